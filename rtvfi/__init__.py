@@ -1,0 +1,1 @@
+"""rtvfi: live frame interpolation for anime, shown in mpv."""

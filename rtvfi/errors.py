@@ -1,0 +1,82 @@
+"""Every error a user can cause.
+
+RtvfiError                 failed: exit code 1
+├── UsageError             the command line or a config file is wrong: exit code 2
+│   └── UnknownModel       no model of that name
+├── SourceError            the input file
+│   ├── OpenError          cannot be opened, or holds no picture
+│   ├── DecodeError        opened, but its pictures cannot be decoded
+│   └── SeekError          cannot be positioned
+├── ModelError             the network
+│   ├── WeightsMissing     known model, weights not on this machine
+│   └── WeightsMismatch    a weight file that does not fit
+├── DeviceError            the requested device cannot be used
+├── EncodeError            writing video failed
+└── PlayerError            mpv cannot be started or refused a command
+
+The message says what failed, the value in quotes and what was expected; the hint is the next
+command or option. Anything that is not an RtvfiError is a bug and is not dressed up.
+"""
+
+from __future__ import annotations
+
+
+class RtvfiError(Exception):
+    """Root of all errors with a sentence for the user; ``str()`` is the message without the hint."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(RtvfiError):
+    """The command line or a configuration file asks for something that does not exist."""
+
+    exit_code = 2
+
+
+class UnknownModel(UsageError):
+    """No model of that name is in the catalogue."""
+
+
+class SourceError(RtvfiError):
+    """The input file cannot be used."""
+
+
+class OpenError(SourceError):
+    """The file cannot be opened, or holds no picture."""
+
+
+class DecodeError(SourceError):
+    """The file opened, but its pictures cannot be decoded."""
+
+
+class SeekError(SourceError):
+    """The file cannot be positioned where asked."""
+
+
+class ModelError(RtvfiError):
+    """The network cannot be used."""
+
+
+class WeightsMissing(ModelError):
+    """The model is known, but its weights are not on this machine."""
+
+
+class WeightsMismatch(ModelError):
+    """A weight file does not fit the network it should fill."""
+
+
+class DeviceError(RtvfiError):
+    """The requested compute device cannot be used."""
+
+
+class EncodeError(RtvfiError):
+    """Writing a video file failed."""
+
+
+class PlayerError(RtvfiError):
+    """The player mpv cannot be started, or refused a command."""

@@ -1,0 +1,195 @@
+"""The types every room shares: what a picture is, where it belongs in time, what a file holds.
+
+Times are exact: ``Fraction`` seconds on the source's own clock. Intervals are half open.
+
+On the host a picture is a *payload*: one contiguous, 1-D uint8 array that holds the Y, U and V planes one after
+the other without padding, in the stream's pixel format (FFmpeg's names, little endian). A payload is never
+written to once its frame exists, so frames may share one: a shown copy of a source frame *is* the source payload.
+
+On the device a picture is torch tensors, and the default contract is NCHW, RGB, float16 or float32, [0, 1],
+contiguous. Models that work on planes take ``models.base.Planes`` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+UNSPECIFIED: Final = 2
+"""ISO 23001-8 code for a matrix, primaries or transfer the file does not state."""
+
+
+class EndOfStream(Enum):
+    """Type of ``END``."""
+
+    END = "end"
+
+
+END: Final = EndOfStream.END
+"""What a source or ring gives after the last frame, every time it is asked. It is not None: None is "nothing yet"."""
+
+
+class Siting(Enum):
+    """Where a 4:2:0 chroma sample lies between its four luma samples."""
+
+    LEFT = "left"
+    CENTRE = "centre"
+    TOP_LEFT = "top-left"
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """A planar YUV layout that travels through rtvfi unchanged."""
+
+    name: str
+    """FFmpeg's name."""
+    bits: int
+    """Significant bits of a sample: 8 or 10 (10 sits in 16-bit little-endian words)."""
+    chroma_shift: int
+    """log2 of the chroma subsampling in both directions: 1 for 4:2:0, 0 for 4:4:4."""
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one stored sample."""
+        return 1 if self.bits == 8 else 2
+
+    def plane_shapes(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
+        """(rows, columns) of Y, U, V; odd sizes round chroma up."""
+        half = self.chroma_shift
+        chroma = (-(-height >> half), -(-width >> half))
+        return ((height, width), chroma, chroma)
+
+    def payload_bytes(self, width: int, height: int) -> int:
+        """Length of the payload of one picture."""
+        return sum(h * w for h, w in self.plane_shapes(width, height)) * self.sample_bytes
+
+
+PIXEL_FORMATS: Final = {
+    f.name: f
+    for f in (
+        PixelFormat("yuv420p", 8, 1),
+        PixelFormat("yuv420p10le", 10, 1),
+        PixelFormat("yuv444p", 8, 0),
+        PixelFormat("yuv444p10le", 10, 0),
+    )
+}
+"""The formats carried as they are; a source converts anything else to the nearest of them, once, and says so."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColorInfo:
+    """Colour description with ISO 23001-8 numbers, as stated by the file (2 = unspecified)."""
+
+    matrix: int = UNSPECIFIED
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    full_range: bool = False
+    siting: Siting = Siting.LEFT
+
+    def resolved_matrix(self, width: int, height: int) -> int:
+        """The matrix to compute with: the stated one, else mpv's rule (709 when HD, else 601)."""
+        if self.matrix != UNSPECIFIED:
+            return self.matrix
+        return 1 if width >= 1280 or height > 576 else 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HdrInfo:
+    """HDR10 static metadata."""
+
+    primaries: tuple[tuple[float, float], ...] | None = None
+    """CIE xy of red, green, blue and the white point."""
+    luminance: tuple[float, float] | None = None
+    """Minimum and maximum of the mastering display, cd/m2."""
+    max_cll: int | None = None
+    max_fall: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamInfo:
+    """What is known of a video stream once it is open; fixed for the life of a source.
+
+    A stream that changes size or format on the way is converted to this one.
+    """
+
+    width: int
+    height: int
+    format: PixelFormat
+    color: ColorInfo
+    source_rate: Fraction
+    """Nominal frames per second, snapped (24000/1001, 25, ...)."""
+    start: Fraction
+    """PTS of the first frame, seconds on the file's clock."""
+    duration: Fraction | None
+    """Seconds from ``start`` to the end of the last frame; None when the file does not tell."""
+    pixel_aspect: Fraction
+    """Sample aspect ratio, 1 for square pixels."""
+    rotation: int = 0
+    """Degrees clockwise the picture must be turned to be upright: 0, 90, 180 or 270."""
+    hdr: HdrInfo | None = None
+    is_seekable: bool = True
+    codec: str = ""
+    decoder: str = "software"
+    """The live decoder in words, for the overlay and the report."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1 or self.source_rate <= 0 or self.pixel_aspect <= 0:
+            raise ValueError(f"impossible stream: {self}")
+
+    @property
+    def payload_bytes(self) -> int:
+        """Length of every payload of this stream."""
+        return self.format.payload_bytes(self.width, self.height)
+
+
+def plane_views(payload: NDArray[np.uint8], info: StreamInfo) -> tuple[NDArray[np.uint8 | np.uint16], ...]:
+    """Y, U, V of a payload as 2-D views (no copy); uint8, or uint16 for 10 bit."""
+    samples = payload if info.format.bits == 8 else payload.view("<u2")
+    views, start = [], 0
+    for rows, columns in info.format.plane_shapes(info.width, info.height):
+        views.append(samples[start : start + rows * columns].reshape(rows, columns))
+        start += rows * columns
+    return tuple(views)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceFrame:
+    """A decoded picture with its exact time."""
+
+    payload: NDArray[np.uint8]
+    pts: Fraction
+    duration: Fraction
+    """Seconds until the next frame is due; nominal when the file does not tell."""
+    epoch: int = 0
+    """Generation of the seek it belongs to."""
+
+
+class Kind(Enum):
+    """How an output frame came about."""
+
+    COPY = "copy"
+    """A source frame whose time it is, or that is known to be the answer; bit-exact."""
+    SYNTHETIC = "synthetic"
+    """Made by a model."""
+    CHEAP = "cheap"
+    """The nearest source frame in place of a synthetic one, because time ran short or no model is ready yet."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputFrame:
+    """A picture to show, on the output grid."""
+
+    payload: NDArray[np.uint8]
+    index: int
+    """Number on the output grid: shown at ``origin + index * step``."""
+    pts: Fraction
+    kind: Kind
+    epoch: int = 0

@@ -1,0 +1,100 @@
+"""The contract between the live path and a network.
+
+A model is a pure function of pictures: it owns parameters and nothing else. Everything that may be cached per
+picture is in ``prepare``; what two neighbouring pairs share is in ``link`` (three-frame models); the executor
+(``stream.interpolate``) owns the caches and calls under ``torch.inference_mode``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+class Planes(NamedTuple):
+    """A picture as normalised YUV planes (range and bit depth removed).
+
+    ``y``: (N, 1, H, W), [0, 1]. ``uv``: (N, 2, h, w), U then V, centred on 0, [-0.5, 0.5]; h, w = ceil(H/2), ceil(W/2) for
+    4:2:0 and H, W for 4:4:4. float16 or float32, contiguous. Head- and footroom codes lie slightly outside the ranges.
+    """
+
+    y: Tensor
+    uv: Tensor
+
+
+PictureKind = Literal["rgb", "yuv"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PadRule:
+    """How a model pads: always right and bottom, cropped back by the model itself."""
+
+    multiple: int
+    """Sizes become multiples of this at flow_scale 1, of ``multiple / flow_scale`` below."""
+    fill: Literal["zero", "replicate"] = "replicate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelInfo:
+    """What a caller must know before it has the weights."""
+
+    id: str
+    family: str
+    picture: PictureKind
+    num_frames: Literal[2, 3]
+    """Pictures one call looks at."""
+    has_timestep_map: bool
+    """Whether a timestep may be a (N, 1, H, W) map."""
+    pad: PadRule
+    gmac_1080p: float | None
+    """10^9 multiply-adds for one frame at 1920x1080, flow_scale 1; None when not measured."""
+    licence: str
+    weights: str | None
+    """Name of the weight file; None when the model needs none."""
+
+
+Prepared = Any
+"""A model's own view of one picture: padding, encoder features. Opaque to callers."""
+Link = Any
+"""What neighbouring pairs share (a three-frame model's flow). Opaque to callers."""
+Picture = Any
+"""A Tensor (1, 3, H, W) for ``picture == "rgb"``, ``Planes`` for "yuv"."""
+
+
+@runtime_checkable
+class Interpolator(Protocol):
+    """A two-frame model. Inputs are never written to; device and dtype are those of the loaded weights."""
+
+    info: ModelInfo
+
+    def prepare(self, frame: Picture) -> Prepared:
+        """Everything that depends on one picture alone."""
+        ...
+
+    def pair(self, a: Prepared, b: Prepared, ts: Sequence[float | Tensor]) -> Picture:
+        """All frames between ``a`` and ``b`` at timesteps ``ts`` (0 < t < 1, 0 = a), in one call.
+
+        Returns:
+            The picture type with N = len(ts), unpadded, not clamped.
+        """
+        ...
+
+
+@runtime_checkable
+class TripleInterpolator(Interpolator, Protocol):
+    """A three-frame model; it still offers ``pair`` for places without a third frame."""
+
+    def link(self, a: Prepared, b: Prepared) -> Link:
+        """What the triples left and right of this pair share."""
+        ...
+
+    def triple(
+        self, frames: tuple[Prepared, Prepared, Prepared], links: tuple[Link, Link], ts: Sequence[float]
+    ) -> Picture:
+        """Frames around the centre at ``ts`` in [0.5, 1.5], 1 = the centre picture; N = len(ts)."""
+        ...

@@ -1,0 +1,1 @@
+"""Picture quality: metrics and side-by-side evaluation."""

@@ -1,0 +1,36 @@
+"""What a user may choose about decoding, timing and interpolating; importable without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Style = Literal["smooth", "rhythm", "plain", "off"]
+Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceOptions:
+    """How a file is opened."""
+
+    hwaccel: Hwaccel = "auto"
+    """``auto`` takes what works and says what is live; a named one fails when it cannot be had."""
+    max_pixels: int = 8192 * 8192
+    """Larger pictures are refused before anything is allocated."""
+    threads: int = 0
+    """Decoder threads; 0 = min(4, cores)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamOptions:
+    """How source frames become output frames."""
+
+    style: Style = "plain"
+    flow_scale: float | None = None
+    """Size at which motion is estimated; None = 1, above 1920x1088 pixels 0.5."""
+    cut_threshold: float = 0.3
+    """A pair with a 32x32 RGB SSIM below this is a scene cut; higher finds more."""
+    ring_seconds: float = 0.5
+    """Output frames kept ready, in seconds of output."""
+    ring_bytes: int = 256 << 20
+    """The same in bytes; whichever bound is met first holds."""

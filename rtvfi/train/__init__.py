@@ -1,0 +1,1 @@
+"""Procedural cel scenes with exact truth, and the trainer of the embedded model."""
