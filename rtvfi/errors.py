@@ -22,7 +22,7 @@ from __future__ import annotations
 
 
 class RtvfiError(Exception):
-    """Root of all errors with a sentence for the user; ``str()`` is the message without the hint."""
+    """Root of all errors with a sentence for the user; ``str()`` is the message alone."""
 
     exit_code = 1
 

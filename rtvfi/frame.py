@@ -2,12 +2,13 @@
 
 Times are exact: ``Fraction`` seconds on the source's own clock. Intervals are half open.
 
-On the host a picture is a *payload*: one contiguous, 1-D uint8 array that holds the Y, U and V planes one after
-the other without padding, in the stream's pixel format (FFmpeg's names, little endian). A payload is never
-written to once its frame exists, so frames may share one: a shown copy of a source frame *is* the source payload.
+On the host a picture is a *payload*: one contiguous, 1-D uint8 array that holds the Y, U and V
+planes one after the other without padding, in the stream's pixel format (FFmpeg's names, little
+endian). A payload is never written to once its frame exists, so frames may share one: a shown copy
+of a source frame *is* the source payload.
 
-On the device a picture is torch tensors, and the default contract is NCHW, RGB, float16 or float32, [0, 1],
-contiguous. Models that work on planes take ``models.base.Planes`` instead.
+On the device a picture is torch tensors, and the default contract is NCHW, RGB, float16 or float32,
+[0, 1], contiguous. Models that work on planes take ``models.base.Planes`` instead.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    import numpy as np
     from numpy.typing import NDArray
 
 UNSPECIFIED: Final = 2
@@ -34,7 +34,10 @@ class EndOfStream(Enum):
 
 
 END: Final = EndOfStream.END
-"""What a source or ring gives after the last frame, every time it is asked. It is not None: None is "nothing yet"."""
+"""What a source or ring gives after the last frame, every time it is asked.
+
+It is not None: None is "nothing yet".
+"""
 
 
 class Siting(Enum):
@@ -81,7 +84,7 @@ PIXEL_FORMATS: Final = {
         PixelFormat("yuv444p10le", 10, 0),
     )
 }
-"""The formats carried as they are; a source converts anything else to the nearest of them, once, and says so."""
+"""The formats carried as they are; a source converts others to the nearest, once, and says so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,7 +153,9 @@ class StreamInfo:
         return self.format.payload_bytes(self.width, self.height)
 
 
-def plane_views(payload: NDArray[np.uint8], info: StreamInfo) -> tuple[NDArray[np.uint8 | np.uint16], ...]:
+def plane_views(
+    payload: NDArray[np.uint8], info: StreamInfo
+) -> tuple[NDArray[np.uint8 | np.uint16], ...]:
     """Y, U, V of a payload as 2-D views (no copy); uint8, or uint16 for 10 bit."""
     samples = payload if info.format.bits == 8 else payload.view("<u2")
     views, start = [], 0
@@ -180,7 +185,7 @@ class Kind(Enum):
     SYNTHETIC = "synthetic"
     """Made by a model."""
     CHEAP = "cheap"
-    """The nearest source frame in place of a synthetic one, because time ran short or no model is ready yet."""
+    """The nearest source frame instead of a synthetic one: time ran short or no model is ready."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,8 +1,9 @@
 """The contract between the live path and a network.
 
-A model is a pure function of pictures: it owns parameters and nothing else. Everything that may be cached per
-picture is in ``prepare``; what two neighbouring pairs share is in ``link`` (three-frame models); the executor
-(``stream.interpolate``) owns the caches and calls under ``torch.inference_mode``.
+A model is a pure function of pictures: it owns parameters and nothing else. Everything that may be
+cached per picture is in ``prepare``; what two neighbouring pairs share is in ``link`` (three-frame
+models); the executor (``stream.interpolate``) owns the caches and calls under
+``torch.inference_mode``.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 class Planes(NamedTuple):
     """A picture as normalised YUV planes (range and bit depth removed).
 
-    ``y``: (N, 1, H, W), [0, 1]. ``uv``: (N, 2, h, w), U then V, centred on 0, [-0.5, 0.5]; h, w = ceil(H/2), ceil(W/2) for
-    4:2:0 and H, W for 4:4:4. float16 or float32, contiguous. Head- and footroom codes lie slightly outside the ranges.
+    ``y``: (N, 1, H, W), [0, 1]. ``uv``: (N, 2, h, w), U then V, centred on 0, [-0.5, 0.5];
+    h, w = ceil(H/2), ceil(W/2) for 4:2:0 and H, W for 4:4:4. float16 or float32, contiguous.
+    Head- and footroom codes lie slightly outside the ranges.
     """
 
     y: Tensor
@@ -68,7 +70,7 @@ Picture = Any
 
 @runtime_checkable
 class Interpolator(Protocol):
-    """A two-frame model. Inputs are never written to; device and dtype are those of the loaded weights."""
+    """A two-frame model. It never writes to its inputs; device and dtype are its weights'."""
 
     info: ModelInfo
 
@@ -94,7 +96,10 @@ class TripleInterpolator(Interpolator, Protocol):
         ...
 
     def triple(
-        self, frames: tuple[Prepared, Prepared, Prepared], links: tuple[Link, Link], ts: Sequence[float]
+        self,
+        frames: tuple[Prepared, Prepared, Prepared],
+        links: tuple[Link, Link],
+        ts: Sequence[float],
     ) -> Picture:
         """Frames around the centre at ``ts`` in [0.5, 1.5], 1 = the centre picture; N = len(ts)."""
         ...

@@ -1,1 +1,1 @@
-"""Moving pictures: decode, exact time, planning, interpolation, rings, the virtual file. Never mpv."""
+"""Moving pictures: decode, exact time, plan, interpolate, rings, the virtual file. Never mpv."""
