@@ -1,0 +1,181 @@
+"""What python-mpv lacks or does too slowly: stream protocols and hooks, straight on libmpv's C interface.
+
+python-mpv's own stream wrapper copies byte by byte in Python (2 frames/s at 1080p was measured); ours hands libmpv's buffer
+address to the stream object, which copies whole planes with the GIL released.
+
+Two rules of libmpv hold for everything called from here: no function of the same player may be called inside a
+stream callback (deadlock), and no exception may leave a callback (it would read as end of file).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import logging
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_uint64, c_void_p, cast
+from typing import TYPE_CHECKING, Any, Protocol
+
+import mpv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_LOADING_FAILED, _GENERIC, _UNSUPPORTED = -13, -20, -18
+
+_READ = CFUNCTYPE(c_int64, c_void_p, c_void_p, c_uint64)
+_SEEK = CFUNCTYPE(c_int64, c_void_p, c_int64)
+_SIZE = CFUNCTYPE(c_int64, c_void_p)
+_VOID = CFUNCTYPE(None, c_void_p)
+
+
+class _StreamInfo(Structure):
+    """``mpv_stream_cb_info``."""
+
+    _fields_ = (
+        ("cookie", c_void_p),
+        ("read_fn", _READ),
+        ("seek_fn", _SEEK),
+        ("size_fn", _SIZE),
+        ("close_fn", _VOID),
+        ("cancel_fn", _VOID),
+    )
+
+
+_OPEN = CFUNCTYPE(c_int, c_void_p, c_char_p, POINTER(_StreamInfo))
+
+
+class Stream(Protocol):
+    """What libmpv reads from. Called on mpv's demuxer thread; ``cancel`` comes from any thread, at any time."""
+
+    @property
+    def size(self) -> int:
+        """Total bytes."""
+        ...
+
+    def read_into(self, address: int, num_bytes: int) -> int:
+        """Write up to ``num_bytes`` at ``address``; 0 is the end of the file."""
+        ...
+
+    def seek(self, offset: int) -> int:
+        """Set the position and give it back; must not do work."""
+        ...
+
+    def cancel(self) -> None:
+        """Make a blocked read return at once, now and for ever."""
+        ...
+
+    def close(self) -> None:
+        """Release everything without waiting for it."""
+        ...
+
+
+class StreamProtocol:
+    """Registers ``scheme://`` with a player; keep it referenced for as long as the player lives.
+
+    Args:
+        player: a python-mpv ``MPV``.
+        scheme: name before ``://``, letters only.
+        opener: URI to stream; raising anything makes the load fail.
+    """
+
+    def __init__(self, player: Any, scheme: str, opener: Callable[[str], Stream]) -> None:
+        self._opener = opener
+        self._streams: dict[int, Stream] = {}
+        self._cookies = itertools.count(1)  # a cookie of 0 would arrive as None
+        self._callbacks = (
+            _READ(self._read),
+            _SEEK(self._seek),
+            _SIZE(self._size),
+            _VOID(self._close),
+            _VOID(self._cancel),
+        )
+        self._open_callback = _OPEN(self._open)
+        add = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, _OPEN)(
+            ("mpv_stream_cb_add_ro", mpv.backend)
+        )
+        status = add(cast(player.handle, c_void_p), scheme.encode(), None, self._open_callback)
+        if status < 0:
+            raise OSError(status, f"mpv refused the protocol {scheme}")
+
+    def _open(self, _user: object, uri: bytes, info: Any) -> int:
+        try:
+            stream = self._opener(uri.decode())
+        except Exception:  # noqa: BLE001 - nothing may leave a C callback
+            log.debug("opening %s for mpv failed", uri, exc_info=True)
+            return _LOADING_FAILED
+        cookie = next(self._cookies)
+        self._streams[cookie] = stream
+        content = info.contents
+        content.cookie = cookie
+        content.read_fn, content.seek_fn, content.size_fn, content.close_fn, content.cancel_fn = (
+            self._callbacks
+        )
+        return 0
+
+    def _read(self, cookie: int, address: int, num_bytes: int) -> int:
+        try:
+            return self._streams[cookie].read_into(address, num_bytes)
+        except Exception:
+            log.exception("reading for mpv failed")
+            return -1
+
+    def _seek(self, cookie: int, offset: int) -> int:
+        try:
+            return self._streams[cookie].seek(offset)
+        except Exception:
+            log.exception("seeking for mpv failed")
+            return _GENERIC
+
+    def _size(self, cookie: int) -> int:
+        try:
+            return self._streams[cookie].size
+        except Exception:
+            log.exception("sizing for mpv failed")
+            return _UNSUPPORTED
+
+    def _close(self, cookie: int) -> None:
+        try:
+            self._streams.pop(cookie).close()
+        except Exception:
+            log.exception("closing for mpv failed")
+
+    def _cancel(self, cookie: int) -> None:
+        try:
+            stream = self._streams.get(cookie)
+            if stream is not None:
+                stream.cancel()
+        except Exception:
+            log.exception("cancelling for mpv failed")
+
+
+_hook_add = CFUNCTYPE(c_int, c_void_p, c_uint64, c_char_p, c_int)(("mpv_hook_add", mpv.backend))
+_hook_continue = CFUNCTYPE(c_int, c_void_p, c_uint64)(("mpv_hook_continue", mpv.backend))
+
+
+def add_hook(player: Any, name: str, handler: Callable[[], None], priority: int = 50) -> None:
+    """Run ``handler`` on python-mpv's event thread whenever mpv reaches hook ``name``; mpv waits for it.
+
+    ``handler`` may use properties and commands. Whatever it raises is logged, and mpv goes on.
+    """
+    # The hook must be added on the handle whose events python-mpv reads.
+    handle = cast(player._event_handle, c_void_p)
+    wanted = name.encode()
+    _hook_add(handle, 1, wanted, priority)
+
+    @player.event_callback("hook")  # type: ignore[untyped-decorator]
+    def on_hook(event: Any) -> None:
+        if event.data.name not in (wanted, name):
+            return
+        try:
+            handler()
+        except Exception:
+            log.exception("hook %s failed", name)
+        finally:
+            _hook_continue(handle, event.data.id)
+
+
+def copy_into(address: int, source: int, num_bytes: int) -> None:
+    """Copy host memory to libmpv's buffer; the GIL is released meanwhile."""
+    ctypes.memmove(address, source, num_bytes)
