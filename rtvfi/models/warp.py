@@ -1,0 +1,192 @@
+"""Moving pictures along a flow: fetching (backwarp) and scattering (splat), one of each.
+
+Positions are float32 whatever the pictures' type: in half precision a sampling grid of a picture
+1920 wide moves in steps of half a pixel, and splatted pixels beyond x = 1024 fall on every second
+column only.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SplatMode = Literal["sum", "avg", "linear", "soft"]
+SplatEmpty = Literal["add", "zero", "clip"]
+
+EPSILON = 1e-7
+
+
+def backwarp(image: Tensor, flow: Tensor) -> Tensor:
+    """Fetch ``image`` where ``flow`` points; outside, the border repeats.
+
+    Bilinear, ``out(p) = image(p + flow(p))``. Differentiable in both arguments.
+
+    Args:
+        image: (N, C, H, W), any float dtype.
+        flow: (N, 2, H, W), pixels, x right then y down; used as float32 (half precision loses
+            sub-pixel steps beyond 1000 px).
+
+    Returns:
+        (N, C, H, W) in the dtype of ``image``.
+    """
+    height, width = image.shape[-2:]
+    grid, to_grid = _identity_grid(height, width, flow.device)
+    return sample(image, torch.addcmul(grid, flow.float(), to_grid))
+
+
+def backwarp_centres(image: Tensor, flow: Tensor, cell: int) -> Tensor:
+    """``backwarp`` shrunk to 1/cell, computed only at the pixels that shrinking would read.
+
+    Bilinear shrinking by an even factor (corners not aligned, no antialias) is the mean of the
+    2x2 pixels in the middle of each cell, so only 4 of cell * cell pixels need to be fetched.
+
+    Args:
+        image: (N, C, H, W), any float dtype; H and W multiples of ``cell``.
+        flow: (N, 2, 2H / cell, 2W / cell): ``centres(full_flow, cell)``, in full-size pixels.
+        cell: even, at least 2.
+
+    Returns:
+        (N, C, H / cell, W / cell) in the dtype of ``image``; equal to
+        ``interpolate(backwarp(image, full_flow), scale_factor=1 / cell)`` up to rounding.
+    """
+    height, width = image.shape[-2:]
+    grid, to_grid = _identity_grid(height, width, flow.device)
+    grid = centres(grid, cell)
+    return functional.avg_pool2d(sample(image, torch.addcmul(grid, flow.float(), to_grid)), 2)
+
+
+def centres(field: Tensor, cell: int) -> Tensor:
+    """The 2x2 middle pixels of every ``cell`` x ``cell`` square: (N, C, 2H/cell, 2W/cell)."""
+    if cell == 2:
+        return field
+    height, width = field.shape[-2:]
+    first = cell // 2 - 1
+    rows, columns = height // cell, width // cell
+    blocks = field.reshape(*field.shape[:2], rows, cell, columns, cell)
+    middle = blocks[:, :, :, first : first + 2, :, first : first + 2]
+    return middle.reshape(*field.shape[:2], 2 * rows, 2 * columns)
+
+
+def shrink(image: Tensor, cell: float) -> Tensor:
+    """Bilinear resizing by 1/cell (corners not aligned, no antialias); ``cell`` < 1 enlarges.
+
+    Args:
+        image: (N, C, H, W), any float dtype; H and W multiples of ``cell``.
+        cell: a power of two.
+    """
+    if cell == 1:
+        return image
+    if cell < 1:
+        return enlarge(image, 1 / cell)
+    return functional.avg_pool2d(centres(image, int(cell)), 2)
+
+
+def enlarge(image: Tensor, factor: float) -> Tensor:
+    """Bilinear resizing by ``factor`` (corners not aligned); below 1 it shrinks, at 1 nothing."""
+    if factor == 1:
+        return image
+    if factor < 1:
+        return shrink(image, 1 / factor)
+    return functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def sample(image: Tensor, grid: Tensor) -> Tensor:
+    """Fetch ``image`` at normalised positions, in float32; outside, the border repeats.
+
+    Args:
+        image: (N, C, H, W), any float dtype.
+        grid: (N, 2, h, w) float32, -1 and 1 the centres of the first and last pixel, x then y.
+
+    Returns:
+        (N, C, h, w) in the dtype of ``image``.
+    """
+    out = functional.grid_sample(
+        image.float(),
+        grid.permute(0, 2, 3, 1),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=True,
+    )
+    return out.to(image.dtype)
+
+
+@lru_cache(maxsize=8)
+def _identity_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The grid that fetches every pixel from its own place, and grid units per pixel."""
+    # Made outside inference mode even when first asked for within: training shares the cache.
+    with torch.inference_mode(mode=False):
+        xs = torch.linspace(-1, 1, width, device=device).expand(height, width)
+        ys = torch.linspace(-1, 1, height, device=device)[:, None].expand(height, width)
+        per_pixel = torch.tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], device=device)
+        return torch.stack((xs, ys))[None], per_pixel.view(1, 2, 1, 1)
+
+
+def splat(
+    image: Tensor,
+    flow: Tensor,
+    mode: SplatMode = "avg",
+    metric: Tensor | None = None,
+    empty: SplatEmpty = "add",
+) -> Tensor:
+    """Send every pixel of ``image`` to where ``flow`` points, spread over the four neighbours.
+
+    With w the bilinear weights and m the metric: ``sum`` gives S[x] = sum of w x; ``avg`` S[x] /
+    S[1]; ``linear`` S[x m] / S[m]; ``soft`` S[x e^m] / S[e^m]. Neighbours outside the picture are
+    dropped one by one, pixels with a non-finite position altogether; a place where nothing lands
+    is exactly 0. After Niklaus and Liu, "Softmax Splatting for Video Frame Interpolation" (2020).
+
+    Args:
+        image: (N, C, H, W), any float dtype; summed in float32.
+        flow: (N, 2, H, W), pixels, x right then y down.
+        mode: see above.
+        metric: (N, 1, H, W), for ``linear`` and ``soft`` only.
+        empty: what keeps the division defined: ``add`` 1e-7 to every denominator, ``zero``
+            replaces denominators equal to 0 by 1, ``clip`` bounds them below by 1e-7.
+
+    Returns:
+        (N, C, H, W) in the dtype of ``image``.
+    """
+    if (metric is not None) != (mode in ("linear", "soft")):
+        raise ValueError(f'splat mode "{mode}" with metric {metric is not None}')
+    if mode == "sum":
+        return _splat_sum(image.float(), flow.float()).to(image.dtype)
+    values = image.float()
+    weight = torch.ones_like(values[:, :1])
+    if metric is not None:
+        weight = metric.float().exp() if mode == "soft" else metric.float()
+    sums = _splat_sum(torch.cat((values * weight, weight), 1), flow.float())
+    total = sums[:, -1:]
+    if empty == "add":
+        total = total + EPSILON
+    elif empty == "zero":
+        total = torch.where(total == 0, 1.0, total)
+    else:
+        total = total.clamp(min=EPSILON)
+    return (sums[:, :-1] / total).to(image.dtype)
+
+
+def _splat_sum(values: Tensor, flow: Tensor) -> Tensor:
+    """S[values], float32."""
+    batch, channels, height, width = values.shape
+    device = values.device
+    x = flow[:, 0] + torch.arange(width, device=device, dtype=torch.float32)
+    y = flow[:, 1] + torch.arange(height, device=device, dtype=torch.float32)[:, None]
+    left, top = x.floor(), y.floor()
+    out = values.new_zeros(batch, channels, height * width)
+    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        column, row = left + right, top + down
+        weight = (1 - (x - column).abs()) * (1 - (y - row).abs())
+        # A comparison with NaN is false, so non-finite positions are outside too.
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        index = torch.where(inside, row, 0.0).long() * width
+        index += torch.where(inside, column, 0.0).long()
+        share = torch.where(inside[:, None], values * weight[:, None], 0.0)
+        flat = index.view(batch, 1, -1).expand(-1, channels, -1)
+        out = out.scatter_add(2, flat, share.flatten(2))
+    return out.view(batch, channels, height, width)
