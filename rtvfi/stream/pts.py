@@ -1,0 +1,120 @@
+"""Exact presentation times from rounded ones.
+
+Matroska stores milliseconds: 24000/1001 frames per second reads 0, 42, 83, 125. While stamps stay
+within one tick of ``origin + n / rate`` that value is the truth and is used; a frame elsewhere
+keeps its own time and is the origin of what follows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+Verdict = Literal["start", "regular", "gap", "irregular", "drop"]
+
+_WINDOW: Final = 48
+"""Frames that must pass without an irregular one before a stream counts as constant again: two
+seconds of film."""
+_MAX_ORIGINS: Final = 64
+"""Origins remembered for seeks; a stream with more has no constant rate to restore."""
+
+
+class PtsRegulariser:
+    """Raw stamps in, exact and strictly rising stamps out."""
+
+    def __init__(self, rate: Fraction, tick: Fraction, origin: Fraction | None = None) -> None:
+        """Start a stream.
+
+        Args:
+            rate: nominal frames per second, snapped.
+            tick: the container's time base, seconds: how far rounding may have moved a stamp.
+            origin: PTS of the stream's first frame, needed when reading starts elsewhere; by
+                default the first pushed.
+        """
+        self._rate = rate
+        self._period = 1 / rate
+        self._tick = tick
+        self._origins: list[Fraction] = [] if origin is None else [origin]
+        self._origin = origin
+        self._number = -1
+        self._last_raw: Fraction | None = None
+        self._last: Fraction | None = None
+        self._since_irregular = _WINDOW
+        self._verdict: Verdict = "start"
+
+    @property
+    def regularity(self) -> Literal["constant", "irregular"]:
+        """``constant`` while no frame of the last 48 was off the nominal rate (gaps are on it)."""
+        return "constant" if self._since_irregular >= _WINDOW else "irregular"
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the last pushed frame was: ``gap`` = on the clock, but frames before it are
+        missing."""
+        return self._verdict
+
+    def push(self, raw: Fraction) -> Fraction | None:
+        """The exact time of the next frame; None = drop the frame, its time is not after the last
+        one's."""
+        exact = self._place(raw)
+        if exact is None:
+            self._verdict = "drop"
+            return None
+        self._since_irregular = 0 if self._verdict == "irregular" else self._since_irregular + 1
+        self._last_raw, self._last = raw, exact
+        return exact
+
+    def reset(self) -> None:
+        """After a seek: earlier stamps no longer bound the next one.
+
+        Origins stay, so that the same frame gets the same time however it was reached.
+        """
+        self._last_raw = self._last = None
+        self._number = -1
+
+    def _place(self, raw: Fraction) -> Fraction | None:
+        if self._last is None or self._last_raw is None:
+            return self._place_first(raw)
+        if raw <= self._last_raw:
+            return None
+        number, exact = self._on_clock(raw)
+        if number > self._number and abs(raw - exact) <= self._tick:
+            self._verdict = "regular" if number == self._number + 1 else "gap"
+            self._number = number
+            return exact
+        if raw <= self._last:
+            return None
+        self._start_clock(raw)
+        self._verdict = "irregular"
+        return raw
+
+    def _place_first(self, raw: Fraction) -> Fraction:
+        if not self._origins:
+            self._start_clock(raw)
+            self._verdict = "start"
+            return raw
+        # The clock that ran at this place when it was played before, else the last one before it.
+        place = bisect_right(self._origins, raw + self._tick)
+        self._origin = self._origins[max(place - 1, 0)]
+        number, exact = self._on_clock(raw)
+        if abs(raw - exact) <= self._tick:
+            self._verdict = "start"
+            self._number = number
+            return exact
+        self._start_clock(raw)
+        self._verdict = "irregular"
+        return raw
+
+    def _on_clock(self, raw: Fraction) -> tuple[int, Fraction]:
+        assert self._origin is not None
+        number = round((raw - self._origin) * self._rate)
+        return number, self._origin + number * self._period
+
+    def _start_clock(self, raw: Fraction) -> None:
+        self._origin = raw
+        self._number = 0
+        if len(self._origins) < _MAX_ORIGINS and raw not in self._origins:
+            self._origins.insert(bisect_right(self._origins, raw), raw)

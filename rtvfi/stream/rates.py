@@ -1,0 +1,142 @@
+"""Frame rates as exact fractions, and the output grid.
+
+A rate in a file header is often a rounded decimal (23.976) or an average over rounded stamps
+(7001/146). What was meant is almost always an integer or an integer times 1000/1001; ``snap_rate``
+finds it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final, Literal
+
+from rtvfi.errors import UsageError
+
+NTSC: Final = Fraction(1000, 1001)
+"""Ratio of the rates of NTSC television to their integers: 24000/1001, 30000/1001, ..."""
+
+DEFAULT_DISPLAY_RATE: Final = Fraction(60)
+"""Taken where the display does not tell."""
+
+MAX_RATE: Final = 1000
+MAX_MULTIPLE: Final = 16
+
+_TOLERANCE: Final = Fraction(1, 100_000)
+_DISPLAY_SLACK: Final = Fraction(1005, 1000)
+"""Display clocks are off by up to 0.1 % from their name, and 60 is played on 59.94 displays: mpv's
+display sync absorbs that."""
+
+
+def snap_rate(value: Fraction | float) -> Fraction:
+    """The rate that was meant: an integer or n * 1000/1001 within 1e-5 (relative), else ``value``
+    itself.
+
+    Decimals cut to two digits (23.98, 47.95) are further off; they count when rounding n *
+    1000/1001 gives them.
+
+    Raises:
+        ValueError: ``value`` is not a positive number.
+    """
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(f"a frame rate is a positive number, got {value}")
+    # repr is the shortest decimal that names the float: 23.98 and not its 53-bit neighbour.
+    rate = value if isinstance(value, Fraction) else Fraction(repr(value))
+    whole = Fraction(round(rate))
+    if abs(rate - whole) <= _TOLERANCE * rate:
+        return whole
+    ntsc = round(rate / NTSC) * NTSC
+    if abs(rate - ntsc) <= _TOLERANCE * rate:
+        return ntsc
+    if (rate * 100).denominator == 1 and rate == round(ntsc, 2):
+        return ntsc
+    return rate
+
+
+@dataclass(frozen=True, slots=True)
+class RateChoice:
+    """What the user asked for: a multiple of the source rate, a rate, or what suits the display."""
+
+    kind: Literal["multiple", "rate", "display"]
+    value: Fraction = Fraction(0)
+    """The multiple, or frames per second; unused for ``display``."""
+
+
+def parse_rate(text: str) -> RateChoice:
+    """Read the option ``--fps``: ``2x``, ``2.5x``, ``60``, ``59.94``, ``60000/1001`` or
+    ``display``.
+
+    Decimal rates are snapped: 59.94 means 60000/1001.
+
+    Raises:
+        UsageError: anything else.
+    """
+    word = text.strip().lower()
+    if word == "display":
+        return RateChoice("display")
+    number = word.removesuffix("x")
+    try:
+        value = Fraction(number)
+    except (ValueError, ZeroDivisionError):
+        raise _refusal(text) from None
+    if number != word:
+        if not 1 <= value <= MAX_MULTIPLE:
+            raise _refusal(text)
+        return RateChoice("multiple", value)
+    if not 1 <= value <= MAX_RATE:
+        raise _refusal(text)
+    return RateChoice("rate", snap_rate(value))
+
+
+def resolve(
+    choice: RateChoice, source_rate: Fraction, display_rate: Fraction | None = None
+) -> Fraction:
+    """The target rate; it equals ``source_rate`` when nothing is to be inserted (pass-through).
+
+    ``display`` takes the highest half multiple (1x, 1.5x, 2x, ...) of the source rate that the
+    display can show, with half a percent of slack: more would be rendered for mpv to drop.
+    24000/1001 at 60 Hz gives 60000/1001, of which every fifth frame is a source frame, and not 60,
+    of which nearly none is; 25 at 60 Hz gives 50.
+    """
+    if choice.kind == "rate":
+        return max(choice.value, source_rate)
+    if choice.kind == "multiple":
+        return choice.value * source_rate
+    limit = (display_rate or DEFAULT_DISPLAY_RATE) * _DISPLAY_SLACK
+    halves = math.floor(2 * limit / source_rate)
+    return source_rate * Fraction(max(halves, 2), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The output clock: output ``k`` is shown at ``origin + k * step``, for any integer k."""
+
+    origin: Fraction
+    """PTS of the stream's first frame (not of a seek target), seconds."""
+    step: Fraction
+    """Output period, seconds."""
+
+    def __post_init__(self) -> None:
+        if self.step <= 0:
+            raise ValueError(f"a grid needs a positive step, got {self.step}")
+
+    def pts(self, index: int) -> Fraction:
+        """When output ``index`` is shown."""
+        return self.origin + index * self.step
+
+    def first_at_or_after(self, pts: Fraction) -> int:
+        """Lowest index shown at ``pts`` or later."""
+        return math.ceil((pts - self.origin) / self.step)
+
+    def last_at_or_before(self, pts: Fraction) -> int:
+        """Index of the output on screen at ``pts``."""
+        return math.floor((pts - self.origin) / self.step)
+
+
+def _refusal(text: str) -> UsageError:
+    return UsageError(
+        f'"{text}" is not a frame rate; expected a multiple (2x, 2.5x, up to {MAX_MULTIPLE}x), '
+        f"frames per second (60, 59.94, 60000/1001, 1 to {MAX_RATE}), or display",
+        hint="--fps display",
+    )
