@@ -1,0 +1,375 @@
+"""Scheduling: frame stamps in, actions out. No pixels, no clock, only exact times.
+
+A *scene* is a run of frames without a cut inside. Its *knots* are pictures at known times: the
+source frames, or after L midpoint passes
+
+    B_0(a), B_1(a), .. B_L(a), B_L(a+1), .. B_L(b-L), B_L-1(b-L+1), .. B_1(b-1), B_0(b)
+
+for frames a..b, with B_k(i) the network's midpoint of B_k-1(i) and B_k-1(i+1) at the mean of their
+times, and L limited to b - a. Passes spread a held drawing over its neighbours (equal weights of a
+binomial row), the two ramps keep the scene's first and last frame where they are; nothing lags.
+
+An output of the grid shows what its time says: a knot when it falls on one, else a network call
+between the two knots around it; after the last knot the scene holds. A cut belongs to the right
+frame: every output at or after its pts is of the new scene, and no output mixes two.
+
+An output is planned as soon as the frames read so far decide it: at most ``lookahead`` frames after
+the one it follows, at a constant rate.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from rtvfi.stream.rates import Grid
+
+ImageId = tuple[int, int]
+"""(0, i): source frame i. (k, i): B_k(i), made by a ``Mid``. Equal pictures share one identity."""
+
+MAX_PASSES: Final = 5
+"""More passes blur drawings that are held longer than any animator holds them."""
+
+_ZERO: Final = Fraction(0)
+_HALF: Final = Fraction(1, 2)
+_GAP: Final = Fraction(3, 2)
+"""Nominal periods above which an interval lacks frames."""
+_LONG_GAP: Final = 6
+"""Nominal periods above which it is a break in the story, not a held drawing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the planner must know of a source frame."""
+
+    index: int
+    """Number of the frame since the last reset; names its picture."""
+    pts: Fraction
+    end: Fraction
+    """When the next frame is due: no frame is shown before it. For the last frame, its end."""
+    cut: bool = False
+    """It starts a scene."""
+    same: bool = False
+    """Its picture equals the frame before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Show a picture that exists."""
+
+    index: int
+    """Number on the output grid."""
+    pts: Fraction
+    image: ImageId
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is a source frame (bit-exact) and not one made by a pass."""
+        return self.image[0] == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mid:
+    """Make ``image``, the picture half-way from ``left`` to ``right``; nothing is shown."""
+
+    image: ImageId
+    left: ImageId
+    right: ImageId
+
+
+@dataclass(frozen=True, slots=True)
+class Retime:
+    """Show what lies at ``t`` between two pictures, 0 < t < 1, 0 = left."""
+
+    index: int
+    pts: Fraction
+    left: ImageId
+    right: ImageId
+    t: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Retime3:
+    """Show what lies at ``t`` among three evenly spaced pictures, 1/2 <= t < 3/2, 1 = centre."""
+
+    index: int
+    pts: Fraction
+    left: ImageId
+    centre: ImageId
+    right: ImageId
+    t: Fraction
+
+
+Output = Copy | Retime | Retime3
+Action = Output | Mid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanOptions:
+    """How a scene is scheduled; times of outputs never depend on it."""
+
+    passes: int = 0
+    """Midpoint passes L: 0 keeps drawings where they are, C - 1 evens out those held C frames."""
+    num_frames: Literal[2, 3] = 2
+    """Pictures a retime looks at; 3 falls back to 2 beside cuts and where spacing is uneven."""
+    tail: Literal["hold", "stretch"] = "hold"
+    """After a scene's last knot: hold it, or (with passes) slow the ramp down to end with it."""
+    phase: Fraction = _ZERO
+    """Seconds the picture runs behind its frame; 0 to half a source period, cuts stay exact."""
+    snap: Fraction = _ZERO
+    """An output this close to a knot, in knot distances, copies it; below 1/2."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.passes <= MAX_PASSES:
+            raise ValueError(f"passes must be 0 to {MAX_PASSES}, got {self.passes}")
+        if self.phase < 0 or not 0 <= self.snap < _HALF:
+            raise ValueError(f"phase and snap must be small and not negative: {self}")
+
+    @property
+    def lookahead(self) -> int:
+        """Source frames read beyond the one an output follows, at a constant rate."""
+        if self.num_frames == 3:
+            return self.passes // 2 + 2
+        return (self.passes + 1) // 2 + 1
+
+
+class _Knot(NamedTuple):
+    pts: Fraction
+    image: ImageId
+
+
+class _Scene:
+    """The open scene: its right pyramid edge, and the knots outputs may still use."""
+
+    def __init__(self, stamp: Stamp, image: ImageId) -> None:
+        first = _Knot(stamp.pts, image)
+        self.start = stamp.pts
+        self.last = stamp
+        self.edge = [first]
+        """B_0(i), B_1(i-1), .. of the newest frame i."""
+        self.knots = deque([first])
+        """From the one at or before the next output on."""
+        self.before: _Knot | None = None
+        """The knot before ``knots[0]``."""
+
+    def advance(self, content: Fraction) -> None:
+        """Forget the knots that an output at ``content`` and later ones cannot lie after."""
+        knots = self.knots
+        while len(knots) > 1 and knots[1].pts <= content:
+            self.before = knots.popleft()
+
+
+class Planner:
+    """The scheduler of one stream. Outputs come in grid order, each index exactly once."""
+
+    def __init__(
+        self, grid: Grid, options: PlanOptions | None = None, period: Fraction | None = None
+    ) -> None:
+        """Start at grid index 0.
+
+        Args:
+            grid: the output clock.
+            options: how scenes are scheduled.
+            period: nominal seconds per source frame. Where given, an interval above 1.5 of it is a
+                gap: its left frame is held until one period before the right one, and above 6
+                the right frame starts a scene. None takes every interval as motion.
+        """
+        self._grid = grid
+        self._options = options or PlanOptions()
+        self._period = period
+        self._pending: tuple[PlanOptions, Grid | None] | None = None
+        self.reset(0)
+
+    @property
+    def lookahead(self) -> int:
+        """``PlanOptions.lookahead`` of the options in force."""
+        return self._options.lookahead
+
+    @property
+    def next_index(self) -> int:
+        """Grid index of the next output."""
+        return self._next
+
+    def reset(self, next_index: int) -> None:
+        """Forget everything: the next frame starts a scene, the next output is ``next_index``.
+
+        Outputs before the first frame's pts will be copies of it, so that no index is left out.
+        """
+        self._next = next_index
+        self._scene: _Scene | None = None
+        self._newest: ImageId | None = None
+        self._num_frames = 0
+
+    def reconfigure(self, options: PlanOptions, grid: Grid | None = None) -> None:
+        """Take ``options`` and ``grid`` from the next scene (or reset) on.
+
+        With another grid, outputs continue at its first index at or after the scene's start.
+        """
+        self._pending = (options, grid or (self._pending[1] if self._pending else None))
+
+    def push(self, stamp: Stamp) -> list[Action]:
+        """Take the next frame.
+
+        Returns:
+            What it decides, in the order to carry it out.
+
+        Raises:
+            ValueError: its pts is not after the last one's.
+        """
+        actions: list[Action] = []
+        same = stamp.same and self._newest is not None
+        image = self._newest if same and self._newest is not None else (0, stamp.index)
+        scene = self._scene
+        if scene is not None:
+            if stamp.pts <= scene.last.pts:
+                raise ValueError(f"frame {stamp.index} at {stamp.pts} follows {scene.last.pts}")
+            cut = stamp.cut or self._is_break(stamp.pts - scene.last.pts)
+            if cut:
+                self._close(scene, stamp.pts, actions)
+                scene = None
+            else:
+                self._fill_gap(scene, stamp.pts, actions)
+        if scene is None:
+            self._open(stamp, image)
+        else:
+            self._extend(scene, stamp, image, actions)
+        self._newest = image
+        self._emit(actions)
+        return actions
+
+    def flush(self, end: Fraction | None = None) -> list[Action]:
+        """End the stream at ``end``; by default, or when that is too early, where the last frame
+        ends. Flushing twice is fine.
+        """
+        actions: list[Action] = []
+        scene, self._scene = self._scene, None
+        if scene is not None:
+            if end is None or end <= scene.last.pts:
+                end = scene.last.end
+            self._close(scene, end, actions)
+        return actions
+
+    def needed(self) -> frozenset[ImageId]:
+        """Pictures that later actions may use; all others can go once the actions are done."""
+        scene = self._scene
+        if scene is None:
+            return frozenset()
+        knots = [*scene.edge, *scene.knots]
+        if self._options.num_frames == 3 and scene.before is not None:
+            knots.append(scene.before)
+        return frozenset(knot.image for knot in knots)
+
+    # Frames to knots.
+
+    def _is_break(self, interval: Fraction) -> bool:
+        return self._period is not None and interval > _LONG_GAP * self._period
+
+    def _fill_gap(self, scene: _Scene, pts: Fraction, actions: list[Action]) -> None:
+        """Repeat the last frame where frames are missing: a hold for outputs and passes alike."""
+        period = self._period
+        if period is None or pts - scene.last.pts <= _GAP * period:
+            return
+        image = scene.edge[0].image
+        missing = round((pts - scene.last.pts) / period) - 1
+        for k in range(missing, 0, -1):
+            at = pts - k * period
+            self._extend(scene, Stamp(scene.last.index, at, at + period), image, actions)
+            self._emit(actions)
+
+    def _open(self, stamp: Stamp, image: ImageId) -> None:
+        if self._pending is not None:
+            self._options, grid = self._pending
+            self._pending = None
+            if grid is not None:
+                self._grid = grid
+                self._next = grid.first_at_or_after(stamp.pts)
+        self._scene = _Scene(stamp, image)
+        self._num_frames += 1
+
+    def _extend(self, scene: _Scene, stamp: Stamp, image: ImageId, actions: list[Action]) -> None:
+        """Replace the edge by the newest frame's and append its top as the next knot."""
+        edge = [_Knot(stamp.pts, image)]
+        for level, left in enumerate(scene.edge[: self._options.passes], start=1):
+            right = edge[-1]
+            made = left.image
+            if left.image != right.image:
+                made = (level, self._num_frames - level)
+                actions.append(Mid(made, left.image, right.image))
+            edge.append(_Knot((left.pts + right.pts) / 2, made))
+        scene.edge = edge
+        scene.knots.append(edge[-1])
+        scene.last = stamp
+        self._num_frames += 1
+
+    def _close(self, scene: _Scene, end: Fraction, actions: list[Action]) -> None:
+        """Append the right ramp and plan all outputs before ``end``."""
+        slope = self._slope(scene, end)
+        top, bottom = scene.edge[-1].pts, scene.edge[0].pts
+        scene.knots.extend(reversed(scene.edge[:-1]))
+        phase = self._options.phase
+        while (pts := self._grid.pts(self._next)) < end:
+            content = max(pts - phase, scene.start)
+            if slope is not None and content > top:
+                content = top + (content - top) * slope
+            content = min(content, bottom)
+            scene.advance(content)
+            actions.append(self._output(scene, pts, content))
+            self._next += 1
+
+    def _slope(self, scene: _Scene, end: Fraction) -> Fraction | None:
+        """Speed of a stretched tail: with it the scene's last output is its last frame."""
+        if self._options.tail != "stretch" or len(scene.edge) < 2:
+            return None
+        top, bottom = scene.edge[-1].pts, scene.edge[0].pts
+        last = end - self._grid.step
+        if last <= bottom:
+            return None
+        return (bottom - top) / (last - self._options.phase - top)
+
+    # Knots to outputs.
+
+    def _emit(self, actions: list[Action]) -> None:
+        """Plan the outputs that the open scene decides whatever comes next."""
+        scene = self._scene
+        if scene is None:
+            return
+        last, phase = scene.last, self._options.phase
+        while True:
+            pts = self._grid.pts(self._next)
+            content = max(pts - phase, scene.start) if phase else max(pts, scene.start)
+            scene.advance(content)
+            if content > scene.knots[-1].pts or (pts > last.pts and pts >= last.end):
+                return
+            if self._wants_third(scene, content):
+                return
+            actions.append(self._output(scene, pts, content))
+            self._next += 1
+
+    def _wants_third(self, scene: _Scene, content: Fraction) -> bool:
+        """Whether a three-frame call must wait for the knot right of its centre."""
+        if self._options.num_frames == 2 or len(scene.knots) != 2:
+            return False
+        left, right = scene.knots
+        return left.image != right.image and 2 * content >= left.pts + right.pts
+
+    def _output(self, scene: _Scene, pts: Fraction, content: Fraction) -> Output:
+        """The output at ``content``, which lies at or after the first knot in play."""
+        index, knots = self._next, scene.knots
+        left = knots[0]
+        if content == left.pts or len(knots) == 1 or left.image == knots[1].image:
+            return Copy(index, pts, left.image)
+        right = knots[1]
+        t = (content - left.pts) / (right.pts - left.pts)
+        snap = self._options.snap
+        if snap and not snap < t < 1 - snap:
+            return Copy(index, pts, (left if t < _HALF else right).image)
+        if self._options.num_frames == 3:
+            third = knots[2] if len(knots) > 2 else None
+            a, b, c = (scene.before, left, right) if t < _HALF else (left, right, third)
+            if a is not None and c is not None and c.pts - b.pts == b.pts - a.pts:
+                t3 = 1 + t if t < _HALF else t
+                return Retime3(index, pts, a.image, b.image, c.image, t3)
+        return Retime(index, pts, left.image, right.image, t)
