@@ -1,0 +1,197 @@
+"""What a container says about a video stream, checked against its first packets and picture.
+
+Containers are wrong about rates more often than about anything else: a Matroska file may claim
+1000 frames a second. A claimed rate counts only when the packets' timestamps agree with it.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+import av
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+
+from rtvfi.frame import UNSPECIFIED, ColorInfo, HdrInfo, Siting, StreamInfo
+from rtvfi.stream.decode_planes import carried_format, is_full_range
+from rtvfi.stream.rates import snap_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from av.container import InputContainer
+    from numpy.typing import NDArray
+
+FALLBACK_RATE: Final = Fraction(24)
+"""For streams that tell nothing: no stated rate, no timestamps worth the name."""
+_RATE_LIMITS: Final = (Fraction(1), Fraction(300))
+_USUAL_RATES: Final = (
+    *(Fraction(n * 1000, 1001) for n in (24, 30, 60, 48, 120, 15, 12)),
+    *(Fraction(n) for n in (24, 25, 30, 50, 60, 12, 15, 10, 20, 48, 100, 120)),
+)
+_NOT_SHOWN: Final = Disposition.attached_pic | Disposition.timed_thumbnails
+_MIN_RATE_PACKETS: Final = 4
+
+
+def choose_stream(container: InputContainer) -> av.VideoStream | None:
+    """The video stream FFmpeg finds best, never a cover picture; None when there is none."""
+    streams = [s for s in container.streams.video if not s.disposition & _NOT_SHOWN]
+    best = container.streams.best("video")
+    return next((s for s in streams if s is best), streams[0] if streams else None)
+
+
+def describe(
+    stream: av.VideoStream, frame: av.VideoFrame, rate: Fraction, start: Fraction
+) -> StreamInfo:
+    """All that is known once the first picture is there; the source adds whether it can seek."""
+    context = stream.codec_context
+    name = context.codec.canonical_name
+    return StreamInfo(
+        width=frame.width,
+        height=frame.height,
+        format=carried_format(frame.format),
+        color=_color(frame, name),
+        source_rate=rate,
+        start=start,
+        duration=_stated_duration(stream, start),
+        pixel_aspect=_pixel_aspect(stream),
+        rotation=round(-frame.rotation / 90) * 90 % 360,  # FFmpeg counts counter-clockwise
+        hdr=_hdr(frame),
+        codec=name,
+        decoder=f"software ({context.codec.name})",
+    )
+
+
+def nominal_rate(stream: av.VideoStream, ticks: Sequence[int]) -> Fraction:
+    """Frames per second: the stated rate if ``ticks`` do not contradict it, else the one they show.
+
+    Args:
+        stream: its stated rates are tried in the order guessed, average, base.
+        ticks: timestamps of the first packets, in the stream's time base, any order.
+    """
+    low, high = _RATE_LIMITS
+    stated = [r for r in (stream.guessed_rate, stream.average_rate, stream.base_rate) if r]
+    stated = [r for r in stated if low <= r <= high]
+    ordered = sorted(set(ticks))
+    steps = [b - a for a, b in pairwise(ordered)]
+    base = stream.time_base
+    if base is None or len(steps) < _MIN_RATE_PACKETS:
+        return snap_rate(stated[0]) if stated else FALLBACK_RATE
+    step = Fraction(median(steps)) * base
+    for rate in stated:
+        # Twice the rate: interlaced pictures may come as two packets each.
+        if any(abs(rate * step * k - 1) < Fraction(1, 10) for k in (1, 2)):
+            return snap_rate(rate)
+    shown = _shown_rate([tick * base for tick in ordered], step, base)
+    return snap_rate(shown) if low <= shown <= high else FALLBACK_RATE
+
+
+def _shown_rate(times: list[Fraction], step: Fraction, tick: Fraction) -> Fraction:
+    """A usual rate whose grid is within a tick of every time, else that of the median step."""
+    for rate in _USUAL_RATES:
+        numbers = [round((t - times[0]) * rate) for t in times]
+        off = max(abs(times[0] + n / rate - t) for n, t in zip(numbers, times, strict=True))
+        if off <= tick and abs(rate * step - 1) < Fraction(1, 10):
+            return rate
+    return 1 / step
+
+
+def _color(frame: av.VideoFrame, codec: str) -> ColorInfo:
+    def stated(code: int) -> int:
+        return code if 0 < code < 256 and code != 3 else UNSPECIFIED  # 3 is reserved
+
+    matrix = stated(int(frame.colorspace))
+    if frame.format.is_rgb or frame.format.has_palette:
+        # These become YUV here, so the matrix is ours and must be said from now on.
+        matrix = ColorInfo().resolved_matrix(frame.width, frame.height)
+    return ColorInfo(
+        matrix=matrix,
+        primaries=stated(int(frame.color_primaries)),
+        transfer=stated(int(frame.color_trc)),
+        full_range=is_full_range(frame),
+        siting=_siting(frame, codec),
+    )
+
+
+def _siting(frame: av.VideoFrame, codec: str) -> Siting:
+    """PyAV 18 does not tell the chroma location; these are the habits of the formats.
+
+    MPEG-1 and JPEG put chroma between the lumas; Ultra HD Blu-ray (HEVC, BT.2020, PQ) on the top
+    left one; all others left.
+    """
+    if codec in {"mpeg1video", "mjpeg"}:
+        return Siting.CENTRE
+    if codec == "hevc" and frame.color_primaries == 9 and frame.color_trc == 16:
+        return Siting.TOP_LEFT
+    return Siting.LEFT
+
+
+def _pixel_aspect(stream: av.VideoStream) -> Fraction:
+    aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    return Fraction(aspect) if aspect and aspect > 0 else Fraction(1)
+
+
+def _stated_duration(stream: av.VideoStream, start: Fraction) -> Fraction | None:
+    base = stream.time_base
+    if stream.duration and base:
+        first = stream.start_time * base if stream.start_time is not None else start
+        end = first + stream.duration * base
+    elif start < 1 and (tagged := _duration_tag(stream.metadata.get("DURATION", ""))):
+        end = tagged  # after a late start writers disagree on what it counts from
+    elif (whole := stream.container.duration) is not None:  # type: ignore[attr-defined]
+        first_us = stream.container.start_time or 0  # type: ignore[attr-defined]
+        end = Fraction(first_us + whole, av.time_base)
+    else:
+        return None
+    return end - start if end > start else None
+
+
+def _duration_tag(text: str) -> Fraction | None:
+    """Matroska's statistics tag, "00:24:10.033000000": the end of the track on the file's clock."""
+    hours, _, rest = text.partition(":")
+    minutes, _, seconds = rest.partition(":")
+    try:
+        return Fraction(int(hours) * 3600 + int(minutes) * 60) + Fraction(seconds)
+    except ValueError:
+        return None
+
+
+def _hdr(frame: av.VideoFrame) -> HdrInfo | None:
+    """HDR10 metadata of the first picture: mastering display and content light level."""
+    mastering = _side_data(frame, Type.MASTERING_DISPLAY_METADATA, 22)
+    light = _side_data(frame, Type.CONTENT_LIGHT_LEVEL, 2)
+    if mastering is None and light is None:
+        return None
+    primaries = luminance = None
+    if mastering is not None:
+        has_primaries, has_luminance = mastering[20:22].astype(bool)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = mastering[0:20:2] / mastering[1:20:2]
+        if has_primaries and np.isfinite(values[:8]).all():
+            primaries = tuple((float(x), float(y)) for x, y in values[:8].reshape(4, 2))
+        if has_luminance and np.isfinite(values[8:]).all():
+            luminance = (float(values[8]), float(values[9]))
+    return HdrInfo(
+        primaries=primaries,
+        luminance=luminance,
+        max_cll=None if light is None else int(light[0]),
+        max_fall=None if light is None else int(light[1]),
+    )
+
+
+def _side_data(frame: av.VideoFrame, kind: Type, num_words: int) -> NDArray[np.int32] | None:
+    """The 32-bit words of a side data entry, None when absent or too short.
+
+    Nothing iterates over all entries: PyAV 18.1 raises ValueError on kinds newer than its table.
+    """
+    try:
+        entry = frame.side_data[kind]  # type: ignore[literal-required]
+    except (KeyError, ValueError):
+        return None
+    if entry.buffer_size < 4 * num_words:
+        return None
+    return np.frombuffer(bytes(entry), "<i4", count=num_words)

@@ -1,0 +1,98 @@
+"""Opening a container, and saying in one sentence why it cannot be."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import av
+import av.error
+
+from rtvfi.errors import OpenError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from av.container import InputContainer
+
+FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError)
+"""What PyAV raises on bad input; the last two on texts that are no UTF-8 and impossible numbers."""
+
+_NETWORK_TIMEOUT: Final = (15.0, 30.0)
+"""Seconds to connect, and between two reads."""
+
+
+class Interrupted(Exception):  # noqa: N818 - no error: the owner asked for it
+    """The call was abandoned because its owner is wanted elsewhere; never leaves ``stream``."""
+
+
+def open_container(path: str) -> InputContainer:
+    """Open ``path`` with FFmpeg, which looks at the content and not at the name.
+
+    Raises:
+        OpenError: in words for the user.
+    """
+    is_url = "://" in path
+    if not is_url:
+        _check_file(path)
+    try:
+        return av.open(path, timeout=_NETWORK_TIMEOUT if is_url else None)
+    except FAILURES as error:
+        raise _explained(path, error) from error
+
+
+def scan_end(path: str, stream_index: int, seconds: float) -> Fraction | None:
+    """End of the last picture, found by reading all packets, for files that do not tell it.
+
+    Args:
+        seconds: time it may take; beyond it the answer is None.
+    """
+    deadline = time.monotonic() + seconds
+    end: Fraction | None = None
+    try:
+        with open_container(path) as container:
+            for packet in container.demux(container.streams[stream_index]):
+                if time.monotonic() > deadline:
+                    return None
+                if packet.pts is not None and packet.time_base:
+                    last = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    end = last if end is None else max(end, last)
+    except (OpenError, *FAILURES):
+        return None
+    return end
+
+
+def _check_file(path: str) -> None:
+    file = Path(path)
+    try:
+        if file.is_dir():
+            raise OpenError(
+                f'"{path}" is a directory, a video file was expected', "name a file in it"
+            )
+        if not file.exists():
+            raise OpenError(
+                f'no such file: "{path}"', "check the path, and quote it if it has spaces"
+            )
+        if file.is_file() and file.stat().st_size == 0:
+            raise OpenError(f'"{path}" is empty', "download or copy it again")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise OpenError(
+            f'"{path}" cannot be reached: {_reason(error)}', "check the path"
+        ) from error
+
+
+def _explained(path: str, error: Exception) -> OpenError:
+    if isinstance(error, PermissionError):
+        return OpenError(f'"{path}" may not be read', "check its permissions")
+    if isinstance(error, av.error.InvalidDataError):
+        return OpenError(
+            f'"{path}" is not a video file FFmpeg knows, or its beginning is damaged',
+            f'see what it is: ffprobe "{path}"',
+        )
+    return OpenError(f'"{path}" cannot be opened: {_reason(error)}', f'try: ffprobe "{path}"')
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,172 @@
+"""Decoded PyAV frames -> payloads of the stream's fixed size and format.
+
+What FFmpeg already holds as planar 4:2:0 or 4:4:4 with 8 or 10 bits is copied once, bit-exactly.
+Other layouts of the same samples (nv12, p010, grey, an alpha plane) are rearranged here, exactly
+too; what is left goes through swscale.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from rtvfi.frame import PIXEL_FORMATS
+
+if TYPE_CHECKING:
+    import av
+    from av.video.plane import VideoPlane
+    from numpy.typing import NDArray
+
+    from rtvfi.frame import PixelFormat
+
+    Samples = NDArray[np.uint8 | np.uint16]
+
+log = logging.getLogger(__name__)
+
+FULL_RANGE: Final = 2
+"""AVCOL_RANGE_JPEG."""
+
+_SAME_PLANES: Final = {
+    name: PIXEL_FORMATS[carried]
+    for carried, names in {
+        "yuv420p": ("yuv420p", "yuvj420p", "yuva420p"),
+        "yuv420p10le": ("yuv420p10le", "yuva420p10le"),
+        "yuv444p": ("yuv444p", "yuvj444p", "yuva444p"),
+        "yuv444p10le": ("yuv444p10le", "yuva444p10le"),
+    }.items()
+    for name in names
+}
+_SEMI_PLANAR: Final = {
+    "nv12": PIXEL_FORMATS["yuv420p"],
+    "p010le": PIXEL_FORMATS["yuv420p10le"],
+}
+_GREY: Final = {
+    "gray": PIXEL_FORMATS["yuv420p"],
+    "gray10le": PIXEL_FORMATS["yuv420p10le"],
+}
+
+
+def carried_format(source: av.VideoFormat) -> PixelFormat:
+    """The nearest of ``PIXEL_FORMATS``: more chroma rather than less, 10 bit for all above 8."""
+    for table in (_SAME_PLANES, _SEMI_PLANAR, _GREY):
+        if source.name in table:
+            return table[source.name]
+    has_chroma = source.is_rgb or source.has_palette or len(source.components) > 2
+    halved = source.chroma_width(16) < 16 and source.chroma_height(16) < 16
+    layout = "yuv420p" if halved or not has_chroma else "yuv444p"
+    deep = not source.has_palette and max(c.bits for c in source.components) > 8
+    return PIXEL_FORMATS[layout + ("10le" if deep else "")]
+
+
+def is_full_range(frame: av.VideoFrame) -> bool:
+    """Whether luma codes run from 0 to the top."""
+    if frame.format.name.startswith("yuvj"):
+        return True
+    if frame.format.name.startswith("gray"):
+        return frame.color_range != 1  # FFmpeg's grey is full range unless it says otherwise
+    return frame.color_range == FULL_RANGE and not frame.format.is_rgb
+
+
+class Packer:
+    """Turns frames of one stream into payloads.
+
+    Args:
+        size: (width, height) of every payload.
+        matrix: ISO matrix code of the payloads, used where a frame comes as RGB.
+        full_range: range of the payloads.
+    """
+
+    def __init__(
+        self, pixel_format: PixelFormat, size: tuple[int, int], *, matrix: int, full_range: bool
+    ) -> None:
+        self._format = pixel_format
+        self._size = size
+        self._matrix = matrix
+        self._full_range = full_range
+        self._bytes = pixel_format.payload_bytes(*size)
+        self._shapes = pixel_format.plane_shapes(*size)
+        self._reformatter = VideoReformatter()
+        self._said: set[tuple[str, int, int]] = set()
+
+    def pack(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """A fresh payload with the picture of ``frame``."""
+        name = frame.format.name
+        fits = (frame.width, frame.height) == self._size
+        fits = fits and is_full_range(frame) == self._full_range
+        payload = np.empty(self._bytes, np.uint8)
+        luma, *chroma = self._views(payload)
+        if fits and _SAME_PLANES.get(name) is self._format:
+            for view, plane in zip((luma, *chroma), frame.planes, strict=False):
+                np.copyto(view, _samples(plane, view))
+        elif fits and _SEMI_PLANAR.get(name) is self._format:
+            self._unpack_semi_planar(frame, luma, chroma)
+        elif fits and _GREY.get(name) is self._format:
+            np.copyto(luma, _samples(frame.planes[0], luma))
+            for view in chroma:
+                view[...] = 1 << self._format.bits - 1
+        else:
+            converted = self._convert(frame)
+            for view, plane in zip((luma, *chroma), converted.planes, strict=True):
+                np.copyto(view, _samples(plane, view))
+        return payload
+
+    def _views(self, payload: NDArray[np.uint8]) -> list[Samples]:
+        samples = payload if self._format.sample_bytes == 1 else payload.view("<u2")
+        views, start = [], 0
+        for rows, columns in self._shapes:
+            views.append(samples[start : start + rows * columns].reshape(rows, columns))
+            start += rows * columns
+        return views
+
+    def _unpack_semi_planar(
+        self,
+        frame: av.VideoFrame,
+        luma: Samples,
+        chroma: list[Samples],
+    ) -> None:
+        shift = 16 - self._format.bits if self._format.sample_bytes == 2 else 0
+        np.right_shift(_samples(frame.planes[0], luma), shift, out=luma)
+        rows, columns = chroma[0].shape
+        pairs = _samples(frame.planes[1], np.empty((rows, 2 * columns), luma.dtype))
+        for offset, view in enumerate(chroma):
+            np.right_shift(pairs[:, offset::2], shift, out=view)
+
+    def _convert(self, frame: av.VideoFrame) -> av.VideoFrame:
+        key = (frame.format.name, frame.width, frame.height)
+        if key not in self._said:
+            self._said.add(key)
+            log.warning(
+                "%s pictures of %dx%d are converted to %s of %dx%d",
+                *key,
+                self._format.name,
+                *self._size,
+            )
+        from_rgb = frame.format.is_rgb or frame.format.has_palette
+        matrix = swscale_matrix(self._matrix)
+        return self._reformatter.reformat(
+            frame,
+            *self._size,
+            self._format.name,
+            src_colorspace=None if from_rgb else matrix,
+            dst_colorspace=matrix,
+            interpolation="BICUBIC",
+            src_color_range=FULL_RANGE if from_rgb or is_full_range(frame) else 1,
+            dst_color_range=FULL_RANGE if self._full_range else 1,
+        )
+
+
+def swscale_matrix(iso: int) -> int:
+    """swscale's number (SWS_CS_*) of an ISO matrix code."""
+    return {1: 1, 4: 4, 7: 7, 9: 9, 10: 9}.get(iso, 5)
+
+
+def _samples(plane: VideoPlane, like: Samples) -> Samples:
+    """A view of FFmpeg's memory with the shape and type of ``like``."""
+    rows, columns = like.shape
+    stride = plane.line_size // like.itemsize
+    raw = np.asarray(memoryview(plane)).view(like.dtype)
+    view: Samples = raw[: rows * stride].reshape(rows, stride)[:, :columns]
+    return view

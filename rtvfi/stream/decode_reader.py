@@ -1,0 +1,170 @@
+"""Packets of one stream -> decoded PyAV frames, past damage.
+
+Packets are decoded one by one, so that a damaged one costs itself only. The decoder's buffers are
+flushed before the container goes: dropping an undrained frame-threaded decoder can hang.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import DecodeError, OpenError
+from rtvfi.stream.decode_info import choose_stream
+from rtvfi.stream.decode_open import FAILURES, Interrupted, open_container
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import av
+    from av.packet import Packet
+
+    from rtvfi.stream.options import SourceOptions
+
+MAX_FAILURES_IN_A_ROW: Final = 100
+_MAX_READ_ERRORS: Final = 8
+_PEEKED_PACKETS: Final = 40
+_PEEKED_BYTES: Final = 16 << 20
+
+
+class FrameReader:
+    """The decoder of one file: frames in display order, no times, no seeking policy."""
+
+    stream: av.VideoStream
+
+    def __init__(self, path: str, options: SourceOptions, interrupted: Callable[[], bool]) -> None:
+        self.num_damaged = 0
+        """Packets that could not be read or decoded since the file was first opened."""
+        self._path = path
+        self._options = options
+        self._interrupted = interrupted
+        self._failures = 0
+        self._open()
+
+    def _open(self) -> None:
+        self._container = open_container(self._path)
+        try:
+            self.stream = self._configured_stream()
+        except OpenError:
+            self._container.close()
+            raise
+        self._restart()
+
+    def _configured_stream(self) -> av.VideoStream:
+        stream = choose_stream(self._container)
+        if stream is None:
+            raise OpenError(
+                f'"{self._path}" holds no video', "play it with mpv, there is nothing to do here"
+            )
+        context = stream.codec_context
+        if context is None:
+            raise OpenError(
+                f'"{self._path}" uses a video codec FFmpeg does not know', "convert it first"
+            )
+        if context.width * context.height > self._options.max_pixels:
+            raise OpenError(
+                f'pictures of {context.width}x{context.height} in "{self._path}" are too large',
+                "scale the video down first",
+            )
+        context.options = {"max_pixels": str(self._options.max_pixels)}
+        context.thread_type = "AUTO"
+        context.thread_count = self._options.threads or min(4, os.cpu_count() or 1)
+        return stream
+
+    def peek(self) -> list[Packet[av.VideoStream]]:
+        """The first packets, to look at their timestamps; ``next_frame`` still decodes them."""
+        size = 0
+        while not self._drained and len(self._packets) < _PEEKED_PACKETS and size < _PEEKED_BYTES:
+            packet = self._demux()
+            if packet is None:
+                break
+            self._packets.append(packet)
+            size += packet.size
+            if not packet.size:  # the end mark
+                break
+        return list(self._packets)
+
+    def next_frame(self) -> av.VideoFrame | None:
+        """The next frame; None after the last, every time.
+
+        Raises:
+            DecodeError: a hundred packets in a row could not be decoded.
+            Interrupted: nothing is lost, the call may be repeated.
+        """
+        while not self._frames:
+            if self._interrupted():
+                raise Interrupted
+            if self._drained:
+                return None
+            packet = self._packets.popleft() if self._packets else self._demux()
+            self._decode(packet)
+        return self._frames.popleft()
+
+    def seek(self, ticks: int) -> None:
+        """Go on at the key frame before ``ticks`` of the time base, or where the container lands.
+
+        Raises:
+            OSError or ValueError: FFmpeg's error; the position is undefined, seek again or rewind.
+        """
+        self._generator.close()
+        self._container.seek(ticks, stream=self.stream)
+        self._restart()
+
+    def rewind(self) -> None:
+        """Open the file anew: works where seeking to the beginning does not.
+
+        Raises:
+            OpenError: it is gone.
+        """
+        self.close()
+        self._open()
+
+    def close(self) -> None:
+        """Give up decoder and file."""
+        self._generator.close()
+        self._packets.clear()
+        self._frames.clear()
+        self._drained = True
+        with contextlib.suppress(*FAILURES):
+            self.stream.codec_context.flush_buffers()
+        self._container.close()
+
+    def _restart(self) -> None:
+        self._generator = self._packets_on()
+        self._packets: deque[Packet[av.VideoStream]] = deque()
+        self._frames: deque[av.VideoFrame] = deque()
+        self._drained = False
+
+    def _packets_on(self) -> Generator[Packet[av.VideoStream]]:
+        yield from self._container.demux(self.stream)
+
+    def _demux(self) -> Packet[av.VideoStream] | None:
+        """The next packet, at the end an empty one; None when the file cannot be read on."""
+        for _ in range(_MAX_READ_ERRORS):
+            try:
+                return next(self._generator)
+            except StopIteration:
+                return None
+            except FAILURES:
+                self.num_damaged += 1
+                self._generator = self._packets_on()
+        return None
+
+    def _decode(self, packet: Packet[av.VideoStream] | None) -> None:
+        self._drained = packet is None or not packet.size
+        try:
+            frames = self.stream.codec_context.decode(packet)
+        except FAILURES as error:
+            self.num_damaged += 1
+            self._failures += 1
+            if self._failures >= MAX_FAILURES_IN_A_ROW:
+                raise DecodeError(
+                    f'"{self._path}" is damaged: {self._failures} packets in a row are broken',
+                    "repair or download it again",
+                ) from error
+            return
+        if frames:
+            self._failures = 0
+            self._frames.extend(frames)
