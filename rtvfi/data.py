@@ -30,3 +30,9 @@ def data_path(kind: DataKind, name: str) -> Path:
         f'the file "{kind}/{name}" that belongs to rtvfi is missing',
         hint="install rtvfi again, or restore the file in the checkout",
     )
+
+
+def data_names(kind: DataKind, suffix: str) -> tuple[str, ...]:
+    """Names without ``suffix`` (".toml") of the files of that kind that end with it, sorted."""
+    found = (path for folder in data_folders(kind) for path in folder.glob(f"*{suffix}"))
+    return tuple(sorted({path.name.removesuffix(suffix) for path in found}))

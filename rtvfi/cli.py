@@ -1,0 +1,322 @@
+"""The command line: grammar, exit codes, logging. Front ends are imported by the handlers.
+
+Exit codes: 0 done (also when the player was closed), 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import re
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from rtvfi.config import (
+    HWACCELS,
+    MPV,
+    SETTINGS,
+    STYLES,
+    Config,
+    Value,
+    check_mpv_name,
+    default_user_file,
+    did_you_mean,
+    play_options,
+    presets,
+    resolve_config,
+    user_file,
+)
+from rtvfi.data import data_path
+from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.models.catalogue import MODELS
+from rtvfi.playlist import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rtvfi.models.base import ModelInfo
+
+log = logging.getLogger(__name__)
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError where argparse would print and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        """A mistake on the command line."""
+        raise UsageError(message, hint=f"{self.prog} --help")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row of the table of commands."""
+
+    name: str
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+# --- play ------------------------------------------------------------------------------------
+
+
+def _add_play(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="files, folders, URLs; without any, the demo"
+    )
+    _add_settings(parser)
+    parser.add_argument("--start", metavar="TIME", help="where to begin: 90, 1:30, 25%%")
+    parser.add_argument(
+        "--report", metavar="FILE.json", type=Path, help="write what happened when playback ends"
+    )
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options that configuration files know too; their values are checked by config.py."""
+    add = parser.add_argument
+    add("--fps", metavar="RATE", help="2x, 3x, 60, 60000/1001 or display (default)")
+    add("--model", metavar="ID", help='"rtvfi models" lists them (default cel)')
+    add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
+    add("--preset", metavar="NAME", help=", ".join(presets()))
+    add("--style", metavar="NAME", help=", ".join(STYLES))
+    add(
+        "--scale",
+        dest="flow_scale",
+        metavar="SCALE",
+        help="size at which motion is estimated: auto (default), 1, 0.5 or 0.25",
+    )
+    add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
+    add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))
+    add(
+        "--mpv",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an option of mpv; may be repeated",
+    )
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    said: dict[str, Value] = {
+        key: value for key in SETTINGS if (value := getattr(arguments, key)) is not None
+    }
+    for text in arguments.mpv:
+        name, has_value, value = text.partition("=")
+        check_mpv_name(name, "--mpv")
+        said[MPV + name] = value if has_value else "yes"
+    return resolve_config(said, arguments.preset, user_file())
+
+
+def _check_start(start: str | None) -> None:
+    clock = r"[+-]?(\d+:){0,2}\d+(\.\d+)?"
+    if start is not None and not re.fullmatch(rf"{clock}|\d+(\.\d+)?%|#\d+", start):
+        raise UsageError(
+            f'--start is "{start}", expected seconds (90), a time (1:30), a part (25%) or '
+            "a chapter (#2)"
+        )
+
+
+def _play(arguments: argparse.Namespace) -> int:
+    _check_start(arguments.start)
+    config = _config(arguments)
+    files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
+    options = play_options(config, files, arguments.start, arguments.report)
+    if config.preset.origin == "no GPU":
+        log.warning('no GPU was found: the processor computes, with the preset "cpu"')
+    from rtvfi.player import play
+
+    return play(options)
+
+
+# --- models ----------------------------------------------------------------------------------
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    rows = [
+        {
+            "id": info.id,
+            "available": _is_available(info),
+            "gmac_1080p": info.gmac_1080p,
+            "frames": info.num_frames,
+            "licence": info.licence,
+        }
+        for info in MODELS.values()
+    ]
+    if arguments.json:
+        print(json.dumps(rows, indent=2))
+        return 0
+    line = "{:<22} {:<10} {:>10} {:>7}  {}".format
+    print(line("MODEL", "WEIGHTS", "GMAC/1080p", "FRAMES", "LICENCE"))
+    for row in rows:
+        cost = "-" if row["gmac_1080p"] is None else f"{row['gmac_1080p']:g}"
+        here = "here" if row["available"] else "not here"
+        print(line(row["id"], here, cost, row["frames"], row["licence"]))
+    return 0
+
+
+def _is_available(info: ModelInfo) -> bool:
+    if info.weights is None:
+        return True
+    try:
+        data_path("weights", info.weights)
+    except RtvfiError:
+        return False
+    return True
+
+
+# --- config ----------------------------------------------------------------------------------
+
+
+def _run_config(arguments: argparse.Namespace) -> int:
+    config = _config(arguments)
+    print(f"# your own settings: {user_file() or default_user_file()}")
+    print(config.to_toml(), end="")
+    return 0
+
+
+# --- version ---------------------------------------------------------------------------------
+
+
+def _add_nothing(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def version() -> str:
+    """The version of the installed package, or of the checkout."""
+    try:
+        return metadata.version("rtvfi")
+    except metadata.PackageNotFoundError:
+        import tomllib
+
+        project = Path(__file__).resolve().parent.parent / "pyproject.toml"
+        with project.open("rb") as file:
+            number: str = tomllib.load(file)["project"]["version"]
+        return number
+
+
+def _version(_arguments: argparse.Namespace) -> int:
+    print(f"rtvfi {version()}")
+    for package in ("torch", "av", "mpv", "numpy"):
+        print(f"{package} {metadata.version(package)}")
+    print(f"python {sys.version.split()[0]}")
+    return 0
+
+
+# --- all of them -----------------------------------------------------------------------------
+
+COMMANDS: Final = (
+    Command("play", "play files with smooth motion", _add_play, _play),
+    Command("models", "list the models", _add_models, _models),
+    Command("config", "print the configuration and its origins", _add_settings, _run_config),
+    Command("version", "print versions", _add_nothing, _version),
+)
+
+
+class _Version(argparse.Action):
+    """``--version``, reading the number only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
+        print(f"rtvfi {version()}")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    common = Parser(add_help=False)
+    common.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="tracebacks, more messages"
+    )
+    parser = Parser(
+        prog="rtvfi",
+        description="Smooth motion for anime, live in mpv.",
+        parents=[common],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.summary[0].upper() + command.summary[1:] + ".",
+            parents=[common],
+            allow_abbrev=False,
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run, parser=sub)
+    return parser
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    word = next((a for a in arguments if not a.startswith("-")), None)
+    names = [command.name for command in COMMANDS]
+    if word is not None and word not in names:
+        is_file = Path(word).exists()
+        raise UsageError(
+            f'there is no command "{word}"; commands are {", ".join(names)}',
+            hint=f'rtvfi play "{word}"' if is_file else did_you_mean(word, names),
+        )
+    parsed, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        option = next((a for a in unknown if a.startswith("-")), unknown[0]).partition("=")[0]
+        parser: argparse.ArgumentParser = getattr(parsed, "parser", None) or build_parser()
+        known = [s for action in parser._actions for s in action.option_strings]
+        raise UsageError(
+            f'there is no option "{option}"',
+            hint=did_you_mean(option, known) or f"{parser.prog} --help",
+        )
+    return parsed
+
+
+def _configure_logging(is_debug: bool) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("rtvfi").setLevel(logging.DEBUG if is_debug else logging.INFO)
+
+
+class _Formatter(logging.Formatter):
+    """INFO as it is; other levels with their name, DEBUG with the module too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if record.levelno == logging.INFO:
+            return text
+        origin = f"{record.name}: " if record.levelno < logging.INFO else ""
+        return f"{record.levelname.lower()}: {origin}{text}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    is_debug = "--debug" in arguments
+    _configure_logging(is_debug)
+    try:
+        parsed = _parse(arguments)
+        if parsed.command is None:
+            build_parser().print_help()
+            return 0
+        code: int = parsed.run(parsed)
+        return code
+    except RtvfiError as error:
+        if is_debug:
+            log.debug("where it failed:", exc_info=True)
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as leave:  # --help and --version
+        return leave.code if isinstance(leave.code, int) else 0
+    except BrokenPipeError:  # rtvfi models | head
+        sys.stdout = None  # nothing is left to flush
+        return 0

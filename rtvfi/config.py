@@ -1,0 +1,394 @@
+"""What the user chose: defaults < preset < the user's file < the command line, each value checked.
+
+Values are kept in the form a TOML file has them ("auto" stands for None), with the place each came
+from; ``play_options`` turns them into the options classes of the rooms.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+
+from rtvfi.data import data_names, data_path
+from rtvfi.errors import RtvfiError, UnknownModel, UsageError
+from rtvfi.models.catalogue import find
+from rtvfi.stream.options import Hwaccel, SourceOptions, StreamOptions, Style
+from rtvfi.stream.rates import parse_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Hardware = Literal["rocm", "cuda", "cpu"]
+Value = str | int | float
+
+COMMAND_LINE: Final = "command line"
+MPV: Final = "mpv."
+"""Prefix of the keys that are options of mpv, a table of their own in a file."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlayOptions:
+    """Everything ``rtvfi play`` was asked for, checked as far as it can be without opening files.
+
+    The style is ``stream.style``.
+    """
+
+    files: tuple[str, ...]
+    """Existing files and addresses, in order; never empty."""
+    model: str
+    """An id of the catalogue."""
+    device: str
+    """``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``rocm`` or ``rocm:N``."""
+    preset: str | None
+    """Name of the preset the values rest on."""
+    fps: str
+    """What ``stream.rates.parse_rate`` reads."""
+    stream: StreamOptions
+    source: SourceOptions
+    start: str | None = None
+    """Where to begin, in mpv's syntax."""
+    mpv: tuple[tuple[str, str], ...] = ()
+    """Options for mpv, in order; they win over rtvfi's own."""
+    report: Path | None = None
+    """Where a JSON report goes when playback ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a configuration file, which is one option of the command line."""
+
+    key: str
+    default: Value
+    read: Callable[[Value], Value]
+    """Gives the value in its TOML form; raises ValueError with what is expected."""
+    choices: tuple[str, ...] = ()
+    """Spellings to suggest from."""
+    option: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The option's name on the command line."""
+        return self.option or "--" + self.key.replace("_", "-")
+
+
+def any_of(words: Sequence[str]) -> str:
+    """``a, b or c``."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A hint that names the nearest spelling, or nothing."""
+    near = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f'did you mean "{near[0]}"?' if near else ""
+
+
+def _choice(words: tuple[str, ...]) -> Callable[[Value], Value]:
+    def read(value: Value) -> Value:
+        if value not in words:
+            raise ValueError(any_of(words))
+        return value
+
+    return read
+
+
+def _read_model(value: Value) -> Value:
+    return find(str(value)).id
+
+
+def _read_fps(value: Value) -> Value:
+    parse_rate(str(value))
+    return str(value)
+
+
+def _read_device(value: Value) -> Value:
+    if not re.fullmatch(r"auto|cpu|(cuda|rocm)(:\d{1,3})?", str(value)):
+        raise ValueError("auto, cpu, cuda, cuda:N, rocm or rocm:N")
+    return value
+
+
+def _number(value: Value) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return -1.0
+
+
+def _read_flow_scale(value: Value) -> Value:
+    if value == "auto":
+        return value
+    if _number(value) not in (1.0, 0.5, 0.25):
+        raise ValueError("1, 0.5, 0.25 or auto")
+    return float(value)
+
+
+def _read_threshold(value: Value) -> Value:
+    if not 0 <= _number(value) <= 1:
+        raise ValueError("a number from 0 to 1")
+    return float(value)
+
+
+STYLES: Final = get_args(Style)
+HWACCELS: Final = get_args(Hwaccel)
+SETTINGS: Final = {
+    setting.key: setting
+    for setting in (
+        Setting("model", "cel", _read_model),
+        Setting("device", "auto", _read_device, ("auto", "cpu", "cuda", "rocm")),
+        Setting("style", StreamOptions().style, _choice(STYLES), STYLES),
+        Setting("fps", "display", _read_fps),
+        Setting("flow_scale", "auto", _read_flow_scale, option="--scale"),
+        Setting("cut_threshold", StreamOptions().cut_threshold, _read_threshold),
+        Setting("hwaccel", SourceOptions().hwaccel, _choice(HWACCELS), HWACCELS),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value and where it came from."""
+
+    value: Value
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective configuration."""
+
+    preset: Entry
+    entries: Mapping[str, Entry]
+    """By key; options of mpv under ``mpv.NAME``."""
+
+    def __getitem__(self, key: str) -> Value:
+        return self.entries[key].value
+
+    def to_toml(self) -> str:
+        """The configuration as a file that gives it again, each line with its origin."""
+        lines = [("preset", self.preset)]
+        lines += [(k, e) for k, e in self.entries.items() if not k.startswith(MPV)]
+        mpv = [(k.removeprefix(MPV), e) for k, e in self.entries.items() if k.startswith(MPV)]
+        text = _table(lines)
+        return text + "\n[mpv]\n" + _table(mpv) if mpv else text
+
+
+def _table(lines: Sequence[tuple[str, Entry]]) -> str:
+    assignments = [f"{key} = {_toml(entry.value)}" for key, entry in lines]
+    width = max(map(len, assignments))
+    return "".join(
+        f"{text:<{width}}  # {entry.origin}\n"
+        for text, (_, entry) in zip(assignments, lines, strict=True)
+    )
+
+
+def _toml(value: Value) -> str:
+    if not isinstance(value, str):
+        return repr(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m[0]):04x}", escaped) + '"'
+
+
+def user_file() -> Path | None:
+    """The user's file, if there is one: $RTVFI_CONFIG, else rtvfi.toml in the folder for settings.
+
+    Raises:
+        UsageError: $RTVFI_CONFIG names a file that is not there; empty, it means no file.
+    """
+    named = os.environ.get("RTVFI_CONFIG")
+    if named is None:
+        path = default_user_file()
+        return path if path.is_file() else None
+    if named and not Path(named).is_file():
+        raise UsageError(f'RTVFI_CONFIG names "{named}", and there is no such file')
+    return Path(named) if named else None
+
+
+def default_user_file() -> Path:
+    """Where a user's own settings are looked for."""
+    import platformdirs
+
+    return platformdirs.user_config_path("rtvfi", appauthor=False) / "rtvfi.toml"
+
+
+def resolve_config(
+    command_line: Mapping[str, Value], preset: str | None = None, file: Path | None = None
+) -> Config:
+    """Put the layers on top of each other.
+
+    Args:
+        command_line: what was given there, by key of SETTINGS or ``mpv.NAME``.
+        preset: its name, if one was asked for.
+        file: the user's file.
+
+    Raises:
+        UsageError: a value or key that does not exist, naming where it stands and what is allowed.
+    """
+    own = _read_file(file) if file else {}
+    said = {
+        key: Entry(_check(SETTINGS.get(key), value, ""), COMMAND_LINE)
+        for key, value in command_line.items()
+    }
+    own_preset = own.pop("preset", None)
+    device = str((said.get("device") or own.get("device") or Entry("auto", "")).value)
+    if preset is not None:
+        chosen = Entry(preset, COMMAND_LINE)
+    elif own_preset is not None:
+        chosen = own_preset
+    elif device == "cpu" or (device == "auto" and hardware_guess() == "cpu"):
+        chosen = Entry("cpu", "no GPU" if device == "auto" else f'device = "{device}"')
+    else:
+        chosen = Entry("default", "default")
+    defaults = {key: Entry(setting.default, "default") for key, setting in SETTINGS.items()}
+    return Config(chosen, {**defaults, **_read_preset(chosen), **own, **said})
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the presets; what stands beside them for training is none."""
+    return tuple(name for name in data_names("configs", ".toml") if not name.endswith("-train"))
+
+
+def _read_preset(chosen: Entry) -> dict[str, Entry]:
+    names = presets()
+    if chosen.value not in names:
+        where = "--preset" if chosen.origin == COMMAND_LINE else f"{chosen.origin}: preset"
+        raise UsageError(
+            f'{where} is "{chosen.value}", expected {any_of(names)}',
+            hint=did_you_mean(str(chosen.value), names),
+        )
+    entries = _read_file(data_path("configs", f"{chosen.value}.toml"))
+    origin = f'preset "{chosen.value}"'
+    return {key: Entry(entry.value, origin) for key, entry in entries.items()}
+
+
+def _read_file(path: Path) -> dict[str, Entry]:
+    try:
+        with path.open("rb") as stream:
+            table = tomllib.load(stream)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: is not TOML: {error}") from error
+    known = ("preset", *SETTINGS, "mpv")
+    entries: dict[str, Entry] = {}
+    for key, value in table.items():
+        if key not in known:
+            raise UsageError(
+                f'{path}: there is no key "{key}"; known are {any_of(known)}',
+                hint=did_you_mean(key, known),
+            )
+        if key == "mpv":
+            entries |= _read_mpv_table(value, path)
+        else:
+            entries[key] = Entry(_check(SETTINGS.get(key), value, f"{path}: {key}"), str(path))
+    return entries
+
+
+def _read_mpv_table(table: Any, path: Path) -> dict[str, Entry]:
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: mpv is a table of options, as in [mpv] and then fs = true")
+    entries = {}
+    for name, value in table.items():
+        check_mpv_name(name, f"{path}: [mpv]")
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        entries[MPV + name] = Entry(text, str(path))
+    return entries
+
+
+def check_mpv_name(name: str, where: str) -> None:
+    """Refuse what cannot be the name of an option of mpv.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise UsageError(
+            f'{where} wants NAME=VALUE with the name of an option of mpv, got "{name}"'
+        )
+
+
+def _check(setting: Setting | None, value: Any, where: str) -> Value:
+    if setting is None:  # preset and the options of mpv: any text
+        return str(value)
+    where = where or setting.flag
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UsageError(
+            f"{where} is {value!r}, expected one value in the form {setting.default!r}"
+        )
+    try:
+        return setting.read(value)
+    except UnknownModel as error:
+        raise UnknownModel(f"{where}: {error.message}", hint=error.hint) from None
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.message}", hint=error.hint) from None
+    except ValueError as error:
+        hint = did_you_mean(str(value), setting.choices)
+        raise UsageError(f'{where} is "{value}", expected {error}', hint=hint) from None
+
+
+def hardware_guess(root: Path = Path("/")) -> Hardware:
+    """Which hardware torch will find, told from the drivers present and the build of torch.
+
+    Importing torch takes seconds and is not done here; ``run`` chooses the build by the same rule.
+    """
+    try:
+        build = metadata.version("torch").partition("+")[2]
+    except metadata.PackageNotFoundError:
+        build = ""
+    if build == "cpu":
+        return "cpu"
+    nvidia = (root / "proc/driver/nvidia/version", root / "usr/lib/wsl/lib/nvidia-smi")
+    if any(path.exists() for path in nvidia) or (root == Path("/") and shutil.which("nvidia-smi")):
+        return "cuda"
+    return "rocm" if (root / "dev/kfd").exists() else "cpu"
+
+
+def play_options(
+    config: Config, files: tuple[str, ...], start: str | None = None, report: Path | None = None
+) -> PlayOptions:
+    """The options of the rooms.
+
+    Raises:
+        RtvfiError: the report could not be written.
+    """
+    if report is not None:
+        check_writable(report)
+    scale = config["flow_scale"]
+    return PlayOptions(
+        files=files,
+        model=str(config["model"]),
+        device=str(config["device"]),
+        preset=str(config.preset.value),
+        fps=str(config["fps"]),
+        stream=StreamOptions(
+            style=cast("Style", config["style"]),
+            flow_scale=None if scale == "auto" else float(scale),
+            cut_threshold=float(config["cut_threshold"]),
+        ),
+        source=SourceOptions(hwaccel=cast("Hwaccel", config["hwaccel"])),
+        start=start,
+        mpv=tuple(
+            (key.removeprefix(MPV), str(entry.value))
+            for key, entry in config.entries.items()
+            if key.startswith(MPV)
+        ),
+        report=report,
+    )
+
+
+def check_writable(report: Path) -> None:
+    """Find out now, not after the film, whether the report can be written.
+
+    Raises:
+        RtvfiError: it cannot.
+    """
+    folder = report.parent
+    if not folder.is_dir():
+        raise RtvfiError(f'the report "{report}" has no folder to go to', hint=f'mkdir "{folder}"')
+    if report.is_dir() or not os.access(report if report.exists() else folder, os.W_OK):
+        raise RtvfiError(f'the report "{report}" cannot be written')

@@ -1,0 +1,83 @@
+"""What is to be played: files, folders and addresses of the command line become one list."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import OpenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_VIDEO: Final = re.compile(
+    r".+\.(3gp|asf|avi|divx|flv|gif|ivf|m2ts|m2v|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|og[mv]|rm|rmvb"
+    r"|ts|vob|webm|wmv|y4m)",
+    re.IGNORECASE,
+)
+"""What counts as a video inside a folder; a file named on its own may have any name."""
+
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is a URL, which goes to mpv as it is (``-``, standard input, does too)."""
+    return text == "-" or _ADDRESS.match(text) is not None
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that counts numbers as numbers (2 before 10) and ignores case."""
+    return tuple(
+        (0, int(part), "") if part.isdecimal() else (1, 0, part)
+        for part in re.split(r"(\d+)", name.casefold())
+        if part
+    )
+
+
+def expand(arguments: Iterable[str]) -> tuple[str, ...]:
+    """Every file to play, in order: a folder gives the videos inside it (not in its folders).
+
+    Raises:
+        OpenError: something is not there, or a folder holds no video.
+    """
+    files: list[str] = []
+    for argument in arguments:
+        path = Path(argument)
+        if is_address(argument):
+            files.append(argument)
+        elif path.is_dir():
+            files += _videos(path)
+        elif path.exists():
+            files.append(argument)
+        else:
+            raise _missing(path)
+    return tuple(files)
+
+
+def _videos(folder: Path) -> list[str]:
+    try:
+        names = [
+            entry.name
+            for entry in folder.iterdir()
+            if _VIDEO.fullmatch(entry.name) and not entry.name.startswith(".") and entry.is_file()
+        ]
+    except OSError as error:
+        raise OpenError(f'the folder "{folder}" cannot be read: {error.strerror}') from error
+    if not names:
+        raise OpenError(
+            f'there is no video in the folder "{folder}"', hint="name the file itself to play it"
+        )
+    return [str(folder / name) for name in sorted(names, key=natural_key)]
+
+
+def _missing(path: Path) -> OpenError:
+    hint = ""
+    try:
+        near = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
+    except OSError:
+        near = []
+    if near:
+        hint = f'did you mean "{path.parent / near[0]}"?'
+    return OpenError(f'there is no file "{path}"', hint=hint)
