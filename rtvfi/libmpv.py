@@ -9,7 +9,6 @@ stream callback (deadlock), and no exception may leave a callback (it would read
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import logging
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_uint64, c_void_p, cast
@@ -175,7 +174,3 @@ def add_hook(player: Any, name: str, handler: Callable[[], None], priority: int 
         finally:
             _hook_continue(handle, event.data.id)
 
-
-def copy_into(address: int, source: int, num_bytes: int) -> None:
-    """Copy host memory to libmpv's buffer; the GIL is released meanwhile."""
-    ctypes.memmove(address, source, num_bytes)

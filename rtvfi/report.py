@@ -1,0 +1,97 @@
+"""What a viewing was like, in numbers: gathered while playing, written as JSON at the end. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import RtvfiError
+from rtvfi.frame import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_SAMPLES: Final = 100_000
+
+
+def percentile(values: Iterable[float], percent: float) -> float | None:
+    """Nearest-rank percentile; None of nothing."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    rank = math.ceil(percent / 100 * len(ordered))
+    return ordered[max(0, rank - 1)]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything a report holds. One thread writes at a time: the player's event thread, then the main thread."""
+
+    counts: Counter[Kind] = field(default_factory=Counter)
+    num_asked: int = 0
+    drops: int = 0
+    avsync_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_SAMPLES))
+    """Absolute values."""
+    seeks: list[dict[str, float]] = field(default_factory=list)
+    stages_ms: dict[str, deque[float]] = field(default_factory=dict)
+    live: dict[str, str | float | None] = field(default_factory=dict)
+    first_picture_ms: float | None = None
+    first_interpolated_ms: float | None = None
+
+    def add_stage(self, name: str, values_ms: Iterable[float]) -> None:
+        """More times of a stage."""
+        self.stages_ms.setdefault(name, deque(maxlen=_SAMPLES)).extend(values_ms)
+
+    def add_counts(self, counts: Mapping[Kind, int], num_asked: int) -> None:
+        """Frames of one viewing."""
+        self.counts.update(counts)
+        self.num_asked += num_asked
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON document."""
+        return {
+            "frames": {
+                "asked": self.num_asked,
+                "produced": self.counts.total(),
+                "copied": self.counts[Kind.COPY],
+                "interpolated": self.counts[Kind.SYNTHETIC],
+                "cheap": self.counts[Kind.CHEAP],
+            },
+            "avsync_ms": {
+                "p50": _rounded(percentile(self.avsync_ms, 50)),
+                "p95": _rounded(percentile(self.avsync_ms, 95)),
+                "max": _rounded(percentile(self.avsync_ms, 100)),
+            },
+            "drops": self.drops,
+            "seeks": self.seeks,
+            "stages_ms": {
+                name: {"p50": _rounded(percentile(ms, 50)), "p95": _rounded(percentile(ms, 95))}
+                for name, ms in self.stages_ms.items()
+            },
+            "live": self.live,
+            "start_ms": {
+                "first_picture": _rounded(self.first_picture_ms),
+                "first_interpolated": _rounded(self.first_interpolated_ms),
+            },
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the document, whole or not at all.
+
+        Raises:
+            RtvfiError: it cannot be written.
+        """
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
+            part.replace(path)
+        except OSError as error:
+            raise RtvfiError(f'the report "{path}" cannot be written: {error.strerror}') from error

@@ -1,0 +1,216 @@
+"""The only place that builds: options in, a running pipeline and a loaded model out. Reads like a parts list.
+
+Nothing here imports torch until ``ModelHost.load`` is called, which is after the first picture.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import threading
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import DeviceError
+from rtvfi.stream.governor import MarginGate
+from rtvfi.stream.matroska import VirtualMkv
+from rtvfi.stream.pipeline import Pipeline, Start
+from rtvfi.stream.plan import PlanOptions
+from rtvfi.stream.rates import Grid, RateChoice, resolve
+from rtvfi.stream.serve import FrameStream, RecordMap
+from rtvfi.stream.source import open_source
+
+if TYPE_CHECKING:
+    import torch
+
+    from rtvfi.frame import StreamInfo
+    from rtvfi.models.base import Interpolator
+    from rtvfi.stream.interpolate import Interpolation
+    from rtvfi.stream.options import SourceOptions, StreamOptions
+    from rtvfi.stream.playhead import Playhead
+
+log = logging.getLogger(__name__)
+
+PLAYER_READAHEAD_SECONDS: Final = 1.0
+PLAYER_READAHEAD_BYTES: Final = 150 << 20
+"""What mpv keeps of one stream by default; sets how far ahead of the playhead we can get."""
+
+_PRIME_FRAMES: Final = 8
+_SLACK_SECONDS: Final = 1
+"""The virtual file is made this much longer than announced: durations are often too short."""
+_SNAP: Final = Fraction(1, 1000)
+"""A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
+
+
+def pipeline_for(
+    path: str, source: SourceOptions, stream: StreamOptions, playhead: Playhead
+) -> Pipeline:
+    """A pipeline that will read ``path``; its threads start with ``open``."""
+    return Pipeline(
+        lambda interrupted: open_source(path, source, interrupted), playhead, stream.cut_threshold
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Viewing:
+    """One file on one output grid, ready to be served."""
+
+    path: str
+    pipeline: Pipeline
+    info: StreamInfo
+    target_rate: Fraction
+    stream: FrameStream
+
+    def close(self) -> None:
+        """Stop and wait for the threads."""
+        self.stream.cancel()
+        self.pipeline.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stream stands on the player's clock."""
+
+    target_rate: Fraction
+    origin: Fraction
+    """The player's time 0 on the source's clock."""
+    duration: Fraction
+    """Seconds of picture from the stream's first frame on."""
+
+
+def view(
+    pipeline: Pipeline,
+    path: str,
+    info: StreamInfo,
+    options: StreamOptions,
+    place: Place,
+    playhead: Playhead,
+) -> Viewing:
+    """Put an opened pipeline on an output grid and wrap it as a virtual file."""
+    grid = Grid(info.start, 1 / place.target_rate)
+    origin = info.start if abs(info.start - place.origin) < _SNAP else place.origin
+    records = RecordMap(grid, origin, info.start + place.duration + _SLACK_SECONDS)
+    payload_seconds = 1 / (info.payload_bytes * float(place.target_rate))
+    ring_seconds = min(options.ring_seconds, options.ring_bytes * payload_seconds)
+    readahead = min(PLAYER_READAHEAD_SECONDS, PLAYER_READAHEAD_BYTES * payload_seconds)
+    ring_frames = max(2, round(ring_seconds * place.target_rate))
+    start = Start(
+        grid=grid,
+        origin=origin,
+        plan=PlanOptions(),
+        gate=MarginGate(),
+        attainable=min(1.0, readahead + ring_seconds),
+        ring_frames=ring_frames,
+        prime_frames=min(_PRIME_FRAMES, ring_frames, records.num_records),
+    )
+    pipeline.start(start, options.ring_bytes)
+    title = f"Interpolated {float(place.target_rate):.5g} fps"
+    mkv = VirtualMkv(info, records.times_us(), grid.step, title)
+    stream = FrameStream(pipeline, mkv, records, playhead)
+    return Viewing(path, pipeline, info, place.target_rate, stream)
+
+
+def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None) -> Fraction:
+    """Output rate for a stream; equal to the source's when there is nothing to do."""
+    display = Fraction(display_rate).limit_denominator(1001) if display_rate else None
+    return resolve(choice, info.source_rate, display)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to reuse freed pictures instead of returning them: fresh pages cost more than the work on them.
+
+    At 1080p the output stage of `cel` took 200 ms with fresh pages and 50 ms without. Elsewhere than on glibc this
+    does nothing.
+    """
+    m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(m_mmap_threshold, 32 << 20)  # the largest glibc takes
+    mallopt(m_trim_threshold, 1 << 30)
+    mallopt(m_top_pad, 64 << 20)
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda[:N]`` or ``rocm[:N]`` to a device that is there; imports torch.
+
+    Raises:
+        DeviceError: a named device cannot be used.
+    """
+    # Threads that spin while they wait take the core that decoder and player need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import torch
+
+    family, _, number = name.partition(":")
+    if family == "cpu":
+        return torch.device("cpu")
+    is_rocm = torch.version.hip is not None
+    if family == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not torch.cuda.is_available() or is_rocm != (family == "rocm"):
+        built = f"ROCm {torch.version.hip}" if is_rocm else f"CUDA {torch.version.cuda}"
+        what = built if is_rocm or torch.version.cuda else "the CPU only"
+        raise DeviceError(
+            f'device "{name}" cannot be used: this torch is built for {what} and sees '
+            f"{torch.cuda.device_count()} such devices",
+            "use --device auto, or set RTVFI_TORCH=rocm or cuda and run again",
+        )
+    if number and int(number) >= torch.cuda.device_count():
+        raise DeviceError(
+            f'device "{name}" is not there, there are {torch.cuda.device_count()}',
+            f"use {family}:0",
+        )
+    return torch.device("cuda", int(number or 0))
+
+
+class ModelHost:
+    """Loads models, one at a time, and makes executors of them. ``load`` is slow: never on an event thread.
+
+    Args:
+        device: name as the user gave it.
+        options: for the flow scale.
+    """
+
+    def __init__(self, device: str, options: StreamOptions) -> None:
+        self._device_name = device
+        self._options = options
+        self._loaded: dict[tuple[str, float], Interpolator] = {}
+        self._lock = threading.Lock()
+        self.device: torch.device | None = None
+
+    def executor(self, model_id: str, viewing: Viewing) -> Interpolation:
+        """A warm executor of the model for a stream; imports torch on first use.
+
+        Raises:
+            ModelError: unknown, without weights, or broken.
+            DeviceError: the device cannot be used.
+        """
+        with self._lock:
+            return self._executor(model_id, viewing)
+
+    def _executor(self, model_id: str, viewing: Viewing) -> Interpolation:
+        if self.device is None:
+            self.device = resolve_device(self._device_name)
+        import torch
+
+        from rtvfi.models.load import load_model
+        from rtvfi.stream.interpolate import Interpolation
+
+        dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        scale = self.flow_scale(viewing.info)
+        key = (model_id, scale)
+        if key not in self._loaded:
+            self._loaded = {key: load_model(model_id, self.device, dtype, scale)}
+        executor = Interpolation(self._loaded[key], viewing.info, self.device, dtype)
+        executor.warm_up()
+        return executor
+
+    def flow_scale(self, info: StreamInfo) -> float:
+        """The size at which motion is estimated for this stream."""
+        if self._options.flow_scale is not None:
+            return self._options.flow_scale
+        return 1.0 if info.width * info.height <= 1920 * 1088 else 0.5
+

@@ -1,0 +1,202 @@
+"""Carries out actions with a model: pictures in by identity, payloads out.
+
+The planner names pictures; this room turns names into tensors, once each, and forgets them when the planner says that no
+later action needs them. Actions of the same pair become one model call.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
+from rtvfi.stream.convert import Converter
+from rtvfi.stream.plan import Action, Copy, ImageId, Mid, Retime, Retime3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from rtvfi.frame import StreamInfo
+
+    Payload = NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class StageTimes:
+    """Wall seconds spent per stage."""
+
+    convert: float = 0.0
+    model: float = 0.0
+    download: float = 0.0
+
+
+@dataclass(slots=True)
+class _Cache:
+    """What is known of the pictures in play, by identity."""
+
+    prepared: dict[ImageId, Any] = field(default_factory=dict)
+    pictures: dict[ImageId, Any] = field(default_factory=dict)
+    """Device pictures made by a pass; source frames are not kept here."""
+    payloads: dict[ImageId, Payload] = field(default_factory=dict)
+    """Host copies of pictures made by a pass, for those shown more than once."""
+    links: dict[tuple[ImageId, ImageId], Any] = field(default_factory=dict)
+
+    def keep(self, needed: Collection[ImageId]) -> None:
+        for table in (self.prepared, self.pictures, self.payloads):
+            for image in [i for i in table if i not in needed]:
+                del table[image]
+        for pair in [p for p in self.links if p[0] not in needed or p[1] not in needed]:
+            del self.links[pair]
+
+    def __len__(self) -> int:
+        return len(self.prepared.keys() | self.pictures.keys())
+
+
+class Interpolation:
+    """The executor: one model, one stream, one device. Used by one thread.
+
+    Args:
+        model: a loaded model; its device and dtype rule.
+        info: the stream whose payloads come in and go out.
+        device: where the model is.
+        dtype: float type of pictures.
+    """
+
+    def __init__(
+        self, model: Interpolator, info: StreamInfo, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.model = model
+        self._times = StageTimes()
+        self.num_calls = 0
+        self._info = info
+        self._converter = Converter(info, device, dtype)
+        self._cache = _Cache()
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Run every stage once on grey pictures: kernels are chosen and memory is taken before it matters."""
+        grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
+        names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
+        self.run([Retime(0, Fraction(0), *names, Fraction(1, 2))], dict.fromkeys(names, grey))
+        self.reset()
+        self.take_times()
+        self.num_calls = 0
+
+    def reset(self) -> None:
+        """Forget every picture (a seek: identities start anew)."""
+        self._cache = _Cache()
+
+    def keep(self, needed: Collection[ImageId]) -> None:
+        """Free all pictures but these."""
+        self._cache.keep(needed)
+
+    def take_times(self) -> StageTimes:
+        """Stage times since the last call."""
+        taken, self._times = self._times, StageTimes()
+        return taken
+
+    @property
+    def num_images(self) -> int:
+        """Pictures held right now."""
+        return len(self._cache)
+
+    @torch.inference_mode()
+    def run(
+        self, actions: Sequence[Action], sources: Mapping[ImageId, Payload]
+    ) -> dict[int, Payload]:
+        """Carry out actions that belong together (see ``batch.batches``).
+
+        Args:
+            actions: copies of pictures made by a pass, passes, or retimes of one pair or triple.
+            sources: payloads of the source frames in play.
+
+        Returns:
+            payload by grid index, one for every action that has an output; fresh arrays.
+        """
+        first = actions[0]
+        if isinstance(first, Mid):
+            self._mid(first, sources)
+            return {}
+        if isinstance(first, Copy):
+            return {a.index: self._shown(a.image, sources) for a in actions if isinstance(a, Copy)}
+        if isinstance(first, Retime3):
+            picture = self._triple(first, [float(a.t) for a in actions], sources)  # type: ignore[union-attr]
+        else:
+            picture = self._pair(first.left, first.right, [float(a.t) for a in actions], sources)  # type: ignore[union-attr]
+        payloads = self._download(picture)
+        return {a.index: p for a, p in zip(actions, payloads, strict=True)}  # type: ignore[union-attr]
+
+    def _pair(
+        self, left: ImageId, right: ImageId, ts: list[float], sources: Mapping[ImageId, Payload]
+    ) -> Any:
+        a, b = self._prepared(left, sources), self._prepared(right, sources)
+        return self._timed("model", lambda: self.model.pair(a, b, ts))
+
+    def _triple(self, action: Retime3, ts: list[float], sources: Mapping[ImageId, Payload]) -> Any:
+        model = self.model
+        if not isinstance(model, TripleInterpolator):
+            raise TypeError(f"{model.info.id} works on two frames, a plan for three was made")
+        names = (action.left, action.centre, action.right)
+        frames = tuple(self._prepared(name, sources) for name in names)
+        links = (self._link(*names[:2], sources), self._link(*names[1:], sources))
+        return self._timed("model", lambda: model.triple(frames, links, ts))  # type: ignore[arg-type]
+
+    def _link(self, left: ImageId, right: ImageId, sources: Mapping[ImageId, Payload]) -> Any:
+        found = self._cache.links.get((left, right))
+        if found is None:
+            a, b = self._prepared(left, sources), self._prepared(right, sources)
+            model = self.model
+            found = self._timed("model", lambda: model.link(a, b))  # type: ignore[attr-defined]
+            self._cache.links[left, right] = found
+        return found
+
+    def _mid(self, action: Mid, sources: Mapping[ImageId, Payload]) -> None:
+        self._cache.pictures[action.image] = self._pair(
+            action.left, action.right, [0.5], sources
+        )
+
+    def _shown(self, image: ImageId, sources: Mapping[ImageId, Payload]) -> Payload:
+        """The payload of a picture: the source's own, or one download of a picture made by a pass."""
+        if image in sources:
+            return sources[image]
+        if image not in self._cache.payloads:
+            self._cache.payloads[image] = self._download(self._cache.pictures[image])[0]
+        return self._cache.payloads[image]
+
+    def _prepared(self, image: ImageId, sources: Mapping[ImageId, Payload]) -> Any:
+        found = self._cache.prepared.get(image)
+        if found is None:
+            picture = self._cache.pictures.get(image)
+            if picture is None:
+                picture = self._timed("convert", lambda: self._upload(sources[image]))
+            found = self._timed("model", lambda: self.model.prepare(picture))
+            self._cache.prepared[image] = found
+        return found
+
+    def _upload(self, payload: Payload) -> Any:
+        if self.model.info.picture == "yuv":
+            return self._converter.to_planes(payload)
+        return self._converter.to_rgb(payload)
+
+    def _download(self, picture: Any) -> list[Payload]:
+        def work() -> list[Payload]:
+            planes = picture if isinstance(picture, Planes) else self._converter.from_rgb(picture)
+            return self._converter.from_planes(planes)
+
+        return self._timed("download", work)
+
+    def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = work()
+        if stage == "model":
+            self.num_calls += 1
+        setattr(self._times, stage, getattr(self._times, stage) + time.perf_counter() - start)
+        return result
+

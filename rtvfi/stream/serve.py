@@ -1,0 +1,240 @@
+"""The virtual file over a feed of frames: what mpv's demuxer thread reads.
+
+The thread that reads belongs to mpv. A read returns what is at hand rather than wait for a whole buffer; it waits for
+one thing only, the next frame, in short turns, so that ``cancel`` and ``kick`` are heard at once. A seek stores a
+number; the feed is restarted by the read that needs another frame, so thirty queued seeks cost one restart.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from rtvfi.frame import END, EndOfStream, OutputFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from fractions import Fraction
+
+    from rtvfi.stream.matroska import VirtualMkv
+    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.rates import Grid
+
+log = logging.getLogger(__name__)
+
+AHEAD_SECONDS: Final = 1.5
+"""A frame is not handed out earlier than this before it is due: a player with a huge cache would else pull gigabytes."""
+
+_TURN_SECONDS: Final = 0.02
+"""Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
+
+
+class Feed(Protocol):
+    """Where frames come from: the pipeline."""
+
+    def seek(self, index: int) -> None:
+        """The next frame wanted is ``index``; returns at once."""
+        ...
+
+    def read(self, timeout: float) -> OutputFrame | EndOfStream | None:
+        """The next frame in order, END after the last, None when ``timeout`` seconds brought nothing."""
+        ...
+
+    def is_primed(self) -> bool:
+        """Whether enough frames wait that playback may start."""
+        ...
+
+    def stop(self) -> None:
+        """End all work without waiting for it."""
+        ...
+
+
+class RecordMap:
+    """Which grid frame stands in which record of the virtual file.
+
+    mpv's time 0 is ``origin`` on the source's clock. Grid frames before it are left out; if the first one is later, a
+    leading record at time 0 shows that first frame early, because a file must start at 0.
+
+    Args:
+        grid: the output grid on the source's clock.
+        origin: seconds on the source's clock where the player's time is 0.
+        end: where the stream ends on the source's clock; None when unknown.
+    """
+
+    def __init__(self, grid: Grid, origin: Fraction, end: Fraction) -> None:
+        self.grid = grid
+        self.origin = origin
+        self.first_index = max(0, grid.first_at_or_after(origin))
+        self._lead = 1 if grid.pts(self.first_index) > origin else 0
+        last = max(self.first_index, grid.last_at_or_before(end))
+        self.num_records = last - self.first_index + 1 + self._lead
+
+    def index(self, record: int) -> int:
+        """Grid index shown by a record."""
+        return self.first_index + max(0, record - self._lead)
+
+    def times_us(self) -> Sequence[int]:
+        """Start of every record on the player's clock, microseconds."""
+        step, start = self.grid.step, self.grid.pts(self.first_index) - self.origin
+        # Exact and fast: integers over one denominator, rounded half up.
+        under = step.denominator * start.denominator
+        first = start.numerator * step.denominator * 2_000_000
+        each = step.numerator * start.denominator * 2_000_000
+        count = self.num_records - self._lead
+        times = [(first + k * each + under) // (2 * under) for k in range(count)]
+        return [0, *times] if self._lead else times
+
+    def seconds(self, index: int) -> float:
+        """A grid index on the player's clock."""
+        return float(self.grid.pts(index) - self.origin)
+
+
+class FrameStream:
+    """One open ``rtvfi://`` file: bytes on mpv's side, frames on the feed's.
+
+    Args:
+        feed: where frames come from; owned by this stream from now on.
+        mkv: the bytes around the frames.
+        records: which frame stands in which record.
+        playhead: where the player is; told of every restart.
+        on_close: called once after ``close``.
+        clock: seconds, monotonic.
+    """
+
+    priming_seconds = 0.3
+    """Longest wait for a stock of frames after a restart: mpv starts the sound with the first frame."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        mkv: VirtualMkv,
+        records: RecordMap,
+        playhead: Playhead,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._feed = feed
+        self._mkv = mkv
+        self._records = records
+        self._playhead = playhead
+        self._clock = clock
+        self._position = 0
+        self._frame: OutputFrame | None = None
+        self._next_index: int | None = None
+        """Grid index the feed gives next; None before the first restart."""
+        self._is_cancelled = threading.Event()
+        self._is_kicked = threading.Event()
+        self.blocked_on: float | None = None
+        """Player time of the frame a read waits for right now."""
+        self.num_asked = 0
+        self.num_restarts = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the virtual file."""
+        return self._mkv.size
+
+    def seek(self, offset: int) -> int:
+        """Set the read position, clamped to the file."""
+        self._position = min(max(offset, 0), self._mkv.size)
+        self._is_kicked.clear()
+        return self._position
+
+    def read_into(self, address: int, num_bytes: int) -> int:
+        """Write what is at hand, at most ``num_bytes``; waits only if nothing is. 0 = end of file."""
+        done = 0
+        while done < num_bytes and self._position < self._mkv.size:
+            count = self._read_piece(address + done, num_bytes - done, may_wait=done == 0)
+            if not count:
+                break
+            done += count
+            self._position += count
+        return done
+
+    def _read_piece(self, address: int, room: int, *, may_wait: bool) -> int:
+        header = self._mkv.header
+        if self._position < len(header):
+            piece = header[self._position : self._position + room]
+            ctypes.memmove(address, piece, len(piece))
+            return len(piece)
+        record, offset = self._mkv.locate(self._position)
+        before = self._mkv.prefix_bytes
+        if offset < before:
+            if offset == 0:
+                self.num_asked += 1
+            piece = self._mkv.prefix(record)[offset : offset + room]
+            ctypes.memmove(address, piece, len(piece))
+            return len(piece)
+        frame = self._frame_of(self._records.index(record), may_wait=may_wait)
+        if frame is None:
+            return 0
+        start = offset - before
+        count = min(room, self._mkv.payload_bytes - start)
+        ctypes.memmove(address, frame.payload.ctypes.data + start, count)
+        return count
+
+    def _frame_of(self, index: int, *, may_wait: bool) -> OutputFrame | None:
+        """The frame ``index``: the one in hand, or the next of the feed, restarted if it is not the next."""
+        if self._frame is not None and self._frame.index == index:
+            return self._frame
+        if not may_wait:
+            return None
+        is_restart = index != self._next_index
+        if is_restart:
+            self._playhead.hold(self._records.seconds(index))
+            self._feed.seek(index)
+            self._next_index = index
+            self.num_restarts += 1
+        self.blocked_on = self._records.seconds(index)
+        try:
+            frame = self._wait(index, is_restart=is_restart)
+        finally:
+            self.blocked_on = None
+        if frame is not None:
+            self._frame = frame
+            self._next_index = index + 1
+        elif self._is_kicked.is_set() and not self._is_cancelled.is_set():
+            return self._frame  # mpv discards what a kicked read gives: any picture ends it at once
+        return frame
+
+    def _wait(self, index: int, *, is_restart: bool) -> OutputFrame | None:
+        deadline = self._clock() + self.priming_seconds if is_restart else 0.0
+        due = self._records.seconds(index)
+        while not self._is_cancelled.is_set() and not (self._is_kicked.is_set() and self._frame):
+            if is_restart and self._clock() < deadline and not self._feed.is_primed():
+                self._is_cancelled.wait(_TURN_SECONDS / 4)
+                continue
+            now = self._playhead.now()
+            if due > (now or 0.0) + AHEAD_SECONDS:
+                self._is_cancelled.wait(_TURN_SECONDS)
+                continue
+            frame = self._feed.read(_TURN_SECONDS)
+            if frame is END:
+                return None
+            if isinstance(frame, OutputFrame):
+                if frame.index != index:
+                    raise RuntimeError(f"wanted frame {index}, the feed gave {frame.index}")
+                self._playhead.first_frame()
+                return frame
+        return None
+
+    def kick(self, target: float) -> None:
+        """mpv was asked to go to ``target``: end a blocked read, unless it already waits for that very frame.
+
+        mpv carries a seek out only after the read under way has returned.
+        """
+        blocked = self.blocked_on
+        if blocked is not None and not target - 0.7 <= blocked <= target + 0.1:
+            self._is_kicked.set()
+
+    def cancel(self) -> None:
+        """Reads return the end of file from now on."""
+        self._is_cancelled.set()
+
+    def close(self) -> None:
+        """Let go of the feed; nothing is waited for."""
+        self._is_cancelled.set()
+        self._frame = None
+        self._feed.stop()

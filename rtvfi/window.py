@@ -1,0 +1,110 @@
+"""libmpv set up the way a user of mpv expects it: their configuration, keys, scripts and OSC, plus ours where free."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import mpv
+
+from rtvfi.errors import PlayerError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = logging.getLogger(__name__)
+
+_AS_MPV: Final = {
+    "config": "yes",
+    "osc": "yes",
+    "input-default-bindings": "yes",
+    "input-vo-keyboard": "yes",
+    "audio-display": "embedded-first",
+    "ytdl": "yes",
+    # Wait for the first file, quit after the last: what `mpv FILE...` does.
+    "idle": "once",
+}
+"""libmpv starts as a bare engine; these make it the player. The user's mpv.conf wins over them."""
+
+KEYS: Final = {
+    "Ctrl+i": ("rtvfi-toggle", "interpolation on and off"),
+    "Ctrl+m": ("rtvfi-model", "next model"),
+    "Ctrl+f": ("rtvfi-fps", "output rate: 2x, 60, display"),
+    "Ctrl+o": ("rtvfi-stats", "statistics overlay"),
+}
+"""Bound where the user's input.conf leaves the key free."""
+
+_LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING, "warn": logging.INFO}
+
+
+def _log(level: str, prefix: str, text: str) -> None:
+    log.log(_LEVELS.get(level, logging.DEBUG), "mpv %s: %s", prefix, text.rstrip())
+
+
+def open_window(options: Sequence[tuple[str, str]]) -> Any:
+    """A player with the user's options.
+
+    Args:
+        options: mpv's own, in order; they win over mpv.conf.
+
+    Raises:
+        UsageError: mpv knows no such option or value.
+        PlayerError: mpv does not start.
+    """
+    given = dict(options)
+    try:
+        player = mpv.MPV(log_handler=_log, loglevel="error", **{**_AS_MPV, **given})
+    except (AttributeError, ValueError, TypeError) as error:
+        _blame(given, error)
+        raise PlayerError(f"mpv does not start: {error}") from error
+    for name, value in given.items():
+        # At construction they are defaults that mpv.conf overrides; set again they hold. What can only be
+        # given at construction (config-dir, ...) refuses, and is in force already.
+        try:
+            player[name] = value
+        except (AttributeError, ValueError, TypeError, RuntimeError, SystemError):
+            log.debug("mpv option %s can only be set at start", name)
+    # Else quit-watch-later would store our track's number, and plain mpv would show no picture later.
+    player.command("change-list", "watch-later-options", "remove", "vid")
+    return player
+
+
+def _blame(options: dict[str, str], error: Exception) -> None:
+    """Find the option mpv refused and say so."""
+    for name, value in options.items():
+        probe = mpv.MPV()
+        try:
+            probe[name] = value
+        except AttributeError:
+            raise UsageError(
+                f'mpv has no option "{name}"', "mpv --list-options lists them"
+            ) from error
+        except (TypeError, ValueError):
+            raise UsageError(f'mpv refuses "{value}" for its option "{name}"') from error
+        except (RuntimeError, SystemError):
+            continue
+        finally:
+            probe.terminate()
+
+
+def bind(player: Any, handlers: dict[str, Callable[..., None]]) -> None:
+    """Make the script-messages known and bind their keys, never over the user's own bindings."""
+    for message, handler in handlers.items():
+        player.register_message_handler(message, handler)
+    for key, (message, _) in KEYS.items():
+        # "default" sections yield to input.conf; python-mpv's own default would override the user.
+        player.register_key_binding(key, f"script-message {message}", mode="default")
+
+
+def show(player: Any, text: str, seconds: float = 2.5) -> None:
+    """Say something on the picture."""
+    player.command("show-text", text, int(seconds * 1000))
+
+
+def overlay(player: Any, lines: Sequence[str] | None) -> None:
+    """Our statistics in the corner; None takes them away."""
+    if lines is None:
+        player.command("osd-overlay", 7, "none", "")
+        return
+    style = r"{\an7\fs22\bord1.2\shad0\fnmonospace}"
+    player.command("osd-overlay", 7, "ass-events", style + r"\N".join(lines))
