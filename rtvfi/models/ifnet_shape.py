@@ -1,0 +1,244 @@
+"""The architectures of RIFE 4.x, and telling them apart by their parameters.
+
+A network is an optional encoder and four or five blocks, each of which looks at the two pictures
+at its own size and returns an increment of the flow, a mask logit and, in later versions, eight
+channels for the next block. 17 architectures differ in the numbers of ``IFNetShape`` only, and all
+of those are read off the shapes of the parameters. DistilDRBA is made of the same parts.
+
+Source of the architectures: Practical-RIFE by hzwer (MIT) and the released weight files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from rtvfi.errors import WeightsMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    State = Mapping[str, Tensor]
+
+NUM_LAYERS: Final = 8
+"""Layers in the body of a block."""
+
+EncoderKind = Literal["none", "pair", "chain", "head"]
+"""None; two bare convolutions; four with activations, named ``encode.0..6`` or ``cnn0..3``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IFNetShape:
+    """Everything that tells one architecture from another."""
+
+    channels: tuple[int, ...]
+    """Width of every block."""
+    scales: tuple[int, ...]
+    """Every block sees the pictures at 1/scale."""
+    encoder: EncoderKind = "none"
+    hidden: int = 0
+    features: int = 0
+    """Channels the encoder gives per picture."""
+    outputs: int = 5
+    """Channels of a block: 4 flow, 1 mask logit, then 1 unused, or 8 for the next block."""
+    groups: int = 1
+    """Of the convolutions in the body."""
+    tail: Literal["deconv", "shuffle"] = "shuffle"
+    """Whether a block ends in a transposed convolution alone, or one and a pixel shuffle."""
+    body: Literal["prelu", "plain", "residual"] = "residual"
+    """``prelu``: learned slopes, a skip over the body, and the large-motion restart."""
+
+    @property
+    def feedback(self) -> int:
+        """Channels a block hands to the next."""
+        return 8 if self.outputs == 13 else 0
+
+    @property
+    def adds_masks(self) -> bool:
+        """Whether mask logits add up over the blocks, like flows; else the last one counts."""
+        return self.encoder == "none"
+
+    @property
+    def has_ensemble(self) -> bool:
+        """Whether a block can be asked twice, with the pictures exchanged."""
+        return self.feedback == 0
+
+    def inputs(self, block: int) -> int:
+        """Input channels of a block."""
+        pictures = 7 + 2 * self.features
+        return pictures if block == 0 else pictures + 5 + self.feedback
+
+
+_FOUR = (8, 4, 2, 1)
+_WIDE = (192, 128, 96, 64)
+_NARROW = (128, 96, 64, 48)
+
+
+def _lite(channels: tuple[int, ...], hidden: int, encoder: EncoderKind) -> IFNetShape:
+    return IFNetShape(
+        channels=channels, scales=_FOUR, encoder=encoder, hidden=hidden, features=4, outputs=6
+    )
+
+
+def _full(channels: tuple[int, ...], groups: int = 1, outputs: int = 6) -> IFNetShape:
+    return IFNetShape(
+        channels=channels,
+        scales=_FOUR,
+        encoder="head",
+        hidden=32,
+        features=8,
+        outputs=outputs,
+        groups=groups,
+    )
+
+
+def _five(
+    channels: tuple[int, ...], features: int = 4, scales: tuple[int, ...] = (16, 8, 4, 2, 1)
+) -> IFNetShape:
+    return IFNetShape(
+        channels=channels, scales=scales, encoder="head", hidden=16, features=features, outputs=13
+    )
+
+
+SHAPES: Final[dict[str, IFNetShape]] = {
+    "4.0": IFNetShape(channels=_WIDE, scales=_FOUR, tail="deconv", body="prelu"),
+    "4.2": IFNetShape(channels=_WIDE, scales=_FOUR, tail="deconv", body="plain"),
+    "4.5": IFNetShape(channels=_WIDE, scales=_FOUR),
+    "4.6": IFNetShape(channels=_WIDE, scales=_FOUR, outputs=6),
+    "4.7": IFNetShape(
+        channels=_WIDE, scales=_FOUR, encoder="pair", hidden=16, features=4, outputs=6
+    ),
+    "4.10": IFNetShape(
+        channels=_WIDE, scales=_FOUR, encoder="chain", hidden=32, features=8, outputs=6
+    ),
+    "4.12.lite": _lite(_NARROW, 32, "chain"),
+    "4.13": _full(_WIDE),
+    "4.14.lite": _full(_WIDE, groups=2),
+    "4.15.lite": _lite(_NARROW, 16, "head"),
+    "4.20": _full((384, 192, 96, 48)),
+    "4.21": _full((256, 192, 96, 48), outputs=13),
+    "4.22.lite": IFNetShape(
+        channels=(192, 128, 64, 32),
+        scales=_FOUR,
+        encoder="head",
+        hidden=16,
+        features=4,
+        outputs=13,
+    ),
+    "4.25": _five((192, 128, 96, 64, 32)),
+    "4.25.lite": _five((192, 128, 96, 64, 24), scales=(32, 16, 8, 4, 1)),
+    "4.25.heavy": _five((384, 256, 192, 128, 64)),
+    "4.26.heavy": _five((192, 128, 96, 64, 32), features=16),
+}
+"""The public architectures, named after the first version that has each."""
+
+
+def strip_prefix(state: State) -> dict[str, Tensor]:
+    """Without the ``module.`` that training on several devices leaves in front of every key."""
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def detect(state: State) -> str:
+    """The architecture a state dict belongs to, from its keys and shapes alone.
+
+    Args:
+        state: parameters by name, with or without ``module.``; what training leaves beside them
+            is ignored.
+
+    Returns:
+        a key of ``SHAPES``, all of whose parameters are in ``state`` with the right shape.
+
+    Raises:
+        WeightsMismatch: none fits; it names the parameter that is missing or misshaped.
+    """
+    state = strip_prefix(state)
+    near = _nearest(state)
+    shape = SHAPES[near]
+    check_parameters(state, expected_parameters(shape), f"RIFE {near}")
+    return near
+
+
+def _nearest(state: State) -> str:
+    """The architecture that agrees with most of the parameters."""
+
+    def agreement(shape: IFNetShape) -> tuple[int, int]:
+        expected = expected_parameters(shape)
+        good = sum(key in state and tuple(state[key].shape) == s for key, s in expected.items())
+        return good, good - len(expected)
+
+    return max(SHAPES, key=lambda name: agreement(SHAPES[name]))
+
+
+def check_parameters(state: State, expected: Mapping[str, tuple[int, ...]], network: str) -> None:
+    """Insist on every expected parameter, in its shape.
+
+    Raises:
+        WeightsMismatch: names the first that is missing or misshaped.
+    """
+    for key, want in expected.items():
+        if key not in state:
+            raise WeightsMismatch(f'parameter "{key}" is missing for the network {network}')
+        got = tuple(state[key].shape)
+        if got != want:
+            raise WeightsMismatch(f'parameter "{key}" is {got}, the network {network} needs {want}')
+
+
+def expected_parameters(shape: IFNetShape) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter, without prefix."""
+    found = encoder_parameters(shape.encoder, shape.hidden, shape.features)
+    for i, width in enumerate(shape.channels):
+        found |= block_parameters(f"block{i}", shape, shape.inputs(i), width)
+    return found
+
+
+def encoder_parameters(kind: EncoderKind, hidden: int, features: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of the parameters of the encoder."""
+    names = ENCODER_NAMES[kind]
+    if not names:
+        return {}
+    found = _conv(names[0], hidden, 3)
+    for name in names[1:-1]:
+        found |= _conv(name, hidden, hidden)
+    return found | {
+        f"{names[-1]}.weight": (hidden, features, 4, 4),
+        f"{names[-1]}.bias": (features,),
+    }
+
+
+ENCODER_NAMES: Final[dict[EncoderKind, tuple[str, ...]]] = {
+    "none": (),
+    "pair": ("encode.0", "encode.1"),
+    "chain": ("encode.0", "encode.2", "encode.4", "encode.6"),
+    "head": ("encode.cnn0", "encode.cnn1", "encode.cnn2", "encode.cnn3"),
+}
+
+
+def block_parameters(
+    name: str, shape: IFNetShape, inputs: int, width: int
+) -> dict[str, tuple[int, ...]]:
+    """Name and shape of the parameters of one block."""
+    slopes = shape.body == "prelu"
+    found = _conv(f"{name}.conv0.0.0", width // 2, inputs) | _conv(
+        f"{name}.conv0.1.0", width, width // 2
+    )
+    if slopes:
+        found |= {f"{name}.conv0.0.1.weight": (width // 2,), f"{name}.conv0.1.1.weight": (width,)}
+    for j in range(NUM_LAYERS):
+        layer = f"{name}.convblock.{j}"
+        if shape.body == "residual":
+            found[f"{layer}.beta"] = (1, width, 1, 1)
+            found |= _conv(f"{layer}.conv", width, width // shape.groups)
+        else:
+            found |= _conv(f"{layer}.0", width, width)
+        if slopes:
+            found[f"{layer}.1.weight"] = (width,)
+    last, outputs = f"{name}.lastconv", shape.outputs
+    if shape.tail == "shuffle":
+        last, outputs = f"{last}.0", 4 * outputs
+    return found | {f"{last}.weight": (width, outputs, 4, 4), f"{last}.bias": (outputs,)}
+
+
+def _conv(name: str, outputs: int, inputs: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (outputs, inputs, 3, 3), f"{name}.bias": (outputs,)}

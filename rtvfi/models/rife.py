@@ -1,0 +1,270 @@
+"""RIFE 4.0 to 4.26.heavy: one network driven by the shape of its parameters.
+
+Blocks look at the pictures from coarse to fine; each adds an increment to one flow field that holds
+the way from the new frame to img0 and to img1, in full-size pixels. What a block reads is the two
+pictures (and their features) fetched along the flow so far and shrunk to the block's size. Both
+steps commute with a selection: only pixels that the shrinking reads are fetched
+(``warp.backwarp_centres``), and an output enlarged by 16 to be shrunk by 8 is enlarged by 2. So
+nothing but the flow exists at full size until the last block.
+
+Formulas: docs/models.md; source: Huang et al., "Real-Time Intermediate Flow Estimation for Video
+Frame Interpolation" (2022) and the forward passes of the released versions.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from rtvfi.errors import UsageError
+from rtvfi.models.ifnet import Block, Encoder
+from rtvfi.models.ifnet_shape import SHAPES, IFNetShape, detect, strip_prefix
+from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.tuning import Tuning
+
+FLOW_SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Powers of two, which keep the size of every block whole."""
+RESTART_PIXELS = 32
+"""Group 4.0 starts again at half the size when both motions reach beyond this."""
+
+
+class RifePrepared(NamedTuple):
+    """One picture, ready for any pair it is part of."""
+
+    stack: Tensor
+    """(1, 3 + features, H', W'): RGB and encoder features, padded."""
+    height: int
+    """Of the picture before padding."""
+    width: int
+
+    @property
+    def image(self) -> Tensor:
+        """(1, 3, H', W'), padded."""
+        return self.stack[:, :3]
+
+
+class Rife:
+    """An ``Interpolator``; t may be a map (1, 1, H, W) of the picture's size.
+
+    Args:
+        state: parameters by name, any RIFE 4.x; ``module.`` and training extras are ignored.
+        info: the catalogue's row.
+        tuning: device, dtype and forms to run.
+        flow_scale: one of ``FLOW_SCALES``.
+        ensemble: ask every block in both directions of time and take the mean: twice the work.
+
+    Raises:
+        WeightsMismatch: ``state`` is no RIFE 4.x network.
+        UsageError: a ``flow_scale`` or ``ensemble`` the network does not know.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        info: ModelInfo,
+        tuning: Tuning,
+        *,
+        flow_scale: float = 1.0,
+        ensemble: bool = False,
+    ) -> None:
+        self.info = info
+        self.group = detect(state)
+        shape = self.shape = SHAPES[self.group]
+        if ensemble and not shape.has_ensemble:
+            raise UsageError(
+                f'"{info.id}" has no ensemble form', hint="versions up to 4.20 have one"
+            )
+        state = strip_prefix(state)
+        self.tuning = tuning
+        self.ensemble = ensemble
+        self.encoder = None if shape.encoder == "none" else Encoder(state, shape.encoder, tuning)
+        last = len(shape.channels) - 1
+        self.blocks = [
+            Block(
+                state,
+                f"block{i}",
+                shape,
+                _input_order(shape, i),
+                5 if i == last else 5 + shape.feedback,
+                tuning,
+            )
+            for i in range(last + 1)
+        ]
+        self._set_flow_scale(flow_scale)
+
+    def _set_flow_scale(self, flow_scale: float) -> None:
+        if flow_scale not in FLOW_SCALES:
+            allowed = ", ".join(f"{s:g}" for s in FLOW_SCALES)
+            raise UsageError(f'flow scale "{flow_scale:g}" is not one of {allowed}')
+        self.flow_scale = flow_scale
+        self.scales = tuple(s / flow_scale for s in self.shape.scales)
+
+    def at_scale(self, flow_scale: float) -> Rife:
+        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
+        other = copy.copy(self)
+        other._set_flow_scale(flow_scale)
+        return other
+
+    def prepare(self, frame: Tensor) -> RifePrepared:
+        """Padding and encoder features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        height, width = frame.shape[-2:]
+        multiple = int(self.info.pad.multiple / min(self.flow_scale, 1))
+        image = frame.to(self.tuning.dtype).clamp(0, 1)
+        image = functional.pad(image, (0, -width % multiple, 0, -height % multiple))
+        if self.encoder is not None:
+            image = torch.cat((image, self.encoder(image)), 1)
+        return RifePrepared(image, height, width)
+
+    def pair(self, a: RifePrepared, b: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
+        """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
+        if self.shape.body == "prelu" and len(ts) > 1:
+            # The restart is decided over a batch; one by one, no t depends on its company.
+            return torch.cat([self.pair(a, b, [t]) for t in ts])
+        walk = _Walk(self, a, b, self.timesteps(a, ts))
+        for i in range(len(self.blocks)):
+            walk.step(i)
+        return walk.picture()[..., : a.height, : a.width]
+
+    def timesteps(self, a: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
+        """(len(ts), 1, H', W') float32, or (len(ts), 1, 1, 1) when all of them are numbers."""
+        device = self.tuning.device
+        if not any(isinstance(t, torch.Tensor) and t.numel() > 1 for t in ts):
+            return torch.tensor([float(t) for t in ts], device=device).view(-1, 1, 1, 1)
+        rows, columns = a.stack.shape[-2:]
+        maps = [torch.as_tensor(t, dtype=torch.float32, device=device) for t in ts]
+        whole = torch.cat([m.expand(1, 1, a.height, a.width) for m in maps])
+        extra = (0, columns - a.width, 0, rows - a.height)
+        return functional.pad(whole, extra, mode="replicate")
+
+
+class _Walk:
+    """One run through the blocks: the flow so far and what the last block left for the next."""
+
+    def __init__(self, net: Rife, a: RifePrepared, b: RifePrepared, t: Tensor) -> None:
+        self.net = net
+        # Cast once here rather than in every fetch.
+        self.stacks = (a.stack.float(), b.stack.float())
+        self.t = t
+        self.scales = net.scales
+        self.flow: Tensor | None = None
+        self.masks: list[tuple[Tensor, float]] = []
+        """Mask logits at their block's size, each with the factor to full size."""
+        self.feedback: tuple[Tensor, float] | None = None
+
+    def step(self, i: int) -> None:
+        """Run block ``i`` and take its increments in."""
+        y, factor = self._ask(i)
+        increment = enlarge(y[:, :4].float(), factor) * factor
+        if i == 1 and self._must_restart(increment):
+            self._restart()
+            y, factor = self._ask(i)
+            increment = enlarge(y[:, :4].float(), factor) * factor
+        self._take(y, increment, factor)
+
+    def _take(self, y: Tensor, increment: Tensor, factor: float) -> None:
+        self.flow = increment if self.flow is None else self.flow + increment
+        if not self.net.shape.adds_masks:
+            self.masks.clear()
+        self.masks.append((y[:, 4:5], factor))
+        self.feedback = (y[:, 5:], factor)
+
+    def _ask(self, i: int, *, ensemble: bool = True) -> tuple[Tensor, float]:
+        """Output of block ``i`` at its own size, and the factor from there to full size."""
+        scale = self.scales[i]
+        a, b, t, rest = self._inputs(i)
+        block = self.net.blocks[i]
+        y = block(self._joined((a, b, t, *rest)))
+        if ensemble and self.net.ensemble:
+            if rest:
+                mask, flow = rest
+                rest = [-mask, _exchanged(flow)]
+            other = block(self._joined((b, a, 1 - t, *rest)))
+            flow = (y[:, :4] + _exchanged(other[:, :4])) / 2
+            y = torch.cat((flow, (y[:, 4:5] - other[:, 4:5]) / 2), 1)
+        return y, scale if self.net.shape.tail == "shuffle" else 2 * scale
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        batch, dtype = len(self.t), self.net.tuning.dtype
+        rows, columns = parts[0].shape[-2:]
+        return torch.cat([p.to(dtype).expand(batch, -1, rows, columns) for p in parts], 1)
+
+    def _inputs(self, i: int) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """Pictures, timestep, and [mask logit, (feedback,) flow] at the size of block ``i``."""
+        scale = self.scales[i]
+        t = self.t if self.t.shape[-1] == 1 else shrink(self.t, scale)
+        if self.flow is None:
+            a, b = (shrink(stack, scale) for stack in self.stacks)
+            return a, b, t, []
+        rest = [self._mask_at(scale)]
+        if self.feedback is not None and self.net.shape.feedback:
+            y, factor = self.feedback
+            rest.append(enlarge(y, factor / scale))
+        if scale < 2:
+            fetched = [enlarge(w, 1 / scale) for w in self._warped(self.stacks, self.flow)]
+            rest.append(shrink(self.flow, scale) / scale)
+            return fetched[0], fetched[1], t, rest
+        flow = centres(self.flow, int(scale))
+        rest.append(functional.avg_pool2d(flow, 2) / scale)
+        a, b = (
+            backwarp_centres(stack.expand(len(flow), -1, -1, -1), part, int(scale))
+            for stack, part in zip(self.stacks, (flow[:, :2], flow[:, 2:]), strict=True)
+        )
+        return a, b, t, rest
+
+    def _warped(self, stacks: Sequence[Tensor], flow: Tensor) -> list[Tensor]:
+        return [
+            backwarp(stack.expand(len(flow), -1, -1, -1), part)
+            for stack, part in zip(stacks, (flow[:, :2], flow[:, 2:]), strict=True)
+        ]
+
+    def _mask_at(self, scale: float) -> Tensor:
+        """The mask logit at 1/scale of full size."""
+        first, *more = (enlarge(y, factor / scale) for y, factor in self.masks)
+        return sum(more, start=first)
+
+    def picture(self) -> Tensor:
+        """(N, 3, H', W'): both pictures fetched along the flow, blended by the mask."""
+        assert self.flow is not None
+        left, right = self._warped([s[:, :3] for s in self.stacks], self.flow)
+        weight = self._mask_at(1).sigmoid()
+        return torch.lerp(right, left, weight.float()).to(self.net.tuning.dtype)
+
+    def _must_restart(self, increment: Tensor) -> bool:
+        if self.net.shape.body != "prelu":
+            return False
+        left, right = increment.abs().amax((0, 2, 3)).view(2, 2).amax(1).tolist()
+        return bool(min(left, right) > RESTART_PIXELS)
+
+    def _restart(self) -> None:
+        """Forget everything and estimate the coarsest flow at half the size."""
+        self.scales = tuple(2 * s for s in self.scales)
+        self.flow, self.feedback = None, None
+        self.masks.clear()
+        y, factor = self._ask(0, ensemble=False)
+        self._take(y, enlarge(y[:, :4].float(), factor) * factor, factor)
+
+
+def _exchanged(flow: Tensor) -> Tensor:
+    """Flow with the ways to img0 and to img1 exchanged."""
+    return torch.cat((flow[:, 2:4], flow[:, :2]), 1)
+
+
+def _input_order(shape: IFNetShape, block: int) -> list[int]:
+    """Where, in the trained order (both images, both features, rest), each given channel stands.
+
+    Given are img0 with its features, img1 with its features, the rest.
+    """
+    features = shape.features
+    first = [0, 1, 2, *range(6, 6 + features)]
+    second = [3, 4, 5, *range(6 + features, 6 + 2 * features)]
+    return [*first, *second, *range(6 + 2 * features, shape.inputs(block))]
