@@ -220,14 +220,12 @@ class Planner:
             ValueError: its pts is not after the last one's.
         """
         actions: list[Action] = []
-        same = stamp.same and self._newest is not None
-        image = self._newest if same and self._newest is not None else (0, stamp.index)
+        image = (stamp.same and self._newest) or (0, stamp.index)
         scene = self._scene
         if scene is not None:
             if stamp.pts <= scene.last.pts:
                 raise ValueError(f"frame {stamp.index} at {stamp.pts} follows {scene.last.pts}")
-            cut = stamp.cut or self._is_break(stamp.pts - scene.last.pts)
-            if cut:
+            if stamp.cut or self._is_break(stamp.pts - scene.last.pts):
                 self._close(scene, stamp.pts, actions)
                 scene = None
             else:
@@ -245,7 +243,7 @@ class Planner:
         ends. Flushing twice is fine.
         """
         actions: list[Action] = []
-        scene, self._scene = self._scene, None
+        scene, self._scene, self._newest = self._scene, None, None
         if scene is not None:
             if end is None or end <= scene.last.pts:
                 end = scene.last.end
@@ -307,14 +305,13 @@ class Planner:
     def _close(self, scene: _Scene, end: Fraction, actions: list[Action]) -> None:
         """Append the right ramp and plan all outputs before ``end``."""
         slope = self._slope(scene, end)
-        top, bottom = scene.edge[-1].pts, scene.edge[0].pts
+        top = scene.edge[-1].pts
         scene.knots.extend(reversed(scene.edge[:-1]))
         phase = self._options.phase
         while (pts := self._grid.pts(self._next)) < end:
             content = max(pts - phase, scene.start)
             if slope is not None and content > top:
                 content = top + (content - top) * slope
-            content = min(content, bottom)
             scene.advance(content)
             actions.append(self._output(scene, pts, content))
             self._next += 1
@@ -325,9 +322,10 @@ class Planner:
             return None
         top, bottom = scene.edge[-1].pts, scene.edge[0].pts
         last = end - self._grid.step
-        if last <= bottom:
+        shown = last - self._options.phase
+        if last <= bottom or shown <= top:
             return None
-        return (bottom - top) / (last - self._options.phase - top)
+        return (bottom - top) / (shown - top)
 
     # Knots to outputs.
 
