@@ -1,10 +1,13 @@
-"""What python-mpv lacks or does too slowly: stream protocols and hooks, straight on libmpv's C interface.
+"""What python-mpv lacks or does too slowly: stream protocols and hooks, straight on libmpv's C
+interface.
 
-python-mpv's own stream wrapper copies byte by byte in Python (2 frames/s at 1080p was measured); ours hands libmpv's buffer
-address to the stream object, which copies whole planes with the GIL released.
+python-mpv's own stream wrapper copies byte by byte in Python (2 frames/s at 1080p was measured);
+ours hands libmpv's buffer address to the stream object, which copies whole planes with the GIL
+released.
 
-Two rules of libmpv hold for everything called from here: no function of the same player may be called inside a
-stream callback (deadlock), and no exception may leave a callback (it would read as end of file).
+Two rules of libmpv hold for everything called from here: no function of the same player may be
+called inside a stream callback (deadlock), and no exception may leave a callback (it would read as
+end of file).
 """
 
 from __future__ import annotations
@@ -46,7 +49,9 @@ _OPEN = CFUNCTYPE(c_int, c_void_p, c_char_p, POINTER(_StreamInfo))
 
 
 class Stream(Protocol):
-    """What libmpv reads from. Called on mpv's demuxer thread; ``cancel`` comes from any thread, at any time."""
+    """What libmpv reads from. Called on mpv's demuxer thread; ``cancel`` comes from any thread, at
+    any time.
+    """
 
     @property
     def size(self) -> int:
@@ -101,7 +106,7 @@ class StreamProtocol:
     def _open(self, _user: object, uri: bytes, info: Any) -> int:
         try:
             stream = self._opener(uri.decode())
-        except Exception:  # noqa: BLE001 - nothing may leave a C callback
+        except Exception:
             log.debug("opening %s for mpv failed", uri, exc_info=True)
             return _LOADING_FAILED
         cookie = next(self._cookies)
@@ -154,7 +159,8 @@ _hook_continue = CFUNCTYPE(c_int, c_void_p, c_uint64)(("mpv_hook_continue", mpv.
 
 
 def add_hook(player: Any, name: str, handler: Callable[[], None], priority: int = 50) -> None:
-    """Run ``handler`` on python-mpv's event thread whenever mpv reaches hook ``name``; mpv waits for it.
+    """Run ``handler`` on python-mpv's event thread whenever mpv reaches hook ``name``; mpv waits
+    for it.
 
     ``handler`` may use properties and commands. Whatever it raises is logged, and mpv goes on.
     """
@@ -173,4 +179,3 @@ def add_hook(player: Any, name: str, handler: Callable[[], None], priority: int 
             log.exception("hook %s failed", name)
         finally:
             _hook_continue(handle, event.data.id)
-

@@ -1,9 +1,9 @@
 """The mpv window with our track beside the original: attaching it, keys, overlay, playhead, report.
 
-mpv plays the file itself; in its ``on_preloaded`` hook we add the virtual track and select it. Whatever fails here
-leaves the file playing as it is. Three threads meet: the main thread waits for the end, python-mpv's event thread
-runs the handlers below (never slow work), and a worker does what takes time: importing torch, loading models,
-building a track for another rate.
+mpv plays the file itself; in its ``on_preloaded`` hook we add the virtual track and select it.
+Whatever fails here leaves the file playing as it is. Three threads meet: the main thread waits for
+the end, python-mpv's event thread runs the handlers below (never slow work), and a worker does
+what takes time: importing torch, loading models, building a track for another rate.
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def check(options: PlayOptions) -> None:
 
     info = find(options.model)
     if info.weights is not None and find_weights(info.id) is None:
-        raise WeightsMissing(f'weights for "{info.id}" are not here', f"rtvfi weights get {info.id}")
+        raise WeightsMissing(
+            f'weights for "{info.id}" are not here', f"rtvfi weights get {info.id}"
+        )
     if options.device not in ("auto", "cpu"):
         resolve_device(options.device)
 
@@ -183,7 +185,9 @@ class Player:
         return code
 
     def _prefetch(self, files: tuple[str, ...]) -> None:
-        """Open the first file while mpv starts; a file that is bad and alone never gets a window."""
+        """Open the first file while mpv starts; a file that is bad and alone never gets a
+        window.
+        """
         first = files[0]
         if is_address(first):
             return
@@ -288,9 +292,7 @@ class Player:
             if place is None:
                 pipeline.close()
                 return
-            viewing = view(
-                pipeline, path, info, self._options.stream, place, self._playhead
-            )
+            viewing = view(pipeline, path, info, self._options.stream, place, self._playhead)
         except BaseException:
             pipeline.stop()
             raise
@@ -317,7 +319,7 @@ class Player:
         if not length:
             self._say("length unknown: it plays as it is")
             return None
-        start = player["demuxer-start-time"] or 0.0
+        start = player.demuxer_start_time or 0.0
         origin = Fraction(round(start * 1_000_000), 1_000_000)
         return Place(rate, origin, Fraction(length))
 
@@ -329,9 +331,7 @@ class Player:
         # A back buffer of raw frames is useless, and a kicked read relies on seeks that reach us.
         player.file_local["demuxer-seekable-cache"] = "no"
         player.command("video-add", uri, "auto", "Interpolated")
-        self._track = next(
-            t["id"] for t in player.track_list if t.get("external-filename") == uri
-        )
+        self._track = next(t["id"] for t in player.track_list if t.get("external-filename") == uri)
         self._viewing = viewing
 
     # ---- events (python-mpv's thread) ----
@@ -352,7 +352,9 @@ class Player:
         elif now - self._behind_since > _BEHIND_SECONDS:
             self._behind_since = now + 30  # said again half a minute later at the earliest
             cost = statistics.cost_ms or 0.0
-            self._say(f"{self._wanted.model} is too slow here ({cost:.0f} ms a frame): source frames fill in")
+            self._say(
+                f"{self._wanted.model} is too slow here ({cost:.0f} ms a frame): source frames fill in"
+            )
 
     def _on_avsync(self, seconds: float | None) -> None:
         if seconds is None:
@@ -371,7 +373,9 @@ class Player:
         self._drops = count
 
     def _on_display(self, rate: float | None) -> None:
-        """The window came up on a display whose rate was not known before, or moved to another one."""
+        """The window came up on a display whose rate was not known before, or moved to another
+        one.
+        """
         viewing = self._viewing
         if viewing is None or not rate or self._wanted.rate != "display":
             return
@@ -422,7 +426,8 @@ class Player:
         """Load the wanted model and hand it to a viewing; until then it shows source frames."""
         model = self._wanted.model
         if not at_once:
-            # Importing torch keeps the interpreter busy for moments on end; a full stock of frames covers them.
+            # Importing torch keeps the interpreter busy for moments on end; a full stock of frames
+            # covers them.
             viewing.pipeline.wait_until_full(1.0)
         if viewing is not self._viewing:
             return
@@ -431,7 +436,9 @@ class Player:
             self._mpv.command("seek", 0, "relative+exact")
 
     def _rebuild(self) -> None:
-        """Another rate is another grid and another track: build it beside the old one, then swap."""
+        """Another rate is another grid and another track: build it beside the old one, then
+        swap.
+        """
         self._do(self._swap_track)
 
     def _swap_track(self) -> None:
@@ -452,7 +459,7 @@ class Player:
         self._fold()
         self._offer(viewing)
         if self._wanted.is_on:
-            self._mpv["vid"] = self._track
+            self._mpv.vid = self._track
         self._mpv.command("video-remove", old_track)
 
     # ---- what the user can ask for while playing ----
@@ -460,7 +467,7 @@ class Player:
     def _toggle(self) -> None:
         self._wanted = replace(self._wanted, is_on=not self._wanted.is_on)
         if self._track is not None:
-            self._mpv["vid"] = self._track if self._wanted.is_on else self._original
+            self._mpv.vid = self._track if self._wanted.is_on else self._original
         self._say("interpolation " + ("on" if self._wanted.is_on else "off"))
 
     def _choose_model(self, name: str = "") -> None:
@@ -512,7 +519,8 @@ class Player:
             window.overlay(self._mpv, ["rtvfi: interpolation off"])
             return
         window.overlay(
-            self._mpv, osd.lines(viewing, self._wanted.model, str(self._models.device), self._report)
+            self._mpv,
+            osd.lines(viewing, self._wanted.model, str(self._models.device), self._report),
         )
 
     # ---- the end ----

@@ -33,7 +33,9 @@ def _rounded(value: float | None) -> float | None:
 
 @dataclass(slots=True)
 class Report:
-    """Everything a report holds. One thread writes at a time: the player's event thread, then the main thread."""
+    """Everything a report holds. One thread writes at a time: the player's event thread, then the
+    main thread.
+    """
 
     counts: Counter[Kind] = field(default_factory=Counter)
     num_asked: int = 0

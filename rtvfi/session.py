@@ -1,4 +1,5 @@
-"""The only place that builds: options in, a running pipeline and a loaded model out. Reads like a parts list.
+"""The only place that builds: options in, a running pipeline and a loaded model out. Reads like a
+parts list.
 
 Nothing here imports torch until ``ModelHost.load`` is called, which is after the first picture.
 """
@@ -119,10 +120,11 @@ def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse freed pictures instead of returning them: fresh pages cost more than the work on them.
+    """Tell glibc to reuse freed pictures instead of returning them: fresh pages cost more than the
+    work on them.
 
-    At 1080p the output stage of `cel` took 200 ms with fresh pages and 50 ms without. Elsewhere than on glibc this
-    does nothing.
+    At 1080p the output stage of `cel` took 200 ms with fresh pages and 50 ms without. Elsewhere
+    than on glibc this does nothing.
     """
     m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3
     try:
@@ -167,7 +169,8 @@ def resolve_device(name: str) -> torch.device:
 
 
 class ModelHost:
-    """Loads models, one at a time, and makes executors of them. ``load`` is slow: never on an event thread.
+    """Loads models, one at a time, and makes executors of them. ``load`` is slow: never on an
+    event thread.
 
     Args:
         device: name as the user gave it.
@@ -213,4 +216,3 @@ class ModelHost:
         if self._options.flow_scale is not None:
             return self._options.flow_scale
         return 1.0 if info.width * info.height <= 1920 * 1088 else 0.5
-

@@ -1,4 +1,6 @@
-"""libmpv set up the way a user of mpv expects it: their configuration, keys, scripts and OSC, plus ours where free."""
+"""libmpv set up the way a user of mpv expects it: their configuration, keys, scripts and OSC, plus
+ours where free.
+"""
 
 from __future__ import annotations
 
@@ -58,13 +60,14 @@ def open_window(options: Sequence[tuple[str, str]]) -> Any:
         _blame(given, error)
         raise PlayerError(f"mpv does not start: {error}") from error
     for name, value in given.items():
-        # At construction they are defaults that mpv.conf overrides; set again they hold. What can only be
-        # given at construction (config-dir, ...) refuses, and is in force already.
+        # At construction they are defaults that mpv.conf overrides; set again they hold. What can
+        # only be given at construction (config-dir, ...) refuses, and is in force already.
         try:
             player[name] = value
         except (AttributeError, ValueError, TypeError, RuntimeError, SystemError):
             log.debug("mpv option %s can only be set at start", name)
-    # Else quit-watch-later would store our track's number, and plain mpv would show no picture later.
+    # Else quit-watch-later would store our track's number, and plain mpv would show no picture
+    # later.
     player.command("change-list", "watch-later-options", "remove", "vid")
     return player
 

@@ -1,4 +1,6 @@
-"""How actions are grouped for the executor, and what stands in for a picture nobody has time to make. Pure."""
+"""How actions are grouped for the executor, and what stands in for a picture nobody has time to
+make. Pure.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Carries out actions with a model: pictures in by identity, payloads out.
 
-The planner names pictures; this room turns names into tensors, once each, and forgets them when the planner says that no
-later action needs them. Actions of the same pair become one model call.
+The planner names pictures; this room turns names into tensors, once each, and forgets them when
+the planner says that no later action needs them. Actions of the same pair become one model call.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class Interpolation:
 
     @torch.inference_mode()
     def warm_up(self) -> None:
-        """Run every stage once on grey pictures: kernels are chosen and memory is taken before it matters."""
+        """Run every stage once on grey pictures: kernels are chosen and memory is taken before it
+        matters.
+        """
         grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
         names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
         self.run([Retime(0, Fraction(0), *names, Fraction(1, 2))], dict.fromkeys(names, grey))
@@ -158,12 +160,12 @@ class Interpolation:
         return found
 
     def _mid(self, action: Mid, sources: Mapping[ImageId, Payload]) -> None:
-        self._cache.pictures[action.image] = self._pair(
-            action.left, action.right, [0.5], sources
-        )
+        self._cache.pictures[action.image] = self._pair(action.left, action.right, [0.5], sources)
 
     def _shown(self, image: ImageId, sources: Mapping[ImageId, Payload]) -> Payload:
-        """The payload of a picture: the source's own, or one download of a picture made by a pass."""
+        """The payload of a picture: the source's own, or one download of a picture made by a
+        pass.
+        """
         if image in sources:
             return sources[image]
         if image not in self._cache.payloads:
@@ -199,4 +201,3 @@ class Interpolation:
             self.num_calls += 1
         setattr(self._times, stage, getattr(self._times, stage) + time.perf_counter() - start)
         return result
-

@@ -1,8 +1,10 @@
-"""A Matroska file that is never stored: its header, the place of every frame in it, and the bytes between frames.
+"""A Matroska file that is never stored: its header, the place of every frame in it, and the bytes
+between frames.
 
-The file is one header (with a cue for every frame in front) followed by records of equal length. A record is a cluster
-with one block: 35 bytes of headers, then one raw picture. Byte offset and frame number are therefore a division
-apart, and a player that seeks lands on the start of a record. Element ids and layouts: RFC 9559.
+The file is one header (with a cue for every frame in front) followed by records of equal length. A
+record is a cluster with one block: 35 bytes of headers, then one raw picture. Byte offset and
+frame number are therefore a division apart, and a player that seeks lands on the start of a
+record. Element ids and layouts: RFC 9559.
 """
 
 from __future__ import annotations
@@ -138,7 +140,11 @@ class VirtualMkv:
     """
 
     def __init__(
-        self, info: StreamInfo, times_us: Sequence[int] | NDArray[np.int64], frame_duration: Fraction, title: str
+        self,
+        info: StreamInfo,
+        times_us: Sequence[int] | NDArray[np.int64],
+        frame_duration: Fraction,
+        title: str,
     ) -> None:
         self.times_us = np.asarray(times_us, np.int64)
         if not len(self.times_us) or self.times_us[0] != 0 or (np.diff(self.times_us) <= 0).any():
@@ -187,7 +193,9 @@ class VirtualMkv:
         return ebml + bytes.fromhex("18538067") + segment + about + tracks + cues
 
     def _cues(self, first_cluster: int) -> bytes:
-        """CuePoint(CueTime, CueTrackPositions(CueTrack 1, CueClusterPosition)) for every record, vectorised."""
+        """CuePoint(CueTime, CueTrackPositions(CueTrack 1, CueClusterPosition)) for every record,
+        vectorised.
+        """
         point = bytes.fromhex("BB99" + "B388" + "00" * 8 + "B78D" + "F78101" + "F188" + "00" * 8)
         cues = np.empty((self.num_records, _CUE_BYTES), np.uint8)
         cues[:] = np.frombuffer(point, np.uint8)

@@ -1,8 +1,9 @@
 """Threads, epochs and statistics: a source in, output frames out, restartable at any frame.
 
-Two threads: *decode* owns the source, *compute* owns cut detector, planner and executor. Rings connect them with
-each other and with the reader. ``seek`` opens a new epoch; whatever carries an older one is dropped on sight, and both
-threads look between two frames whether theirs is still the newest.
+Two threads: *decode* owns the source, *compute* owns cut detector, planner and executor. Rings
+connect them with each other and with the reader. ``seek`` opens a new epoch; whatever carries an
+older one is dropped on sight, and both threads look between two frames whether theirs is still the
+newest.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ class StageClock(Protocol):
 
 
 class Executor(Protocol):
-    """What the compute thread needs of ``interpolate.Interpolation``; a protocol, so that torch is not imported here."""
+    """What the compute thread needs of ``interpolate.Interpolation``; a protocol, so that torch is
+    not imported here.
+    """
 
     def run(
         self, actions: Sequence[Action], sources: Mapping[ImageId, Payload]
@@ -110,7 +113,9 @@ class Statistics:
     num_ready: int
     peak_ready: int
     samples_ms: Mapping[str, tuple[float, ...]]
-    """Newest times per stage: decode per source frame; convert, model, download per batch's output frame."""
+    """Newest times per stage: decode per source frame; convert, model, download per batch's output
+    frame.
+    """
 
 
 @dataclass(slots=True)
@@ -134,7 +139,8 @@ class _Command:
 
 
 class Pipeline:
-    """One stream, from file to output ring. ``open``, then ``start``, then ``seek`` and ``read`` at will.
+    """One stream, from file to output ring. ``open``, then ``start``, then ``seek`` and ``read``
+    at will.
 
     Args:
         opener: makes the source on the decode thread; gets a function that says "give up now".
@@ -170,12 +176,13 @@ class Pipeline:
     # ---- the owner's side ----
 
     def open(self) -> StreamInfo:
-        """Open the source on its thread and wait for it.
+        """Open the source on its thread and wait for it; called again, it only gives the answer.
 
         Raises:
             SourceError: it cannot be opened, or took longer than OPEN_TIMEOUT_SECONDS.
         """
-        self._threads[0].start()
+        if self._threads[0].ident is None:
+            self._threads[0].start()
         with self._changed:
             self._changed.wait_for(
                 lambda: self._info is not None or self._open_error is not None, OPEN_TIMEOUT_SECONDS
@@ -223,12 +230,14 @@ class Pipeline:
         except Aborted:
             return END
 
-    def is_primed(self) -> bool:
-        """Whether enough frames are ready for playback to start, or no more will come."""
+    def wait_primed(self, timeout: float) -> bool:
+        """Wait until enough frames are ready for playback to start, or no more will come."""
         started = self._started
-        if started is None or self._is_stopping:
-            return True
-        return self._outputs.depth >= started.prime_frames or self._outputs.has_ended
+        return started is None or self._outputs.wait_for_depth(started.prime_frames, timeout)
+
+    def wait_until_full(self, timeout: float) -> bool:
+        """Wait until the output ring is full, or no more frames will come."""
+        return self._outputs.wait_for_depth(self._outputs.max_items, timeout)
 
     def stop(self) -> None:
         """End both threads without waiting for them."""
@@ -261,7 +270,8 @@ class Pipeline:
             num_ready=ring.depth,
             peak_ready=ring.peak,
             samples_ms={
-                name: tuple(1e3 * s for s in list(values)) for name, values in meters.samples.items()
+                name: tuple(1e3 * s for s in list(values))
+                for name, values in meters.samples.items()
             },
         )
 
@@ -306,6 +316,7 @@ class Pipeline:
         try:
             if command.epoch > 1 or command.index > 0:
                 source.seek(started.grid.pts(command.index))
+            source.epoch = command.epoch
             while True:
                 begin = time.perf_counter()
                 frame = source.read()
@@ -314,7 +325,7 @@ class Pipeline:
                     self._sources.finish(command.epoch)
                     return
                 assert isinstance(frame, SourceFrame)
-                if not self._sources.put(replace(frame, epoch=command.epoch), command.epoch):
+                if not self._sources.put(frame, command.epoch):
                     return
         except Interrupted:
             return
@@ -351,6 +362,7 @@ class _Compute:
         self._cuts = CutDetector(info, pipeline._cut_threshold)
         self._planner = Planner(started.grid, started.plan, 1 / info.source_rate)
         self._frames: dict[ImageId, Payload] = {}
+        self._newest: Payload | None = None
         self._epoch = 0
 
     def run_epoch(self, command: _Command) -> None:
@@ -360,6 +372,7 @@ class _Compute:
         self._cuts.reset()
         self._planner.reset(command.index)
         self._frames.clear()
+        self._newest = None
         self._swap(force=True)
         if pipeline._executor is not None:
             pipeline._executor.reset()
@@ -373,13 +386,21 @@ class _Compute:
             if frame is None:
                 return
             if isinstance(frame, EndOfStream):
-                if self._emit(self._planner.flush(None)):
+                if self._emit(self._planner.flush(None)) and self._show_something(command.index):
                     pipeline._outputs.finish(epoch)
                 return
             if not self._push(frame):
                 return
 
+    def _show_something(self, index: int) -> bool:
+        """A seek past the end shows the last frame, as mpv does, and not nothing."""
+        if self._planner.next_index > index or self._newest is None:
+            return True
+        pts = self._started.grid.pts(index)
+        return self._put_one(OutputFrame(self._newest, index, pts, Kind.COPY, self._epoch))
+
     def _push(self, frame: SourceFrame) -> bool:
+        self._newest = frame.payload
         stamp = self._cuts.push(frame)
         # A new executor knows none of the pictures made by passes: it begins with a new scene.
         is_new = self._pipeline._next_executor is not self._pipeline._executor
@@ -406,7 +427,9 @@ class _Compute:
             self._meters.cost = None
 
     def _emit(self, actions: Sequence[Action]) -> bool:
-        """Carry out actions and put the results into the output ring; False when a newer seek overtook us."""
+        """Carry out actions and put the results into the output ring; False when a newer seek
+        overtook us.
+        """
         for batch in batches(actions):
             if self._pipeline._command.epoch != self._epoch or self._pipeline._is_stopping:
                 return False
@@ -477,7 +500,11 @@ class _Compute:
         for action in batch:
             assert not isinstance(action, Mid)
             frame = OutputFrame(shown[action.index], action.index, action.pts, kind, self._epoch)
-            if not self._pipeline._outputs.put(frame, self._epoch):
+            if not self._put_one(frame):
                 return False
-            self._meters.counts[kind] += 1
         return True
+
+    def _put_one(self, frame: OutputFrame) -> bool:
+        is_taken = self._pipeline._outputs.put(frame, self._epoch)
+        self._meters.counts[frame.kind] += is_taken
+        return is_taken

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOLD_SECONDS: Final = 1.0
-"""A seek's target stands for the position this long after its first frame, if the player reports no restart sooner."""
+"""A seek's target stands for the position this long after its first frame, if the player reports
+no restart sooner.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class Playhead:
         return state.position + state.late + passed
 
     def _settle(self) -> None:
-        """Fold the time since the last report into the position, so that a change of pace starts now."""
+        """Fold the time since the last report into the position, so that a change of pace starts
+        now.
+        """
         state = self._state
         if state.position is None:
             return

@@ -148,6 +148,22 @@ class Ring(Generic[T]):
                 raise self._ending.with_traceback(self._failed_at)
             return END
 
+    def wait_for_depth(self, num_items: int, timeout: float) -> bool:
+        """Wait until ``num_items`` are inside, the ring is full, or no more will come.
+
+        Returns:
+            False when ``timeout`` seconds passed first.
+        """
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: (
+                    len(self._items) >= num_items
+                    or not self._is_open(self._epoch)
+                    or (bool(self._items) and not self._has_room(self._items[-1][1]))
+                ),
+                timeout,
+            )
+
     def finish(self, epoch: int | None = None) -> bool:
         """End the epoch well: no item follows. False when ``epoch`` is stale or the ring has ended
         already."""

@@ -1,8 +1,9 @@
 """The virtual file over a feed of frames: what mpv's demuxer thread reads.
 
-The thread that reads belongs to mpv. A read returns what is at hand rather than wait for a whole buffer; it waits for
-one thing only, the next frame, in short turns, so that ``cancel`` and ``kick`` are heard at once. A seek stores a
-number; the feed is restarted by the read that needs another frame, so thirty queued seeks cost one restart.
+The thread that reads belongs to mpv. A read returns what is at hand rather than wait for a whole
+buffer; it waits for one thing only, the next frame, in short turns, so that ``cancel`` and
+``kick`` are heard at once. A seek stores a number; the feed is restarted by the read that needs
+another frame, so thirty queued seeks cost one restart.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import ctypes
 import logging
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rtvfi.frame import END, EndOfStream, OutputFrame
+from rtvfi.frame import END, EndOfStream, Kind, OutputFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AHEAD_SECONDS: Final = 1.5
-"""A frame is not handed out earlier than this before it is due: a player with a huge cache would else pull gigabytes."""
+"""A frame is not handed out earlier than this before it is due: a player with a huge cache would
+else pull gigabytes.
+"""
 
 _TURN_SECONDS: Final = 0.02
 """Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
@@ -40,11 +44,13 @@ class Feed(Protocol):
         ...
 
     def read(self, timeout: float) -> OutputFrame | EndOfStream | None:
-        """The next frame in order, END after the last, None when ``timeout`` seconds brought nothing."""
+        """The next frame in order, END after the last, None when ``timeout`` seconds brought
+        nothing.
+        """
         ...
 
-    def is_primed(self) -> bool:
-        """Whether enough frames wait that playback may start."""
+    def wait_primed(self, timeout: float) -> bool:
+        """Wait for a stock of frames that lets playback start; False when the time passed first."""
         ...
 
     def stop(self) -> None:
@@ -55,8 +61,9 @@ class Feed(Protocol):
 class RecordMap:
     """Which grid frame stands in which record of the virtual file.
 
-    mpv's time 0 is ``origin`` on the source's clock. Grid frames before it are left out; if the first one is later, a
-    leading record at time 0 shows that first frame early, because a file must start at 0.
+    mpv's time 0 is ``origin`` on the source's clock. Grid frames before it are left out; if the
+    first one is later, a leading record at time 0 shows that first frame early, because a file
+    must start at 0.
 
     Args:
         grid: the output grid on the source's clock.
@@ -105,7 +112,9 @@ class FrameStream:
     """
 
     priming_seconds = 0.3
-    """Longest wait for a stock of frames after a restart: mpv starts the sound with the first frame."""
+    """Longest wait for a stock of frames after a restart: mpv starts the sound with the first
+    frame.
+    """
 
     def __init__(
         self,
@@ -129,6 +138,12 @@ class FrameStream:
         self.blocked_on: float | None = None
         """Player time of the frame a read waits for right now."""
         self.num_asked = 0
+        """Records mpv began to read."""
+        self.serve_ms: deque[float] = deque(maxlen=4096)
+        """Newest times spent copying a picture to mpv."""
+        self.first_synthetic_at: float | None = None
+        """Clock when the first frame made by a model was handed over."""
+        self._served = 0.0
         self.num_restarts = 0
 
     @property
@@ -143,7 +158,9 @@ class FrameStream:
         return self._position
 
     def read_into(self, address: int, num_bytes: int) -> int:
-        """Write what is at hand, at most ``num_bytes``; waits only if nothing is. 0 = end of file."""
+        """Write what is at hand, at most ``num_bytes``; waits only if nothing is. 0 = end of
+        file.
+        """
         done = 0
         while done < num_bytes and self._position < self._mkv.size:
             count = self._read_piece(address + done, num_bytes - done, may_wait=done == 0)
@@ -160,6 +177,10 @@ class FrameStream:
             ctypes.memmove(address, piece, len(piece))
             return len(piece)
         record, offset = self._mkv.locate(self._position)
+        # Also before the first byte of a record: a file that ends between records ends cleanly.
+        frame = self._frame_of(self._records.index(record), may_wait=may_wait)
+        if frame is None:
+            return 0
         before = self._mkv.prefix_bytes
         if offset < before:
             if offset == 0:
@@ -167,16 +188,20 @@ class FrameStream:
             piece = self._mkv.prefix(record)[offset : offset + room]
             ctypes.memmove(address, piece, len(piece))
             return len(piece)
-        frame = self._frame_of(self._records.index(record), may_wait=may_wait)
-        if frame is None:
-            return 0
+        begin = self._clock()
         start = offset - before
         count = min(room, self._mkv.payload_bytes - start)
         ctypes.memmove(address, frame.payload.ctypes.data + start, count)
+        self._served += self._clock() - begin
+        if start + count == self._mkv.payload_bytes:
+            self.serve_ms.append(self._served * 1e3)
+            self._served = 0.0
         return count
 
     def _frame_of(self, index: int, *, may_wait: bool) -> OutputFrame | None:
-        """The frame ``index``: the one in hand, or the next of the feed, restarted if it is not the next."""
+        """The frame ``index``: the one in hand, or the next of the feed, restarted if it is not
+        the next.
+        """
         if self._frame is not None and self._frame.index == index:
             return self._frame
         if not may_wait:
@@ -203,8 +228,8 @@ class FrameStream:
         deadline = self._clock() + self.priming_seconds if is_restart else 0.0
         due = self._records.seconds(index)
         while not self._is_cancelled.is_set() and not (self._is_kicked.is_set() and self._frame):
-            if is_restart and self._clock() < deadline and not self._feed.is_primed():
-                self._is_cancelled.wait(_TURN_SECONDS / 4)
+            is_priming = is_restart and self._clock() < deadline
+            if is_priming and not self._feed.wait_primed(_TURN_SECONDS):
                 continue
             now = self._playhead.now()
             if due > (now or 0.0) + AHEAD_SECONDS:
@@ -217,11 +242,14 @@ class FrameStream:
                 if frame.index != index:
                     raise RuntimeError(f"wanted frame {index}, the feed gave {frame.index}")
                 self._playhead.first_frame()
+                if self.first_synthetic_at is None and frame.kind is Kind.SYNTHETIC:
+                    self.first_synthetic_at = self._clock()
                 return frame
         return None
 
     def kick(self, target: float) -> None:
-        """mpv was asked to go to ``target``: end a blocked read, unless it already waits for that very frame.
+        """mpv was asked to go to ``target``: end a blocked read, unless it already waits for that
+        very frame.
 
         mpv carries a seek out only after the read under way has returned.
         """
