@@ -1,0 +1,255 @@
+"""Payloads <-> planes and RGB on the device.
+
+Chroma goes up by linear interpolation at its true position, and down by a short symmetric filter
+that undoes this exactly: planes -> RGB -> planes returns every chroma sample, so a frame made by an
+RGB model does not flicker in colour between copies of source frames. The pairs are the 5/3 wavelet
+of LeGall and Tabatabai (1988) along an axis where chroma sits on every other luma sample, and
+(1, 3, 3, 1) / 4 with (-1, 3, 3, -1) / 4 where it sits between two.
+
+Values are not clamped: codes beyond black and white are legal, and survive the way to RGB and back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rtvfi.frame import Siting
+from rtvfi.models.base import Planes
+from rtvfi.stream.matrix import levels, luma_weights, rgb_from_yuv
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from rtvfi.frame import StreamInfo
+
+    Payload = NDArray[np.uint8]
+
+
+class Converter:
+    """The conversions of one stream on one device; used by one thread.
+
+    Results are fresh and belong to the caller; only scratch tensors are kept between calls. The
+    arithmetic is float32 whatever ``dtype`` is.
+
+    Args:
+        dtype: of the planes and RGB pictures made from payloads.
+    """
+
+    def __init__(self, info: StreamInfo, device: torch.device, dtype: torch.dtype) -> None:
+        self._info = info
+        self._device = device
+        self._dtype = dtype
+        self._levels = levels(info)
+        self._weights = luma_weights(info)
+        self._from_yuv = rgb_from_yuv(info)
+        self._is_halved = info.format.chroma_shift == 1
+        siting = info.color.siting
+        self._is_between_rows = siting is not Siting.TOP_LEFT
+        self._is_between_columns = siting is Siting.CENTRE
+        self._shapes = info.format.plane_shapes(info.width, info.height)
+        self._code_type = torch.uint8 if info.format.bits == 8 else torch.int16
+        self._scratches: dict[str, Tensor] = {}
+
+    def upload(self, payload: Payload) -> tuple[Tensor, Tensor]:
+        """The raw codes on the device.
+
+        Args:
+            payload: of the stream; not copied on the CPU.
+
+        Returns:
+            Y (1, 1, H, W) and UV (1, 2, h, w); uint8, or int16 for 10 bit.
+        """
+        codes = torch.from_numpy(payload).to(self._device).view(self._code_type)
+        (height, width), (rows, columns), _ = self._shapes
+        y, uv = codes[: height * width], codes[height * width :]
+        return y.view(1, 1, height, width), uv.view(1, 2, rows, columns)
+
+    def to_planes(self, payload: Payload) -> Planes:
+        """Normalised planes of a payload, N = 1."""
+        y, uv = self._normalised(payload)
+        return Planes(y.to(self._dtype), uv.to(self._dtype))
+
+    def to_rgb(self, payload: Payload) -> Tensor:
+        """A payload as RGB, (1, 3, H, W); [0, 1], codes no colour has lie outside."""
+        return self._rgb(*self._normalised(payload)).to(self._dtype)
+
+    def planes_to_rgb(self, planes: Planes) -> Tensor:
+        """Planes of any N as RGB, (N, 3, H, W), like ``to_rgb``."""
+        return self._rgb(planes.y.float(), planes.uv.float()).to(self._dtype)
+
+    def from_rgb(self, rgb: Tensor) -> Planes:
+        """Planes of RGB pictures.
+
+        Args:
+            rgb: (N, 3, H, W) of the stream's size, float.
+
+        Returns:
+            float32, ready for ``from_planes``.
+        """
+        num, _, height, width = self._checked(rgb, (3, *self._shapes[0]))
+        red, green, blue = (rgb[:, i : i + 1].float() for i in range(3))
+        kr, kb = self._weights
+        y = torch.mul(red, kr).add_(green, alpha=1 - kr - kb).add_(blue, alpha=kb)
+        difference = self._scratch("difference", (num, 2, height, width))
+        torch.sub(blue, y, out=difference[:, :1])
+        torch.sub(red, y, out=difference[:, 1:])
+        if self._is_halved:
+            halved = self._scratch("halved", (num, 2, self._shapes[1][0], width))
+            _halve(difference, halved, dim=2, is_between=self._is_between_rows)
+            uv = difference.new_empty((num, 2, *self._shapes[1]))
+            _halve(halved, uv, dim=3, is_between=self._is_between_columns)
+        else:
+            uv = difference.clone()
+        uv[:, :1].mul_(0.5 / (1 - kb))
+        uv[:, 1:].mul_(0.5 / (1 - kr))
+        return Planes(y, uv)
+
+    def from_planes(self, planes: Planes) -> list[Payload]:
+        """N payloads: rounded to the nearest code, clipped to the codes there are.
+
+        Args:
+            planes: of the stream's sizes, any N, any float type.
+
+        Returns:
+            Fresh arrays, already complete on the host.
+        """
+        num = self._checked(planes.y, (1, *self._shapes[0]))[0]
+        self._checked(planes.uv, (2, *self._shapes[1]))
+        size = self._info.payload_bytes
+        host = np.empty((num, size), np.uint8)
+        codes = torch.from_numpy(host) if self._device.type == "cpu" else self._codes_buffer(num)
+        samples = codes.view(self._code_type)
+        split = planes.y[0].numel()
+        scale = self._levels
+        self._encode(planes.y, samples[:, :split], scale.y_span, scale.y_zero)
+        self._encode(planes.uv, samples[:, split:], scale.uv_span, scale.uv_zero)
+        if self._device.type != "cpu":
+            torch.from_numpy(host).copy_(codes)
+        return list(host)
+
+    def _codes_buffer(self, num: int) -> Tensor:
+        return torch.empty((num, self._info.payload_bytes), dtype=torch.uint8, device=self._device)
+
+    def _normalised(self, payload: Payload) -> tuple[Tensor, Tensor]:
+        y, uv = self.upload(payload)
+        scale = self._levels
+        return (
+            y.float().sub_(scale.y_zero).mul_(1 / scale.y_span),
+            uv.float().sub_(scale.uv_zero).mul_(1 / scale.uv_span),
+        )
+
+    def _rgb(self, y: Tensor, uv: Tensor) -> Tensor:
+        num, _, height, _ = y.shape
+        small = self._scratch("small", (num, 3, *uv.shape[2:]))
+        for i, (_, of_u, of_v) in enumerate(self._from_yuv):
+            torch.mul(uv[:, :1], of_u, out=small[:, i : i + 1]).add_(uv[:, 1:], alpha=of_v)
+        if not self._is_halved:
+            return small + y
+        tall = self._scratch("tall", (num, 3, height, uv.shape[3])).zero_()
+        _add_doubled(small, tall, dim=2, is_between=self._is_between_rows)
+        rgb = y.repeat(1, 3, 1, 1)
+        _add_doubled(tall, rgb, dim=3, is_between=self._is_between_columns)
+        return rgb
+
+    def _encode(self, plane: Tensor, out: Tensor, span: int, zero: int) -> None:
+        # One half more and truncation is rounding; the scratch keeps the model's picture untouched.
+        scratch = self._scratch(f"codes{plane.shape[1]}", tuple(plane.shape))
+        torch.mul(plane.float(), span, out=scratch).add_(zero + 0.5)
+        scratch.clamp_(0, self._levels.top + 0.5)
+        # By way of int16: torch 2.13 takes three times as long from float to uint8 at once.
+        out.copy_(scratch.flatten(1).to(torch.int16))
+
+    def _scratch(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A float32 tensor of unknown content, the same one each time."""
+        found = self._scratches.get(name)
+        if found is None or found.shape != shape:
+            # A tensor born in inference mode could not be written to outside of it.
+            with torch.inference_mode(mode=False):
+                found = torch.empty(shape, dtype=torch.float32, device=self._device)
+            self._scratches[name] = found
+        return found
+
+    def _checked(self, tensor: Tensor, wanted: tuple[int, ...]) -> torch.Size:
+        if tensor.dim() != 4 or tuple(tensor.shape[1:]) != wanted:
+            raise ValueError(
+                f"wanted (N, {', '.join(map(str, wanted))}), got {tuple(tensor.shape)}"
+            )
+        return tensor.shape
+
+
+def _add_doubled(source: Tensor, out: Tensor, *, dim: int, is_between: bool) -> None:
+    """Add ``source``, interpolated to twice its length along ``dim``; the ends repeat.
+
+    Args:
+        is_between: a source sample sits between out's samples 2k and 2k + 1; otherwise on 2k.
+    """
+    even, odd = _even_odd(out, dim)
+    paired = source.narrow(dim, 0, odd.shape[dim])
+    before = source.narrow(dim, 0, source.shape[dim] - 1)
+    after = source.narrow(dim, 1, source.shape[dim] - 1)
+    near, far = (0.75, 0.25) if is_between else (0.5, 0.5)
+    odd.add_(paired, alpha=near)
+    odd.narrow(dim, 0, min(after.shape[dim], odd.shape[dim])).add_(after, alpha=far)
+    if odd.shape[dim] == source.shape[dim]:
+        _last(odd, dim).add_(_last(source, dim), alpha=far)
+    if not is_between:
+        even.add_(source)
+        return
+    even.add_(source, alpha=near)
+    even.narrow(dim, 1, before.shape[dim]).add_(before, alpha=far)
+    even.narrow(dim, 0, 1).add_(source.narrow(dim, 0, 1), alpha=far)
+
+
+def _halve(source: Tensor, out: Tensor, *, dim: int, is_between: bool) -> None:
+    """Write to ``out`` what ``_add_doubled`` makes ``source`` from, if there is such a thing."""
+    even, odd = _even_odd(source, dim)
+    if not odd.shape[dim]:
+        out.copy_(even)
+    elif is_between:
+        _halve_between(even, odd, out, dim)
+    else:
+        _halve_on(even, odd, out, dim)
+
+
+def _halve_between(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
+    """(-1, 3, 3, -1) / 4 around each pair; past the ends the end sample repeats."""
+    pairs, others = odd.shape[dim], out.shape[dim] - 1
+    torch.mul(even, 0.75, out=out)
+    out.narrow(dim, 0, pairs).add_(odd, alpha=0.75)
+    out.narrow(dim, 1, others).sub_(odd.narrow(dim, 0, others), alpha=0.25)
+    out.narrow(dim, 0, 1).sub_(even.narrow(dim, 0, 1), alpha=0.25)
+    out.narrow(dim, 0, others).sub_(even.narrow(dim, 1, others), alpha=0.25)
+    if pairs > others:
+        _last(out, dim).sub_(_last(odd, dim), alpha=0.25)
+    else:
+        # The last sample has lost its right half: even = 3/4 own + 1/4 of the one before, solved.
+        torch.mul(_last(even, dim), 4 / 3, out=_last(out, dim))
+        _last(out, dim).sub_(out.narrow(dim, others - 1, 1), alpha=1 / 3)
+
+
+def _halve_on(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
+    """(-1, 2, 6, 2, -1) / 8 around each even sample; mirrored at the start, repeated at the end."""
+    pairs, others = odd.shape[dim], out.shape[dim] - 1
+    torch.mul(even, 0.75, out=out)
+    out.narrow(dim, 0, pairs).add_(odd, alpha=0.25)
+    out.narrow(dim, 1, others).add_(odd.narrow(dim, 0, others), alpha=0.25)
+    out.narrow(dim, 0, 1).add_(odd.narrow(dim, 0, 1), alpha=0.25)
+    out.narrow(dim, 1, others).sub_(even.narrow(dim, 0, others), alpha=0.125)
+    out.narrow(dim, 0, 1).sub_(even.narrow(dim, min(1, others), 1), alpha=0.125)
+    out.narrow(dim, 0, others).sub_(even.narrow(dim, 1, others), alpha=0.125)
+    if pairs == others:  # no odd sample after the last even one: the even one stands in for it
+        _last(out, dim).add_(_last(even, dim), alpha=0.25)
+    _last(out, dim).sub_(_last(even, dim), alpha=0.125)
+
+
+def _even_odd(tensor: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    index = [slice(None)] * dim
+    return tensor[(*index, slice(0, None, 2))], tensor[(*index, slice(1, None, 2))]
+
+
+def _last(tensor: Tensor, dim: int) -> Tensor:
+    return tensor.narrow(dim, tensor.shape[dim] - 1, 1)
