@@ -1,0 +1,453 @@
+"""``cel``: the embedded pair model, small enough for a CPU; trained by this project (rtvfi.train).
+
+It works on 4:2:0 planes, so no RGB is ever made. An encoder, run once per picture and cached, gives
+features at 1/4 to 1/32 of the picture size. A decoder walks from 1/64 to 1/4 with a state of two
+flows (from the new frame to either picture), a mask logit and a few hidden channels. On every level
+it compares both pictures at opposite shifts around the point between them (a bilateral
+correlation), takes the soft argmax as a first guess of the residual motion, and corrects that with
+a few convolutions. The pictures themselves are then fetched along the final flows and blended with
+the mask; nothing is painted, so lines stay lines.
+
+Sizes never have to be multiples of anything: each level has ceil(size / 2) of the one below, and a
+level that comes up one row or column too large is cropped.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+
+from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.models.base import Planes
+from rtvfi.models.catalogue import find
+from rtvfi.models.warp import backwarp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+PACKED = 6
+"""Channels of a packed picture: four luma phases, U, V."""
+STATE = 5
+"""Two flows and a mask logit."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CelShape:
+    """Hyperparameters; tuples run from the finest level (1/4) to the coarsest of its own (1/32)."""
+
+    features: tuple[int, ...] = (16, 32, 48, 64)
+    """Encoder channels."""
+    match: tuple[int, ...] = (8, 8, 16, 16)
+    """Channels that are compared."""
+    widths: tuple[int, ...] = (32, 56, 80, 80)
+    """Decoder channels."""
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    """Residual blocks per decoder."""
+    radii: tuple[int, ...] = (1, 2, 2, 3)
+    """Correlation radii; a shift of r compares points 2 r apart."""
+    hidden: int = 8
+    """State channels handed to the next finer level."""
+
+
+Levels = tuple["Tensor", ...]
+"""Features of one picture, finest level first, one more than the encoder has. Each (N, C + M, h, w)
+float32: C channels to look at, then M to match by, mean-free and of unit size."""
+
+
+class CelPrepared(NamedTuple):
+    """One picture, ready to be paired."""
+
+    planes: Planes
+    packed: Tensor
+    """At the size motion is estimated at."""
+    levels: Levels
+
+
+def pack(planes: Planes) -> Tensor:
+    """Half-size, zero-centred view of a picture for the network.
+
+    Args:
+        planes: as ``base.Planes``; odd sizes are extended by the last row or column, 4:4:4 chroma
+            is averaged.
+
+    Returns:
+        (N, 6, ceil(H/2), ceil(W/2)), about [-1, 1].
+    """
+    y, uv = planes
+    height, width = y.shape[-2:]
+    if height % 2 or width % 2:
+        y = F.pad(y, (0, width % 2, 0, height % 2), mode="replicate")
+    if uv.shape[-2:] == (height, width) and (height > 1 or width > 1):
+        uv = F.avg_pool2d(uv, 2, ceil_mode=True, count_include_pad=False)
+    return torch.cat((F.pixel_unshuffle(y, 2) - 0.5, uv * 2), dim=1)
+
+
+def normalise(z: Tensor) -> Tensor:
+    """Take the 5 x 5 mean away and divide by the size of the channel vector, in float32.
+
+    Without the mean removed, every place looks like every other and matching learns nothing.
+    """
+    z = z.float()
+    z = z - F.avg_pool2d(z, 5, 1, 2, count_include_pad=False)
+    return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-3)
+
+
+def correlate(a: Tensor, b: Tensor, radius: int) -> Tensor:
+    """Compare ``a`` moved by -d with ``b`` moved by +d for every integer shift ``|d| <= radius``.
+
+    Args:
+        a: (N, C, H, W) normalised features.
+        b: likewise.
+        radius: largest shift, pixels of this level.
+
+    Returns:
+        (N, (2 r + 1)^2, H, W), the mean product smoothed over 3 x 3; row-major in (dy, dx).
+    """
+    if torch.is_grad_enabled() and (a.requires_grad or b.requires_grad):
+        costs: Tensor = _Products.apply(a, b, radius)  # type: ignore[no-untyped-call]
+    else:
+        costs = _products(F.pad(a, (radius,) * 4), F.pad(b, (radius,) * 4), radius)
+    return F.avg_pool2d(costs, 3, 1, 1)
+
+
+def _windows(padded: Tensor, radius: int) -> list[tuple[Tensor, int]]:
+    """Every shifted view of a padded tensor, row-major."""
+    side = 2 * radius + 1
+    height, width = padded.shape[-2] - side + 1, padded.shape[-1] - side + 1
+    return [
+        (padded[:, :, i : i + height, j : j + width], i * side + j)
+        for i in range(side)
+        for j in range(side)
+    ]
+
+
+def _products(a: Tensor, b: Tensor, radius: int) -> Tensor:
+    ahead = [view for view, _ in _windows(b, radius)]
+    behind = [view for view, _ in reversed(_windows(a, radius))]
+    return torch.stack([(x * y).mean(dim=1) for x, y in zip(behind, ahead, strict=True)], dim=1)
+
+
+class _Products(torch.autograd.Function):
+    """``_products`` with a gradient that adds into one buffer (autograd would fill one per
+    shift)."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, radius: int) -> Tensor:
+        a, b = F.pad(a, (radius,) * 4), F.pad(b, (radius,) * 4)
+        ctx.save_for_backward(a, b)
+        ctx.radius = radius
+        return _products(a, b, radius)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        a, b = ctx.saved_tensors
+        radius = ctx.radius
+        grad = grads[0] / a.shape[1]
+        grad_a, grad_b = torch.zeros_like(a), torch.zeros_like(b)
+        last = grad.shape[1] - 1
+        for (x, gx), (y, gy) in zip(
+            zip(_windows(a, radius), _windows(grad_a, radius), strict=True),
+            zip(reversed(_windows(b, radius)), reversed(_windows(grad_b, radius)), strict=True),
+            strict=True,
+        ):
+            g = grad[:, last - x[1], None]
+            gx[0].addcmul_(y[0], g)
+            gy[0].addcmul_(x[0], g)
+        inner = (slice(None), slice(None), slice(radius, -radius), slice(radius, -radius))
+        return grad_a[inner], grad_b[inner], None
+
+
+def lift(flow: Tensor, height: int, width: int) -> Tensor:
+    """Bring a flow to the next finer level: twice the size, cropped, and twice the length."""
+    return upsample(flow, height, width) * 2
+
+
+def upsample(x: Tensor, height: int, width: int) -> Tensor:
+    """Twice the size bilinearly, cropped to (height, width)."""
+    doubled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    return doubled[..., :height, :width]
+
+
+class Residual(nn.Module):
+    """x + conv(PReLU(conv(x))), close to the identity at first."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.act = nn.PReLU(channels)
+        self.b = nn.Conv2d(channels, channels, 3, 1, 1)
+        nn.init.normal_(self.b.weight, std=0.02)
+        nn.init.zeros_(self.b.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape."""
+        out: Tensor = x + self.b(self.act(self.a(x)))
+        return out
+
+
+class Encoder(nn.Module):
+    """Packed picture to features, finest first."""
+
+    def __init__(self, shape: CelShape) -> None:
+        super().__init__()
+        inputs = (PACKED, *shape.features[:-1])
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(i, o, 3, 2, 1), nn.PReLU(o), nn.Conv2d(o, o, 3, 1, 1), nn.PReLU(o)
+            )
+            for i, o in zip(inputs, shape.features, strict=True)
+        )
+        self.match = nn.ModuleList(
+            nn.Conv2d(o, m, 1, bias=False) for o, m in zip(shape.features, shape.match, strict=True)
+        )
+
+    def forward(self, packed: Tensor) -> Levels:
+        """(N, 6, h, w) to ``Levels``."""
+        x = packed
+        levels = []
+        for stage, match in zip(self.stages, self.match, strict=True):
+            x = stage(x)
+            levels.append(torch.cat((x.float(), normalise(match(x))), dim=1))
+        # The coarsest level has no weights of its own: it sees what 1/32 sees, from further away.
+        x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+        levels.append(torch.cat((x.float(), normalise(self.match[-1](x))), dim=1))
+        return tuple(levels)
+
+
+class Decoder(nn.Module):
+    """One level's correction of the state."""
+
+    def __init__(self, shape: CelShape, level: int) -> None:
+        super().__init__()
+        self.channels = shape.features[level]
+        self.radius = shape.radii[level]
+        self.hidden = 0 if level == 0 else shape.hidden
+        costs = (2 * self.radius + 1) ** 2
+        width = shape.widths[level]
+        # 2 pictures, timestep, difference in place, state and hidden, costs
+        inputs = 2 * self.channels + 2 + STATE + shape.hidden + costs
+        self.head = nn.Sequential(nn.Conv2d(inputs, width, 3, 1, 1), nn.PReLU(width))
+        self.body = nn.Sequential(*(Residual(width) for _ in range(shape.blocks[level])))
+        self.out = nn.Conv2d(width, 4 * (STATE + self.hidden), 3, 1, 1)
+        nn.init.normal_(self.out.weight, std=0.002)
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+        self.sharpness = nn.Parameter(torch.tensor(10.0))
+        steps = torch.arange(-self.radius, self.radius + 1, dtype=torch.float32)
+        shifts = torch.stack(torch.meshgrid(steps, steps, indexing="xy")).reshape(2, costs)
+        self.register_buffer("shifts", shifts, persistent=False)
+
+    def forward(self, a: Tensor, b: Tensor, context: Tensor, state: Tensor, t: Tensor) -> Tensor:
+        """State at twice this level's size (float32).
+
+        Args:
+            a: this level of the left picture.
+            b: this level of the right picture.
+            context: (N, 2, H, W), the timestep and the difference of both pictures in place.
+            state: (N, 5 + hidden, H, W) float32, flow in pixels of this level.
+            t: (N, 1, 1, 1) float32.
+        """
+        dtype = context.dtype
+        a, b = backwarp(a, state[:, 0:2]), backwarp(b, state[:, 2:4])
+        costs = correlate(a[:, self.channels :], b[:, self.channels :], self.radius)
+        chance = torch.softmax(costs * self.sharpness.float(), dim=1)
+        shift = torch.einsum("nchw,dc->ndhw", chance, self.shifts)
+        flow = state[:, 0:4] + torch.cat((shift * (-2 * t), shift * (2 - 2 * t)), dim=1)
+        x = torch.cat(
+            (
+                a[:, : self.channels].to(dtype),
+                b[:, : self.channels].to(dtype),
+                context,
+                state.to(dtype),
+                costs.to(dtype),
+            ),
+            dim=1,
+        )
+        x = self.out(self.body(self.head(x)))
+        change = F.pixel_shuffle(x, 2).float()
+        height, width = change.shape[-2:]
+        return torch.cat((lift(flow, height, width) + change[:, 0:4], change[:, 4:]), dim=1)
+
+
+class CelNet(nn.Module):
+    """The network: features of two pictures and timesteps to flows and mask at half size."""
+
+    def __init__(self, shape: CelShape | None = None) -> None:
+        super().__init__()
+        self.shape = shape or CelShape()
+        self.encoder = Encoder(self.shape)
+        self.decoders = nn.ModuleList(
+            Decoder(self.shape, level) for level in range(len(self.shape.features))
+        )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        return next(self.parameters()).dtype
+
+    def encode(self, packed: Tensor) -> Levels:
+        """Features of packed pictures (N, 6, h, w)."""
+        levels: Levels = self.encoder(packed)
+        return levels
+
+    def forward(self, a: Levels, b: Levels, difference: Tensor, t: Tensor) -> list[Tensor]:
+        """Estimate motion from coarse to fine.
+
+        Args:
+            a: levels of the left pictures.
+            b: levels of the right pictures.
+            difference: (N, 1, h, w), mean absolute difference of the packed pictures.
+            t: (N,) timesteps.
+
+        Returns:
+            float32 states, coarse to fine, the last (N, 5, h, w): flow to left (x, y), flow to
+            right (x, y) in pixels of the packed picture, mask logit. Each earlier one is half the
+            size of the next.
+        """
+        differences = [difference.to(self.dtype) * 8]
+        for _ in a:
+            differences.append(
+                F.avg_pool2d(differences[-1], 2, ceil_mode=True, count_include_pad=False)
+            )
+        t = t.float().view(-1, 1, 1, 1)
+        size = (t.shape[0], STATE + self.shape.hidden, *a[-1].shape[-2:])
+        state = torch.zeros(size, dtype=torch.float32, device=t.device)
+        states = []
+        for level in reversed(range(len(a))):
+            height, width = a[level].shape[-2:]
+            here = differences[level + 1]
+            context = torch.cat((t.to(here.dtype).expand_as(here), here), dim=1)
+            decoder = self.decoders[min(level, len(self.decoders) - 1)]
+            state = decoder(a[level], b[level], context, state[..., :height, :width], t)
+            states.append(state)
+        states[-1] = state[..., : difference.shape[-2], : difference.shape[-1]]
+        return states
+
+
+def blend(left: Planes, right: Planes, state: Tensor) -> Planes:
+    """Fetch both pictures along the state's flows and mix them.
+
+    Args:
+        left: N pictures.
+        right: N pictures.
+        state: (N, 5, ceil(H/2), ceil(W/2)) as ``CelNet`` gives it.
+
+    Returns:
+        Planes like the inputs, not clamped.
+    """
+    height, width = left.y.shape[-2:]
+    large = upsample(state, height, width)
+    large_flow = large[:, 0:4] * 2
+    large_mask = torch.sigmoid(large[:, 4:5])
+    y = _mix(left.y, right.y, large_flow, large_mask)
+    if left.uv.shape[-2:] == left.y.shape[-2:]:
+        return Planes(y, _mix(left.uv, right.uv, large_flow, large_mask))
+    return Planes(y, _mix(left.uv, right.uv, state[:, 0:4], torch.sigmoid(state[:, 4:5])))
+
+
+def _mix(left: Tensor, right: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
+    a = backwarp(left, flow[:, 0:2])
+    b = backwarp(right, flow[:, 2:4])
+    return torch.lerp(b, a, mask.to(a.dtype))
+
+
+class Cel:
+    """``CelNet`` behind the contract of every pair model (``base.Interpolator``)."""
+
+    info = find("cel")
+
+    def __init__(self, net: CelNet, flow_scale: float = 1.0) -> None:
+        """Use ``net``, estimating motion at ``flow_scale`` (1, 0.5, 0.25, ...) times the picture
+        size."""
+        self.net = net
+        self.octaves = round(-math.log2(flow_scale))
+        if self.octaves < 0 or 2.0**-self.octaves != flow_scale:
+            raise UsageError(
+                f'cel cannot estimate motion at flow scale "{flow_scale}"',
+                "flow scales: 1, 0.5, 0.25",
+            )
+
+    def prepare(self, frame: Planes) -> CelPrepared:
+        """Encode one picture.
+
+        Args:
+            frame: N = 1, any size from 2 x 2, 4:2:0 or 4:4:4, any float dtype; may be odd.
+        """
+        packed = pack(frame).to(self.net.dtype)
+        for _ in range(self.octaves):
+            packed = F.avg_pool2d(packed, 2, ceil_mode=True, count_include_pad=False)
+        packed = packed.contiguous(memory_format=torch.channels_last)
+        return CelPrepared(frame, packed, self.net.encode(packed))
+
+    def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:
+        """Pictures between ``a`` and ``b``: Planes with N = len(ts), dtype of the inputs, not
+        clamped."""
+        n = len(ts)
+        t = torch.tensor([float(value) for value in ts], device=a.packed.device)
+        difference = (a.packed - b.packed).abs().mean(dim=1, keepdim=True)
+        state = self.net(
+            tuple(level.expand(n, -1, -1, -1) for level in a.levels),
+            tuple(level.expand(n, -1, -1, -1) for level in b.levels),
+            difference.expand(n, -1, -1, -1),
+            t,
+        )[-1]
+        # Equal pictures have no motion, whatever flat or repeated parts suggest.
+        flow = state[:, 0:4] * (difference.amax() > 0)
+        mask_logit = state[:, 4:5]
+        for octave in reversed(range(self.octaves)):
+            height, width = (-(-size >> (octave + 1)) for size in a.planes.y.shape[-2:])
+            flow = lift(flow, height, width)
+            mask_logit = upsample(mask_logit, height, width)
+        left, right = (
+            Planes(*(plane.expand(n, -1, -1, -1) for plane in picture.planes)) for picture in (a, b)
+        )
+        return blend(left, right, torch.cat((flow, mask_logit), dim=1))
+
+
+def build(state_dict: Mapping[str, Tensor]) -> CelNet:
+    """A network that fits a weight file's tensors, filled with them.
+
+    Raises:
+        WeightsMismatch: names or shapes are not those of a ``cel`` network.
+    """
+    try:
+        net = CelNet(shape_of(state_dict))
+        net.load_state_dict(state_dict)
+    except (KeyError, RuntimeError) as error:
+        raise WeightsMismatch(
+            'the weights do not fit the model "cel"', "use a file made by rtvfi.train"
+        ) from error
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.eval().requires_grad_(False)
+
+
+def shape_of(state_dict: Mapping[str, Tensor]) -> CelShape:
+    """Read the hyperparameters off the tensors' shapes; raises KeyError where one is missing."""
+    levels = sum(1 for key in state_dict if key.endswith(".sharpness"))
+    features = [state_dict[f"encoder.stages.{k}.2.weight"].shape[0] for k in range(levels)]
+    widths = [state_dict[f"decoders.{k}.out.weight"].shape[1] for k in range(levels)]
+    coarsest = state_dict[f"decoders.{levels - 1}.out.weight"].shape[0]
+    hidden = coarsest // 4 - STATE
+    radii = []
+    for k in range(levels):
+        inputs = state_dict[f"decoders.{k}.head.0.weight"].shape[1]
+        costs = inputs - 2 * features[k] - 2 - STATE - hidden
+        radii.append((math.isqrt(max(costs, 1)) - 1) // 2)
+    return CelShape(
+        features=tuple(features),
+        match=tuple(state_dict[f"encoder.match.{k}.weight"].shape[0] for k in range(levels)),
+        widths=tuple(widths),
+        blocks=tuple(
+            sum(1 for key in state_dict if re.fullmatch(rf"decoders\.{k}\.body\.\d+\.a\.bias", key))
+            for k in range(levels)
+        ),
+        radii=tuple(radii),
+        hidden=hidden,
+    )

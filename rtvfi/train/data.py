@@ -1,0 +1,123 @@
+"""From generated scenes and stored triplets to training and validation pictures."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from rtvfi.models.base import Planes
+from rtvfi.train.scenes import SceneBatch, Scenes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Generator, Tensor
+
+
+class Sample(NamedTuple):
+    """A batch ready for a training step."""
+
+    left: Planes
+    middle: Planes
+    right: Planes
+    t: Tensor
+    """(N,)."""
+    flow: Tensor
+    """(N, 4, H/2, W/2) float32, pixels of the half-size picture."""
+
+
+def to_planes(rgb: Tensor) -> Planes:
+    """RGB (N, 3, H, W) uint8, even sizes, to 4:2:0 planes with BT.709 weights, chroma sited in the
+    centre."""
+    r, g, b = (rgb.float() / 255).unbind(dim=1)
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    uv = torch.stack(((b - y) / 1.8556, (r - y) / 1.5748), dim=1)
+    return Planes(y[:, None], F.avg_pool2d(uv, 2))
+
+
+def augment(batch: SceneBatch, crop: int, g: Generator) -> SceneBatch:
+    """Crop, mirror, transpose, reverse time and permute colours; the flow stays exact."""
+
+    def toss() -> bool:
+        return bool(torch.rand((), generator=g) < 0.5)
+
+    slack = (batch.left.shape[-1] - crop) // 2 + 1
+    top, left = (2 * int(v) for v in torch.randint(0, slack, (2,), generator=g))
+    pictures = [p[..., top : top + crop, left : left + crop] for p in batch[:3]]
+    half = crop // 2
+    flow = batch.flow[..., top // 2 : top // 2 + half, left // 2 : left // 2 + half]
+    t = batch.t
+    # A mirrored flow fetches from the mirrored pixel: exact for pixel pairs up to half a pixel of
+    # its grid.
+    if toss():
+        pictures = [p.flip(3) for p in pictures]
+        flow = flow.flip(3) * flow.new_tensor([-1, 1, -1, 1]).view(1, 4, 1, 1)
+    if toss():
+        pictures = [p.flip(2) for p in pictures]
+        flow = flow.flip(2) * flow.new_tensor([1, -1, 1, -1]).view(1, 4, 1, 1)
+    if toss():
+        pictures = [p.transpose(2, 3) for p in pictures]
+        flow = flow.transpose(2, 3)[:, [1, 0, 3, 2]]
+    if toss():
+        pictures = pictures[::-1]
+        flow, t = flow[:, [2, 3, 0, 1]], 1 - t
+    order = torch.randperm(3, generator=g)
+    pictures = [p[:, order] for p in pictures]
+    return SceneBatch(pictures[0], pictures[1], pictures[2], t, flow)
+
+
+class Feed:
+    """The sample of every training step; each scene batch is used several times, cropped
+    differently.
+
+    What a step gets depends on the seed and the step alone, so a resumed run goes on exactly.
+    """
+
+    def __init__(self, scenes: Scenes, *, num_scenes: int, crop: int, uses: int, pool: int) -> None:
+        self.scenes = scenes
+        self.num_scenes = num_scenes
+        self.crop = crop
+        self.uses = uses
+        self.pool: deque[tuple[int, SceneBatch]] = deque(maxlen=pool)
+        self.generator = torch.Generator()
+
+    def sample(self, step: int) -> Sample:
+        """The batch of training step ``step``."""
+        newest = step // self.uses
+        wanted = range(max(0, newest - (self.pool.maxlen or 1) + 1), newest + 1)
+        held = dict(self.pool)
+        for number in wanted:
+            if number not in held:
+                held[number] = self.scenes.batch(number, self.num_scenes)
+                self.pool.append((number, held[number]))
+        self.generator.manual_seed(self.scenes.seed * 2_000_003 + step)
+        chosen = newest
+        if step % self.uses:
+            chosen = wanted[int(torch.randint(0, len(wanted), (), generator=self.generator))]
+        batch = augment(held[chosen], self.crop, self.generator)
+        left, middle, right = (to_planes(p) for p in batch[:3])
+        return Sample(left, middle, right, batch.t, batch.flow.float() / 2)
+
+
+def load_triplets(folder: Path) -> list[tuple[str, Planes, Planes, Planes]]:
+    """Stored triplets (left, middle, right) for validation.
+
+    Args:
+        folder: holds ``SET-NAME.npz`` files with ``y`` (3, H, W) and ``uv`` (3, 2, h, w), uint8,
+            full range.
+
+    Returns:
+        (set, left, middle, right) in the order of the file names.
+    """
+    triplets = []
+    for path in sorted(folder.glob("*.npz")):
+        with np.load(path) as stored:
+            y = torch.from_numpy(stored["y"]).float()[:, None, None] / 255
+            uv = (torch.from_numpy(stored["uv"]).float()[:, None] - 128) / 255
+        left, middle, right = (Planes(y[i], uv[i]) for i in range(3))
+        triplets.append((path.stem.split("-")[0], left, middle, right))
+    return triplets

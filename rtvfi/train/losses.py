@@ -1,0 +1,36 @@
+"""What training minimises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F  # noqa: N812
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def pyramid_l1(x: Tensor, y: Tensor, num_levels: int) -> Tensor:
+    """Sum of the mean absolute differences at full, half, quarter ... size (average pooling).
+
+    The small sizes feel a misplaced object from afar, where full-size differences have no slope.
+    """
+    difference = x - y
+    total = difference.abs().mean()
+    for _ in range(num_levels - 1):
+        difference = F.avg_pool2d(difference, 2)
+        total = total + difference.abs().mean()
+    return total
+
+
+def flow_l1(state: Tensor, flow: Tensor, farthest: float = 30.0) -> Tensor:
+    """Mean absolute error of both flows of a state, in pixels of ``flow``'s size.
+
+    Args:
+        state: (N, 4 or more, h, w), pixels of its own size.
+        flow: (N, 4, H, W), the truth, H a multiple of h.
+        farthest: errors beyond this (pixels) pull no harder: occluded or too quick to follow.
+    """
+    ratio = flow.shape[-1] // state.shape[-1]
+    truth = F.avg_pool2d(flow, ratio) if ratio > 1 else flow
+    return (state[:, 0:4] * ratio - truth).abs().clamp(max=farthest).mean()
