@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 Verdict = Literal["start", "regular", "gap", "irregular", "drop"]
 
 _WINDOW: Final = 48
-"""Frames that must pass without an irregular one before a stream counts as constant again: two
-seconds of film."""
+"""Frames without an irregular one before a stream counts as constant again: two seconds of film."""
 _MAX_ORIGINS: Final = 64
 """Origins remembered for seeks; a stream with more has no constant rate to restore."""
 
@@ -52,13 +51,11 @@ class PtsRegulariser:
 
     @property
     def verdict(self) -> Verdict:
-        """What the last pushed frame was: ``gap`` = on the clock, but frames before it are
-        missing."""
+        """What the last pushed frame was; ``gap``: on the clock, but frames before it are missing."""
         return self._verdict
 
     def push(self, raw: Fraction) -> Fraction | None:
-        """The exact time of the next frame; None = drop the frame, its time is not after the last
-        one's."""
+        """The exact time of the next frame; None = drop it, it is not after the last one."""
         exact = self._place(raw)
         if exact is None:
             self._verdict = "drop"

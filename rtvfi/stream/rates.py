@@ -25,8 +25,7 @@ MAX_MULTIPLE: Final = 16
 
 _TOLERANCE: Final = Fraction(1, 100_000)
 _DISPLAY_SLACK: Final = Fraction(1005, 1000)
-"""Display clocks are off by up to 0.1 % from their name, and 60 is played on 59.94 displays: mpv's
-display sync absorbs that."""
+"""Clocks are up to 0.1 % off their name, 60 is shown on 59.94: mpv's display sync absorbs that."""
 
 
 def snap_rate(value: Fraction | float) -> Fraction:

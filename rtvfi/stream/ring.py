@@ -10,6 +10,8 @@ one of three ways:
   back.
 
 The first ending of an epoch stands; only ``abort`` overrides another.
+
+A caller that has heard of a seek before the ring has (its epoch is newer) waits for the restart.
 """
 
 from __future__ import annotations
@@ -53,8 +55,7 @@ class RingStatistics:
 
 
 class Ring(Generic[T]):
-    """First in, first out, bounded in items and in bytes; any number of threads may call
-    anything."""
+    """First in, first out, bounded in items and bytes; any thread may call anything."""
 
     def __init__(self, max_items: int, max_bytes: int, size: Callable[[T], int]) -> None:
         """Make an empty ring of epoch 0.
@@ -101,7 +102,7 @@ class Ring(Generic[T]):
         """
         size = self._size(item)
         with self._changed:
-            while self._is_open(epoch) and not self._has_room(size):
+            while self._is_ahead(epoch) or (self._is_open(epoch) and not self._has_room(size)):
                 self._changed.wait()
             if not self._is_open(epoch):
                 return False
@@ -165,13 +166,19 @@ class Ring(Generic[T]):
             )
 
     def finish(self, epoch: int | None = None) -> bool:
-        """End the epoch well: no item follows. False when ``epoch`` is stale or the ring has ended
-        already."""
+        """End the epoch well: no item follows.
+
+        Returns:
+            False when ``epoch`` (by default the ring's) is stale or the ring has ended already.
+        """
         return self._end(END, epoch)
 
     def fail(self, error: BaseException, epoch: int | None = None) -> bool:
-        """End the epoch with ``error`` for the readers. False when ``epoch`` is stale or the ring
-        has ended already."""
+        """End the epoch with ``error`` for the readers.
+
+        Returns:
+            False when ``epoch`` (by default the ring's) is stale or the ring has ended already.
+        """
         return self._end(error, epoch)
 
     def abort(self) -> None:
@@ -182,8 +189,9 @@ class Ring(Generic[T]):
             self._changed.notify_all()
 
     def restart(self, epoch: int) -> None:
-        """Open ``epoch``: drop every item, forget ``finish`` and ``fail``, wake everybody. An
-        aborted ring stays so.
+        """Open ``epoch``: drop every item, forget ``finish`` and ``fail``, wake everybody.
+
+        An aborted ring stays aborted.
 
         Raises:
             ValueError: ``epoch`` is not newer than the ring's.
@@ -220,7 +228,10 @@ class Ring(Generic[T]):
         return len(self._items) < self.max_items and self._bytes + size <= self.max_bytes
 
     def _is_dry(self, wanted: int) -> bool:
-        return not self._items and self._is_open(wanted)
+        return self._is_ahead(wanted) or (not self._items and self._is_open(wanted))
+
+    def _is_ahead(self, epoch: int) -> bool:
+        return epoch > self._epoch and not self._aborted
 
     def _take(self) -> T:
         item, size = self._items.popleft()
@@ -236,7 +247,10 @@ class Ring(Generic[T]):
 
     def _end(self, ending: EndOfStream | BaseException, epoch: int | None) -> bool:
         with self._changed:
-            if not self._is_open(self._epoch if epoch is None else epoch):
+            epoch = self._epoch if epoch is None else epoch
+            while self._is_ahead(epoch):
+                self._changed.wait()
+            if not self._is_open(epoch):
                 return False
             self._ending = ending
             self._failed_at = ending.__traceback__ if isinstance(ending, BaseException) else None

@@ -133,6 +133,21 @@ def test_only_level_zero_is_a_source_frame() -> None:
     assert [c.is_source for c in copies] == [True, False, True, True]
 
 
+def test_a_phase_waits_for_proof_that_the_scene_goes_on() -> None:
+    """At t = 1/4 the picture of frame 0 would do, were it not that frame 1 might be a cut."""
+    planner = Planner(Grid(F(0), F(1, 4)), PlanOptions(phase=F(1, 2)))
+    first, second = stamps_at([F(0), F(1, 4)], F(1, 2), cuts=[1])
+    assert planner.push(first) == [Copy(0, F(0), (0, 0))]
+    assert planner.push(second) == [Copy(1, F(1, 4), (0, 1))]
+
+
+def test_a_tail_without_room_for_its_ramp_is_not_stretched() -> None:
+    options = PlanOptions(passes=1, tail="stretch", phase=F(5, 8))
+    shown = Blender(Planner(Grid(F(0), F(1, 4)), options)).run(stamps_at([F(0), F(1, 4)], F(1)))
+    assert [s.weights for s in shown[:3]] == [{0: F(1)}] * 3
+    assert shown[3].weights == {0: F(1, 2), 1: F(1, 2)}
+
+
 def test_a_mid_is_named_by_its_level_and_leftmost_frame() -> None:
     planner = Planner(Grid(F(0), F(1)), PlanOptions(passes=2))
     actions = [a for s in stamps_at([F(0), F(1), F(2)], F(3)) for a in planner.push(s)]

@@ -1,0 +1,385 @@
+"""The ring: bounded, in order, one epoch at a time, three endings, and nobody waits for ever."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from rtvfi.frame import END
+from rtvfi.stream.ring import Aborted, Ring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+
+def make(max_items: int = 2, max_bytes: int = 1000) -> Ring[int]:
+    """A ring of numbers, each as many bytes as its value."""
+    return Ring(max_items, max_bytes, lambda item: item)
+
+
+class Partner:
+    """A second thread whose calls the test can watch until they wait."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "partner")
+        self._waits = threading.Semaphore(0)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def call(self, work: Callable[[], T]) -> Future[T]:
+        return self._pool.submit(work)
+
+    def call_until_waiting(self, ring: Ring[Any], work: Callable[[], T]) -> Future[T]:
+        """Start ``work`` and return once it waits inside ``ring`` (the lock is free only then)."""
+        condition = ring._changed
+        original = condition.wait
+
+        def wait(timeout: float | None = None) -> bool:
+            self._waits.release()
+            return original(timeout)
+
+        condition.wait = wait  # type: ignore[method-assign]
+        future = self.call(work)
+        self._waits.acquire()
+        return future
+
+
+@pytest.fixture
+def partner() -> Iterator[Partner]:
+    partner = Partner()
+    yield partner
+    partner.close()
+
+
+def test_items_come_out_in_order() -> None:
+    ring = make()
+    assert ring.put(1, 0)
+    assert ring.put(2, 0)
+    assert [ring.get(), ring.get()] == [1, 2]
+
+
+def test_nothing_yet_is_none_and_does_not_wait() -> None:
+    assert make().get(timeout=0) is None
+
+
+def test_a_timeout_passes() -> None:
+    assert make().get(timeout=0.001) is None
+
+
+def test_a_stale_item_is_refused() -> None:
+    ring = make()
+    ring.restart(3)
+    assert not ring.put(1, 2)
+    assert ring.put(2, 3)
+    assert ring.get() == 2
+
+
+def test_a_reader_of_an_old_epoch_gets_nothing() -> None:
+    ring = make()
+    ring.restart(1)
+    ring.put(5, 1)
+    assert ring.get(epoch=0) is None
+    assert ring.get(epoch=1) == 5
+
+
+def test_finish_drains_and_then_ends_every_time() -> None:
+    ring = make()
+    ring.put(1, 0)
+    assert ring.finish()
+    assert not ring.put(2, 0)
+    assert [ring.get(), ring.get(), ring.get(timeout=0)] == [1, END, END]
+
+
+def test_fail_drains_and_then_raises_every_time() -> None:
+    ring = make()
+    ring.put(1, 0)
+    error = OSError("the disk is gone")
+    assert ring.fail(error)
+    assert ring.get() == 1
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk") as caught:
+            ring.get()
+        assert caught.value is error
+
+
+def test_a_failure_raised_twice_does_not_grow_its_traceback() -> None:
+    ring = make()
+    ring.fail(OSError())
+    lengths = []
+    for _ in range(3):
+        with pytest.raises(OSError) as caught:  # noqa: PT011 - identity is another test
+            ring.get()
+        lengths.append(len(caught.traceback))
+    assert len(set(lengths)) == 1
+
+
+def test_abort_drops_everything_for_good() -> None:
+    ring = make()
+    ring.put(1, 0)
+    ring.abort()
+    ring.abort()
+    ring.restart(1)
+    assert not ring.put(1, 1)
+    assert not ring.finish()
+    with pytest.raises(Aborted):
+        ring.get(timeout=0)
+
+
+def test_the_first_ending_stands_but_abort_beats_it() -> None:
+    ring = make()
+    ring.finish()
+    assert not ring.fail(OSError())
+    assert ring.get() is END
+    ring.abort()
+    with pytest.raises(Aborted):
+        ring.get()
+
+
+def test_an_ending_of_an_old_epoch_is_ignored() -> None:
+    ring = make()
+    ring.restart(1)
+    assert not ring.finish(0)
+    assert not ring.fail(OSError(), 0)
+    assert ring.put(1, 1)
+
+
+@pytest.mark.parametrize("ending", [Ring.finish, lambda r: r.fail(OSError())])
+def test_a_restart_forgets_items_and_ending(ending: Callable[[Ring[int]], bool]) -> None:
+    ring = make()
+    ring.put(1, 0)
+    ending(ring)
+    ring.restart(1)
+    assert ring.get(timeout=0) is None
+    assert ring.put(2, 1)
+    assert ring.get() == 2
+
+
+def test_epochs_only_rise() -> None:
+    ring = make()
+    ring.restart(2)
+    with pytest.raises(ValueError, match="newer"):
+        ring.restart(2)
+
+
+def test_an_item_larger_than_the_ring_passes_alone(partner: Partner) -> None:
+    ring = make(max_items=5, max_bytes=10)
+    assert ring.put(50, 0)
+    blocked = partner.call_until_waiting(ring, lambda: ring.put(1, 0))
+    assert ring.get() == 50
+    assert blocked.result()
+
+
+def test_bytes_bound_the_ring(partner: Partner) -> None:
+    ring = make(max_items=5, max_bytes=10)
+    ring.put(6, 0)
+    ring.put(4, 0)
+    blocked = partner.call_until_waiting(ring, lambda: ring.put(5, 0))
+    ring.get()
+    assert blocked.result()
+    assert ring.statistics().peak_bytes == 10
+
+
+def test_a_ring_needs_room() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        make(max_items=0)
+
+
+def test_a_waiting_reader_wakes_for_an_item(partner: Partner) -> None:
+    ring = make()
+    got = partner.call_until_waiting(ring, ring.get)
+    ring.put(7, 0)
+    assert got.result() == 7
+
+
+def test_a_waiting_reader_wakes_for_the_end(partner: Partner) -> None:
+    ring = make()
+    got = partner.call_until_waiting(ring, ring.get)
+    ring.finish()
+    assert got.result() is END
+
+
+def test_a_waiting_reader_wakes_for_a_failure(partner: Partner) -> None:
+    ring = make()
+    got = partner.call_until_waiting(ring, ring.get)
+    ring.fail(OSError("broken"))
+    with pytest.raises(OSError, match="broken"):
+        got.result()
+
+
+def test_a_waiting_reader_wakes_for_an_abort(partner: Partner) -> None:
+    ring = make()
+    got = partner.call_until_waiting(ring, ring.get)
+    ring.abort()
+    with pytest.raises(Aborted):
+        got.result()
+
+
+def test_a_waiting_reader_wakes_for_a_restart(partner: Partner) -> None:
+    ring = make()
+    got = partner.call_until_waiting(ring, ring.get)
+    ring.restart(1)
+    assert got.result() is None
+
+
+@pytest.mark.parametrize(
+    "end",
+    [Ring.finish, lambda r: r.fail(OSError()), Ring.abort, lambda r: r.restart(1)],
+    ids=["finish", "fail", "abort", "restart"],
+)
+def test_a_waiting_writer_wakes_when_its_item_is_not_wanted(
+    partner: Partner, end: Callable[[Ring[int]], object]
+) -> None:
+    ring = make(max_items=1)
+    ring.put(1, 0)
+    taken = partner.call_until_waiting(ring, lambda: ring.put(2, 0))
+    end(ring)
+    assert not taken.result()
+
+
+@pytest.mark.parametrize(
+    ("ahead", "answer"),
+    [
+        (lambda r: r.put(2, 1), True),
+        (lambda r: r.finish(1), True),
+        (lambda r: r.fail(OSError(), 1), True),
+    ],
+    ids=["put", "finish", "fail"],
+)
+def test_a_writer_ahead_of_the_ring_waits_for_the_restart(
+    partner: Partner, ahead: Callable[[Ring[int]], bool], answer: bool
+) -> None:
+    ring = make()
+    ring.finish()
+    done = partner.call_until_waiting(ring, lambda: ahead(ring))
+    ring.restart(1)
+    assert done.result() is answer
+
+
+def test_a_reader_ahead_of_the_ring_waits_for_the_restart(partner: Partner) -> None:
+    ring = make()
+    ring.put(1, 0)
+    got = partner.call_until_waiting(ring, lambda: ring.get(epoch=1))
+    ring.restart(1)
+    ring.put(2, 1)
+    assert got.result() == 2
+
+
+def test_nobody_waits_for_the_restart_of_an_aborted_ring(partner: Partner) -> None:
+    ring = make()
+    done = partner.call_until_waiting(ring, lambda: ring.put(2, 1))
+    ring.abort()
+    assert not done.result()
+
+
+def test_every_waiting_reader_sees_the_end(partner: Partner) -> None:
+    other = Partner()
+    ring = make()
+    first = partner.call_until_waiting(ring, ring.get)
+    second = other.call_until_waiting(ring, ring.get)
+    ring.finish()
+    assert first.result() is second.result() is END
+    other.close()
+
+
+def test_two_threads_pass_everything_in_order(partner: Partner) -> None:
+    ring = make(max_items=3)
+
+    def write() -> None:
+        for item in range(500):
+            assert ring.put(item, 0)
+        ring.finish()
+
+    written = partner.call(write)
+    got = []
+    while (item := ring.get()) is not END:
+        got.append(item)
+    written.result()
+    assert got == list(range(500))
+    assert ring.statistics().peak <= 3
+
+
+class RingMachine(RuleBasedStateMachine):
+    """One thread, random calls, compared with a plain list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ring = make(max_items=3, max_bytes=20)
+        self.items: deque[int] = deque()
+        self.epoch = 0
+        self.ending: object = None
+        self.aborted = False
+        self.put_count = self.got_count = 0
+
+    def has_room(self, size: int) -> bool:
+        return not self.items or (len(self.items) < 3 and sum(self.items) + size <= 20)
+
+    @rule(size=st.integers(0, 30), age=st.integers(0, 2))
+    def put(self, size: int, age: int) -> None:
+        wanted = age == 0 and self.ending is None and not self.aborted
+        if wanted and not self.has_room(size):
+            return  # it would wait
+        assert self.ring.put(size, self.epoch - age) is wanted
+        if wanted:
+            self.items.append(size)
+            self.put_count += 1
+
+    @rule(old=st.booleans())
+    def get(self, old: bool) -> None:
+        if self.aborted:
+            with pytest.raises(Aborted):
+                self.ring.get(timeout=0)
+        elif old:
+            assert self.ring.get(self.epoch - 1, timeout=0) is None
+        elif self.items:
+            assert self.ring.get(timeout=0) == self.items.popleft()
+            self.got_count += 1
+        elif isinstance(self.ending, OSError):
+            with pytest.raises(OSError) as caught:  # noqa: PT011 - identity follows
+                self.ring.get()
+            assert caught.value is self.ending
+        else:
+            assert self.ring.get(timeout=0) is self.ending
+
+    @rule(fails=st.booleans(), old=st.booleans())
+    def end(self, fails: bool, old: bool) -> None:
+        ending = OSError() if fails else END
+        epoch = self.epoch - 1 if old else None
+        done = self.ring.fail(ending, epoch) if fails else self.ring.finish(epoch)  # type: ignore[arg-type]
+        assert done is (not old and self.ending is None and not self.aborted)
+        if done:
+            self.ending = ending
+
+    @rule(step=st.integers(1, 3))
+    def restart(self, step: int) -> None:
+        self.epoch += step
+        self.ring.restart(self.epoch)
+        self.items.clear()
+        self.ending = None
+
+    @precondition(lambda self: self.put_count > 3)
+    @rule()
+    def abort(self) -> None:
+        self.ring.abort()
+        self.items.clear()
+        self.aborted = True
+
+    @invariant()
+    def statistics_agree(self) -> None:
+        found = self.ring.statistics()
+        assert (found.depth, found.depth_bytes) == (len(self.items), sum(self.items))
+        assert (found.num_put, found.num_got) == (self.put_count, self.got_count)
+        assert found.num_put == found.num_got + found.num_dropped + found.depth
+        assert found.depth <= found.peak <= 3
+        assert (self.ring.epoch, self.ring.depth) == (self.epoch, found.depth)
+
+
+TestRingMachine = RingMachine.TestCase
