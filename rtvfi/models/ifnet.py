@@ -7,7 +7,7 @@ too; output channels nobody reads are not computed; a transposed convolution may
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -33,7 +33,7 @@ class Conv:
     def __init__(
         self,
         weight: Tensor,
-        bias: Tensor,
+        bias: Tensor | None,
         tuning: Tuning,
         *,
         stride: int = 1,
@@ -41,12 +41,12 @@ class Conv:
         plain_layout: bool = False,
     ) -> None:
         self.weight = tuning.place(weight, plain_layout=plain_layout)
-        self.bias = tuning.place(bias)
+        self.bias = None if bias is None else tuning.place(bias)
         self.slope = tuning.place(slope) if isinstance(slope, torch.Tensor) else slope
         self.stride = stride
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """(N, C, H, W) to (N, C', H / stride, W / stride); the residual goes in before the slope."""
+        """(N, C, H, W) to (N, C', H / stride, W / stride); a residual goes in before the slope."""
         groups = x.shape[1] // self.weight.shape[1]
         y = functional.conv2d(x, self.weight, self.bias, self.stride, 1, 1, groups)
         if residual is not None:
@@ -130,6 +130,17 @@ class Encoder:
         return self.last(image)
 
 
+class Wiring(NamedTuple):
+    """How a block is used, which may differ from how it was trained."""
+
+    order: Sequence[int]
+    """For every channel of the input that will be given, its place in the trained one."""
+    outputs: int
+    """Channels to compute, the first ones."""
+    num_shared: int = 0
+    """Leading input channels that are given apart, once for a whole batch."""
+
+
 class Block:
     """One block: its input at its own size to the increments it proposes.
 
@@ -137,8 +148,7 @@ class Block:
         state: parameters by name, checked.
         name: where they begin, ``block0``.
         shape: the architecture.
-        order: for every channel of the input that will be given, its place in the trained one.
-        outputs: channels to compute, the first ones.
+        wiring: inputs and outputs.
         tuning: device, dtype and forms to run.
     """
 
@@ -147,8 +157,7 @@ class Block:
         state: State,
         name: str,
         shape: IFNetShape,
-        order: Sequence[int],
-        outputs: int,
+        wiring: Wiring,
         tuning: Tuning,
     ) -> None:
         def take(layer: str) -> tuple[Tensor, Tensor]:
@@ -158,9 +167,14 @@ class Block:
             return state[f"{name}.{layer}.weight"] if shape.body == "prelu" else SLOPE
 
         weight, bias = take("conv0.0.0")
+        weight, num_shared = weight[:, list(wiring.order)], wiring.num_shared
+        self.shared = None
+        if num_shared:
+            part = weight[:, :num_shared]
+            self.shared = Conv(part, bias, tuning, stride=2, plain_layout=True)
         self.first = Conv(
-            weight[:, list(order)],
-            bias,
+            weight[:, num_shared:],
+            None if num_shared else bias,
             tuning,
             stride=2,
             slope=slope("conv0.0.1"),
@@ -180,14 +194,16 @@ class Block:
                 self.body.append(Conv(*take(f"{layer}.0"), tuning, slope=slope(f"{layer}.1")))
         self.shuffles = shape.tail == "shuffle"
         weight, bias = take("lastconv.0" if self.shuffles else "lastconv")
-        kept = 4 * outputs if self.shuffles else outputs
+        kept = 4 * wiring.outputs if self.shuffles else wiring.outputs
         self.last = Upconv(weight[:, :kept], bias[:kept], tuning)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), H and W multiples of 4, to (N, outputs, H, W); half that size without
-        a pixel shuffle at the end.
+    def __call__(self, x: Tensor, shared: Tensor | None = None) -> Tensor:
+        """(N, C, H, W), H and W multiples of 4, to (N, outputs, H, W).
+
+        Without a pixel shuffle at the end, to half that size. ``shared`` is what ``self.shared``
+        made of the channels that are given apart.
         """
-        x = start = self.second(self.first(x))
+        x = start = self.second(self.first(x, shared))
         for layer in self.body:
             x = layer(x, x if self.adds else None)
         y = self.last(x + start if self.skips else x)

@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional
 
 from rtvfi.errors import UsageError
-from rtvfi.models.ifnet import Block, Encoder
+from rtvfi.models.ifnet import Block, Encoder, Wiring
 from rtvfi.models.ifnet_shape import SHAPES, IFNetShape, detect, strip_prefix
 from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink
 
@@ -94,8 +94,7 @@ class Rife:
                 state,
                 f"block{i}",
                 shape,
-                _input_order(shape, i),
-                5 if i == last else 5 + shape.feedback,
+                Wiring(_input_order(shape, i), 5 if i == last else 5 + shape.feedback),
                 tuning,
             )
             for i in range(last + 1)
@@ -127,13 +126,24 @@ class Rife:
 
     def pair(self, a: RifePrepared, b: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
         """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
-        if self.shape.body == "prelu" and len(ts) > 1:
+        return self.between(a, b, self.timesteps(a, ts))
+
+    def between(self, a: RifePrepared, b: RifePrepared, t: Tensor) -> Tensor:
+        """As ``pair``, for timesteps (N, 1, H', W') of padded size, or (N, 1, 1, 1)."""
+        if self.shape.body == "prelu" and len(t) > 1:
             # The restart is decided over a batch; one by one, no t depends on its company.
-            return torch.cat([self.pair(a, b, [t]) for t in ts])
-        walk = _Walk(self, a, b, self.timesteps(a, ts))
+            return torch.cat([self.between(a, b, one[None]) for one in t])
+        walk = _Walk(self, a, b, t)
         for i in range(len(self.blocks)):
             walk.step(i)
         return walk.picture()[..., : a.height, : a.width]
+
+    def coarse_flow(self, a: RifePrepared, b: RifePrepared) -> Tensor:
+        """The first block's flow from the middle to ``a`` and to ``b``: (1, 4, H', W') float32."""
+        walk = _Walk(self, a, b, self.timesteps(a, [0.5]))
+        walk.step(0)
+        assert walk.flow is not None
+        return walk.flow
 
     def timesteps(self, a: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
         """(len(ts), 1, H', W') float32, or (len(ts), 1, 1, 1) when all of them are numbers."""

@@ -1,0 +1,324 @@
+"""DistilDRBA: one network for what DRBA does with RIFE, maps and splats.
+
+It sees three consecutive pictures and a time near the centre one, and blends the centre with the
+neighbour on that side; the third picture is context and gives no pixels. Flow is in pixels of the
+size at hand, from the new frame to the centre and to that neighbour.
+
+Source: routineLife1/VS-DistilDRBA (MIT). Both public drivers show a different time than they are
+asked for; here t is the position of the output, 1 the centre.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.models.ifnet import Block, Encoder, Wiring
+from rtvfi.models.ifnet_shape import (
+    IFNetShape,
+    block_parameters,
+    check_parameters,
+    encoder_parameters,
+    strip_prefix,
+)
+from rtvfi.models.triple import around_centre
+from rtvfi.models.warp import backwarp, enlarge, shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.tuning import Tuning
+
+FEATURES: Final = 16
+STACK: Final = 3 + FEATURES
+"""Channels of one picture with its features."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistilShape:
+    """What tells the two networks apart."""
+
+    net: IFNetShape
+    """Blocks and encoder; its ``inputs`` does not hold here."""
+    largest_flow_scale: float
+    maps_time: bool
+    """Each block gives a map of timesteps to the next and adds to the flow before; else each gets
+    t and all three pictures, and replaces the flow.
+    """
+
+    def inputs(self, block: int) -> int:
+        """Input channels of a block."""
+        if block == 0:
+            return 3 * STACK + 1
+        fetched = 2 * STACK + 1 + 1 + 8 + 4
+        return fetched if self.maps_time else 3 * STACK + fetched
+
+
+def _shape(channels: tuple[int, ...], scales: tuple[int, ...], outputs: int) -> IFNetShape:
+    return IFNetShape(
+        channels=channels,
+        scales=scales,
+        encoder="head",
+        hidden=16,
+        features=FEATURES,
+        outputs=outputs,
+    )
+
+
+SHAPES: Final[dict[str, DistilShape]] = {
+    "v1": DistilShape(
+        net=_shape((192, 128, 96, 64, 32), (16, 8, 4, 2, 1), 14),
+        largest_flow_scale=2,
+        maps_time=True,
+    ),
+    "v2-lite": DistilShape(
+        net=_shape((192, 128, 96), (16, 8, 4), 13), largest_flow_scale=4, maps_time=False
+    ),
+}
+
+
+def expected_parameters(shape: DistilShape) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter, without prefix."""
+    net = shape.net
+    found = encoder_parameters(net.encoder, net.hidden, net.features)
+    for i, width in enumerate(net.channels):
+        found |= block_parameters(f"block{i}", net, shape.inputs(i), width)
+    return found
+
+
+def detect(state: Mapping[str, Tensor]) -> str:
+    """The network a state dict belongs to, a key of ``SHAPES``.
+
+    Raises:
+        WeightsMismatch: neither; it names a parameter that is missing, misshaped or too many.
+    """
+    state = strip_prefix(state)
+    name = "v1" if "block4.lastconv.0.weight" in state else "v2-lite"
+    expected = expected_parameters(SHAPES[name])
+    check_parameters(state, expected, f"DistilDRBA {name}")
+    extra = [key for key in state if key not in expected]
+    if extra:
+        raise WeightsMismatch(f'parameter "{extra[0]}" does not belong to DistilDRBA {name}')
+    return name
+
+
+class DistilPrepared(NamedTuple):
+    """One picture, ready for any triple it is part of."""
+
+    image: Tensor
+    """(1, 3, H', W'), padded."""
+    stacks: tuple[Tensor, ...]
+    """For every block (1, 19, H' / scale, W' / scale): the picture and its features."""
+    height: int
+    """Of the picture before padding."""
+    width: int
+
+
+class DistilDrba:
+    """A ``TripleInterpolator``.
+
+    Args:
+        state: parameters by name.
+        info: the catalogue's row.
+        tuning: device, dtype and forms to run.
+        flow_scale: 0.25, 0.5, 1, 2, and 4 for v2-lite.
+
+    Raises:
+        WeightsMismatch: ``state`` is no DistilDRBA network.
+        UsageError: a ``flow_scale`` the network does not know.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        info: ModelInfo,
+        tuning: Tuning,
+        *,
+        flow_scale: float = 1.0,
+    ) -> None:
+        self.info = info
+        self.tuning = tuning
+        self.group = detect(state)
+        self.shape = SHAPES[self.group]
+        state, net = strip_prefix(state), self.shape.net
+        self.encoder = Encoder(state, net.encoder, tuning)
+        last = len(net.channels) - 1
+        self.blocks = [
+            Block(
+                state,
+                f"block{i}",
+                net,
+                Wiring(
+                    _input_order(self.shape, i),
+                    5 if i == last else net.outputs,
+                    0 if i and self.shape.maps_time else 3 * STACK,
+                ),
+                tuning,
+            )
+            for i in range(last + 1)
+        ]
+        self._set_flow_scale(flow_scale)
+
+    def _set_flow_scale(self, flow_scale: float) -> None:
+        allowed = [s for s in (0.25, 0.5, 1, 2, 4) if s <= self.shape.largest_flow_scale]
+        if flow_scale not in allowed:
+            names = ", ".join(f"{s:g}" for s in allowed)
+            raise UsageError(
+                f'flow scale "{flow_scale:g}" of "{self.info.id}" is not one of {names}'
+            )
+        self.flow_scale = flow_scale
+        self.scales = tuple(s / flow_scale for s in self.shape.net.scales)
+
+    def at_scale(self, flow_scale: float) -> DistilDrba:
+        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
+        other = copy.copy(self)
+        other._set_flow_scale(flow_scale)
+        return other
+
+    def prepare(self, frame: Tensor) -> DistilPrepared:
+        """Padding, pyramid and features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        height, width = frame.shape[-2:]
+        multiple = int(self.info.pad.multiple / min(self.flow_scale, 1))
+        image = frame.to(self.tuning.dtype).clamp(0, 1)
+        image = functional.pad(image, (0, -width % multiple, 0, -height % multiple))
+        divisor = max(self.scales[-1], 1)
+        features = self.encoder(shrink(image, divisor))
+        stacks = tuple(
+            torch.cat((shrink(image, s), shrink(features, s / divisor)), 1) for s in self.scales
+        )
+        return DistilPrepared(image, stacks, height, width)
+
+    def link(self, a: DistilPrepared, b: DistilPrepared) -> None:
+        """Nothing: this network shares no motion between triples."""
+
+    def pair(self, a: DistilPrepared, b: DistilPrepared, ts: Sequence[float | Tensor]) -> Tensor:
+        """Between two pictures alone: each half of the way with the nearer one as the centre, and
+        repeated as its own missing neighbour.
+        """
+        numbers = [float(t) for t in ts]
+        made: dict[float, Tensor] = {}
+        early, late = [t for t in numbers if t <= 0.5], [t for t in numbers if t > 0.5]
+        if early:
+            out = self.triple((a, a, b), (None, None), [1 + t for t in early])
+            made |= dict(zip(early, out, strict=True))
+        if late:
+            made |= dict(zip(late, self.triple((a, b, b), (None, None), late), strict=True))
+        return torch.stack([made[t] for t in numbers])
+
+    def triple(
+        self,
+        frames: tuple[DistilPrepared, DistilPrepared, DistilPrepared],
+        links: tuple[None, None],
+        ts: Sequence[float],
+    ) -> Tensor:
+        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+        centre = frames[1]
+        shared = [
+            None
+            if block.shared is None
+            else block.shared(torch.cat([f.stacks[i] for f in frames], 1))
+            for i, block in enumerate(self.blocks)
+        ]
+
+        def make(sign: int, near: list[float]) -> Tensor:
+            walk = _Walk(self, centre, frames[1 + sign], shared, near)
+            for i in range(len(self.blocks)):
+                walk.step(i)
+            return walk.picture()[..., : centre.height, : centre.width]
+
+        return around_centre(ts, centre.image[..., : centre.height, : centre.width], make)
+
+
+class _Walk:
+    """One run through the blocks for timesteps on one side."""
+
+    def __init__(
+        self,
+        net: DistilDrba,
+        centre: DistilPrepared,
+        side: DistilPrepared,
+        shared: Sequence[Tensor | None],
+        ts: Sequence[float],
+    ) -> None:
+        self.net = net
+        self.pictures = (centre, side)
+        self.shared = shared
+        dtype, device = net.tuning.dtype, net.tuning.device
+        self.t = torch.tensor(ts, dtype=dtype, device=device).view(-1, 1, 1, 1)
+        self.flow: Tensor | None = None
+        """(N, 4, h, w) float32, in pixels of its own size: to the centre, to the side."""
+        self.rest: list[Tensor] = []
+        """What goes beside the flow, at its size: mask logit, feedback, (timestep map)."""
+
+    def step(self, i: int) -> None:
+        """Run block ``i`` and bring what it returns to the size of the next."""
+        net, scales = self.net, self.net.scales
+        y = net.blocks[i](self._inputs(i), self.shared[i])
+        flow = y[:, :4].float()
+        if net.shape.maps_time and self.flow is not None:
+            flow = flow + self.flow
+        rest = [y[:, 4:5], y[:, 5:13], y[:, 13:14].sigmoid()]
+        # A block above full size works on enlarged inputs; nothing is kept at such a size.
+        following = max(scales[i + 1], 1) if i + 1 < len(scales) else 1
+        factor = scales[i] / following
+        self.flow = enlarge(flow, factor) * factor
+        self.rest = [enlarge(part, factor) for part in rest if part.shape[1]]
+
+    def _inputs(self, i: int) -> Tensor:
+        scale, dtype = self.net.scales[i], self.net.tuning.dtype
+        rows, columns = self.pictures[0].stacks[i].shape[-2:]
+        t = self.t.expand(-1, 1, rows, columns)
+        if self.flow is None:
+            return t
+        larger = max(1 / scale, 1)
+        # Above full size the pictures are fetched at full size, which the block before had.
+        level = i if larger == 1 else self.net.scales.index(1)
+        fetched = [
+            enlarge(backwarp(picture.stacks[level].expand(len(t), -1, -1, -1), part), larger)
+            for picture, part in zip(
+                self.pictures, (self.flow[:, :2], self.flow[:, 2:]), strict=True
+            )
+        ]
+        self.flow = enlarge(self.flow, larger) * larger
+        mask, feedback, *maps = (enlarge(part, larger) for part in self.rest)
+        return torch.cat((*fetched, *(maps or [t]), mask, feedback, self.flow.to(dtype)), 1)
+
+    def picture(self) -> Tensor:
+        """(N, 3, H', W'): centre and side fetched along the flow, blended by the mask."""
+        assert self.flow is not None
+        centre, side = (
+            backwarp(picture.image.float().expand(len(self.t), -1, -1, -1), part)
+            for picture, part in zip(
+                self.pictures, (self.flow[:, :2], self.flow[:, 2:]), strict=True
+            )
+        )
+        weight = self.rest[0].sigmoid()
+        return torch.lerp(side, centre, weight.float()).to(self.net.tuning.dtype)
+
+
+def _input_order(shape: DistilShape, block: int) -> list[int]:
+    """Where, in the trained order, each given channel stands.
+
+    Trained: all images, then all features, of the three pictures, then the same of the two fetched
+    ones, then the rest. Given: every picture followed by its features.
+    """
+    order = [] if block and shape.maps_time else _stacked(3, 0)
+    if block:
+        order += _stacked(2, len(order))
+    return [*order, *range(len(order), shape.inputs(block))]
+
+
+def _stacked(pictures: int, start: int) -> list[int]:
+    order: list[int] = []
+    for k in range(pictures):
+        image, features = start + 3 * k, start + 3 * pictures + FEATURES * k
+        order += [*range(image, image + 3), *range(features, features + FEATURES)]
+    return order

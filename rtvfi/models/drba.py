@@ -1,0 +1,147 @@
+"""DRBA: RIFE driven by distance ratios, so that a drawing keeps the rhythm it was given.
+
+For a frame near the centre of three, every pixel of the centre picture gets a timestep of its own,
+from how far it moves to the left picture and how far to the right: what stands still on one side
+and moves on the other advances at one speed across both. The maps are made on the grid of the
+centre picture and scattered to where the pixels will be.
+
+Source: routineLife1/DRBA (MIT). Its splatting in half precision, its maps for the unused side and
+its changes to the caller's tensors are not repeated here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from rtvfi.models.triple import around_centre
+from rtvfi.models.warp import splat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.rife import Rife, RifePrepared
+
+HOLE_BELOW = 0.999
+"""A splat of ones that gives less than this received (next to) nothing."""
+STILL = 1e-4
+"""Added to every distance, pixels: a pixel that stands still on both sides gets half and half."""
+
+
+class DrbaLink(NamedTuple):
+    """The motion between two neighbouring pictures, padded size, pixels, float32."""
+
+    forward: Tensor
+    """(1, 2, H', W') on the left picture's grid: where each pixel is in the right one."""
+    backward: Tensor
+    """(1, 2, H', W') on the right picture's grid: where each pixel is in the left one."""
+
+
+class Drba:
+    """A ``TripleInterpolator`` around a RIFE network with an encoder.
+
+    Args:
+        net: the network, 4.26.heavy in the original.
+        info: the catalogue's row.
+        linear: timesteps proportional to the ratio; else the original's bisection, which is not
+            monotone below 0.5 and kept for comparison.
+    """
+
+    def __init__(self, net: Rife, info: ModelInfo, *, linear: bool = True) -> None:
+        self.net = net
+        self.info = info
+        self.linear = linear
+
+    def at_scale(self, flow_scale: float) -> Drba:
+        """The same network at another flow scale; pictures and links are prepared anew."""
+        return Drba(self.net.at_scale(flow_scale), self.info, linear=self.linear)
+
+    def prepare(self, frame: Tensor) -> RifePrepared:
+        """Padding and encoder features of a (1, 3, H, W) picture."""
+        return self.net.prepare(frame)
+
+    def pair(self, a: RifePrepared, b: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
+        """Plain RIFE, for places without a third picture."""
+        return self.net.pair(a, b, ts)
+
+    def link(self, a: RifePrepared, b: RifePrepared) -> DrbaLink:
+        """The motion between ``a`` and ``b``; off the picture where no pixel came from."""
+        middle = self.net.coarse_flow(a, b)
+        both = torch.cat((middle[:, :2], middle[:, 2:]))
+        flow, landed = _splat_with_mass(both, both)
+        # From a to the middle is half of the way; what nobody reaches is sent off the picture, so
+        # that later splats lose it too.
+        off = float(max(both.shape[-2:]))
+        ab, ba = (2 * torch.where(landed, -flow, off)).chunk(2)
+        return DrbaLink(ab, ba)
+
+    def triple(
+        self,
+        frames: tuple[RifePrepared, RifePrepared, RifePrepared],
+        links: tuple[DrbaLink, DrbaLink],
+        ts: Sequence[float],
+    ) -> Tensor:
+        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+        left, centre, right = frames
+        to_left, to_right = links[0].backward, links[1].forward
+        sides = {-1: (left, to_left, to_right), 1: (right, to_right, to_left)}
+
+        def make(sign: int, near: list[float]) -> Tensor:
+            side, *flows = sides[sign]
+            maps = [ratio_map(abs(t - 1), *flows, linear=self.linear) for t in near]
+            return self.net.between(centre, side, torch.cat(maps))
+
+        return around_centre(ts, centre.image[..., : centre.height, : centre.width], make)
+
+
+def ratio_map(t: float, flow_near: Tensor, flow_far: Tensor, *, linear: bool) -> Tensor:
+    """The distance-ratio map: for every pixel of the new frame, its timestep from the centre.
+
+    Args:
+        t: distance from the centre picture, 0 < t <= 0.5, on the side of ``flow_near``.
+        flow_near: (1, 2, H, W) float32, pixels, on the centre's grid: to the side t lies on.
+        flow_far: the same, to the other side.
+        linear: see ``Drba``.
+
+    Returns:
+        (1, 1, H, W) float32.
+    """
+    near = torch.linalg.vector_norm(flow_near, dim=1, keepdim=True) + STILL
+    far = torch.linalg.vector_norm(flow_far, dim=1, keepdim=True) + STILL
+    # A pixel that goes far on the near side takes smaller steps there: the ratio of the other.
+    ratio = far / (near + far)
+    step = 2 * t * ratio if linear else bisected(ratio, t)
+    there, landed = _splat_with_mass(step, flow_near * step)
+    return torch.where(landed, there, step)
+
+
+def bisected(ratio: Tensor, t: float) -> Tensor:
+    """The original's non-linear timestep: ``ratio`` at t = 0.5, by repeated halving elsewhere.
+
+    Args:
+        ratio: any shape, 0..1.
+        t: 0 < t < 1.
+    """
+    position, low, high = 0.5, 0.0, 1.0
+    x, below, above = ratio, torch.zeros_like(ratio), torch.ones_like(ratio)
+    while abs(position - t) > 1e-3:
+        if position > t:
+            high, above = position, x
+            position -= (position - low) / 2
+            x = x - (x - below) * ratio
+        if position < t:
+            low, below = position, x
+            position += (high - position) / 2
+            x = x + (above - x) * ratio
+    return x
+
+
+def _splat_with_mass(values: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """The average of what lands on every pixel, and where anything does (N, 1, H, W), bool."""
+    ones = torch.ones_like(values[:, :1])
+    out = splat(torch.cat((values, ones), 1), flow, "avg")
+    return out[:, :-1], out[:, -1:] >= HOLE_BELOW
