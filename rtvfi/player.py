@@ -315,13 +315,15 @@ class Player:
         if rate <= info.source_rate:
             self._say(f"{float(info.source_rate):.5g} fps already: it plays as it is")
             return None
-        length = info.duration if info.duration is not None else player.duration
+        # The player's figure may be rounded down: a second too long shows the last frame, one too
+        # short would lose it.
+        length = info.duration or (player.duration and Fraction(player.duration) + 1)
         if not length:
             self._say("length unknown: it plays as it is")
             return None
         start = player.demuxer_start_time or 0.0
         origin = Fraction(round(start * 1_000_000), 1_000_000)
-        return Place(rate, origin, Fraction(length))
+        return Place(rate, origin, length)
 
     def _offer(self, viewing: Viewing) -> None:
         """Add the track of a viewing to the running file and remember its number."""

@@ -39,8 +39,6 @@ PLAYER_READAHEAD_BYTES: Final = 150 << 20
 """What mpv keeps of one stream by default; sets how far ahead of the playhead we can get."""
 
 _PRIME_FRAMES: Final = 8
-_SLACK_SECONDS: Final = 1
-"""The virtual file is made this much longer than announced: durations are often too short."""
 _SNAP: Final = Fraction(1, 1000)
 """A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
 
@@ -92,7 +90,7 @@ def view(
     """Put an opened pipeline on an output grid and wrap it as a virtual file."""
     grid = Grid(info.start, 1 / place.target_rate)
     origin = info.start if abs(info.start - place.origin) < _SNAP else place.origin
-    records = RecordMap(grid, origin, info.start + place.duration + _SLACK_SECONDS)
+    records = RecordMap(grid, origin, info.start + place.duration)
     payload_seconds = 1 / (info.payload_bytes * float(place.target_rate))
     ring_seconds = min(options.ring_seconds, options.ring_bytes * payload_seconds)
     readahead = min(PLAYER_READAHEAD_SECONDS, PLAYER_READAHEAD_BYTES * payload_seconds)

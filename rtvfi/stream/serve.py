@@ -68,7 +68,7 @@ class RecordMap:
     Args:
         grid: the output grid on the source's clock.
         origin: seconds on the source's clock where the player's time is 0.
-        end: where the stream ends on the source's clock; None when unknown.
+        end: where the stream ends on the source's clock; no frame starts there or later.
     """
 
     def __init__(self, grid: Grid, origin: Fraction, end: Fraction) -> None:
@@ -76,7 +76,7 @@ class RecordMap:
         self.origin = origin
         self.first_index = max(0, grid.first_at_or_after(origin))
         self._lead = 1 if grid.pts(self.first_index) > origin else 0
-        last = max(self.first_index, grid.last_at_or_before(end))
+        last = max(self.first_index, grid.first_at_or_after(end) - 1)
         self.num_records = last - self.first_index + 1 + self._lead
 
     def index(self, record: int) -> int:
