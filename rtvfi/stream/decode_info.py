@@ -143,8 +143,10 @@ def _stated_duration(stream: av.VideoStream, start: Fraction) -> Fraction | None
     elif start < 1 and (tagged := _duration_tag(stream.metadata.get("DURATION", ""))):
         end = tagged  # after a late start writers disagree on what it counts from
     elif (whole := stream.container.duration) is not None:  # type: ignore[attr-defined]
-        first_us = stream.container.start_time or 0  # type: ignore[attr-defined]
-        end = Fraction(first_us + whole, av.time_base)
+        end = Fraction(whole, av.time_base)
+        if "matroska" not in stream.container.format.name or end <= start:
+            # Matroska's duration runs from time zero, others' from the first packet.
+            end += Fraction(stream.container.start_time or 0, av.time_base)  # type: ignore[attr-defined]
     else:
         return None
     return end - start if end > start else None

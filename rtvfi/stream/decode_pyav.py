@@ -103,13 +103,11 @@ class PyavSource:
         rate = nominal_rate(stream, ticks)
         self._tick = stream.time_base or Fraction(1, 1000)
         self._period = 1 / rate
-        # AVI has no presentation times: with B frames FFmpeg makes up some that run backwards.
-        self._is_counting = not ticks or (
-            stream.container.format.name == "avi" and stream.codec_context.has_b_frames
-        )
+        self._is_counting = not ticks
+        self._is_avi = stream.container.format.name == "avi"
+        self._zero = None if self._is_avi else Fraction(0)
         self._regulariser = PtsRegulariser(rate, self._tick)
         self._last_pts: Fraction | None = None
-        self._newest = Fraction(0)
         self._restart_clock()
         try:
             first = self._advance()
@@ -141,6 +139,7 @@ class PyavSource:
 
     def _restart_clock(self) -> None:
         self._regulariser.reset()
+        self._newest: Fraction | None = None
         self._shift = Fraction(0)
         self._drops = 0
         self._raw: Fraction | None = -self._period if self._is_counting else None
@@ -148,8 +147,8 @@ class PyavSource:
     def _advance(self) -> _Timed | None:
         """The next frame that has a time of its own; None at the end."""
         while (frame := self._reader.next_frame()) is not None:
-            if frame.pts is not None and not self._is_counting:
-                self._raw = frame.pts * self._tick + self._shift
+            if (stamp := self._stamp(frame)) is not None:
+                self._raw = stamp + self._shift
             elif self._raw is not None:
                 self._raw += self._period
             else:
@@ -159,11 +158,26 @@ class PyavSource:
                 self._newest, self._drops = pts, 0
                 return _Timed(frame, pts)
             self._drops += 1
-            if self._drops == _JUMP_FRAMES:  # recordings joined without care: go on where we are
+            if self._drops == _JUMP_FRAMES and self._newest is not None:
+                # Recordings joined without care: go on from where we are.
                 self._shift += self._newest + self._period - self._raw
                 log.warning("%s: time runs backwards at %.3f s", self._path, float(self._newest))
         self._end()
         return None
+
+    def _stamp(self, frame: av.VideoFrame) -> Fraction | None:
+        """The file's time of a frame; None if it has none.
+
+        AVI stores no presentation times. What FFmpeg makes up for B frames runs backwards, but
+        decoding times leave the decoder in display order, late by a constant; an AVI starts at zero.
+        """
+        ticks = frame.dts if self._is_avi else frame.pts
+        if ticks is None or self._is_counting:
+            return None
+        stamp = ticks * self._tick
+        if self._zero is None:
+            self._zero = stamp
+        return stamp - self._zero
 
     def _frame_duration(self, frame: av.VideoFrame) -> Fraction:
         """The stated duration where it says more than the rate does: in variable-rate files."""
@@ -173,7 +187,7 @@ class PyavSource:
 
     def _end(self) -> None:
         """Remember where the file really ends, and tell once what was wrong with it."""
-        if self._last_pts is not None:
+        if self._last_pts is not None or self._newest is None:  # None: a seek behind all frames
             return
         self._last_pts = self._newest
         if self._reader.num_damaged:
@@ -193,7 +207,7 @@ class PyavSource:
             if back and aim < self.info.start:
                 break
             try:
-                self._reader.seek(floor(aim / self._tick))
+                self._reader.seek(floor((aim + (self._zero or 0)) / self._tick))
             except FAILURES as error:
                 log.debug("%s: no seek to %s: %s", self._path, aim, error)
                 continue
