@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -266,14 +267,19 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         )
     parsed, unknown = build_parser().parse_known_args(arguments)
     if unknown:
-        option = next((a for a in unknown if a.startswith("-")), unknown[0]).partition("=")[0]
-        parser: argparse.ArgumentParser = getattr(parsed, "parser", None) or build_parser()
-        known = [s for action in parser._actions for s in action.option_strings]
-        raise UsageError(
-            f'there is no option "{option}"',
-            hint=did_you_mean(option, known) or f"{parser.prog} --help",
-        )
+        raise _unknown(unknown, getattr(parsed, "parser", None) or build_parser())
     return parsed
+
+
+def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> UsageError:
+    option = next((word for word in words if word.startswith("-")), "").partition("=")[0]
+    if not option:
+        return UsageError(f'"{words[0]}" is not expected here', hint=f"{parser.prog} --help")
+    known = [spelling for action in parser._actions for spelling in action.option_strings]
+    hint = did_you_mean(option, known, cutoff=0.7)
+    if not hint and "--mpv" in known:
+        hint = f"an option of mpv is given as --mpv {option.lstrip('-')}=VALUE"
+    return UsageError(f'there is no option "{option}"', hint=hint or f"{parser.prog} --help")
 
 
 def _configure_logging(is_debug: bool) -> None:
@@ -294,18 +300,26 @@ class _Formatter(logging.Formatter):
         return f"{record.levelname.lower()}: {origin}{text}"
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    is_debug = "--debug" in arguments
-    _configure_logging(is_debug)
+def _run(arguments: Sequence[str]) -> int:
     try:
         parsed = _parse(arguments)
         if parsed.command is None:
             build_parser().print_help()
             return 0
         code: int = parsed.run(parsed)
-        return code
+    except SystemExit as leave:  # --help and --version
+        return leave.code if isinstance(leave.code, int) else 0
+    return code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    is_debug = "--debug" in arguments
+    _configure_logging(is_debug)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
     except RtvfiError as error:
         if is_debug:
             log.debug("where it failed:", exc_info=True)
@@ -315,8 +329,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
-    except SystemExit as leave:  # --help and --version
-        return leave.code if isinstance(leave.code, int) else 0
-    except BrokenPipeError:  # rtvfi models | head
-        sys.stdout = None  # nothing is left to flush
+    except BrokenPipeError:  # rtvfi models | head: Python would complain when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return code

@@ -83,9 +83,9 @@ def any_of(words: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest spelling, or nothing."""
-    near = get_close_matches(word, known, n=1, cutoff=0.5)
+def did_you_mean(word: str, known: Sequence[str], cutoff: float = 0.5) -> str:
+    """A hint that names the nearest spelling, or nothing when none is at least ``cutoff`` alike."""
+    near = get_close_matches(word, known, n=1, cutoff=cutoff)
     return f'did you mean "{near[0]}"?' if near else ""
 
 

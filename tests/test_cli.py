@@ -1,0 +1,265 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import tomllib
+import types
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rtvfi import cli
+from rtvfi.errors import DecodeError
+from rtvfi.models.catalogue import MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rtvfi.config import PlayOptions
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    """``main`` configures logging for a process of its own."""
+    root, ours = logging.getLogger(), logging.getLogger("rtvfi")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> list[PlayOptions]:
+    """What a player that does nothing was asked to play."""
+    asked: list[PlayOptions] = []
+    player = types.ModuleType("rtvfi.player")
+    player.play = lambda options: asked.append(options) or 0  # type: ignore[attr-defined,func-returns-value]
+    monkeypatch.setitem(sys.modules, "rtvfi.player", player)
+    return asked
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> str:
+    path = tmp_path / "film.mkv"
+    path.touch()
+    return str(path)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
+    code = cli.main(arguments)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return code, captured.err.splitlines()
+
+
+# --- play ------------------------------------------------------------------------------------
+
+
+def test_options_reach_the_player(played: list[PlayOptions], film: str, tmp_path: Path) -> None:
+    words = ["--fps", "3x", "--model", "copy", "--device", "cpu", "--style", "off"]
+    words += ["--scale", "0.25", "--hwaccel", "none", "--cut-threshold", "0.5"]
+    more = ["--start", "1:30", "--mpv", "fs", "--mpv", "title=a=b"]
+    report = tmp_path / "report.json"
+    assert cli.main(["play", film, *words, *more, "--report", str(report)]) == 0
+    (options,) = played
+    assert options.files == (film,)
+    assert (options.fps, options.model, options.device) == ("3x", "copy", "cpu")
+    assert (options.stream.style, options.stream.flow_scale) == ("off", 0.25)
+    assert options.stream.cut_threshold == 0.5
+    assert (options.source.hwaccel, options.start) == ("none", "1:30")
+    assert options.mpv == (("fs", "yes"), ("title", "a=b"))
+    assert options.report == report
+
+
+def test_without_a_file_the_demo_is_played(
+    played: list[PlayOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cli, "data_path", lambda kind, name: tmp_path / kind / name)
+    cli.main(["play"])
+    assert played[0].files == (str(tmp_path / "weights" / "demo.mkv"),)
+
+
+def test_file_after_two_dashes_may_begin_with_one(
+    played: list[PlayOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "-film.mkv").touch()
+    with monkeypatch.context() as patch:
+        patch.chdir(tmp_path)
+        assert cli.main(["play", "--", "-film.mkv"]) == 0
+    assert played[0].files == ("-film.mkv",)
+
+
+def test_exit_code_of_the_player_is_ours(
+    monkeypatch: pytest.MonkeyPatch, played: list[PlayOptions], film: str
+) -> None:
+    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", lambda _: 1)
+    assert cli.main(["play", film]) == 1
+    assert played == []
+
+
+@pytest.mark.parametrize("start", ["90", "1:30", "1:02:03.5", "-30", "25%", "#2"])
+def test_start_takes_mpvs_times(played: list[PlayOptions], film: str, start: str) -> None:
+    assert cli.main(["play", film, f"--start={start}"]) == 0
+    assert played[0].start == start
+
+
+# --- refusals --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "hint"),
+    [
+        (["pley"], 'there is no command "pley"', 'did you mean "play"?'),
+        (["play", "--sytle", "off"], 'there is no option "--sytle"', 'did you mean "--style"?'),
+        (
+            ["play", "--fullscreen=yes"],
+            'there is no option "--fullscreen"',
+            "--mpv fullscreen=VALUE",
+        ),
+        (["models", "--xyzzy"], 'there is no option "--xyzzy"', "rtvfi models --help"),
+        (["models", "extra"], '"extra" is not expected here', "rtvfi models --help"),
+        (["--versoin"], 'there is no option "--versoin"', 'did you mean "--version"?'),
+        (["play", "--fps"], "argument --fps: expected one argument", "rtvfi play --help"),
+        (["play", "--style", "smoth"], '--style is "smoth"', 'did you mean "smooth"?'),
+        (["play", "--start", "soon"], '--start is "soon", expected seconds', None),
+        (["play", "--mpv", "=1"], "--mpv wants NAME=VALUE", None),
+        (["config", "--preset", "cpuu"], '--preset is "cpuu", expected cpu', 'mean "cpu"?'),
+    ],
+)
+def test_wrong_usage_is_two_lines_and_exit_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], error: str, hint: str | None
+) -> None:
+    code, lines = refusal(capsys, *arguments)
+    assert code == 2
+    assert lines[0].startswith(f"error: {error}")
+    assert len(lines) == (2 if hint else 1)
+    assert hint is None or (lines[1].startswith("hint: ") and hint in lines[1])
+
+
+def test_file_in_place_of_a_command_gets_the_command(
+    capsys: pytest.CaptureFixture[str], film: str
+) -> None:
+    assert refusal(capsys, film)[1][1] == f'hint: rtvfi play "{film}"'
+
+
+def test_missing_file_is_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines = refusal(capsys, "play", "no-such-film.mkv")
+    assert (code, lines) == (1, ['error: there is no file "no-such-film.mkv"'])
+
+
+def test_report_is_checked_before_playing(
+    played: list[PlayOptions], film: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, lines = refusal(capsys, "play", film, "--report", "/no/such/folder/r.json")
+    assert code == 1
+    assert "the report" in lines[0]
+    assert played == []
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_debug_adds_the_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    played: list[PlayOptions],
+    film: str,
+    capsys: pytest.CaptureFixture[str],
+    debug: bool,
+) -> None:
+    def fail(_: object) -> int:
+        raise DecodeError("broken", hint="another file")
+
+    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", fail)
+    code = cli.main(["play", film, "--device", "cpu", *(["--debug"] if debug else [])])
+    lines = capsys.readouterr().err.splitlines()
+    assert (code, lines[-2:]) == (1, ["error: broken", "hint: another file"])
+    assert any("Traceback" in line for line in lines) == debug
+
+
+def test_a_bug_is_not_dressed_up(
+    monkeypatch: pytest.MonkeyPatch, played: list[PlayOptions], film: str
+) -> None:
+    def fail(_: object) -> int:
+        raise TypeError("a bug")
+
+    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", fail)
+    with pytest.raises(TypeError):
+        cli.main(["play", film])
+
+
+def test_interrupt_is_130(
+    monkeypatch: pytest.MonkeyPatch, played: list[PlayOptions], film: str
+) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", interrupt)
+    assert cli.main(["play", film]) == 130
+
+
+# --- the other commands ----------------------------------------------------------------------
+
+
+def test_models_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in rows] == list(MODELS)
+    assert next(row["available"] for row in rows if row["id"] == "linear") is True
+    cli.main(["models"])
+    assert len(capsys.readouterr().out.splitlines()) == len(MODELS) + 1
+
+
+def test_config_prints_toml_with_origins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["config", "--style", "off", "--mpv", "volume=50"]) == 0
+    printed = capsys.readouterr().out
+    table = tomllib.loads(printed)
+    assert (table["style"], table["mpv"]) == ("off", {"volume": "50"})
+    assert any("style" in x and x.endswith("# command line") for x in printed.splitlines())
+
+
+@pytest.mark.parametrize("command", [[], *([row.name] for row in cli.COMMANDS)])
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    assert cli.main([*command, "--help"]) == 0
+    assert "usage: rtvfi" in capsys.readouterr().out
+
+
+def test_alone_it_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    assert "COMMAND" in capsys.readouterr().out
+
+
+def test_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"rtvfi {project['version']}\n"
+    assert cli.main(["version"]) == 0
+    assert "torch " in capsys.readouterr().out
+
+
+# --- as a process ----------------------------------------------------------------------------
+
+
+def test_exit_code_leaves_the_process(root: Path) -> None:
+    command = [sys.executable, "-m", "rtvfi", "play", "--style", "x"]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: --style")
+
+
+def test_reader_that_leaves_is_no_error(root: Path) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "rtvfi", "models"],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
+    )
+    assert writer.stdout is not None
+    assert writer.stderr is not None
+    writer.stdout.close()
+    assert writer.stderr.read() == b""
+    writer.stderr.close()
+    assert writer.wait() == 0

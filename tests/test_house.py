@@ -1,0 +1,146 @@
+"""Rules of the whole house."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import readme_tables
+from packaging.requirements import Requirement
+
+from rtvfi import cli
+from rtvfi.data import data_folders, data_names, data_path
+from rtvfi.errors import RtvfiError
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted([*(ROOT / "rtvfi").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+MAX_LINES = 400
+MAX_LINES_OF_A_MODEL_FAMILY = 500
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def limit(path: Path) -> int:
+    is_family = path.parent == ROOT / "rtvfi" / "models"
+    return MAX_LINES_OF_A_MODEL_FAMILY if is_family else MAX_LINES
+
+
+def test_no_file_is_over_its_limit() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in SOURCES}
+    over = {str(p.relative_to(ROOT)): n for p, n in lengths.items() if n > limit(p)}
+    assert over == {}
+
+
+@pytest.mark.parametrize("path", ["run", ".ci/run"])
+def test_scripts_are_executable_and_parse(path: str) -> None:
+    assert (ROOT / path).stat().st_mode & 0o111
+    shell = "sh" if path == "run" else "bash"
+    assert subprocess.run([shell, "-n", ROOT / path], check=False).returncode == 0
+
+
+# --- help is light ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["play", "--help"], ["models"], ["config"], ["play", "no-such-file"]]
+)
+def test_light_commands_load_no_heavy_module(arguments: list[str]) -> None:
+    program = (
+        "import sys, rtvfi.cli\n"
+        "rtvfi.cli.main(sys.argv[1:])\n"
+        "heavy = {'torch', 'av', 'mpv', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+# --- README ----------------------------------------------------------------------------------
+
+
+def test_readme_tables_are_those_of_the_code() -> None:
+    readme = readme_tables.README.read_text()
+    assert readme == readme_tables.filled(readme), "run tests/readme_tables.py --write"
+
+
+def test_readme_names_only_commands_that_exist() -> None:
+    readme = readme_tables.README.read_text()
+    named = set(re.findall(r"(?:`|    )(?:\./run|rtvfi)\s([a-z]+)\b", readme))
+    assert {"play", "test"} <= named
+    assert named <= {*(command.name for command in cli.COMMANDS), "test", "check"}
+
+
+def test_readme_names_every_key_and_message() -> None:
+    readme = readme_tables.README.read_text()
+    window = (ROOT / "rtvfi" / "window.py").read_text()
+    for key, message in re.findall(r'"(Ctrl\+\w)": \("(rtvfi-\w+)"', window):
+        assert f"| {key} | `{message}` |" in readme
+    player = (ROOT / "rtvfi" / "player.py").read_text()
+    messages = set(re.findall(r'"(rtvfi-\w+)": ', player))
+    assert messages
+    assert messages <= set(re.findall(r"`(rtvfi-\w+)`", readme))
+
+
+def test_links_of_the_pages_lead_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+# --- packaging -------------------------------------------------------------------------------
+
+
+def test_pinned_versions_are_within_the_ranges() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line]
+    pinned = dict(line.split("==") for line in lines)
+    wanted = [*project["dependencies"]]
+    for extra in project["optional-dependencies"].values():
+        wanted += extra
+    requirements = [Requirement(text) for text in wanted if not text.startswith(("torch", "rtvfi"))]
+    assert [r.name for r in requirements if not r.specifier.contains(pinned[r.name])] == []
+    assert "torch" not in pinned
+
+
+def test_torch_of_the_launcher_is_within_the_range() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    torch = next(text for text in project["dependencies"] if text.startswith("torch"))
+    version = re.search(r"^torch_version=(\S+)$", (ROOT / "run").read_text(), re.MULTILINE)
+    assert version is not None
+    assert Requirement(torch).specifier.contains(version[1])
+
+
+def test_the_wheel_carries_presets_and_weights(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "rtvfi/_data/configs/default.toml" in names
+    tracked = subprocess.run(
+        ["git", "ls-files", "weights"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    assert {f"rtvfi/_data/{name}" for name in tracked} <= set(names)
+    assert not [name for name in names if name.startswith("tests/")]
+
+
+def test_data_of_the_checkout_is_found() -> None:
+    assert data_path("configs", "cpu.toml").parent in data_folders("configs")
+    assert "cpu" in data_names("configs", ".toml")
+
+
+def test_missing_data_is_one_sentence() -> None:
+    with pytest.raises(RtvfiError, match=r'the file "weights/none\.bin"'):
+        data_path("weights", "none.bin")
