@@ -18,6 +18,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +52,8 @@ SCHEME: Final = "rtvfi"
 _RATES: Final = ("2x", "60", "display")
 _OVERLAY_SECONDS: Final = 0.5
 _BEHIND_SECONDS: Final = 1.5
+_LEAVE_SECONDS: Final = 0.8
+"""Longest wait at the end for threads that are busy."""
 _SWITCH_INTERVAL: Final = 0.0005
 """Python's default of 5 ms would let a busy thread keep mpv's reads waiting that long."""
 
@@ -101,6 +104,7 @@ class Worker:
     def __init__(self, complain: Callable[[RtvfiError], None]) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._complain = complain
+        self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="rtvfi-worker", daemon=True)
         self._thread.start()
 
@@ -108,22 +112,21 @@ class Worker:
         """Run ``job`` after those before it."""
         self._jobs.put(job)
 
-    def stop(self, timeout: float) -> bool:
-        """Drop jobs not begun and wait a while for the one under way; whether it ended."""
-        while not self._jobs.empty():
-            self._jobs.get_nowait()
+    def stop(self, deadline: float) -> None:
+        """Drop jobs not begun and wait until ``deadline`` for the one under way."""
+        self._is_stopping = True
         self._jobs.put(None)
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()) is not None and not self._is_stopping:
             try:
                 job()
             except RtvfiError as error:
                 self._complain(error)
             except Exception:
-                log.exception("a background job failed")
+                if not self._is_stopping:  # the player may be gone under a job's feet
+                    log.exception("a background job failed")
 
 
 class Player:
@@ -147,6 +150,8 @@ class Player:
         self._track: int | None = None
         self._original: int | None = None
         self._prefetched: tuple[str, Pipeline] | None = None
+        self._pipelines: list[Pipeline] = []
+        """Those whose threads may still run."""
         self._bad: dict[str, RtvfiError] = {}
         self._num_played = 0
         self._is_over = threading.Event()
@@ -174,7 +179,6 @@ class Player:
         for path in files:
             player.loadfile(path, "append-play")
         code = self._wait()
-        self._worker.stop(0.3)
         player.terminate()
         self._leave()
         del protocol  # its callbacks had to outlive the player
@@ -191,7 +195,7 @@ class Player:
         first = files[0]
         if is_address(first):
             return
-        pipeline = pipeline_for(first, self._options.source, self._options.stream, self._playhead)
+        pipeline = self._new_pipeline(first)
         try:
             pipeline.open()
         except OpenError:
@@ -306,7 +310,13 @@ class Player:
             if prefetched[0] == path:
                 return prefetched[1]
             prefetched[1].stop()
-        return pipeline_for(path, self._options.source, self._options.stream, self._playhead)
+        return self._new_pipeline(path)
+
+    def _new_pipeline(self, path: str) -> Pipeline:
+        options = self._options
+        pipeline = pipeline_for(path, options.source, options.stream, self._playhead)
+        self._pipelines = [*(p for p in self._pipelines if p.is_running), pipeline]
+        return pipeline
 
     def _place(self, info: Any) -> Place | None:
         """Where the file stands on mpv's clock; None when there is nothing to interpolate."""
@@ -354,9 +364,7 @@ class Player:
         elif now - self._behind_since > _BEHIND_SECONDS:
             self._behind_since = now + 30  # said again half a minute later at the earliest
             cost = statistics.cost_ms or 0.0
-            self._say(
-                f"{self._wanted.model} is too slow here ({cost:.0f} ms a frame): source frames fill in"
-            )
+            self._say(f"{self._wanted.model} is too slow ({cost:.0f} ms): source frames fill in")
 
     def _on_avsync(self, seconds: float | None) -> None:
         if seconds is None:
@@ -406,7 +414,7 @@ class Player:
             return
         self._num_played += 1
         if self._viewing is not None and self._wanted.model != "copy":
-            self._do(lambda viewing=self._viewing: self._join_in(viewing))
+            self._do(partial(self._join_in, self._viewing))
 
     def _on_end(self, event: Any) -> None:
         self._fold()
@@ -447,9 +455,7 @@ class Player:
         old, old_track = self._viewing, self._track
         if old is None:
             return
-        pipeline = pipeline_for(
-            old.path, self._options.source, self._options.stream, self._playhead
-        )
+        pipeline = self._new_pipeline(old.path)
         info = pipeline.open()
         place = self._place(info)
         if place is None:
@@ -486,7 +492,7 @@ class Player:
         self._wanted = replace(self._wanted, model=model)
         self._say(f"model {model}")
         if self._viewing is not None:
-            self._do(lambda viewing=self._viewing: self._join_in(viewing, at_once=True))
+            self._do(partial(self._join_in, self._viewing, at_once=True))
 
     def _choose_rate(self, text: str = "") -> None:
         try:
@@ -552,9 +558,14 @@ class Player:
 
     def _leave(self) -> None:
         """Stop what still runs, without waiting long for work that hangs."""
+        assert self._worker is not None
         self._fold()
-        if self._prefetched is not None:
-            self._prefetched[1].close(0.3)
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        for pipeline in self._pipelines:
+            pipeline.stop()
+        self._worker.stop(deadline)
+        for pipeline in self._pipelines:
+            pipeline.close(max(0.0, deadline - time.monotonic()))
 
 
 def _process_age_ms() -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rtvfi.frame import StreamInfo
 
     Payload = NDArray[np.uint8]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -146,9 +148,10 @@ class Interpolation:
         if not isinstance(model, TripleInterpolator):
             raise TypeError(f"{model.info.id} works on two frames, a plan for three was made")
         names = (action.left, action.centre, action.right)
-        frames = tuple(self._prepared(name, sources) for name in names)
+        left, centre, right = (self._prepared(name, sources) for name in names)
+        frames = (left, centre, right)
         links = (self._link(*names[:2], sources), self._link(*names[1:], sources))
-        return self._timed("model", lambda: model.triple(frames, links, ts))  # type: ignore[arg-type]
+        return self._timed("model", lambda: model.triple(frames, links, ts))
 
     def _link(self, left: ImageId, right: ImageId, sources: Mapping[ImageId, Payload]) -> Any:
         found = self._cache.links.get((left, right))
@@ -194,7 +197,7 @@ class Interpolation:
 
         return self._timed("download", work)
 
-    def _timed(self, stage: str, work: Callable[[], Any]) -> Any:
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
         start = time.perf_counter()
         result = work()
         if stage == "model":

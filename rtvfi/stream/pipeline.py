@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 OPEN_TIMEOUT_SECONDS: Final = 20.0
 _SOURCE_FRAMES: Final = 8
 _SOURCE_BYTES: Final = 256 << 20
+MARGIN_RISE_SECONDS: Final = 2.0
+"""Time after a seek until a low margin counts in full."""
 _SAMPLES: Final = 4096
 """Newest times kept per stage for the percentiles."""
 
@@ -239,6 +241,11 @@ class Pipeline:
         """Wait until the output ring is full, or no more frames will come."""
         return self._outputs.wait_for_depth(self._outputs.max_items, timeout)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a thread of it is alive, or may still be started."""
+        return not self._is_stopping or any(thread.is_alive() for thread in self._threads)
+
     def stop(self) -> None:
         """End both threads without waiting for them."""
         with self._changed:
@@ -364,6 +371,9 @@ class _Compute:
         self._frames: dict[ImageId, Payload] = {}
         self._newest: Payload | None = None
         self._epoch = 0
+        self._shown_since: float | None = None
+        """Clock when the player took this epoch's first frame."""
+        self._best_margin = 0.0
 
     def run_epoch(self, command: _Command) -> None:
         """Everything from one seek to the next, or to the end of the stream."""
@@ -373,6 +383,8 @@ class _Compute:
         self._planner.reset(command.index)
         self._frames.clear()
         self._newest = None
+        self._shown_since = None
+        self._started.gate.restart(time.monotonic())
         self._swap(force=True)
         if pipeline._executor is not None:
             pipeline._executor.reset()
@@ -472,15 +484,24 @@ class _Compute:
     def _is_late(self, batch: list[Action]) -> bool:
         """Whether there is no time for the model: the margin rule."""
         started, meters = self._started, self._meters
-        now = self._playhead.now()
         first = batch[0]
         assert not isinstance(first, Mid)
+        clock = time.monotonic()
+        now = self._playhead.now()
         if now is None or self._playhead.is_held:
-            meters.margin = None
+            meters.margin, self._shown_since = None, None
             return False
+        if self._shown_since is None:
+            self._shown_since, self._best_margin = clock, 0.0
+            started.gate.started()
         meters.margin = float(started.grid.pts(first.index) - started.origin) - now
+        self._best_margin = max(self._best_margin, meters.margin)
+        # After a seek the margin starts near 0 and a fast model builds it up: it is judged by what
+        # was reached so far, and by the full measure only when it has had time.
+        grown = started.attainable * (clock - self._shown_since) / MARGIN_RISE_SECONDS
+        attainable = min(started.attainable, max(self._best_margin, grown))
         cost = (meters.cost or 0.0) * len(batch)
-        meters.is_behind = started.gate.decide(meters.margin, cost, started.attainable)
+        meters.is_behind = started.gate.decide(meters.margin, cost, attainable, clock)
         return meters.is_behind
 
     def _run(self, batch: list[Action]) -> Mapping[int, Payload]:
