@@ -51,7 +51,7 @@ class PtsRegulariser:
 
     @property
     def verdict(self) -> Verdict:
-        """What the last pushed frame was; ``gap``: on the clock, but frames before it are missing."""
+        """What the last pushed frame was; ``gap``: on the clock, but frames are missing before."""
         return self._verdict
 
     def push(self, raw: Fraction) -> Fraction | None:

@@ -280,6 +280,36 @@ def test_nobody_waits_for_the_restart_of_an_aborted_ring(partner: Partner) -> No
     assert not done.result()
 
 
+def test_a_depth_can_be_waited_for(partner: Partner) -> None:
+    ring = make()
+    reached = partner.call_until_waiting(ring, lambda: ring.wait_for_depth(2, 60))
+    ring.put(1, 0)
+    ring.put(1, 0)
+    assert reached.result()
+
+
+def test_a_depth_that_bytes_forbid_counts_as_reached() -> None:
+    ring = make(max_items=9, max_bytes=10)
+    ring.put(6, 0)
+    assert ring.wait_for_depth(3, 0)
+
+
+@pytest.mark.parametrize("end", [Ring.finish, lambda r: r.fail(OSError()), Ring.abort])
+def test_nobody_waits_for_depth_in_an_ended_ring(
+    partner: Partner, end: Callable[[Ring[int]], object]
+) -> None:
+    ring = make()
+    reached = partner.call_until_waiting(ring, lambda: ring.wait_for_depth(2, 60))
+    end(ring)
+    assert reached.result()
+
+
+def test_a_depth_that_does_not_come_is_false() -> None:
+    ring = make()
+    ring.put(1, 0)
+    assert not ring.wait_for_depth(2, 0)
+
+
 def test_every_waiting_reader_sees_the_end(partner: Partner) -> None:
     other = Partner()
     ring = make()
