@@ -479,11 +479,9 @@ class Player:
         self._say("interpolation " + ("on" if self._wanted.is_on else "off"))
 
     def _choose_model(self, name: str = "") -> None:
-        from rtvfi.models.weights import find_weights
+        from rtvfi.models.weights import is_available
 
-        here = [
-            i for i, info in MODELS.items() if info.weights is None or find_weights(i) is not None
-        ]
+        here = [name for name, info in MODELS.items() if is_available(info)]
         if name and name not in here:
             self._complain(WeightsMissing(f'model "{name}" is not here', "rtvfi models lists them"))
             return
