@@ -16,6 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from rtvfi import store
 from rtvfi.config import (
     HWACCELS,
     MPV,
@@ -34,12 +35,11 @@ from rtvfi.config import (
 from rtvfi.data import data_path
 from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights import is_available
 from rtvfi.playlist import expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from rtvfi.models.base import ModelInfo
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _models(arguments: argparse.Namespace) -> int:
     rows = [
         {
             "id": info.id,
-            "available": _is_available(info),
+            "available": is_available(info),
             "gmac_1080p": info.gmac_1080p,
             "frames": info.num_frames,
             "licence": info.licence,
@@ -161,16 +161,6 @@ def _models(arguments: argparse.Namespace) -> int:
         here = "here" if row["available"] else "not here"
         print(line(row["id"], here, cost, row["frames"], row["licence"]))
     return 0
-
-
-def _is_available(info: ModelInfo) -> bool:
-    if info.weights is None:
-        return True
-    try:
-        data_path("weights", info.weights)
-    except RtvfiError:
-        return False
-    return True
 
 
 # --- config ----------------------------------------------------------------------------------
@@ -216,6 +206,7 @@ def _version(_arguments: argparse.Namespace) -> int:
 COMMANDS: Final = (
     Command("play", "play files with smooth motion", _add_play, _play),
     Command("models", "list the models", _add_models, _models),
+    Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
     Command("config", "print the configuration and its origins", _add_settings, _run_config),
     Command("version", "print versions", _add_nothing, _version),
 )

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rtvfi.errors import WeightsMissing
-from rtvfi.models.catalogue import find
+import torch
+
+from rtvfi.errors import WeightsMismatch
+from rtvfi.models import cel
+from rtvfi.models.catalogue import DRBA_WEIGHTS, MODELS, find
+from rtvfi.models.distil_drba import DistilDrba
+from rtvfi.models.drba import Drba
 from rtvfi.models.linear import Linear, Nearest
+from rtvfi.models.rife import Rife
+from rtvfi.models.tuning import tune
+from rtvfi.models.weight_file import read_tensors
+from rtvfi.models.weights import manifest, require_weights
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
 
-    from rtvfi.models.base import Interpolator
+    from rtvfi.models.base import Interpolator, ModelInfo
 
 
 def load_model(
@@ -26,19 +35,49 @@ def load_model(
         model_id: an id of the catalogue.
         device: where it will run.
         dtype: float16, bfloat16 or float32 (a CPU is fastest with float32).
-        flow_scale: size at which motion is estimated, a power of two from 0.25 to 4; models that
-            know no such choice (cel, linear, copy) ignore it.
+        flow_scale: size at which motion is estimated, a power of two from 0.25 to 4; ``linear``
+            and ``copy`` know no such choice and ignore it.
 
     Raises:
         UnknownModel: no such id.
         WeightsMissing: known, but its weights are not on this machine.
         WeightsMismatch: the weight file does not fit.
+        UsageError: a flow scale the model does not know.
     """
     info = find(model_id)
-    if info.id == "linear":
-        return Linear()
-    if info.id == "copy":
-        return Nearest()
-    raise WeightsMissing(
-        f'weights for "{info.id}" are not here', hint=f"rtvfi weights get {info.id}"
-    )
+    if info.weights is None:
+        return Nearest() if info.id == "copy" else Linear()
+    with torch.no_grad():
+        state = read_tensors(require_weights(info))
+        return build_model(info, state, device, dtype, flow_scale)
+
+
+def build_model(
+    info: ModelInfo,
+    state: dict[str, Tensor],
+    device: torch.device,
+    dtype: torch.dtype,
+    flow_scale: float = 1.0,
+) -> Interpolator:
+    """A model with weights, from its parameters; see ``load_model``."""
+    if info.family == "cel":
+        return cel.Cel(cel.build(state).to(device, dtype), flow_scale)
+    tuning = tune(device, dtype)
+    if info.family == "distil-drba":
+        distil = DistilDrba(state, info, tuning, flow_scale=flow_scale)
+        _check_network(info, f"distil-drba {distil.group}")
+        return distil
+    row = MODELS[DRBA_WEIGHTS] if info.family == "drba" else info
+    net = Rife(state, row, tuning, flow_scale=flow_scale)
+    _check_network(row, f"rife {net.group}")
+    return Drba(net, info) if info.family == "drba" else net
+
+
+def _check_network(info: ModelInfo, network: str) -> None:
+    """A file under a wrong name would run, with the wrong padding or the wrong look."""
+    wanted = manifest()[info.id].network
+    if network != wanted:
+        raise WeightsMismatch(
+            f'the weights of "{info.id}" hold the network {network}, expected {wanted}',
+            hint=f"rtvfi weights get {info.id}",
+        )

@@ -1,0 +1,135 @@
+"""Downloading a published file: resumed where it broke off, checked before anybody reads it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import RtvfiError, WeightsMismatch, WeightsMissing
+from rtvfi.models.weights import Receipt, Store, WeightEntry, WeightSource, git_blob_of, sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Progress = Callable[[int, int | None], None]
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS: Final = 30
+_CHUNK: Final = 1 << 18
+_COMPLETE: Final = 416
+"""HTTP: the range asked for begins at the end of the file, so everything was there."""
+
+
+def fetch(store: Store, entry: WeightEntry, progress: Progress) -> tuple[Receipt, bool]:
+    """Download a weight file, check it, convert it, and put it into the store.
+
+    Args:
+        store: where to.
+        entry: what.
+        progress: called with the bytes that are here and those there are (None when not told).
+
+    Returns:
+        the receipt, and whether a published hash was there to check against.
+
+    Raises:
+        WeightsMissing: no source could be reached; the hint tells the way by hand.
+        WeightsMismatch: what came is not what was published; the store is as it was.
+    """
+    from rtvfi.models.weight_file import store_file
+
+    failures = []
+    for source in entry.sources:
+        part = store.folder / f"{entry.name}.download.part"
+        try:
+            store.folder.mkdir(parents=True, exist_ok=True)
+            download(source.url, part, progress)
+        except OSError as error:
+            failures.append(f"{_host(source.url)}: {_reason(error)}")
+            log.debug("%s failed", source.url, exc_info=True)
+            continue
+        try:
+            _check(part, source, store.receipt(entry.name), entry.name)
+            receipt = store_file(store, part, entry, source.url)
+        except RtvfiError:
+            # Resuming from bytes that are wrong would never end.
+            part.unlink(missing_ok=True)
+            raise
+        part.unlink()
+        return receipt, source.sha256 is not None or source.git_blob is not None
+    raise WeightsMissing(
+        f'"{entry.name}" cannot be downloaded ({"; ".join(failures)})',
+        hint=f"download {entry.sources[0].url} elsewhere, then: rtvfi weights add FILE "
+        f"--as {entry.name}",
+    )
+
+
+def _check(part: Path, source: WeightSource, before: Receipt | None, name: str) -> None:
+    """Compare a download with what was published, or with what came the first time."""
+    if source.git_blob is not None:
+        wanted, got = source.git_blob, git_blob_of(part)
+    elif source.sha256 is not None:
+        wanted, got = source.sha256, sha256_of(part)
+    elif before is not None and before.origin == source.url:
+        wanted, got = before.original_sha256, sha256_of(part)
+    else:
+        return
+    if got != wanted:
+        raise WeightsMismatch(
+            f'what came for "{name}" has the hash {got[:16]}..., expected {wanted[:16]}...; '
+            "it was deleted",
+            hint="try again later; if it stays so, the published file was replaced",
+        )
+
+
+def download(url: str, part: Path, progress: Progress) -> None:
+    """Bring the bytes of ``url`` into ``part``, going on where an earlier try broke off.
+
+    Raises:
+        OSError: anything that went wrong on the way; what came stays for the next try.
+    """
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "rtvfi"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == _COMPLETE and have:
+            return
+        raise
+    with contextlib.closing(response):
+        resumes = response.status == http.client.PARTIAL_CONTENT
+        have = have if resumes else 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with part.open("ab" if resumes else "wb") as file:
+            try:
+                while chunk := response.read(_CHUNK):
+                    file.write(chunk)
+                    have += len(chunk)
+                    progress(have, total)
+            except http.client.HTTPException as error:
+                raise ConnectionError("the connection broke off") from error
+        if total is not None and have < total:
+            raise ConnectionError("the connection broke off")
+
+
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).hostname or url
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP {error.code} {error.reason}"
+    if isinstance(error, urllib.error.URLError):
+        reason = error.reason
+        return (reason.strerror or str(reason)) if isinstance(reason, OSError) else str(reason)
+    return error.strerror or str(error)

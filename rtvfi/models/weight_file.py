@@ -1,0 +1,192 @@
+"""Reading a foreign weight file without trusting it, and bringing it into the store.
+
+A file may hold tensors and nothing else: pickles are read with torch's restricted unpickler, which
+refuses everything that is not a tensor or a plain container before running it. What a file is, its
+parameters say; only what they cannot say (which of several versions of one architecture) is asked
+of the manifest, by hash.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+
+from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.models import distil_drba, ifnet_shape
+from rtvfi.models.weights import Receipt, Store, WeightEntry, manifest, sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+_WRAPPERS: Final = ("model", "state_dict", "params")
+"""Keys under which other programs put the parameters."""
+_UNREADABLE: Final = (
+    RuntimeError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    OSError,
+)
+"""What torch raises on bytes that are no weight file, or half of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """A weight file whose architecture is known."""
+
+    network: str
+    """``rife 4.25``, ``distil-drba v1``: as in the manifest."""
+    state: dict[str, Tensor]
+    """Its parameters, no prefix, nothing else."""
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weight file, on the CPU; nothing in it is executed.
+
+    Args:
+        path: safetensors, or a pickle as torch writes it.
+
+    Raises:
+        WeightsMismatch: it is broken, holds code, or holds something else than named tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return safetensors.torch.load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsMismatch(
+            f'"{path}" holds more than tensors, perhaps code; none of it was run',
+            hint="use a file that holds a plain state dict",
+        ) from error
+    except (*_UNREADABLE, safetensors.SafetensorError) as error:
+        raise WeightsMismatch(f'"{path}" is cut short or no weight file at all') from error
+    return _named_tensors(path, found)
+
+
+def _named_tensors(path: Path, found: Any) -> dict[str, Tensor]:
+    if isinstance(found, dict) and len(found) == 1:
+        found = next((found[key] for key in _WRAPPERS if key in found), found)
+    if not isinstance(found, dict) or not found:
+        raise WeightsMismatch(f'"{path}" holds no parameters by name')
+    for key, value in found.items():
+        if not isinstance(key, str) or not isinstance(value, torch.Tensor):
+            raise WeightsMismatch(f'"{path}" holds "{key}", which is not a tensor with a name')
+    return dict(found)
+
+
+def identify(state: dict[str, Tensor]) -> Identified:
+    """Which network a state dict is for, from its keys and shapes alone.
+
+    Raises:
+        WeightsMismatch: none that rtvfi knows; it names a parameter.
+    """
+    state = ifnet_shape.strip_prefix(state)
+    first = state.get("block0.conv0.0.0.weight")
+    if first is None:
+        raise WeightsMismatch(
+            'no known network: the parameter "block0.conv0.0.0.weight" is missing'
+        )
+    if tuple(first.shape[1:]) == (58, 3, 3):
+        group = distil_drba.detect(state)
+        expected = distil_drba.expected_parameters(distil_drba.SHAPES[group])
+        network = f"distil-drba {group}"
+    else:
+        group = ifnet_shape.detect(state)
+        expected = ifnet_shape.expected_parameters(ifnet_shape.SHAPES[group])
+        network = f"rife {group}"
+    return Identified(network, {key: state[key].detach().clone() for key in expected})
+
+
+def store_file(store: Store, path: Path, entry: WeightEntry, origin: str) -> Receipt:
+    """Check a weight file and put it into the store under the name of ``entry``.
+
+    Args:
+        store: where to.
+        path: the file as published; it stays where it is.
+        entry: what it should be.
+        origin: where it came from, for the receipt.
+
+    Raises:
+        WeightsMismatch: it is not what ``entry`` says; the store is as it was.
+    """
+    found = identify(read_tensors(path))
+    if found.network != entry.network:
+        raise WeightsMismatch(
+            f'"{path}" holds the network {found.network}, "{entry.name}" needs {entry.network}'
+        )
+    store.folder.mkdir(parents=True, exist_ok=True)
+    target = store.path(entry.name)
+    part = target.with_name(target.name + ".part")
+    safetensors.torch.save_file(found.state, part)
+    receipt = Receipt(
+        origin=origin,
+        original_sha256=sha256_of(path),
+        sha256=sha256_of(part),
+        network=found.network,
+    )
+    part.replace(target)
+    store.write_receipt(entry.name, receipt)
+    return receipt
+
+
+def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightEntry, Receipt]:
+    """Put a file that the user has into the store.
+
+    Args:
+        store: where to.
+        path: safetensors or a pickled state dict.
+        name: what it is; else told by its hash, its file name, or its parameters.
+
+    Raises:
+        WeightsMismatch: it is broken or fits no model.
+        UsageError: several models have that network and nothing tells which this is.
+    """
+    if not path.is_file():
+        raise UsageError(f'"{path}" is not a file')
+    entry = manifest()[name] if name is not None else _told_by_file(path)
+    if entry is None:
+        network = identify(read_tensors(path)).network
+        fitting = [e for e in manifest().values() if e.network == network]
+        if len(fitting) != 1:
+            names = ", ".join(e.name for e in fitting)
+            raise UsageError(
+                f'"{path}" holds the network {network}, which is any of {names}',
+                hint=f"rtvfi weights add {path} --as {fitting[0].name}",
+            )
+        entry = fitting[0]
+    return entry, store_file(store, path, entry, str(path.resolve()))
+
+
+def _told_by_file(path: Path) -> WeightEntry | None:
+    """The entry whose published hash or file name this file has.
+
+    Raises:
+        WeightsMismatch: the name of a published file, but not its hash.
+    """
+    digest = sha256_of(path)
+    for entry in manifest().values():
+        if digest in entry.known_hashes():
+            return entry
+    for entry in manifest().values():
+        published = [s for s in entry.sources if s.url.rpartition("/")[2] == path.name]
+        if not published or path.name == "flownet.pkl":
+            continue
+        if all(s.sha256 is not None for s in published):
+            raise WeightsMismatch(
+                f'"{path}" has the name of the published {entry.name}, but not its hash',
+                hint=f"if you trust it: rtvfi weights add {path} --as {entry.name}",
+            )
+        return entry
+    return None

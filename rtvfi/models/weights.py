@@ -1,0 +1,219 @@
+"""Weight files on this machine: which exist, where they are kept, what is known of them. No torch.
+
+The store is a folder ``weights`` in the user's cache directory. Every file in it is safetensors,
+converted once from what was published, and has a receipt beside it: where it came from, the hash
+of the original and its own. Nothing enters the store before it was checked; it enters whole or not
+at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import platformdirs
+
+from rtvfi.data import data_path
+from rtvfi.errors import ModelError, RtvfiError, UsageError, WeightsMissing
+from rtvfi.models.catalogue import find
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from rtvfi.models.base import ModelInfo
+
+SUFFIX: Final = ".safetensors"
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightSource:
+    """One address of a published file."""
+
+    url: str
+    sha256: str | None = None
+    """Of the file; None when nothing public is known."""
+    git_blob: str | None = None
+    """Git's own SHA-1 of it, for an address pinned to a commit."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightEntry:
+    """A row of the manifest."""
+
+    name: str
+    network: str
+    """Architecture its parameters must have, as ``weight_file.identify`` names it."""
+    licence: str
+    origin: str
+    sources: tuple[WeightSource, ...]
+    bytes: int | None = None
+    """Size of the published file, where known."""
+
+    def known_hashes(self) -> set[str]:
+        """Published SHA-256 of the original, over all sources."""
+        return {source.sha256 for source in self.sources if source.sha256 is not None}
+
+
+@cache
+def manifest() -> Mapping[str, WeightEntry]:
+    """Every file that can be fetched, by name, in the order of the catalogue."""
+    rows = tomllib.loads(data_path("weights", "manifest.toml").read_text(encoding="utf-8"))
+    return {row["name"]: _entry(row) for row in rows["weights"]}
+
+
+def _entry(row: dict[str, Any]) -> WeightEntry:
+    sources = tuple(WeightSource(**source) for source in row["sources"])
+    return WeightEntry(**(row | {"sources": sources}))
+
+
+def weight_name(info: ModelInfo) -> str | None:
+    """Name of the file a model needs; None when it needs none."""
+    return info.weights and info.weights.removesuffix(SUFFIX)
+
+
+def entry_for(name: str) -> WeightEntry:
+    """The manifest's row for a weight file, or for the one a model needs.
+
+    Raises:
+        UnknownModel: neither a file nor a model is called so.
+        UsageError: the model needs no download.
+    """
+    entry = manifest().get(name) or manifest().get(weight_name(find(name)) or "")
+    if entry is None:
+        raise UsageError(f'"{name}" needs no weights from elsewhere: it comes with rtvfi')
+    return entry
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What was written down when a file entered the store."""
+
+    origin: str
+    """The address, or the path it was added from."""
+    original_sha256: str
+    """Of the file as it came."""
+    sha256: str
+    """Of the converted file."""
+    network: str
+
+
+class Store:
+    """The weight files of one folder.
+
+    Args:
+        folder: where; made when the first file comes.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        cache_folder = platformdirs.user_cache_path("rtvfi", appauthor=False)
+        self.folder = folder or cache_folder / "weights"
+
+    def path(self, name: str) -> Path:
+        """Where the file of that name is, or would be."""
+        return self.folder / f"{name}{SUFFIX}"
+
+    def has(self, name: str) -> bool:
+        """Whether the file is here."""
+        return self.path(name).is_file()
+
+    def receipt(self, name: str) -> Receipt | None:
+        """What is known of a file; None when nothing readable is."""
+        try:
+            text = self._receipt_path(name).read_text(encoding="utf-8")
+            return Receipt(**json.loads(text))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write_receipt(self, name: str, receipt: Receipt) -> None:
+        """Write down what is known of a file, whole or not at all."""
+        path = self._receipt_path(name)
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(asdict(receipt), indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+
+    def _receipt_path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+    def names(self) -> list[str]:
+        """Files that are here, manifest or not."""
+        return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
+
+    def verify(self, name: str) -> str | None:
+        """What is wrong with a file, in words; None when it is what its receipt says."""
+        receipt = self.receipt(name)
+        if receipt is None:
+            return "its receipt is missing"
+        if sha256_of(self.path(name)) != receipt.sha256:
+            return "it changed since it was stored"
+        entry = manifest().get(name)
+        if entry is not None and entry.network != receipt.network:
+            return f"it holds {receipt.network}, not {entry.network}"
+        return None
+
+
+def find_weights(model_id: str) -> Path | None:
+    """The weight file of a model; None when it is not on this machine, or none is needed.
+
+    Raises:
+        UnknownModel: no such model.
+    """
+    name = weight_name(find(model_id))
+    if name is None:
+        return None
+    if name in manifest():
+        return Store().path(name) if Store().has(name) else None
+    try:
+        return data_path("weights", f"{name}{SUFFIX}")
+    except RtvfiError:
+        return None
+
+
+def require_weights(info: ModelInfo) -> Path:
+    """The weight file of a model that needs one.
+
+    Raises:
+        WeightsMissing: it is not on this machine; the hint says which command gets it.
+    """
+    path = find_weights(info.id)
+    if path is None:
+        can_get = weight_name(info) in manifest()
+        hint = f"rtvfi weights get {info.id}" if can_get else "install rtvfi again"
+        raise WeightsMissing(f'weights for "{info.id}" are not here', hint=hint)
+    return path
+
+
+def is_available(info: ModelInfo) -> bool:
+    """Whether a model could be loaded now."""
+    return info.weights is None or find_weights(info.id) is not None
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    return _digest(path, hashlib.sha256())
+
+
+def git_blob_of(path: Path) -> str:
+    """Git's SHA-1 of a file: of the word blob, its length, and its bytes."""
+    header = b"blob %d\0" % path.stat().st_size
+    return _digest(path, hashlib.sha1(header, usedforsecurity=False))
+
+
+def _digest(path: Path, digest: Any) -> str:
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise ModelError(f'"{path}" cannot be read: {error.strerror}') from error
+    text: str = digest.hexdigest()
+    return text

@@ -1,0 +1,143 @@
+"""``rtvfi weights``: the front end of the weights store.
+
+The grammar is read on every start of rtvfi, so rich and torch are imported by the actions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtvfi.errors import UsageError
+from rtvfi.models.catalogue import find
+from rtvfi.models.weights import Store, entry_for, manifest, require_weights
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from rich.progress import Progress
+
+    from rtvfi.models.weights import WeightEntry
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi weights``."""
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
+    actions.add_parser("list", help="what can be had, and what is here")
+    get = actions.add_parser("get", help="download, check and convert")
+    get.add_argument("names", nargs="+", metavar="NAME", help="a model or weight file")
+    add = actions.add_parser("add", help="take in a file you have")
+    add.add_argument("file", type=Path, metavar="FILE", help="a state dict, .pkl or .safetensors")
+    add.add_argument("--as", dest="name", metavar="NAME", help="what it is, where it is not told")
+    verify = actions.add_parser("verify", help="compare with what was stored")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="without any, all that are here")
+    path = actions.add_parser("path", help="print where weights are")
+    path.add_argument("name", nargs="?", metavar="NAME", help="of one model")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out an action of ``rtvfi weights``; returns the exit code."""
+    actions: dict[str, Callable[[], int]] = {
+        "list": _list,
+        "get": lambda: _get(arguments.names),
+        "add": lambda: _add(arguments.file, arguments.name),
+        "verify": lambda: _verify(arguments.names),
+        "path": lambda: _path(arguments.name),
+    }
+    return actions[arguments.action]()
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(soft_wrap=True, markup=False, highlight=False).print(text)
+
+
+def _list() -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    store = Store()
+    table = Table("NAME", "HERE", "NETWORK", "HASH", "LICENCE", box=None, pad_edge=False)
+    for entry in manifest().values():
+        known = any(s.sha256 or s.git_blob for s in entry.sources)
+        row = (
+            entry.name,
+            "yes" if store.has(entry.name) else "no",
+            entry.network,
+            "published" if known else "on first fetch",
+            entry.licence,
+        )
+        table.add_row(*row)
+    Console(markup=False, highlight=False).print(table)
+    return 0
+
+
+def _get(names: Sequence[str]) -> int:
+    from rtvfi.models.fetch import fetch
+
+    store = Store()
+    for entry in dict.fromkeys(entry_for(name) for name in names):
+        if store.has(entry.name) and store.verify(entry.name) is None:
+            _say(f"{entry.name} is here already")
+            continue
+        with _progress() as bars:
+            bar = bars.add_task(entry.name, total=entry.bytes)
+
+            def show(done: int, total: int | None, bars: Progress = bars, bar: int = bar) -> None:
+                bars.update(bar, completed=done, total=total)  # type: ignore[arg-type]
+
+            receipt, was_known = fetch(store, entry, show)
+        _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {entry.origin}")
+        if not was_known:
+            _say(f"no published hash to compare with; recorded sha256 {receipt.original_sha256}")
+    return 0
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    return Progress(*columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True)
+
+
+def _size(store: Store, entry: WeightEntry) -> str:
+    return f"{store.path(entry.name).stat().st_size / 1e6:.1f} MB"
+
+
+def _add(file: Path, name: str | None) -> int:
+    from rtvfi.models.weight_file import add_file
+
+    store = Store()
+    entry, receipt = add_file(store, file, None if name is None else entry_for(name).name)
+    _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {receipt.network}")
+    known = entry.known_hashes()
+    if known and receipt.original_sha256 not in known:
+        _say("it is not the published file, but one of the same network")
+    return 0
+
+
+def _verify(names: Sequence[str]) -> int:
+    store = Store()
+    wanted = [entry_for(name).name for name in names] or store.names()
+    bad = 0
+    for name in wanted:
+        problem = store.verify(name) if store.has(name) else "it is not here"
+        _say(f"{name}: {problem or 'good'}")
+        bad += problem is not None
+    if not wanted:
+        _say(f"there are no weights in {store.folder}")
+    return 1 if bad else 0
+
+
+def _path(name: str | None) -> int:
+    if name is None:
+        _say(str(Store().folder))
+        return 0
+    info = find(name)
+    if info.weights is None:
+        raise UsageError(f'"{name}" needs no weights')
+    _say(str(require_weights(info)))
+    return 0
