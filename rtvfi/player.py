@@ -80,11 +80,7 @@ def check(options: PlayOptions) -> None:
     """
     from rtvfi.models.weights import find_weights
 
-    info = find(options.model)
-    if info.weights is not None and find_weights(info.id) is None:
-        raise WeightsMissing(
-            f'weights for "{info.id}" are not here', f"rtvfi weights get {info.id}"
-        )
+    find_weights(find(options.model))
     if options.device not in ("auto", "cpu"):
         resolve_device(options.device)
 
