@@ -24,6 +24,7 @@ from rtvfi.config import (
     STYLES,
     Config,
     Value,
+    any_of,
     check_mpv_name,
     default_user_file,
     did_you_mean,
@@ -49,6 +50,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """A mistake on the command line."""
+        choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(.* from (.*)\)", message)
+        if choice:
+            name, word, known = choice[1].lower(), choice[2], re.findall(r"[\w.-]+", choice[3])
+            hint = did_you_mean(word, known) or f"{self.prog} --help"
+            raise UsageError(f'there is no {name} "{word}", expected {any_of(known)}', hint=hint)
         raise UsageError(message, hint=f"{self.prog} --help")
 
 

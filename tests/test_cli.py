@@ -124,6 +124,7 @@ def test_start_takes_mpvs_times(played: list[PlayOptions], film: str, start: str
         (["models", "--xyzzy"], 'there is no option "--xyzzy"', "rtvfi models --help"),
         (["models", "extra"], '"extra" is not expected here', "rtvfi models --help"),
         (["--versoin"], 'there is no option "--versoin"', 'did you mean "--version"?'),
+        (["weights", "gett"], 'there is no action "gett", expected list, get', 'mean "get"?'),
         (["play", "--fps"], "argument --fps: expected one argument", "rtvfi play --help"),
         (["play", "--style", "smoth"], '--style is "smoth"', 'did you mean "smooth"?'),
         (["play", "--start", "soon"], '--start is "soon", expected seconds', None),
