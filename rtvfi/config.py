@@ -134,7 +134,8 @@ def _read_threshold(value: Value) -> Value:
     return float(value)
 
 
-STYLES: Final = get_args(Style)
+STYLES: Final[tuple[Style, ...]] = ("plain", "off")
+"""The styles that are built."""
 HWACCELS: Final = get_args(Hwaccel)
 SETTINGS: Final = {
     setting.key: setting

@@ -126,7 +126,7 @@ def test_start_takes_mpvs_times(played: list[PlayOptions], film: str, start: str
         (["--versoin"], 'there is no option "--versoin"', 'did you mean "--version"?'),
         (["weights", "gett"], 'there is no action "gett", expected list, get', 'mean "get"?'),
         (["play", "--fps"], "argument --fps: expected one argument", "rtvfi play --help"),
-        (["play", "--style", "smoth"], '--style is "smoth"', 'did you mean "smooth"?'),
+        (["play", "--style", "plan"], '--style is "plan"', 'did you mean "plain"?'),
         (["play", "--start", "soon"], '--start is "soon", expected seconds', None),
         (["play", "--mpv", "=1"], "--mpv wants NAME=VALUE", None),
         (["config", "--preset", "cpuu"], '--preset is "cpuu", expected cpu', 'mean "cpu"?'),

@@ -81,7 +81,7 @@ def test_every_line_of_a_preset_is_explained(name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message", "hint"),
     [
-        ("style", "rythm", '--style is "rythm", expected smooth, rhythm, plain or off', "rhythm"),
+        ("style", "plian", '--style is "plian", expected plain or off', "plain"),
         ("flow_scale", "2", '--scale is "2", expected 1, 0.5, 0.25 or auto', ""),
         ("cut_threshold", "7", '--cut-threshold is "7", expected a number from 0 to 1', ""),
         ("cut_threshold", "nan", "expected a number from 0 to 1", ""),
@@ -109,7 +109,7 @@ def test_unknown_model_is_its_own_error() -> None:
     ("text", "message", "hint"),
     [
         ('stile = "off"', 'there is no key "stile"; known are preset, model', "style"),
-        ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off', "off"),
+        ('style = "offf"', 'style is "offf", expected plain or off', "off"),
         ("model = true", "model is True, expected one value in the form 'cel'", ""),
         ('device = ["cpu"]', "expected one value", ""),
         ("style = off", "is not TOML", ""),
