@@ -169,7 +169,7 @@ class PyavSource:
         """The file's time of a frame; None if it has none.
 
         AVI stores no presentation times. What FFmpeg makes up for B frames runs backwards, but
-        decoding times leave the decoder in display order, late by a constant; an AVI starts at zero.
+        decoding times leave the decoder in display order, late by a constant. An AVI starts at 0.
         """
         ticks = frame.dts if self._is_avi else frame.pts
         if ticks is None or self._is_counting:
