@@ -17,27 +17,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from rtvfi import store
-from rtvfi.config import (
-    HWACCELS,
-    MPV,
-    SETTINGS,
-    STYLES,
-    Config,
-    Value,
-    any_of,
-    check_mpv_name,
-    default_user_file,
-    did_you_mean,
-    play_options,
-    presets,
-    resolve_config,
-    user_file,
-)
+from rtvfi.config import Config, default_user_file, play_options, presets, resolve_config, user_file
 from rtvfi.data import data_path
 from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
 from rtvfi.playlist import expand
+from rtvfi.settings import (
+    HWACCELS,
+    MPV,
+    SETTINGS,
+    STYLES,
+    Value,
+    any_of,
+    check_mpv_name,
+    did_you_mean,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,26 +11,23 @@ import re
 import shutil
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from rtvfi.data import data_names, data_path
-from rtvfi.errors import RtvfiError, UnknownModel, UsageError
-from rtvfi.models.catalogue import find
-from rtvfi.stream.options import Hwaccel, SourceOptions, StreamOptions, Style
-from rtvfi.stream.rates import parse_rate
+from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.settings import MPV, SETTINGS, Value, any_of, check_mpv_name, checked, did_you_mean
+from rtvfi.stream.options import SourceOptions, StreamOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from rtvfi.stream.options import Hwaccel, Style
 
 Hardware = Literal["rocm", "cuda", "cpu"]
-Value = str | int | float
 
 COMMAND_LINE: Final = "command line"
-MPV: Final = "mpv."
-"""Prefix of the keys that are options of mpv, a table of their own in a file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,97 +55,6 @@ class PlayOptions:
     """Options for mpv, in order; they win over rtvfi's own."""
     report: Path | None = None
     """Where a JSON report goes when playback ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One key of a configuration file, which is one option of the command line."""
-
-    key: str
-    default: Value
-    read: Callable[[Value], Value]
-    """Gives the value in its TOML form; raises ValueError with what is expected."""
-    choices: tuple[str, ...] = ()
-    """Spellings to suggest from."""
-    option: str = ""
-
-    @property
-    def flag(self) -> str:
-        """The option's name on the command line."""
-        return self.option or "--" + self.key.replace("_", "-")
-
-
-def any_of(words: Sequence[str]) -> str:
-    """``a, b or c``."""
-    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def did_you_mean(word: str, known: Sequence[str], cutoff: float = 0.5) -> str:
-    """A hint that names the nearest spelling, or nothing when none is at least ``cutoff`` alike."""
-    near = get_close_matches(word, known, n=1, cutoff=cutoff)
-    return f'did you mean "{near[0]}"?' if near else ""
-
-
-def _choice(words: tuple[str, ...]) -> Callable[[Value], Value]:
-    def read(value: Value) -> Value:
-        if value not in words:
-            raise ValueError(any_of(words))
-        return value
-
-    return read
-
-
-def _read_model(value: Value) -> Value:
-    return find(str(value)).id
-
-
-def _read_fps(value: Value) -> Value:
-    parse_rate(str(value))
-    return str(value)
-
-
-def _read_device(value: Value) -> Value:
-    if not re.fullmatch(r"auto|cpu|(cuda|rocm)(:\d{1,3})?", str(value)):
-        raise ValueError("auto, cpu, cuda, cuda:N, rocm or rocm:N")
-    return value
-
-
-def _number(value: Value) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return -1.0
-
-
-def _read_flow_scale(value: Value) -> Value:
-    if value == "auto":
-        return value
-    if _number(value) not in (1.0, 0.5, 0.25):
-        raise ValueError("1, 0.5, 0.25 or auto")
-    return float(value)
-
-
-def _read_threshold(value: Value) -> Value:
-    if not 0 <= _number(value) <= 1:
-        raise ValueError("a number from 0 to 1")
-    return float(value)
-
-
-STYLES: Final[tuple[Style, ...]] = ("plain", "off")
-"""The styles that are built."""
-HWACCELS: Final = get_args(Hwaccel)
-SETTINGS: Final = {
-    setting.key: setting
-    for setting in (
-        Setting("model", "cel", _read_model),
-        Setting("device", "auto", _read_device, ("auto", "cpu", "cuda", "rocm")),
-        Setting("style", StreamOptions().style, _choice(STYLES), STYLES),
-        Setting("fps", "display", _read_fps),
-        Setting("flow_scale", "auto", _read_flow_scale, option="--scale"),
-        Setting("cut_threshold", StreamOptions().cut_threshold, _read_threshold),
-        Setting("hwaccel", SourceOptions().hwaccel, _choice(HWACCELS), HWACCELS),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +138,7 @@ def resolve_config(
     """
     own = _read_file(file) if file else {}
     said = {
-        key: Entry(_check(SETTINGS.get(key), value, ""), COMMAND_LINE)
+        key: Entry(checked(SETTINGS.get(key), value, ""), COMMAND_LINE)
         for key, value in command_line.items()
     }
     own_preset = own.pop("preset", None)
@@ -286,7 +192,7 @@ def _read_file(path: Path) -> dict[str, Entry]:
         if key == "mpv":
             entries |= _read_mpv_table(value, path)
         else:
-            entries[key] = Entry(_check(SETTINGS.get(key), value, f"{path}: {key}"), str(path))
+            entries[key] = Entry(checked(SETTINGS.get(key), value, f"{path}: {key}"), str(path))
     return entries
 
 
@@ -299,37 +205,6 @@ def _read_mpv_table(table: Any, path: Path) -> dict[str, Entry]:
         text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
         entries[MPV + name] = Entry(text, str(path))
     return entries
-
-
-def check_mpv_name(name: str, where: str) -> None:
-    """Refuse what cannot be the name of an option of mpv.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise UsageError(
-            f'{where} wants NAME=VALUE with the name of an option of mpv, got "{name}"'
-        )
-
-
-def _check(setting: Setting | None, value: Any, where: str) -> Value:
-    if setting is None:  # preset and the options of mpv: any text
-        return str(value)
-    where = where or setting.flag
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UsageError(
-            f"{where} is {value!r}, expected one value in the form {setting.default!r}"
-        )
-    try:
-        return setting.read(value)
-    except UnknownModel as error:
-        raise UnknownModel(f"{where}: {error.message}", hint=error.hint) from None
-    except UsageError as error:
-        raise UsageError(f"{where}: {error.message}", hint=error.hint) from None
-    except ValueError as error:
-        hint = did_you_mean(str(value), setting.choices)
-        raise UsageError(f'{where} is "{value}", expected {error}', hint=hint) from None
 
 
 def hardware_guess(root: Path = Path("/")) -> Hardware:

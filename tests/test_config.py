@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvfi import config
-from rtvfi.config import MPV, SETTINGS, Config, hardware_guess, play_options, resolve_config
+from rtvfi.config import Config, hardware_guess, play_options, resolve_config
 from rtvfi.data import data_path
 from rtvfi.errors import RtvfiError, UnknownModel, UsageError
+from rtvfi.settings import HWACCELS, MPV, SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.config import Value
+    from rtvfi.settings import Value
 
 
 @pytest.fixture(autouse=True)
@@ -163,7 +164,7 @@ CHOICES = st.fixed_dictionaries(
         "fps": st.sampled_from(["2x", "2.5x", "60", "60000/1001", "display"]),
         "flow_scale": st.sampled_from(["auto", "1", 0.5, "0.25"]),
         "cut_threshold": st.floats(0, 1),
-        "hwaccel": st.sampled_from(config.HWACCELS),
+        "hwaccel": st.sampled_from(HWACCELS),
         "mpv.script-opts": TEXT,
         "mpv.fs": TEXT,
     },

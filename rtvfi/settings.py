@@ -1,0 +1,153 @@
+"""What each key of a configuration may be, which is also what its option may be."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from rtvfi.errors import UnknownModel, UsageError
+from rtvfi.models.catalogue import find
+from rtvfi.stream.options import Hwaccel, SourceOptions, StreamOptions, Style
+from rtvfi.stream.rates import parse_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Value = str | int | float
+
+MPV: Final = "mpv."
+"""Prefix of the keys that are options of mpv, a table of their own in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One key of a configuration file, which is one option of the command line."""
+
+    key: str
+    default: Value
+    read: Callable[[Value], Value]
+    """Gives the value in its TOML form; raises ValueError with what is expected."""
+    choices: tuple[str, ...] = ()
+    """Spellings to suggest from."""
+    option: str = ""
+
+    @property
+    def flag(self) -> str:
+        """The option's name on the command line."""
+        return self.option or "--" + self.key.replace("_", "-")
+
+
+def any_of(words: Sequence[str]) -> str:
+    """``a, b or c``."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def did_you_mean(word: str, known: Sequence[str], cutoff: float = 0.5) -> str:
+    """A hint that names the nearest spelling, or nothing when none is at least ``cutoff`` alike."""
+    near = get_close_matches(word, known, n=1, cutoff=cutoff)
+    return f'did you mean "{near[0]}"?' if near else ""
+
+
+def _choice(words: tuple[str, ...]) -> Callable[[Value], Value]:
+    def read(value: Value) -> Value:
+        if value not in words:
+            raise ValueError(any_of(words))
+        return value
+
+    return read
+
+
+def _read_model(value: Value) -> Value:
+    return find(str(value)).id
+
+
+def _read_fps(value: Value) -> Value:
+    parse_rate(str(value))
+    return str(value)
+
+
+def _read_device(value: Value) -> Value:
+    if not re.fullmatch(r"auto|cpu|(cuda|rocm)(:\d{1,3})?", str(value)):
+        raise ValueError("auto, cpu, cuda, cuda:N, rocm or rocm:N")
+    return value
+
+
+def _number(value: Value) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return -1.0
+
+
+def _read_flow_scale(value: Value) -> Value:
+    if value == "auto":
+        return value
+    if _number(value) not in (1.0, 0.5, 0.25):
+        raise ValueError("1, 0.5, 0.25 or auto")
+    return float(value)
+
+
+def _read_threshold(value: Value) -> Value:
+    if not 0 <= _number(value) <= 1:
+        raise ValueError("a number from 0 to 1")
+    return float(value)
+
+
+STYLES: Final[tuple[Style, ...]] = ("plain", "off")
+"""The styles that are built."""
+HWACCELS: Final = get_args(Hwaccel)
+SETTINGS: Final = {
+    setting.key: setting
+    for setting in (
+        Setting("model", "cel", _read_model),
+        Setting("device", "auto", _read_device, ("auto", "cpu", "cuda", "rocm")),
+        Setting("style", StreamOptions().style, _choice(STYLES), STYLES),
+        Setting("fps", "display", _read_fps),
+        Setting("flow_scale", "auto", _read_flow_scale, option="--scale"),
+        Setting("cut_threshold", StreamOptions().cut_threshold, _read_threshold),
+        Setting("hwaccel", SourceOptions().hwaccel, _choice(HWACCELS), HWACCELS),
+    )
+}
+
+
+def check_mpv_name(name: str, where: str) -> None:
+    """Refuse what cannot be the name of an option of mpv.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise UsageError(
+            f'{where} wants NAME=VALUE with the name of an option of mpv, got "{name}"'
+        )
+
+
+def checked(setting: Setting | None, value: Any, where: str) -> Value:
+    """The value in its TOML form.
+
+    Args:
+        setting: None for what takes any text: the preset and the options of mpv.
+        value: as it was given.
+        where: how a message names the place; empty for the setting's option.
+
+    Raises:
+        UsageError: it is not allowed.
+    """
+    if setting is None:
+        return str(value)
+    where = where or setting.flag
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UsageError(
+            f"{where} is {value!r}, expected one value in the form {setting.default!r}"
+        )
+    try:
+        return setting.read(value)
+    except UnknownModel as error:
+        raise UnknownModel(f"{where}: {error.message}", hint=error.hint) from None
+    except UsageError as error:
+        raise UsageError(f"{where}: {error.message}", hint=error.hint) from None
+    except ValueError as error:
+        hint = did_you_mean(str(value), setting.choices)
+        raise UsageError(f'{where} is "{value}", expected {error}', hint=hint) from None
