@@ -258,7 +258,7 @@ class Decoder(nn.Module):
         a, b = backwarp(a, state[:, 0:2]), backwarp(b, state[:, 2:4])
         costs = correlate(a[:, self.channels :], b[:, self.channels :], self.radius)
         chance = torch.softmax(costs * self.sharpness.float(), dim=1)
-        shift = torch.einsum("nchw,dc->ndhw", chance, self.shifts)
+        shift = torch.einsum("nchw,dc->ndhw", chance, self.shifts.float())
         flow = state[:, 0:4] + torch.cat((shift * (-2 * t), shift * (2 - 2 * t)), dim=1)
         x = torch.cat(
             (

@@ -38,13 +38,14 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m rtvfi.train", description=__doc__)
     parser.add_argument("--recipe", type=Path, required=True, help="TOML file, see configs/")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; goes on there")
-    parser.add_argument("--select", type=Path, help="folder of triplets that choose the weights")
+    parser.add_argument("--select", type=Path, help="triplets (CSV) that choose the weights")
+    parser.add_argument("--clips", type=Path, help="folder that the paths in the CSV start from")
     parser.add_argument("--init", type=Path, help="best.pt of another run to start from")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
-    triplets = load_triplets(arguments.select) if arguments.select else []
+    triplets = load_triplets(arguments.select, arguments.clips) if arguments.select else []
     trainer = Trainer(read_recipe(arguments.recipe), arguments.out, triplets)
     if not trainer.resume() and arguments.init:
         trainer.start_from(torch.load(arguments.init, weights_only=True))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 from rtvfi.models.base import Planes
+from rtvfi.quality.planes import to_planes
+from rtvfi.quality.triplets import read_list
 from rtvfi.train.scenes import SceneBatch, Scenes
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Sample(NamedTuple):
     """(N, 4, H/2, W/2) float32, pixels of the half-size picture."""
 
 
-def to_planes(rgb: Tensor) -> Planes:
+def rgb_to_planes(rgb: Tensor) -> Planes:
     """RGB (N, 3, H, W) uint8, even sizes, to 4:2:0 planes with BT.709 weights, chroma sited in the
     centre."""
     r, g, b = (rgb.float() / 255).unbind(dim=1)
@@ -70,6 +71,15 @@ def augment(batch: SceneBatch, crop: int, g: Generator) -> SceneBatch:
     return SceneBatch(pictures[0], pictures[1], pictures[2], t, flow)
 
 
+class Held(NamedTuple):
+    """A triplet that is never trained on."""
+
+    set_name: str
+    left: Planes
+    middle: Planes
+    right: Planes
+
+
 class Feed:
     """The sample of every training step; each scene batch is used several times, cropped
     differently.
@@ -99,25 +109,18 @@ class Feed:
         if step % self.uses:
             chosen = wanted[int(torch.randint(0, len(wanted), (), generator=self.generator))]
         batch = augment(held[chosen], self.crop, self.generator)
-        left, middle, right = (to_planes(p) for p in batch[:3])
+        left, middle, right = (rgb_to_planes(p) for p in batch[:3])
         return Sample(left, middle, right, batch.t, batch.flow.float() / 2)
 
 
-def load_triplets(folder: Path) -> list[tuple[str, Planes, Planes, Planes]]:
-    """Stored triplets (left, middle, right) for validation.
-
-    Args:
-        folder: holds ``SET-NAME.npz`` files with ``y`` (3, H, W) and ``uv`` (3, 2, h, w), uint8,
-            full range.
-
-    Returns:
-        (set, left, middle, right) in the order of the file names.
-    """
-    triplets = []
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as stored:
-            y = torch.from_numpy(stored["y"]).float()[:, None, None] / 255
-            uv = (torch.from_numpy(stored["uv"]).float()[:, None] - 128) / 255
-        left, middle, right = (Planes(y[i], uv[i]) for i in range(3))
-        triplets.append((path.stem.split("-")[0], left, middle, right))
-    return triplets
+def load_triplets(path: Path, root: Path | None = None) -> list[Held]:
+    """Real triplets to judge by; ``path`` and ``root`` as for ``quality.triplets.read_list``."""
+    return [
+        Held(
+            triplet.set_name,
+            to_planes(triplet.left),
+            to_planes(triplet.middle),
+            to_planes(triplet.right),
+        )
+        for triplet in read_list(path, root)
+    ]

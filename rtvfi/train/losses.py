@@ -23,14 +23,16 @@ def pyramid_l1(x: Tensor, y: Tensor, num_levels: int) -> Tensor:
     return total
 
 
-def flow_l1(state: Tensor, flow: Tensor, farthest: float = 30.0) -> Tensor:
-    """Mean absolute error of both flows of a state, in pixels of ``flow``'s size.
+def flow_error(state: Tensor, flow: Tensor) -> Tensor:
+    """Mean square root of the absolute error of both flows of a state.
+
+    The root makes the last tenth of a pixel of a slow pan weigh as much as many pixels of what is
+    occluded or too quick to follow.
 
     Args:
         state: (N, 4 or more, h, w), pixels of its own size.
-        flow: (N, 4, H, W), the truth, H a multiple of h.
-        farthest: errors beyond this (pixels) pull no harder: occluded or too quick to follow.
+        flow: (N, 4, H, W), the truth, H a multiple of h; errors count in its pixels.
     """
     ratio = flow.shape[-1] // state.shape[-1]
     truth = F.avg_pool2d(flow, ratio) if ratio > 1 else flow
-    return (state[:, 0:4] * ratio - truth).abs().clamp(max=farthest).mean()
+    return ((state[:, 0:4] * ratio - truth).square() + 4e-4).pow(0.25).mean()

@@ -167,7 +167,8 @@ class Scenes:
         layers = [
             Layer(
                 zero + half, zero + half, self._within(n, 150, 300), 0.2 * self._within(n, -1, 1),
-                camera_x, camera_y, camera_zoom, camera_roll, zero, zero, zero,
+                camera_x, camera_y, camera_zoom, camera_roll,
+                self._wobble(n, 0.03, 0.4), self._within(n, 1, 4), self._within(n, 0, 2 * math.pi),
             )
         ]  # fmt: skip
         chosen = self.bank.backgrounds[self._pick(n, len(self.bank.backgrounds))]

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rtvfi.models.cel import CelNet, CelShape, blend, pack
-from rtvfi.train.data import Feed, Sample, to_planes
-from rtvfi.train.losses import flow_l1, pyramid_l1
+from rtvfi.quality.metrics import psnr
+from rtvfi.quality.planes import luma_bytes
+from rtvfi.train.data import Feed, Held, Sample, rgb_to_planes
+from rtvfi.train.losses import flow_error, pyramid_l1
 from rtvfi.train.scenes import SceneOptions, Scenes
 
 if TYPE_CHECKING:
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from rtvfi.models.base import Planes
 
 log = logging.getLogger(__name__)
-
-Triplet = tuple[str, "Planes", "Planes", "Planes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class TrainOptions:
     """Last steps, in which the learning rate falls to zero."""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
-    flow_weight: float = 0.05
+    flow_weight: float = 0.02
     chroma_weight: float = 0.5
     average: float = 0.999
     """Decay of the running average of the weights, which is what validation sees and what is
@@ -100,7 +100,7 @@ def loss_of(net: CelNet, sample: Sample, options: TrainOptions) -> tuple[Tensor,
             pyramid_l1(made.y, sample.middle.y, 4)
             + options.chroma_weight * pyramid_l1(made.uv, sample.middle.uv, 3)
         )
-    flow = sum((flow_l1(state, sample.flow) for state in states), torch.zeros(()))
+    flow = sum((flow_error(state, sample.flow) for state in states), torch.zeros(()))
     parts = {"picture": float(picture.detach()), "flow": float(flow.detach())}
     return picture + options.flow_weight * flow, parts
 
@@ -112,17 +112,17 @@ def _finer(state: Tensor) -> Tensor:
     return torch.cat((up[:, 0:4] * 2, up[:, 4:5]), dim=1)
 
 
-def psnr(made: Tensor, truth: Tensor) -> float:
-    """dB of planes in [0, 1] after rounding to 8 bits, averaged over pictures."""
-    rounded = (made.clamp(0, 1) * 255).round() / 255
-    error = (rounded - truth).square().flatten(1).mean(dim=1)
-    return float((-10 * torch.log10(error + 1e-10)).mean())
+def luma_psnr(made: Planes, truth: Planes) -> float:
+    """``metrics.psnr`` of 8-bit luma, at most 60 dB, averaged over pictures."""
+    pairs = zip(luma_bytes(made), luma_bytes(truth), strict=True)
+    values = [min(60.0, psnr(a, b)) for a, b in pairs]
+    return sum(values) / len(values)
 
 
 class Trainer:
     """One run in one folder: ``last.pt`` (resume), ``best.pt`` (weights), ``log.jsonl``."""
 
-    def __init__(self, recipe: Recipe, out: Path, triplets: Sequence[Triplet] = ()) -> None:
+    def __init__(self, recipe: Recipe, out: Path, triplets: Sequence[Held] = ()) -> None:
         self.recipe = recipe
         self.out = out
         self.triplets = triplets
@@ -140,7 +140,7 @@ class Trainer:
         self.feed = Feed(scenes, **vars(recipe.feed))
         # validation scenes: same textures, numbers the feed never reaches
         held = [scenes.batch(10**9 + k, 4, t=0.5) for k in range(8)]
-        self.held = [[to_planes(p) for p in batch[:3]] for batch in held]
+        self.held = [[rgb_to_planes(p) for p in batch[:3]] for batch in held]
         self.step = 0
         self.seconds = 0.0
         self.best = float("-inf")
@@ -232,11 +232,11 @@ class Trainer:
             "held" on generated scenes; per set of triplets its mean under the set's name, and
             "select", the mean of the sets.
         """
-        values = [psnr(self._middle(left, right).y, middle.y) for left, middle, right in self.held]
+        values = [luma_psnr(self._middle(left, right), middle) for left, middle, right in self.held]
         scores = {"held": sum(values) / len(values)}
         sets: dict[str, list[float]] = {}
         for name, left, middle, right in self.triplets:
-            sets.setdefault(name, []).append(psnr(self._middle(left, right).y, middle.y))
+            sets.setdefault(name, []).append(luma_psnr(self._middle(left, right), middle))
         means = {name: sum(v) / len(v) for name, v in sets.items()}
         if means:
             scores["select"] = sum(means.values()) / len(means)

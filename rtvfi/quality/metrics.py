@@ -1,0 +1,38 @@
+"""How near a picture is to the truth: PSNR and SSIM of luma."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def psnr(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    """Peak signal to noise ratio in dB, peak 255; infinite for equal pictures.
+
+    Args:
+        made: (H, W) 8-bit luma.
+        truth: likewise.
+    """
+    error = float(np.mean((made.astype(np.float64) - truth) ** 2))
+    return 10 * math.log10(255**2 / error) if error else math.inf
+
+
+def ssim(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    """Structural similarity, at most 1, with the 11 x 11 Gaussian window of Wang et al. 2004.
+
+    Args:
+        made: (H, W) 8-bit luma, at least 11 x 11.
+        truth: likewise.
+    """
+    # scikit-image is an extra that only measuring needs
+    from skimage.metrics import structural_similarity
+
+    value = structural_similarity(  # type: ignore[no-untyped-call]
+        made, truth, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    return float(value)

@@ -1,0 +1,56 @@
+"""ffmpeg's ``minterpolate`` filter as a yardstick."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from rtvfi.errors import DecodeError
+from rtvfi.quality.triplets import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILTER = "minterpolate=fps=50:mi_mode=mci:me_mode=bidir:mc_mode=aobmc:scd=none"
+"""Its best quality, without the scene-cut test that would turn hard pairs into copies."""
+REPEATS = 3
+"""How often each end is given: the filter looks at four pictures to make one."""
+
+
+def middle(left: Picture, right: Picture) -> Picture:
+    """Its picture half way between two."""
+    frames = _run([left] * REPEATS + [right] * REPEATS, FILTER)
+    # 25 to 50 fps: input i is output 2 i, so the middle follows the last repeat of the left end
+    return frames[2 * REPEATS - 1]
+
+
+def seconds_per_frame(pictures: Sequence[Picture]) -> float:
+    """Wall time of one made picture, without starting ffmpeg and piping.
+
+    Args:
+        pictures: consecutive frames, at least 4.
+    """
+    clip = list(pictures)
+    started = time.perf_counter()
+    _run(clip, "null")
+    piped = time.perf_counter()
+    num_made = len(_run(clip, FILTER)) // 2
+    return (time.perf_counter() - piped - (piped - started)) / max(1, num_made)
+
+
+def _run(pictures: Sequence[Picture], chain: str) -> list[Picture]:
+    height, width = pictures[0].y.shape
+    command = ["ffmpeg", "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p"]
+    command += ["-s", f"{width}x{height}", "-r", "25", "-i", "-", "-vf", chain]
+    command += ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-"]
+    data = b"".join(picture.to_bytes() for picture in pictures)
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    size = width * height * 3 // 2
+    if done.returncode or len(done.stdout) < size:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise DecodeError("ffmpeg made no picture", reason[-1] if reason else "is ffmpeg there?")
+    return [
+        Picture.from_bytes(done.stdout[start : start + size], width, height)
+        for start in range(0, len(done.stdout), size)
+    ]

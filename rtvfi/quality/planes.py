@@ -1,0 +1,28 @@
+"""Between stored pictures and what a model takes and gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from rtvfi.models.base import Planes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rtvfi.quality.triplets import Picture
+
+
+def to_planes(picture: Picture) -> Planes:
+    """Full-range bytes to float32 planes of N = 1 on the CPU."""
+    y, uv = torch.from_numpy(picture.y.copy()), torch.from_numpy(picture.uv.copy())
+    return Planes(y[None, None].float() / 255, (uv[None].float() - 128) / 255)
+
+
+def luma_bytes(planes: Planes) -> NDArray[np.uint8]:
+    """Luma as (N, H, W) full-range bytes, rounded and clamped."""
+    rounded = planes.y[:, 0].float().mul(255).round().clamp(0, 255).byte()
+    luma: NDArray[np.uint8] = rounded.cpu().numpy()
+    return luma

@@ -1,0 +1,124 @@
+"""Three pictures in a row, of which the middle one is to be guessed.
+
+A list of triplets is a CSV file with the columns ``id, i0, gt, i1``; each of the three names a
+picture file, or a frame of a video as ``file#index``, relative to the folder the list's own paths
+start from. The id up to its last number is the name of the set (``bbb60_2`` belongs to ``bbb60``).
+Pictures come out as 4:2:0 in full range, through the ``ffmpeg`` program.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtvfi.errors import DecodeError, OpenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One 8-bit 4:2:0 picture, full range, even sides."""
+
+    y: NDArray[np.uint8]
+    """(H, W)."""
+    uv: NDArray[np.uint8]
+    """(2, H/2, W/2)."""
+
+    def to_bytes(self) -> bytes:
+        """As raw yuv420p."""
+        return self.y.tobytes() + self.uv.tobytes()
+
+    @staticmethod
+    def from_bytes(data: bytes, width: int, height: int) -> Picture:
+        """From raw yuv420p of even sides."""
+        samples = np.frombuffer(data, np.uint8)
+        luma = width * height
+        return Picture(
+            samples[:luma].reshape(height, width),
+            samples[luma:].reshape(2, height // 2, width // 2),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Triplet:
+    """Two ends and the truth between them."""
+
+    id: str
+    left: Picture
+    middle: Picture
+    right: Picture
+
+    @property
+    def set_name(self) -> str:
+        """The id without its number."""
+        return re.sub(r"[_-]?\d+$", "", self.id)
+
+
+def read_frames(path: Path, indices: Iterable[int]) -> dict[int, Picture]:
+    """Frames of a video or picture file by number, counted from 0 in output order.
+
+    Raises:
+        OpenError: not there, or not readable by ffmpeg.
+        DecodeError: a frame is not there.
+    """
+    wanted = sorted(set(indices))
+    width, height = _even_size(path)
+    choice = "+".join(f"eq(n\\,{index})" for index in wanted)
+    chain = f"select={choice},scale={width}:{height}:out_color_matrix=bt709:out_range=pc:flags=area"
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-vf", chain, "-fps_mode", "passthrough"]
+    command += ["-frames:v", str(len(wanted)), "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
+    out = subprocess.run(command, capture_output=True, check=False).stdout
+    size = width * height * 3 // 2
+    if len(out) != size * len(wanted):
+        raise DecodeError(
+            f'"{path}" gave {len(out) // size} of the frames {wanted}', "check the frame numbers"
+        )
+    return {
+        index: Picture.from_bytes(out[k * size : (k + 1) * size], width, height)
+        for k, index in enumerate(wanted)
+    }
+
+
+def _even_size(path: Path) -> tuple[int, int]:
+    command = ["ffprobe", "-v", "error", "-select_streams", "v:0"]
+    command += ["-show_entries", "stream=width,height", "-of", "csv=p=0", str(path)]
+    found = subprocess.run(command, capture_output=True, check=False, text=True)
+    sizes = re.findall(r"(\d+),(\d+)", found.stdout)
+    if not sizes:
+        reason = found.stderr.strip().splitlines()
+        raise OpenError(f'"{path}" cannot be read', reason[-1] if reason else "is it a video?")
+    return int(sizes[0][0]) // 2 * 2, int(sizes[0][1]) // 2 * 2
+
+
+def read_list(path: Path, root: Path | None = None) -> list[Triplet]:
+    """All triplets of a list.
+
+    Args:
+        path: the CSV file.
+        root: where its paths start; the folder above the list's when None.
+    """
+    root = path.parent.parent if root is None else root
+    with path.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    needed: dict[str, set[int]] = {}
+    for row in rows:
+        for column in ("i0", "gt", "i1"):
+            file, _, index = row[column].partition("#")
+            needed.setdefault(file, set()).add(int(index or 0))
+    frames = {file: read_frames(root / file, indices) for file, indices in needed.items()}
+
+    def find(name: str) -> Picture:
+        file, _, index = name.partition("#")
+        return frames[file][int(index or 0)]
+
+    return [Triplet(row["id"], find(row["i0"]), find(row["gt"]), find(row["i1"])) for row in rows]
