@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi import osd, window
 from rtvfi.errors import OpenError, RtvfiError, WeightsMissing
 from rtvfi.libmpv import StreamProtocol, add_hook
-from rtvfi.models.catalogue import MODELS, find
+from rtvfi.models.catalogue import MODELS
 from rtvfi.playlist import is_address
 from rtvfi.report import Report
 from rtvfi.session import (
@@ -80,7 +80,7 @@ def check(options: PlayOptions) -> None:
     """
     from rtvfi.models.weights import find_weights
 
-    find_weights(find(options.model))
+    find_weights(options.model)
     if options.device not in ("auto", "cpu"):
         resolve_device(options.device)
 
@@ -155,6 +155,8 @@ class Player:
         self._overlay_at = 0.0
         self._behind_since: float | None = None
         self._seek: tuple[float, float] | None = None
+        self._base_rotation: int | None = None
+        """The user's own video-rotate, to which a file's is added."""
         self._drops = 0
         self._worker: Worker | None = None
         self._mpv: Any = None
@@ -299,6 +301,7 @@ class Player:
         self._offer(viewing)
         if self._wanted.is_on:
             self._mpv.file_local["vid"] = self._track
+        self._turn()
 
     def _take_pipeline(self, path: str) -> Pipeline:
         prefetched, self._prefetched = self._prefetched, None
@@ -341,6 +344,19 @@ class Player:
         player.command("video-add", uri, "auto", "Interpolated")
         self._track = next(t["id"] for t in player.track_list if t.get("external-filename") == uri)
         self._viewing = viewing
+
+    def _turn(self) -> None:
+        """Turn our pictures upright; mpv does so itself for the original."""
+        viewing = self._viewing
+        if viewing is not None and viewing.info.rotation:
+            base = (
+                int(self._mpv["video-rotate"] or 0)
+                if self._base_rotation is None
+                else self._base_rotation
+            )
+            self._base_rotation = base
+            turn = viewing.info.rotation if self._wanted.is_on else 0
+            self._mpv.file_local["video-rotate"] = (base + turn) % 360
 
     # ---- events (python-mpv's thread) ----
 
@@ -472,6 +488,7 @@ class Player:
         self._wanted = replace(self._wanted, is_on=not self._wanted.is_on)
         if self._track is not None:
             self._mpv.vid = self._track if self._wanted.is_on else self._original
+            self._turn()
         self._say("interpolation " + ("on" if self._wanted.is_on else "off"))
 
     def _choose_model(self, name: str = "") -> None:

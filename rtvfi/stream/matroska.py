@@ -89,11 +89,9 @@ def _mastering(hdr: HdrInfo) -> bytes:
 
 
 def _display_size(info: StreamInfo) -> tuple[int, int]:
-    """Size with square pixels; one side is kept, none shrinks."""
+    """Size that gives exactly the pixel aspect: a player takes only the ratio from it."""
     aspect = info.pixel_aspect
-    if aspect >= 1:
-        return round(info.width * aspect), info.height
-    return info.width, round(info.height / aspect)
+    return info.width * aspect.numerator, info.height * aspect.denominator
 
 
 def _video(info: StreamInfo) -> bytes:
@@ -111,11 +109,6 @@ def _video(info: StreamInfo) -> bytes:
         _mastering(info.hdr) if info.hdr else b"",
     )
     shown_width, shown_height = _display_size(info)
-    turn = b""
-    if info.rotation:
-        # ProjectionPoseRoll is counter-clockwise, in (-180, 180].
-        roll = -info.rotation if info.rotation <= 180 else 360 - info.rotation
-        turn = _element("7670", _uint("7671", 0), _float("7675", float(roll)))
     return _element(
         "E0",
         _uint("B0", info.width),
@@ -125,7 +118,6 @@ def _video(info: StreamInfo) -> bytes:
         _uint("9A", 2),
         _element("2EB524", _FOURCC[info.format.name]),
         colour,
-        turn,
     )
 
 

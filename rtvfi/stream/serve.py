@@ -61,9 +61,9 @@ class Feed(Protocol):
 class RecordMap:
     """Which grid frame stands in which record of the virtual file.
 
-    mpv's time 0 is ``origin`` on the source's clock. Grid frames before it are left out; if the
-    first one is later, a leading record at time 0 shows that first frame early, because a file
-    must start at 0.
+    mpv's time 0 is ``origin`` on the source's clock, and the file must start there. Grid frames
+    before it are left out. When the source begins later, indices below 0 show its first frame
+    early; the first record is put at time 0 even if the grid has no point there.
 
     Args:
         grid: the output grid on the source's clock.
@@ -74,7 +74,7 @@ class RecordMap:
     def __init__(self, grid: Grid, origin: Fraction, end: Fraction) -> None:
         self.grid = grid
         self.origin = origin
-        self.first_index = max(0, grid.first_at_or_after(origin))
+        self.first_index = grid.first_at_or_after(origin)
         self._lead = 1 if grid.pts(self.first_index) > origin else 0
         last = max(self.first_index, grid.first_at_or_after(end) - 1)
         self.num_records = last - self.first_index + 1 + self._lead
