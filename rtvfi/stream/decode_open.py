@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError)
-"""What PyAV raises on bad input; the last two on texts that are no UTF-8 and impossible numbers."""
+"""What PyAV raises on bad input; the last two on impossible numbers and texts."""
 
 _NETWORK_TIMEOUT: Final = (15.0, 30.0)
 """Seconds to connect, and between two reads."""
@@ -37,7 +37,10 @@ def open_container(path: str) -> InputContainer:
     if not is_url:
         _check_file(path)
     try:
-        return av.open(path, timeout=_NETWORK_TIMEOUT if is_url else None)
+        # Titles in other encodings than UTF-8 are common, and no reason not to play the film.
+        return av.open(
+            path, metadata_errors="replace", timeout=_NETWORK_TIMEOUT if is_url else None
+        )
     except FAILURES as error:
         raise _explained(path, error) from error
 

@@ -172,6 +172,19 @@ def test_joined_recordings_go_on_where_the_first_ends(clips: Clips, tmp_path: Pa
     assert all(0 < b.pts - a.pts < 1 for a, b in pairwise(frames))
 
 
+def test_a_title_in_shift_jis_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "old.mkv"
+    with av.open(str(path), "w") as out:
+        out.metadata["title"] = "TITLE---"
+        stream = out.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 90, "yuv420p"
+        out.mux(stream.encode(av.VideoFrame(160, 90, "yuv420p")))
+        out.mux(stream.encode())
+    title = "アニメ--".encode("shift-jis")
+    path.write_bytes(path.read_bytes().replace(b"TITLE---", title))
+    assert len(read_all(path)[1]) == 1
+
+
 # --- what a file says, and what is true ------------------------------------------------------
 
 
