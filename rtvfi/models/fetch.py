@@ -99,7 +99,8 @@ def download(url: str, part: Path, progress: Progress) -> None:
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+        # A new opener: the one urlopen keeps never sees a proxy that is set later.
+        response = urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == _COMPLETE and have:

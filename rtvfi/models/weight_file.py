@@ -9,6 +9,7 @@ of the manifest, by hash.
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,13 +65,17 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsMismatch(
-            f'"{path}" holds more than tensors, perhaps code; none of it was run',
-            hint="use a file that holds a plain state dict",
-        ) from error
-    except (*_UNREADABLE, safetensors.SafetensorError) as error:
+        with warnings.catch_warnings():
+            # About pickle protocols it may not know; what it does not know, it refuses below.
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except (*_UNREADABLE, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+        # torch's words for a class or function in a pickle, seen in torch 2.13
+        if "GLOBAL" in str(error):
+            raise WeightsMismatch(
+                f'"{path}" holds more than tensors, perhaps code; none of it was run',
+                hint="use a file that holds a plain state dict",
+            ) from error
         raise WeightsMismatch(f'"{path}" is cut short or no weight file at all') from error
     return _named_tensors(path, found)
 

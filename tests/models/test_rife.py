@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from goldens_at import GOLDENS, assert_near, filler, needs_goldens, tensors
+from made_weights import random_state
 
 from rtvfi.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import PadRule
@@ -178,17 +179,6 @@ def test_a_misshaped_parameter_is_named() -> None:
         detect(state)
 
 
-def random_state(group: str) -> dict[str, Tensor]:
-    """Weights that keep the numbers of a deep network alive, without the golden maker."""
-    generator = torch.Generator().manual_seed(5)
-    state = {}
-    for key, shape in expected_parameters(SHAPES[group]).items():
-        fan_in = max(1, torch.Size(shape[1:]).numel()) if len(shape) > 1 else 1
-        gain = {"beta": 0.3, "bias": 0.1}.get(key.rsplit(".", 1)[-1], (2 / fan_in) ** 0.5)
-        state[key] = torch.randn(shape, generator=generator) * gain
-    return state
-
-
 def run(net: Rife, height: int, width: int, ts: list[Any]) -> Tensor:
     generator = torch.Generator().manual_seed(7)
     frames = torch.rand(2, 1, 3, height // 4, width // 4, generator=generator)
@@ -198,7 +188,7 @@ def run(net: Rife, height: int, width: int, ts: list[Any]) -> Tensor:
 
 
 def build(group: str, tuning: Tuning = PLAIN, **options: Any) -> Rife:
-    return Rife(random_state(group), MODELS[f"rife-{group}"], tuning, **options)
+    return Rife(random_state(f"rife {group}"), MODELS[f"rife-{group}"], tuning, **options)
 
 
 def test_group_names_are_the_same_in_catalogue_and_network() -> None:

@@ -1,0 +1,37 @@
+"""Weight files without training: right names and shapes, any numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from rtvfi.models import distil_drba, ifnet_shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def parameters_of(network: str) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every parameter of a network, as the manifest names it."""
+    family, _, group = network.partition(" ")
+    if family == "distil-drba":
+        return distil_drba.expected_parameters(distil_drba.SHAPES[group])
+    return ifnet_shape.expected_parameters(ifnet_shape.SHAPES[group])
+
+
+def constant_state(network: str, value: float = 0.01) -> dict[str, Tensor]:
+    """All parameters alike: one number in memory and in a file."""
+    one = torch.tensor(value)
+    return {key: one.expand(shape) for key, shape in parameters_of(network).items()}
+
+
+def random_state(network: str, seed: int = 5) -> dict[str, Tensor]:
+    """Numbers that stay alive through a deep network."""
+    generator = torch.Generator().manual_seed(seed)
+    state = {}
+    for key, shape in parameters_of(network).items():
+        fan_in = max(1, torch.Size(shape[1:]).numel()) if len(shape) > 1 else 1
+        gain = {"beta": 0.3, "bias": 0.1}.get(key.rsplit(".", 1)[-1], (2 / fan_in) ** 0.5)
+        state[key] = torch.randn(shape, generator=generator) * gain
+    return state

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from made_weights import constant_state, random_state
+
+from rtvfi.errors import UnknownModel, WeightsMismatch, WeightsMissing
+from rtvfi.models.base import Interpolator, TripleInterpolator
+from rtvfi.models.catalogue import MODELS
+from rtvfi.models.load import build_model, load_model
+from rtvfi.models.weight_file import add_file
+from rtvfi.models.weights import Store, manifest, weight_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Store()
+
+
+def picture(model: Interpolator) -> Tensor:
+    a, b = (model.prepare(torch.full((1, 3, 40, 50), level)) for level in (0.25, 0.75))
+    out: Tensor = model.pair(a, b, [0.5])
+    return out
+
+
+@pytest.mark.parametrize("name", manifest())
+def test_every_file_of_the_manifest_can_be_added_loaded_and_run(
+    name: str, store: Store, tmp_path: Path
+) -> None:
+    state = constant_state(manifest()[name].network, 1e-4)  # next to no flow, an even mask
+    path = tmp_path / "given.pkl"
+    torch.save({f"module.{key}": value for key, value in state.items()}, path)
+    add_file(store, path, name)
+    with torch.inference_mode():
+        out = picture(load_model(name, CPU, torch.float32))
+    torch.testing.assert_close(out, torch.full((1, 3, 40, 50), 0.5), atol=0.01, rtol=0)
+    store.path(name).unlink()
+
+
+def test_loaded_numbers_are_those_of_the_file(store: Store, tmp_path: Path) -> None:
+    state = random_state("rife 4.25.lite")
+    torch.save(state, tmp_path / "x.pkl")
+    add_file(store, tmp_path / "x.pkl")
+    info = MODELS["rife-4.25.lite"]
+    with torch.inference_mode():
+        wanted = picture(build_model(info, state, CPU, torch.float32))
+        assert torch.equal(picture(load_model(info.id, CPU, torch.float32)), wanted)
+
+
+def test_drba_is_a_triple_model_around_its_network(store: Store, tmp_path: Path) -> None:
+    torch.save(constant_state("rife 4.26.heavy"), tmp_path / "x.pkl")
+    add_file(store, tmp_path / "x.pkl")
+    model = load_model("drba", CPU, torch.float32, 0.5)
+    assert isinstance(model, TripleInterpolator)
+    assert model.info is MODELS["drba"]
+
+
+@pytest.mark.parametrize("model_id", [i for i, m in MODELS.items() if weight_name(m) in manifest()])
+def test_without_weights_one_sentence_says_how_to_get_them(model_id: str, store: Store) -> None:
+    with pytest.raises(WeightsMissing, match=f'"{model_id}" are not here') as caught:
+        load_model(model_id, CPU, torch.float32)
+    assert caught.value.hint == f"rtvfi weights get {model_id}"
+    assert not store.folder.exists()
+
+
+def test_weights_under_a_wrong_name_are_refused(store: Store, tmp_path: Path) -> None:
+    torch.save(constant_state("rife 4.25"), tmp_path / "x.pkl")
+    add_file(store, tmp_path / "x.pkl", "rife-4.25")
+    store.path("rife-4.25").rename(store.path("rife-4.6"))
+    with pytest.raises(WeightsMismatch, match=r"hold the network rife 4\.25, expected rife 4\.6"):
+        load_model("rife-4.6", CPU, torch.float32)
+
+
+def test_a_damaged_stored_file_is_refused(store: Store) -> None:
+    store.folder.mkdir(parents=True)
+    store.path("rife-4.6").write_bytes(b"\0" * 100)
+    with pytest.raises(WeightsMismatch, match="cut short or no weight file"):
+        load_model("rife-4.6", CPU, torch.float32)
+
+
+def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(UnknownModel, match="rief"):
+        load_model("rief", CPU, torch.float32)
