@@ -281,7 +281,8 @@ class Player:
         ]
         if not videos:
             raise OpenError(f'"{path}" holds no video', "rtvfi plays video files")
-        self._original = videos[0]["id"]
+        # The one mpv would take, and the source takes too.
+        self._original = next((t for t in videos if t.get("default")), videos[0])["id"]
         if self._mpv["vid"] not in ("auto", True):
             return  # the user chose a track, or none
         if not Path(path).is_file():

@@ -38,10 +38,13 @@ _MIN_RATE_PACKETS: Final = 4
 
 
 def choose_stream(container: InputContainer) -> av.VideoStream | None:
-    """The video stream FFmpeg finds best, never a cover picture; None when there is none."""
+    """The video stream players show: the first flagged as default, else the first that is no cover
+    picture; None when there is none.
+    """
     streams = [s for s in container.streams.video if not s.disposition & _NOT_SHOWN]
-    best = container.streams.best("video")
-    return next((s for s in streams if s is best), streams[0] if streams else None)
+    return next(
+        (s for s in streams if s.disposition & Disposition.default), next(iter(streams), None)
+    )
 
 
 def describe(
