@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.errors import UsageError
-from rtvfi.models.catalogue import find
-from rtvfi.models.weights import Store, entry_for, manifest, require_weights
+from rtvfi.models.weights import Store, entry_for, find_weights, manifest
 
 if TYPE_CHECKING:
     import argparse
@@ -136,8 +135,8 @@ def _path(name: str | None) -> int:
     if name is None:
         _say(str(Store().folder))
         return 0
-    info = find(name)
-    if info.weights is None:
+    path = find_weights(name)
+    if path is None:
         raise UsageError(f'"{name}" needs no weights')
-    _say(str(require_weights(info)))
+    _say(str(path))
     return 0

@@ -15,7 +15,7 @@ from rtvfi.models.linear import Linear, Nearest
 from rtvfi.models.rife import Rife
 from rtvfi.models.tuning import tune
 from rtvfi.models.weight_file import read_tensors
-from rtvfi.models.weights import manifest, require_weights
+from rtvfi.models.weights import find_weights, manifest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,11 +45,11 @@ def load_model(
         UsageError: a flow scale the model does not know.
     """
     info = find(model_id)
-    if info.weights is None:
+    path = find_weights(info.id)
+    if path is None:
         return Nearest() if info.id == "copy" else Linear()
     with torch.no_grad():
-        state = read_tensors(require_weights(info))
-        return build_model(info, state, device, dtype, flow_scale)
+        return build_model(info, read_tensors(path), device, dtype, flow_scale)
 
 
 def build_model(

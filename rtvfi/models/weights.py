@@ -158,39 +158,35 @@ class Store:
 
 
 def find_weights(model_id: str) -> Path | None:
-    """The weight file of a model; None when it is not on this machine, or none is needed.
+    """The weight file of a model; None when it needs none.
 
     Raises:
         UnknownModel: no such model.
+        WeightsMissing: it is not on this machine; the hint says which command gets it.
     """
     name = weight_name(find(model_id))
     if name is None:
         return None
-    if name in manifest():
-        return Store().path(name) if Store().has(name) else None
-    try:
-        return data_path("weights", f"{name}{SUFFIX}")
-    except RtvfiError:
-        return None
-
-
-def require_weights(info: ModelInfo) -> Path:
-    """The weight file of a model that needs one.
-
-    Raises:
-        WeightsMissing: it is not on this machine; the hint says which command gets it.
-    """
-    path = find_weights(info.id)
-    if path is None:
-        can_get = weight_name(info) in manifest()
-        hint = f"rtvfi weights get {info.id}" if can_get else "install rtvfi again"
-        raise WeightsMissing(f'weights for "{info.id}" are not here', hint=hint)
-    return path
+    if name not in manifest():
+        try:
+            return data_path("weights", f"{name}{SUFFIX}")
+        except RtvfiError as error:
+            raise WeightsMissing(error.message, error.hint) from error
+    store = Store()
+    if not store.has(name):
+        raise WeightsMissing(
+            f'weights for "{model_id}" are not here', hint=f"rtvfi weights get {model_id}"
+        )
+    return store.path(name)
 
 
 def is_available(info: ModelInfo) -> bool:
     """Whether a model could be loaded now."""
-    return info.weights is None or find_weights(info.id) is not None
+    try:
+        find_weights(info.id)
+    except WeightsMissing:
+        return False
+    return True
 
 
 def sha256_of(path: Path) -> str:

@@ -17,7 +17,6 @@ from rtvfi.models.weights import (
     git_blob_of,
     is_available,
     manifest,
-    require_weights,
     weight_name,
 )
 
@@ -74,17 +73,21 @@ def test_unknown_and_embedded_names_are_refused() -> None:
 
 
 def test_missing_weights_name_the_command_that_gets_them(store: Store) -> None:
-    assert find_weights("rife-4.25") is None
     assert not is_available(MODELS["rife-4.25"])
     with pytest.raises(WeightsMissing, match=r'weights for "rife-4\.25" are not here') as caught:
-        require_weights(MODELS["rife-4.25"])
+        find_weights("rife-4.25")
     assert caught.value.hint == "rtvfi weights get rife-4.25"
     assert not store.folder.exists()
 
 
+def test_models_without_weights_need_no_file() -> None:
+    assert find_weights("linear") is None
+    assert is_available(MODELS["copy"])
+
+
 def test_stored_weights_are_found(store: Store, tmp_path: Path) -> None:
     stored(store, tmp_path, "rife-4.25.lite")
-    assert require_weights(MODELS["rife-4.25.lite"]) == store.path("rife-4.25.lite")
+    assert find_weights("rife-4.25.lite") == store.path("rife-4.25.lite")
     assert is_available(MODELS["rife-4.25.lite"])
     assert store.names() == ["rife-4.25.lite"]
 
