@@ -107,7 +107,7 @@ class PyavSource:
         self._is_avi = stream.container.format.name == "avi"
         self._zero = None if self._is_avi else Fraction(0)
         self._regulariser = PtsRegulariser(rate, self._tick)
-        self._last_pts: Fraction | None = None
+        self._last_pts: Fraction | None = None  # known once the end was reached
         self._restart_clock()
         try:
             first = self._advance()
@@ -139,7 +139,7 @@ class PyavSource:
 
     def _restart_clock(self) -> None:
         self._regulariser.reset()
-        self._newest: Fraction | None = None
+        self._newest: Fraction | None = None  # since the last seek
         self._shift = Fraction(0)
         self._drops = 0
         self._raw: Fraction | None = -self._period if self._is_counting else None
@@ -162,7 +162,9 @@ class PyavSource:
                 # Recordings joined without care: go on from where we are.
                 self._shift += self._newest + self._period - self._raw
                 log.warning("%s: time runs backwards at %.3f s", self._path, float(self._newest))
-        self._end()
+        if self._newest is not None and self._last_pts is None:
+            self._last_pts = self._newest
+            self._say_what_is_missing()
         return None
 
     def _stamp(self, frame: av.VideoFrame) -> Fraction | None:
@@ -185,18 +187,13 @@ class PyavSource:
         is_odd = stated < self._period / 2 or abs(stated - self._period) <= self._tick
         return self._period if is_odd or self._is_counting else stated
 
-    def _end(self) -> None:
-        """Remember where the file really ends, and tell once what was wrong with it."""
-        if self._last_pts is not None or self._newest is None:  # None: a seek behind all frames
-            return
-        self._last_pts = self._newest
+    def _say_what_is_missing(self) -> None:
         if self._reader.num_damaged:
             log.warning("%s: %d damaged packets", self._path, self._reader.num_damaged)
-        if not hasattr(self, "info") or self.info.duration is None:
-            return
-        missing = self.info.start + self.info.duration - self._newest - self._period
-        if missing > _MISSING_SECONDS:
-            log.warning("%s: the last %.1f s have no pictures", self._path, float(missing))
+        if self.info.duration is not None and self._last_pts is not None:
+            missing = self.info.start + self.info.duration - self._last_pts - self._period
+            if missing > _MISSING_SECONDS:
+                log.warning("%s: the last %.1f s have no pictures", self._path, float(missing))
 
     # Seeking
 
@@ -227,20 +224,11 @@ class PyavSource:
         """
         played: _Timed | None = None
         is_clean = from_start
-        while (item := self._advance()) is not None:
+        while (item := self._advance()) is not None and item.pts <= target:
             is_clean = is_clean or bool(item.frame.key_frame)
-            if item.pts > target:
-                if played is not None:
-                    self._pending.append(played)
-                if played is not None or from_start:
-                    self._pending.append(item)
-                break
             if is_clean:
                 played = item
-        else:
-            if played is not None:
-                self._pending.append(played)
-        is_whole = from_start or (played is not None and not played.frame.is_corrupt)
-        if not is_whole:
-            self._pending.clear()
-        return is_whole
+        if not from_start and (played is None or played.frame.is_corrupt):
+            return False
+        self._pending.extend(found for found in (played, item) if found is not None)
+        return True

@@ -55,7 +55,7 @@ FILMS = {
     "edge/sample_with_chapters.mkv": Film(rate=30, frames=60),
     "edge/tc_bt709_full_range.mp4": Film(rate=30, frames=30),
     "edge/tc_h265_10bits.mp4": Film(rate=30, frames=30),
-    "edge/tc_nasa_13013.mp4": Film(rate=NTSC, frames=60),
+    "edge/tc_nasa_13013.mp4": Film(rate=25, frames=60),
     "anim/bbb_480p24_5s.mp4": Film(rate=24, frames=60),
     "anim/dwanko_run_720p24.mkv": Film(rate=24, frames=60),
     "anim/ks_tc_act1.mp4": Film(rate=30, frames=60),
