@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from rtvfi.errors import UsageError
+from rtvfi.models.cel import CelShape
+from rtvfi.train.__main__ import read_recipe
+from rtvfi.train.data import Held, rgb_to_planes
+from rtvfi.train.losses import flow_error, pyramid_l1
+from rtvfi.train.scenes import SceneOptions
+from rtvfi.train.trainer import FeedOptions, Recipe, Trainer, TrainOptions, learning_rate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECIPE = Recipe(
+    scenes=SceneOptions(size=64, fastest=6.0, num_backgrounds=2, num_sprites=2, most_cels=2),
+    feed=FeedOptions(num_scenes=2, crop=64, uses=2, pool=2),
+    train=TrainOptions(steps=4, warmup=2, cooldown=2, validate_every=2),
+    shape=CelShape(
+        features=(4, 4, 6, 6), match=(4, 4, 4, 4), widths=(6, 6, 8, 8), blocks=(1, 1, 1, 1)
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) -> None:
+    unbroken = Trainer(RECIPE, tmp_path / "a")
+    unbroken.run()
+    first = Trainer(RECIPE, tmp_path / "b")
+    first.recipe = dataclasses.replace(
+        RECIPE, train=dataclasses.replace(RECIPE.train, steps=4, validate_every=2)
+    )
+    for _ in range(2):
+        first._train_step()
+    first._report({})
+    second = Trainer(RECIPE, tmp_path / "b")
+    assert second.resume()
+    assert second.step == 2
+    second.run()
+    for name, tensor in unbroken.average.state_dict().items():
+        assert torch.equal(tensor, second.average.state_dict()[name]), name
+
+
+def test_a_run_logs_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    trainer = Trainer(RECIPE, tmp_path)
+    trainer.run()
+    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [entry["step"] for entry in entries] == [2, 4]
+    assert {"picture", "flow", "held", "seconds"} <= set(entries[0])
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert set(best) == set(trainer.net.state_dict())
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_weights_are_chosen_on_the_held_triplets(tmp_path: Path) -> None:
+    grey = rgb_to_planes(torch.full((1, 3, 32, 32), 128, dtype=torch.uint8))
+    scores = Trainer(RECIPE, tmp_path, [Held("grey", grey, grey, grey)]).validate()
+    assert scores["grey"] == scores["select"] == 60.0
+
+
+def test_a_fresh_run_has_nothing_to_resume(tmp_path: Path) -> None:
+    assert not Trainer(RECIPE, tmp_path).resume()
+
+
+def test_the_learning_rate_rises_stays_and_falls() -> None:
+    options = TrainOptions(steps=100, warmup=10, cooldown=20, learning_rate=1.0)
+    rates = [learning_rate(options, step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert set(rates[9:81]) == {1.0}
+    assert rates[90] == pytest.approx(0.5)
+    assert rates[100] == 0
+
+
+def test_flow_error_is_small_for_the_truth_at_every_size() -> None:
+    flow = torch.full((1, 4, 16, 16), 8.0)
+    for size in (16, 8, 2):
+        state = torch.full((1, 5, size, size), 8.0 * size / 16)
+        assert flow_error(state, flow) < 0.15
+        assert flow_error(state + 1, flow) > 0.9
+
+
+def test_pyramid_l1_feels_a_misplaced_object_more_than_noise() -> None:
+    truth = torch.zeros(1, 1, 32, 32)
+    truth[..., 8:16, 8:16] = 1
+    noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    noise = noise * (truth - truth.roll(4, 3)).abs().mean() / noise.abs().mean()
+    assert pyramid_l1(truth.roll(4, 3), truth, 4) > 1.5 * pyramid_l1(truth + noise, truth, 4)
+
+
+def test_a_recipe_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[train]\nspeed = 3\n")
+    with pytest.raises(UsageError, match=r"train\.speed"):
+        read_recipe(path)
