@@ -39,7 +39,9 @@ def open_container(path: str) -> InputContainer:
     try:
         # Titles in other encodings than UTF-8 are common, and no reason not to play the film.
         return av.open(
-            path, metadata_errors="replace", timeout=_NETWORK_TIMEOUT if is_url else None
+            path if is_url else f"file:{path}",  # else "Re: a film.mkv" asks for a protocol "Re"
+            metadata_errors="replace",
+            timeout=_NETWORK_TIMEOUT if is_url else None,
         )
     except FAILURES as error:
         raise _explained(path, error) from error

@@ -98,12 +98,12 @@ class Packer:
         fits = fits and is_full_range(frame) == self._full_range
         payload = np.empty(self._bytes, np.uint8)
         luma, *chroma = self._views(payload)
-        if fits and _SAME_PLANES.get(name) is self._format:
+        if fits and _SAME_PLANES.get(name) == self._format:
             for view, plane in zip((luma, *chroma), frame.planes, strict=False):
                 np.copyto(view, _samples(plane, view))
-        elif fits and _SEMI_PLANAR.get(name) is self._format:
+        elif fits and _SEMI_PLANAR.get(name) == self._format:
             self._unpack_semi_planar(frame, luma, chroma)
-        elif fits and _GREY.get(name) is self._format:
+        elif fits and _GREY.get(name) == self._format:
             np.copyto(luma, _samples(frame.planes[0], luma))
             for view in chroma:
                 view[...] = 1 << self._format.bits - 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import av
@@ -16,11 +18,10 @@ from clips import ClipSpec
 from rtvfi.errors import DecodeError, DeviceError, OpenError, SeekError
 from rtvfi.frame import END, SourceFrame, plane_views
 from rtvfi.stream.options import SourceOptions
-from rtvfi.stream.source import open_source
+from rtvfi.stream.source import Interrupted, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from clips import Clips
     from numpy.typing import NDArray
@@ -258,6 +259,31 @@ def test_hdr_metadata_is_read(tmp_path: Path) -> None:
     assert hdr.luminance == (0.005, 1000.0)
     assert hdr.primaries == ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329))
     assert info.color.siting.value == "top-left"
+
+
+@pytest.mark.parametrize("name", ["Re: Film.mkv", "http: film.mkv", "100%d.mkv", "-.mkv"])
+def test_names_are_names_whatever_is_in_them(clips: Clips, tmp_path: Path, name: str) -> None:
+    shutil.copy(clips.get(SMALL), tmp_path / name)
+    with contextlib.chdir(tmp_path):
+        assert read_all(Path(name))[0].codec == "h264"
+
+
+def test_of_two_videos_the_default_one_plays(clips: Clips, tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(path), "w") as out:
+        for size in ((160, 90), (320, 180)):
+            stream = out.add_stream("ffv1", rate=25)
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            stream.disposition = av.stream.Disposition(size == (320, 180))  # 1 is "default"
+        for stream in out.streams.video:
+            out.mux(stream.encode(av.VideoFrame(stream.width, stream.height, "yuv420p")))
+            out.mux(stream.encode())
+    assert read_all(path)[0].width == 320
+
+
+def test_opening_can_be_abandoned(clips: Clips) -> None:
+    with pytest.raises(Interrupted):
+        open_source(str(clips.get(SMALL)), SourceOptions(), lambda: True)
 
 
 def test_the_content_decides_not_the_name(clips: Clips, tmp_path: Path) -> None:
