@@ -63,7 +63,8 @@ class RecordMap:
 
     mpv's time 0 is ``origin`` on the source's clock, and the file must start there. Grid frames
     before it are left out. When the source begins later, indices below 0 show its first frame
-    early; the first record is put at time 0 even if the grid has no point there.
+    early. The first record is put at time 0 even if the grid has no point there: its frame comes
+    less than one step early.
 
     Args:
         grid: the output grid on the source's clock.
@@ -75,13 +76,12 @@ class RecordMap:
         self.grid = grid
         self.origin = origin
         self.first_index = grid.first_at_or_after(origin)
-        self._lead = 1 if grid.pts(self.first_index) > origin else 0
         last = max(self.first_index, grid.first_at_or_after(end) - 1)
-        self.num_records = last - self.first_index + 1 + self._lead
+        self.num_records = last - self.first_index + 1
 
     def index(self, record: int) -> int:
         """Grid index shown by a record."""
-        return self.first_index + max(0, record - self._lead)
+        return self.first_index + record
 
     def times_us(self) -> Sequence[int]:
         """Start of every record on the player's clock, microseconds."""
@@ -90,9 +90,8 @@ class RecordMap:
         under = step.denominator * start.denominator
         first = start.numerator * step.denominator * 2_000_000
         each = step.numerator * start.denominator * 2_000_000
-        count = self.num_records - self._lead
-        times = [(first + k * each + under) // (2 * under) for k in range(count)]
-        return [0, *times] if self._lead else times
+        later = range(1, self.num_records)
+        return [0, *((first + k * each + under) // (2 * under) for k in later)]
 
     def seconds(self, index: int) -> float:
         """A grid index on the player's clock."""
@@ -107,7 +106,6 @@ class FrameStream:
         mkv: the bytes around the frames.
         records: which frame stands in which record.
         playhead: where the player is; told of every restart.
-        on_close: called once after ``close``.
         clock: seconds, monotonic.
     """
 
@@ -135,6 +133,8 @@ class FrameStream:
         """Grid index the feed gives next; None before the first restart."""
         self._is_cancelled = threading.Event()
         self._is_kicked = threading.Event()
+        self._stale_index: int | None = None
+        """Grid index that the frame in hand stands in for, after a kick."""
         self.blocked_on: float | None = None
         """Player time of the frame a read waits for right now."""
         self.num_asked = 0
@@ -155,6 +155,7 @@ class FrameStream:
         """Set the read position, clamped to the file."""
         self._position = min(max(offset, 0), self._mkv.size)
         self._is_kicked.clear()
+        self._stale_index = None
         return self._position
 
     def read_into(self, address: int, num_bytes: int) -> int:
@@ -202,7 +203,7 @@ class FrameStream:
         """The frame ``index``: the one in hand, or the next of the feed, restarted if it is not
         the next.
         """
-        if self._frame is not None and self._frame.index == index:
+        if self._frame is not None and index in (self._frame.index, self._stale_index):
             return self._frame
         if not may_wait:
             return None
@@ -217,11 +218,16 @@ class FrameStream:
             frame = self._wait(index, is_restart=is_restart)
         finally:
             self.blocked_on = None
+        self._stale_index = None
         if frame is not None:
             self._frame = frame
             self._next_index = index + 1
         elif self._is_kicked.is_set() and not self._is_cancelled.is_set():
-            return self._frame  # mpv discards what a kicked read gives: any picture ends it at once
+            # mpv discards what a kicked read gives, so any picture will do. For this record alone:
+            # should no seek follow, the next read asks for its own frame again.
+            self._is_kicked.clear()
+            self._stale_index = index
+            return self._frame
         return frame
 
     def _wait(self, index: int, *, is_restart: bool) -> OutputFrame | None:

@@ -1,0 +1,434 @@
+"""The virtual file as mpv's demuxer thread reads it: bytes, restarts, kicks, pacing, endings."""
+
+from __future__ import annotations
+
+import ctypes
+from concurrent.futures import Future, ThreadPoolExecutor
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import pytest
+from fakes import PATIENCE, FakeClock, FakeFeed, FakePlayhead, stream_info
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtvfi.errors import DecodeError
+from rtvfi.frame import Kind, OutputFrame
+from rtvfi.stream.matroska import VirtualMkv
+from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.rates import Grid
+from rtvfi.stream.serve import AHEAD_SECONDS, FrameStream, RecordMap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INFO = stream_info()
+RATE = Fraction(24)
+NUM_FRAMES = 6
+
+
+class Opened:
+    """A virtual file of ``num_frames`` over a fake feed, the first frame ``start`` late."""
+
+    def __init__(
+        self,
+        num_frames: int = NUM_FRAMES,
+        *,
+        start: Fraction = Fraction(0),
+        ready: int | None = None,
+        playhead: Playhead | None = None,
+    ) -> None:
+        self.playhead = playhead or FakePlayhead()
+        self.clock = FakeClock()
+        grid = Grid(start, 1 / RATE)
+        self.records = RecordMap(grid, Fraction(0), start + num_frames / RATE)
+        first = self.records.first_index
+        self.feed = FakeFeed(INFO, range(first, first + self.records.num_records), ready)
+        self.mkv = VirtualMkv(INFO, self.records.times_us(), grid.step, "test")
+        self.stream = FrameStream(self.feed, self.mkv, self.records, self.playhead, self.clock)
+
+    def read(self, num_bytes: int) -> bytes:
+        buffer = ctypes.create_string_buffer(num_bytes)
+        count = self.stream.read_into(ctypes.addressof(buffer), num_bytes)
+        return buffer.raw[:count]
+
+    def record(self, record: int) -> bytes:
+        """What a record should be."""
+        frame = self.feed.frames[self.records.index(record)]
+        return self.mkv.prefix(record) + frame.payload.tobytes()
+
+    def whole(self) -> bytes:
+        """What the file should be."""
+        records = [self.record(i) for i in range(self.mkv.num_records)]
+        return self.mkv.header + b"".join(records)
+
+    def go_to(self, record: int) -> None:
+        self.stream.seek(self.mkv.offset_of(record))
+
+    def read_record(self) -> bytes:
+        """The rest of the record at the position, in as many reads as it takes."""
+        piece = self.read(self.mkv.record_bytes)
+        while piece and len(piece) < self.mkv.record_bytes:
+            more = self.read(self.mkv.record_bytes - len(piece))
+            if not more:
+                break
+            piece += more
+        return piece
+
+
+# --- which frame stands in which record ------------------------------------------------------
+
+
+def records(start: Fraction, origin: Fraction = Fraction(0), length: int = 10) -> RecordMap:
+    return RecordMap(Grid(start, 1 / RATE), origin, start + length / RATE)
+
+
+def test_a_stream_that_starts_at_zero_is_mapped_one_to_one() -> None:
+    made = records(Fraction(0))
+    assert [made.index(i) for i in range(made.num_records)] == list(range(10))
+
+
+def test_a_late_first_frame_fills_the_grid_before_it() -> None:
+    made = records(Fraction(1, 4))
+    assert made.num_records == 6 + 10
+    assert made.index(0) == -6
+    assert list(made.times_us())[5:8] == [208_333, 250_000, 291_667]
+
+
+def test_frames_before_zero_are_left_out() -> None:
+    made = records(Fraction(-1, 8))
+    assert made.num_records == 7
+    assert made.index(0) == 3
+
+
+def test_the_first_record_starts_at_zero_between_two_points_of_the_grid() -> None:
+    made = records(Fraction(-1, 48))
+    assert [made.index(i) for i in range(2)] == [1, 2]
+    assert list(made.times_us())[:3] == [0, 62_500, 104_167]
+
+
+def test_no_frame_starts_at_the_end_or_later() -> None:
+    grid = Grid(Fraction(0), 1 / RATE)
+    assert RecordMap(grid, Fraction(0), Fraction(10, 24)).num_records == 10
+    assert RecordMap(grid, Fraction(0), Fraction(10, 24) + Fraction(1, 10**9)).num_records == 11
+
+
+def test_a_stream_of_no_length_has_a_record() -> None:
+    assert records(Fraction(0), length=0).num_records == 1
+
+
+@given(
+    start=st.fractions(-2, 2),
+    origin=st.fractions(-2, 2),
+    rate=st.sampled_from([RATE, Fraction(48000, 1001), Fraction(60), Fraction(7001, 146)]),
+    length=st.integers(1, 200),
+)
+def test_record_times_are_exact_microseconds(
+    start: Fraction, origin: Fraction, rate: Fraction, length: int
+) -> None:
+    grid = Grid(start, 1 / rate)
+    made = RecordMap(grid, origin, start + length / rate)
+    times = made.times_us()
+    assert len(times) == made.num_records
+    assert times[0] == 0
+    for record in range(1, made.num_records):
+        exact = (grid.pts(made.index(record)) - origin) * 10**6
+        assert -Fraction(1, 2) < times[record] - exact <= Fraction(1, 2)
+        assert times[record] > times[record - 1]
+    assert 0 <= grid.pts(made.index(0)) - origin < grid.step
+
+
+# --- bytes -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(chunks=st.lists(st.integers(1, 2000), min_size=1), start=st.sampled_from([0, 1]))
+def test_any_chunking_gives_the_same_bytes(chunks: list[int], start: int) -> None:
+    opened = Opened(start=Fraction(start, 3))
+    got = b""
+    for turn in range(100_000):
+        piece = opened.read(chunks[turn % len(chunks)])
+        if not piece:
+            break
+        got += piece
+    assert got == opened.whole()
+    assert opened.feed.seeks == [opened.records.first_index]
+
+
+@settings(deadline=None)
+@given(jumps=st.lists(st.tuples(st.floats(0, 1.1), st.integers(1, 3000)), max_size=12))
+def test_seeks_and_reads_give_the_bytes_that_stand_there(jumps: list[tuple[float, int]]) -> None:
+    opened = Opened()
+    whole = opened.whole()
+    for part, count in jumps:
+        place = opened.stream.seek(int(part * len(whole)))
+        assert place == min(int(part * len(whole)), len(whole))
+        piece = opened.read(count)
+        assert piece == whole[place : place + len(piece)]
+        assert piece or place == len(whole)
+
+
+def test_the_size_is_that_of_the_whole_file() -> None:
+    opened = Opened()
+    assert opened.stream.size == len(opened.whole())
+
+
+def test_a_position_before_the_file_is_its_start() -> None:
+    assert Opened().stream.seek(-5) == 0
+
+
+def test_the_header_needs_no_frame() -> None:
+    opened = Opened(ready=0)
+    assert opened.read(1 << 20) == opened.mkv.header
+    assert opened.feed.seeks == []
+
+
+def test_a_read_gives_what_is_at_hand_rather_than_wait_for_the_next_frame() -> None:
+    opened = Opened(ready=1)
+    opened.go_to(0)
+    assert opened.read(1 << 20) == opened.record(0)
+
+
+def test_asked_records_and_copied_pictures_are_counted() -> None:
+    opened = Opened()
+    while opened.read(500):
+        pass
+    assert opened.stream.num_asked == NUM_FRAMES
+    assert len(opened.stream.serve_ms) == NUM_FRAMES
+
+
+def test_the_first_interpolated_frame_is_noted() -> None:
+    opened = Opened()
+    made = opened.feed.frames[1]
+    opened.feed.frames[1] = OutputFrame(made.payload, 1, made.pts, Kind.SYNTHETIC)
+    opened.go_to(0)
+    opened.read_record()
+    assert opened.stream.first_synthetic_at is None
+    opened.clock.advance(7.0)
+    opened.read_record()
+    opened.clock.advance(7.0)
+    opened.read_record()
+    assert opened.stream.first_synthetic_at == 7.0
+
+
+# --- restarts --------------------------------------------------------------------------------
+
+
+def test_a_seek_costs_one_restart() -> None:
+    opened = Opened()
+    opened.go_to(1)
+    opened.read_record()
+    opened.go_to(4)
+    assert opened.read_record() == opened.record(4)
+    assert opened.feed.seeks == [1, 4]
+
+
+def test_thirty_queued_seeks_cost_one_restart() -> None:
+    opened = Opened(40)
+    for record in range(30):
+        opened.go_to(record)
+    assert opened.read_record() == opened.record(29)
+    assert opened.feed.seeks == [29]
+    assert opened.stream.num_restarts == 1
+
+
+def test_a_seek_to_where_reading_goes_on_costs_nothing() -> None:
+    opened = Opened()
+    opened.go_to(1)
+    opened.read_record()
+    opened.go_to(1)  # the frame in hand
+    opened.read_record()
+    opened.go_to(2)  # the next one
+    opened.read_record()
+    assert opened.feed.seeks == [1]
+
+
+def test_the_playhead_stands_at_the_target_while_a_seek_is_under_way() -> None:
+    playhead = Playhead(FakeClock())
+    playhead.report(0.0)
+    opened = Opened(240, playhead=playhead)
+    opened.go_to(120)
+    held: list[float | None] = []
+    opened.feed.on_prime = lambda _: held.append(playhead.now())
+    opened.read_record()
+    assert held == [5.0]
+    assert not playhead.is_held
+
+
+def test_playback_waits_for_a_stock_of_frames_but_not_for_ever() -> None:
+    opened = Opened()
+    opened.feed.is_primed = False
+    opened.feed.on_prime = lambda _: opened.clock.advance(0.1)
+    opened.go_to(0)
+    assert opened.read_record() == opened.record(0)
+    assert opened.clock.now == pytest.approx(0.3)
+
+
+def test_only_a_restart_waits_for_a_stock_of_frames() -> None:
+    opened = Opened()
+    asked: list[float] = []
+    opened.feed.on_prime = asked.append
+    while opened.read(4000):
+        pass
+    assert len(asked) == 1
+
+
+def test_a_feed_that_gives_another_frame_is_found_out() -> None:
+    opened = Opened()
+    opened.feed.frames[0] = opened.feed.frames[3]
+    opened.go_to(0)
+    with pytest.raises(RuntimeError, match="wanted frame 0, the feed gave 3"):
+        opened.read(100)
+
+
+# --- a second thread -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1, "mpv-demuxer") as pool:
+        yield pool
+
+
+def blocked(opened: Opened, pool: ThreadPoolExecutor, record: int) -> Future[bytes]:
+    """A read of ``record`` that waits for its frame."""
+    opened.go_to(record)
+    future = pool.submit(opened.read_record)
+    opened.feed.wait_asked()
+    return future
+
+
+def test_a_read_waits_for_its_frame(pool: ThreadPoolExecutor) -> None:
+    opened = Opened(ready=0)
+    read = blocked(opened, pool, 0)
+    opened.feed.wait_asked()
+    assert opened.stream.blocked_on == 0.0
+    opened.feed.provide(1)
+    assert read.result(PATIENCE) == opened.record(0)
+    assert opened.stream.blocked_on is None
+
+
+def test_cancel_ends_a_blocked_read(pool: ThreadPoolExecutor) -> None:
+    opened = Opened(ready=0)
+    read = blocked(opened, pool, 0)
+    opened.stream.cancel()
+    assert read.result(PATIENCE) == b""
+    assert opened.read(10) == b""
+
+
+def test_close_ends_a_blocked_read_and_stops_the_feed(pool: ThreadPoolExecutor) -> None:
+    opened = Opened(ready=0)
+    read = blocked(opened, pool, 0)
+    opened.stream.close()
+    assert opened.feed.num_stops == 1
+    assert read.result(PATIENCE) == b""
+
+
+def test_a_kick_ends_a_blocked_read_with_the_picture_in_hand(pool: ThreadPoolExecutor) -> None:
+    opened = Opened(48, ready=3)
+    opened.go_to(2)
+    opened.read_record()
+    read = blocked(opened, pool, 24)
+    opened.stream.kick(0.125)
+    stale = read.result(PATIENCE)
+    assert stale == opened.mkv.prefix(24) + opened.feed.frames[2].payload.tobytes()
+
+
+def test_a_kicked_stream_reads_the_target_of_the_seek(pool: ThreadPoolExecutor) -> None:
+    opened = Opened(48, ready=3)
+    opened.go_to(2)
+    opened.read_record()
+    read = blocked(opened, pool, 24)
+    opened.stream.kick(0.0)
+    read.result(PATIENCE)
+    opened.go_to(0)
+    assert opened.read_record() == opened.record(0)
+
+
+def test_a_kick_that_no_seek_follows_spoils_one_record_only(pool: ThreadPoolExecutor) -> None:
+    opened = Opened(48, ready=3)
+    opened.go_to(2)
+    opened.read_record()
+    read = blocked(opened, pool, 24)
+    opened.stream.kick(0.0)
+    read.result(PATIENCE)
+    opened.feed.provide(48)
+    assert opened.read_record() == opened.record(25)
+    assert opened.read_record() == opened.record(26)
+
+
+@pytest.mark.parametrize("target", [1.0, 1.6, 0.95])
+def test_a_read_that_waits_for_the_target_itself_is_not_kicked(
+    pool: ThreadPoolExecutor, target: float
+) -> None:
+    opened = Opened(48, ready=3)
+    opened.go_to(2)
+    opened.read_record()
+    read = blocked(opened, pool, 24)
+    opened.stream.kick(target)
+    opened.feed.wait_asked()
+    opened.feed.provide(48)
+    assert read.result(PATIENCE) == opened.record(24)
+
+
+def test_a_kick_without_a_blocked_read_is_nothing() -> None:
+    opened = Opened()
+    opened.go_to(0)
+    opened.read_record()
+    opened.stream.kick(100.0)
+    assert opened.read_record() == opened.record(1)
+
+
+def test_a_frame_is_not_handed_out_long_before_it_is_due(pool: ThreadPoolExecutor) -> None:
+    playhead = FakePlayhead(0.0)
+    opened = Opened(120, playhead=playhead)
+    opened.go_to(48)  # due at 2 s
+    read = pool.submit(opened.read_record)
+    playhead.wait_asked(3)
+    playhead.move(2.0 - AHEAD_SECONDS - 0.01)
+    playhead.wait_asked(2)
+    assert opened.feed.num_reads == 0
+    playhead.move(2.0 - AHEAD_SECONDS)
+    assert read.result(PATIENCE) == opened.record(48)
+
+
+def test_cancel_ends_a_read_held_back_by_pacing(pool: ThreadPoolExecutor) -> None:
+    playhead = FakePlayhead(None)
+    opened = Opened(120, playhead=playhead)
+    opened.go_to(48)
+    read = pool.submit(opened.read_record)
+    playhead.wait_asked(2)
+    opened.stream.cancel()
+    assert read.result(PATIENCE) == b""
+
+
+# --- the end ---------------------------------------------------------------------------------
+
+
+def test_a_stream_shorter_than_planned_ends_between_records() -> None:
+    opened = Opened()
+    whole = opened.whole()
+    del opened.feed.frames[4]
+    got = b""
+    while piece := opened.read(700):
+        got += piece
+    assert got == whole[: opened.mkv.offset_of(4)]
+    assert opened.read(700) == b""
+
+
+def test_after_the_end_a_seek_back_reads_on() -> None:
+    opened = Opened()
+    opened.stream.seek(opened.stream.size)
+    assert opened.read(100) == b""
+    opened.go_to(1)
+    assert opened.read_record() == opened.record(1)
+
+
+def test_an_error_of_the_feed_comes_after_the_frames_before_it() -> None:
+    opened = Opened()
+    del opened.feed.frames[5]
+    opened.feed.error = DecodeError("broken")
+    opened.go_to(4)
+    assert opened.read_record() == opened.record(4)
+    with pytest.raises(DecodeError, match="broken"):
+        opened.read(100)
