@@ -174,15 +174,15 @@ class _Walk:
     def step(self, i: int) -> None:
         """Run block ``i`` and take its increments in."""
         y, factor = self._ask(i)
-        increment = enlarge(y[:, :4].float(), factor) * factor
+        increment = _full_size(y, factor)
         if i == 1 and self._must_restart(increment):
             self._restart()
             y, factor = self._ask(i)
-            increment = enlarge(y[:, :4].float(), factor) * factor
+            increment = _full_size(y, factor)
         self._take(y, increment, factor)
 
     def _take(self, y: Tensor, increment: Tensor, factor: float) -> None:
-        self.flow = increment if self.flow is None else self.flow + increment
+        self.flow = increment if self.flow is None else self.flow.add_(increment)
         if not self.net.shape.adds_masks:
             self.masks.clear()
         self.masks.append((y[:, 4:5], factor))
@@ -224,7 +224,7 @@ class _Walk:
             rest.append(shrink(self.flow, scale) / scale)
             return fetched[0], fetched[1], t, rest
         flow = centres(self.flow, int(scale))
-        rest.append(functional.avg_pool2d(flow, 2) / scale)
+        rest.append(shrink(flow, 2) / scale)
         a, b = (
             backwarp_centres(stack.expand(len(flow), -1, -1, -1), part, int(scale))
             for stack, part in zip(self.stacks, (flow[:, :2], flow[:, 2:]), strict=True)
@@ -261,7 +261,12 @@ class _Walk:
         self.flow, self.feedback = None, None
         self.masks.clear()
         y, factor = self._ask(0, ensemble=False)
-        self._take(y, enlarge(y[:, :4].float(), factor) * factor, factor)
+        self._take(y, _full_size(y, factor), factor)
+
+
+def _full_size(y: Tensor, factor: float) -> Tensor:
+    """The flow of a block's output at full size, in full-size pixels, float32."""
+    return enlarge(y[:, :4].float() * factor, factor)
 
 
 def _exchanged(flow: Tensor) -> Tensor:
