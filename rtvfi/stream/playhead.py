@@ -1,10 +1,11 @@
-"""Where the player is: what it shows now on its own clock, estimated between its reports. Pure."""
+"""Where the player is: what it shows now on its own clock, estimated between its reports."""
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,8 @@ class _State:
 
 
 class Playhead:
-    """Written by the player's event thread, read by the compute and demuxer threads.
+    """Written by the player's event thread and by the demuxer thread (``hold``, ``first_frame``),
+    read by the compute and demuxer threads.
 
     The whole state is one immutable value, replaced in one assignment, so readers need no lock.
 
@@ -38,37 +40,41 @@ class Playhead:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._state = _State()
+        self._writing = threading.RLock()
 
     def report(self, position: float | None) -> None:
         """The player says what time it shows."""
-        self._state = replace(self._state, position=position, stamp=self._clock())
+        self._change(position=position, stamp=self._clock())
 
     def set_speed(self, speed: float) -> None:
         """Playback speed; the time up to now counts at the old one."""
-        self._settle()
-        self._state = replace(self._state, speed=speed)
+        with self._writing:
+            self._settle()
+            self._change(speed=speed)
 
     def set_running(self, is_running: bool) -> None:
         """Whether the player's time passes (not paused, not waiting for a frame)."""
-        self._settle()
-        self._state = replace(self._state, is_running=is_running)
+        with self._writing:
+            self._settle()
+            self._change(is_running=is_running)
 
     def set_late(self, seconds: float) -> None:
         """How far the shown picture is behind the sound; 0 when in step."""
-        self._state = replace(self._state, late=max(0.0, seconds))
+        self._change(late=max(0.0, seconds))
 
     def hold(self, position: float) -> None:
         """A seek was asked: until its playback starts, ``position`` is where the player is."""
-        self._state = replace(self._state, held=position, held_until=None)
+        self._change(held=position, held_until=None)
 
     def first_frame(self) -> None:
         """The first frame after a seek was handed over; the hold ends within a second."""
-        if self._state.held is not None and self._state.held_until is None:
-            self._state = replace(self._state, held_until=self._clock() + HOLD_SECONDS)
+        with self._writing:
+            if self.is_held:
+                self._change(held_until=self._clock() + HOLD_SECONDS)
 
     def restarted(self) -> None:
         """The player says that playback started after a seek."""
-        self._state = replace(self._state, held=None, held_until=None)
+        self._change(held=None, held_until=None)
 
     @property
     def is_held(self) -> bool:
@@ -83,16 +89,22 @@ class Playhead:
             return state.held
         if state.position is None:
             return None
-        passed = (clock - state.stamp) * state.speed if state.is_running else 0.0
-        return state.position + state.late + passed
+        return state.position + state.late + _passed(state, clock)
 
     def _settle(self) -> None:
         """Fold the time since the last report into the position, so that a change of pace starts
         now.
         """
         state = self._state
-        if state.position is None:
-            return
-        clock = self._clock()
-        passed = (clock - state.stamp) * state.speed if state.is_running else 0.0
-        self._state = replace(state, position=state.position + passed, stamp=clock)
+        if state.position is not None:
+            clock = self._clock()
+            self._change(position=state.position + _passed(state, clock), stamp=clock)
+
+    def _change(self, **fields: Any) -> None:
+        with self._writing:
+            self._state = replace(self._state, **fields)
+
+
+def _passed(state: _State, clock: float) -> float:
+    """Seconds of the player's time since its last report."""
+    return (clock - state.stamp) * state.speed if state.is_running else 0.0
