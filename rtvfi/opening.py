@@ -1,0 +1,113 @@
+"""From a path to a viewing: opens sources ahead of time and keeps count of what still runs."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from rtvfi.errors import OpenError, RtvfiError
+from rtvfi.playlist import is_address
+from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
+from rtvfi.stream.rates import parse_rate
+
+if TYPE_CHECKING:
+    from rtvfi.config import PlayOptions
+    from rtvfi.frame import StreamInfo
+    from rtvfi.stream.pipeline import Pipeline
+    from rtvfi.stream.playhead import Playhead
+
+
+class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
+    """The file plays as it is; the message says why."""
+
+
+class Opener:
+    """Opens files for one player.
+
+    Args:
+        options: how.
+        playhead: of the player.
+    """
+
+    def __init__(self, options: PlayOptions, playhead: Playhead) -> None:
+        self._options = options
+        self._playhead = playhead
+        self._prefetched: tuple[str, Pipeline] | None = None
+        self._pipelines: list[Pipeline] = []
+        """Those whose threads may still run."""
+
+    def prefetch(self, files: tuple[str, ...]) -> None:
+        """Open the first file while mpv starts; if it is bad and alone, no window is needed.
+
+        Raises:
+            SourceError: the only file holds no picture.
+            DeviceError: the named decoder cannot be had.
+        """
+        first = files[0]
+        if is_address(first):
+            return
+        pipeline = self._new_pipeline(first)
+        try:
+            pipeline.open()
+        except OpenError:
+            pipeline.close()
+            if len(files) == 1:
+                raise
+            return  # mpv meets it in its turn, and it is said then
+        except RtvfiError:
+            pipeline.close()
+            raise
+        self._prefetched = (first, pipeline)
+
+    def view(self, path: str, rate: str, player: Any) -> Viewing:
+        """Open a file on the wanted grid, on the clock of the player that has it loaded.
+
+        Raises:
+            NothingToDo: the rate is reached already, or the length is unknown.
+            SourceError: it cannot be decoded.
+        """
+        pipeline = self._take(path)
+        try:
+            info = pipeline.open()
+            place = _place(info, rate, player)
+            return view(pipeline, path, info, self._options.stream, place, self._playhead)
+        except BaseException:
+            pipeline.stop()
+            raise
+
+    def stop(self, deadline: float) -> None:
+        """End everything; wait until ``deadline`` (monotonic) at most."""
+        for pipeline in self._pipelines:
+            pipeline.stop()
+        for pipeline in self._pipelines:
+            pipeline.close(max(0.0, deadline - time.monotonic()))
+
+    def _take(self, path: str) -> Pipeline:
+        prefetched, self._prefetched = self._prefetched, None
+        if prefetched is not None:
+            if prefetched[0] == path:
+                return prefetched[1]
+            prefetched[1].stop()
+        return self._new_pipeline(path)
+
+    def _new_pipeline(self, path: str) -> Pipeline:
+        options = self._options
+        pipeline = pipeline_for(path, options.source, options.stream, self._playhead)
+        self._pipelines = [*(p for p in self._pipelines if p.is_running), pipeline]
+        return pipeline
+
+
+def _place(info: StreamInfo, rate: str, player: Any) -> Place:
+    """Where the file stands on mpv's clock."""
+    target = target_rate(parse_rate(rate), info, player.display_fps)
+    if target <= info.source_rate:
+        raise NothingToDo(f"{float(info.source_rate):.5g} fps already: it plays as it is")
+    # The player's figure may be rounded down: a second too long shows the last frame, one too short
+    # would lose it.
+    length = info.duration or (player.duration and Fraction(player.duration) + 1)
+    if not length:
+        raise NothingToDo("length unknown: it plays as it is")
+    start = player.demuxer_start_time or 0.0
+    origin = Fraction(round(start * 1_000_000), 1_000_000)
+    return Place(target, origin, length)

@@ -1,0 +1,100 @@
+"""Our track beside the original inside one mpv: offering it, choosing between the two, turning
+it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import OpenError
+from rtvfi.libmpv import StreamProtocol
+
+if TYPE_CHECKING:
+    from rtvfi.session import Viewing
+
+SCHEME: Final = "rtvfi"
+
+
+class Tracks:
+    """The video tracks of the file mpv plays now.
+
+    Args:
+        player: a python-mpv ``MPV``.
+    """
+
+    def __init__(self, player: Any) -> None:
+        self._mpv = player
+        self._offered: dict[str, Viewing] = {}
+        """Viewings by the URI mpv will open."""
+        self._numbers = itertools.count(1)
+        self._protocol = StreamProtocol(player, SCHEME, lambda uri: self._offered.pop(uri).stream)
+        self._ours: int | None = None
+        self._original: int | None = None
+        self._rotation = 0
+        """Degrees that our pictures need and mpv gives the original by itself."""
+        self._own_rotation: int | None = None
+        """The user's video-rotate, to which a file's is added."""
+
+    def begin(self, path: str) -> bool:
+        """A file is about to play: find its picture.
+
+        Returns:
+            Whether a track of ours belongs beside it.
+
+        Raises:
+            OpenError: it has no picture.
+        """
+        self._ours = None
+        videos = [
+            track
+            for track in self._mpv.track_list
+            if track["type"] == "video" and not track.get("albumart") and not track.get("image")
+        ]
+        if not videos:
+            raise OpenError(f'"{path}" holds no video', "rtvfi plays video files")
+        # The one mpv would take, and the source takes too.
+        self._original = next((t for t in videos if t.get("default")), videos[0])["id"]
+        is_free = self._mpv["vid"] in ("auto", True)  # else the user chose a track, or none
+        return is_free and Path(path).is_file()
+
+    def offer(self, viewing: Viewing) -> int | None:
+        """Add the track of a viewing to the file.
+
+        Returns:
+            The number of our track before it, which can be removed once it is not shown.
+        """
+        player = self._mpv
+        uri = f"{SCHEME}://{next(self._numbers)}"
+        self._offered[uri] = viewing
+        # A back buffer of raw frames is useless, and a kicked read relies on seeks that reach us.
+        player.file_local["demuxer-seekable-cache"] = "no"
+        player.command("video-add", uri, "auto", "Interpolated")
+        before, self._ours = self._ours, self._number_of(uri)
+        self._rotation = viewing.info.rotation
+        return before
+
+    def _number_of(self, uri: str) -> int:
+        tracks = self._mpv.track_list
+        return next(int(t["id"]) for t in tracks if t.get("external-filename") == uri)
+
+    def choose(self, *, ours: bool, is_playing: bool = True) -> None:
+        """Show our track or the original; before playback it is set for the coming file only."""
+        if self._ours is None:
+            return
+        number = self._ours if ours else self._original
+        if is_playing:
+            self._mpv.vid = number
+        elif ours:
+            self._mpv.file_local["vid"] = number
+        if self._rotation:
+            if self._own_rotation is None:
+                self._own_rotation = int(self._mpv["video-rotate"] or 0)
+            turn = self._own_rotation + (self._rotation if ours else 0)
+            self._mpv.file_local["video-rotate"] = turn % 360
+
+    def remove(self, number: int | None) -> None:
+        """Take away a track of ours that is not shown any more."""
+        if number is not None:
+            self._mpv.command("video-remove", number)

@@ -1,0 +1,97 @@
+"""What mpv says of itself while it plays: for the playhead, for the report, for the reads under
+way.
+
+Handlers run on python-mpv's event thread: nothing here waits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtvfi.report import Report
+    from rtvfi.session import Viewing
+    from rtvfi.stream.playhead import Playhead
+
+
+class Watch:
+    """Keeps playhead and report up to date.
+
+    Args:
+        player: a python-mpv ``MPV``.
+        playhead: told of every change of mpv's clock.
+        report: gets A/V sync, drops, seeks and the time of the first picture.
+        shown: the viewing on screen, None while the original is shown.
+    """
+
+    def __init__(
+        self, player: Any, playhead: Playhead, report: Report, shown: Callable[[], Viewing | None]
+    ) -> None:
+        self._mpv = player
+        self._playhead = playhead
+        self._report = report
+        self._shown = shown
+        self._seek: tuple[float, float] | None = None
+        """Target and clock of the seek under way."""
+        self._num_drops = 0
+        observe = player.observe_property
+        observe("time-pos", lambda _, seconds: playhead.report(seconds))
+        observe("speed", lambda _, speed: playhead.set_speed(speed or 1.0))
+        observe("core-idle", lambda _, is_idle: playhead.set_running(is_idle is False))
+        observe("avsync", lambda _, seconds: self._on_avsync(seconds))
+        observe("frame-drop-count", lambda _, count: self._on_drops(count or 0))
+        player.event_callback("seek")(lambda _: self._on_seek())
+
+    def end_file(self) -> None:
+        """The file is over; a seek under way will not be answered."""
+        self._seek = None
+
+    def playback_restart(self) -> bool:
+        """Playback begins.
+
+        Returns:
+            Whether it is the end of a seek, and not a file's first picture.
+        """
+        self._playhead.restarted()
+        if self._report.first_picture_ms is None:
+            self._report.first_picture_ms = process_age_ms()
+        if self._seek is None:
+            return False
+        target, began = self._seek
+        self._seek = None
+        latency = round((time.monotonic() - began) * 1e3, 1)
+        self._report.seeks.append({"target": round(target, 3), "latency_ms": latency})
+        return True
+
+    def _on_avsync(self, seconds: float | None) -> None:
+        if seconds is None:
+            return
+        self._playhead.set_late(seconds)
+        if self._seek is None and self._shown() is not None:
+            self._report.avsync_ms.append(abs(seconds) * 1e3)
+
+    def _on_drops(self, count: int) -> None:
+        """mpv counts per file and starts again at 0."""
+        self._report.drops += max(0, count - self._num_drops)
+        self._num_drops = count
+
+    def _on_seek(self) -> None:
+        target = self._mpv.time_pos
+        if target is None:
+            return
+        self._seek = (target, time.monotonic())
+        viewing = self._shown()
+        if viewing is not None:
+            viewing.stream.kick(target)
+
+
+def process_age_ms() -> float:
+    """Milliseconds since this process was started, interpreter start included (Linux)."""
+    fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1e3
