@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 import numpy as np
+from av.stream import Disposition
 from barcode import draw_code, read_code, strip_rows
 
 if TYPE_CHECKING:
@@ -270,6 +271,7 @@ def write_clip(path: Path, spec: ClipSpec) -> None:
         if spec.subtitles:
             with av.open(io.BytesIO(_ass(spec)), "r", format="ass") as lines:
                 text = out.add_stream_from_template(lines.streams.subtitles[0])
+                text.disposition = Disposition.default
                 for packet in lines.demux():
                     if packet.size:
                         packet.stream = text

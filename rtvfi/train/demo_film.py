@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -135,6 +136,7 @@ def write_film(path: str, pictures: Iterable[NDArray[np.float32]], cut: int) -> 
         for packet in packets:
             packet.stream = text
         text.metadata["language"] = audio.metadata["language"] = "eng"
+        text.disposition = Disposition.default  # players show no other subtitles unasked
         out.metadata["title"] = "Between two drawings"
         packets.extend(_video(video, pictures))
         num_frames = sum(packet.stream is video for packet in packets)

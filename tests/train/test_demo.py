@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from rtvfi.data import data_path
 from rtvfi.train import demo
@@ -147,6 +148,7 @@ def test_the_file_holds_the_streams_promised() -> None:
     assert path.stat().st_size <= 2_000_000
     with av.open(str(path)) as source:
         assert [s.type for s in source.streams] == ["video", "audio", "subtitle"]
+        assert source.streams.subtitles[0].disposition & Disposition.default
         chapters = [
             (Fraction(c["start"]) * (c["time_base"] or 0), c["metadata"]["title"])
             for c in source.chapters()
