@@ -37,14 +37,15 @@ def estimate(changes: Iterable[bool]) -> int | None:
         changes: per frame, whether its picture differs from the one before. What comes before the
             first change and after the last one is left out: those runs are not whole.
     """
-    lengths: list[int] = []
-    length = 0
+    runs: list[int] = []
+    length: int | None = None
     for changed in changes:
         if changed:
-            lengths.append(length)
+            if length is not None and length <= _LONGEST_RUN:
+                runs.append(length)
             length = 0
-        length += bool(lengths)
-    runs = [n for n in lengths[1:] if n <= _LONGEST_RUN]
+        if length is not None:
+            length += 1
     counted = sum(runs)
     if counted < _ENOUGH:
         return None

@@ -38,7 +38,7 @@ class PtsRegulariser:
         self._tick = tick
         self._origins: list[Fraction] = [] if origin is None else [origin]
         self._origin = origin
-        self._number = -1
+        self._number = 0
         self._last_raw: Fraction | None = None
         self._last: Fraction | None = None
         self._since_irregular = _WINDOW
@@ -70,7 +70,6 @@ class PtsRegulariser:
         Origins stay, so that the same frame gets the same time however it was reached.
         """
         self._last_raw = self._last = None
-        self._number = -1
 
     def _place(self, raw: Fraction) -> Fraction | None:
         if self._last is None or self._last_raw is None:

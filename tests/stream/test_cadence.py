@@ -38,8 +38,23 @@ def test_an_estimate_is_one_to_four(flags: list[bool]) -> None:
     assert estimate(flags) in {None, 1, 2, 3, 4}
 
 
-def test_poses_are_not_cadence() -> None:
-    assert estimate(held(7, 60)) is None
+def runs(*lengths: int) -> list[bool]:
+    """Change flags of drawings held so long, one after the other, and the start of another."""
+    return [n == 0 for length in lengths for n in range(length)] + [True]
+
+
+def test_a_hold_of_six_counts_and_one_of_seven_is_a_pose() -> None:
+    assert estimate(runs(6, 6)) == 4
+    assert estimate(runs(7, 7, 7)) is None
+
+
+def test_twelve_counted_frames_are_enough() -> None:
+    assert estimate(runs(2, 2, 2, 2, 2, 2)) == 2
+    assert estimate(runs(2, 2, 2, 2, 2, 1)) is None
+
+
+def test_a_run_whose_start_was_not_seen_does_not_count() -> None:
+    assert estimate([False] * 3 + runs(2, 2, 2, 2, 2)) is None
 
 
 @pytest.mark.parametrize(
@@ -77,6 +92,15 @@ def test_inside_a_scene_it_rises_after_twelve_frames_that_agree() -> None:
     found = follow(CadenceEstimator(), held(3, 60))
     known = next(n for n in range(60) if estimate(held(3, n + 1)) == 3)
     assert found.index(3) == known + 11
+
+
+def test_frames_that_disagree_with_each_other_raise_nothing() -> None:
+    flags = [bool(int(c)) for c in ("1000" + "100" * 9) * 3]
+    raw = [estimate(flags[max(0, n - 47) : n + 1]) for n in range(len(flags))]
+    found = follow(CadenceEstimator(), flags)
+    rise = next(n for n, cadence in enumerate(found) if cadence != 2)
+    assert raw[rise - 11 : rise + 1] == [found[rise]] * 12
+    assert 4 in raw[: rise - 11]
 
 
 def test_inside_a_scene_it_falls_after_twenty_four() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,11 @@ def test_a_seek_changes_no_stamp_of_a_constant_stream(
             assert regulariser.push(rounded(origin + n / rate)) == origin + n / rate
 
 
-@given(st.lists(st.integers(0, 400), max_size=60), rates)
-def test_stamps_rise_strictly_and_stay_within_a_tick(ticks: list[int], rate: Fraction) -> None:
+@given(st.lists(st.integers(-3, 3) | st.integers(-50, 100), max_size=60), rates)
+def test_stamps_rise_strictly_and_stay_within_a_tick(steps: list[int], rate: Fraction) -> None:
     regulariser = PtsRegulariser(rate, MS)
     last = None
-    for tick in ticks:
+    for tick in accumulate(steps):
         stamp = regulariser.push(tick * MS)
         if stamp is None:
             assert last is not None
@@ -84,6 +85,27 @@ def test_a_seek_back_over_a_hiccup_gives_the_same_stamps() -> None:
     for start in range(len(raw)):
         regulariser.reset()
         assert [regulariser.push(r) for r in raw[start:]] == first[start:]
+
+
+def test_one_tick_off_is_rounding_and_more_is_not() -> None:
+    regulariser = PtsRegulariser(F(25), MS)
+    pushed = [regulariser.push(F(ms, 1000)) for ms in (0, 41, 79, 122)]
+    assert pushed == [0, F(40, 1000), F(80, 1000), F(122, 1000)]
+
+
+def test_a_frame_at_the_exact_time_of_the_last_one_is_dropped() -> None:
+    """Its raw stamp is later, but the last one's was rounded down."""
+    regulariser = PtsRegulariser(F(25), MS)
+    assert [regulariser.push(F(ms, 1000)) for ms in (0, 39, 40)] == [0, F(40, 1000), None]
+
+
+def test_a_seek_to_a_clock_that_rounding_moved_back_finds_it() -> None:
+    """The frame that started a clock is found again although its stamp reads a tick less now."""
+    regulariser = PtsRegulariser(F(25), MS)
+    for ms in (0, 40, 95, 135):
+        regulariser.push(F(ms, 1000))
+    regulariser.reset()
+    assert regulariser.push(F(94, 1000)) == F(95, 1000)
 
 
 def test_after_a_seek_an_earlier_stamp_is_welcome() -> None:

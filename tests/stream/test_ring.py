@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -26,17 +26,32 @@ def make(max_items: int = 2, max_bytes: int = 1000) -> Ring[int]:
 
 
 class Partner:
-    """A second thread whose calls the test can watch until they wait."""
+    """Calls in other threads that the test can watch until they wait.
+
+    The threads are daemons: one that a broken ring never wakes must not keep pytest from ending.
+    """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, "partner")
+        self._threads: list[threading.Thread] = []
         self._waits = threading.Semaphore(0)
 
     def close(self) -> None:
-        self._pool.shutdown()
+        for thread in self._threads:
+            thread.join(5)
+        assert not any(thread.is_alive() for thread in self._threads)
 
     def call(self, work: Callable[[], T]) -> Future[T]:
-        return self._pool.submit(work)
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - raised where the result is read
+                future.set_exception(error)
+
+        self._threads.append(threading.Thread(target=run, daemon=True))
+        self._threads[-1].start()
+        return future
 
     def call_until_waiting(self, ring: Ring[Any], work: Callable[[], T]) -> Future[T]:
         """Start ``work`` and return once it waits inside ``ring`` (the lock is free only then)."""
@@ -311,13 +326,11 @@ def test_a_depth_that_does_not_come_is_false() -> None:
 
 
 def test_every_waiting_reader_sees_the_end(partner: Partner) -> None:
-    other = Partner()
     ring = make()
     first = partner.call_until_waiting(ring, ring.get)
-    second = other.call_until_waiting(ring, ring.get)
+    second = partner.call_until_waiting(ring, ring.get)
     ring.finish()
     assert first.result() is second.result() is END
-    other.close()
 
 
 def test_two_threads_pass_everything_in_order(partner: Partner) -> None:
