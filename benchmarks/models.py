@@ -26,23 +26,26 @@ from rtvfi.models.rife import Rife
 from rtvfi.models.tuning import tune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from torch import Tensor
 
 SIZES = {"cpu": ((640, 384),), "cuda": ((1280, 720), (1920, 1080), (3840, 2160))}
 
 
-def random_state(group: str) -> dict[str, Tensor]:
-    """Random parameters that keep numbers alive and flows to a few pixels."""
+def random_state(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Random parameters that keep numbers alive through a deep network, and flows to few pixels."""
     generator = torch.Generator().manual_seed(5)
     state = {}
-    for key, shape in expected_parameters(SHAPES[group]).items():
-        fan_in = max(1, torch.Size(shape[1:]).numel()) if len(shape) > 1 else 1
-        gain = {"beta": 0.3, "bias": 0.05}.get(key.rsplit(".", 1)[-1], (2 / fan_in) ** 0.5)
-        if "lastconv" in key:
-            gain *= 0.05
-        state[key] = torch.randn(shape, generator=generator) * gain
+    for key, shape in shapes.items():
+        made = torch.randn(shape, generator=generator)
+        if key.endswith((".bias", ".beta")):
+            made *= 0.1
+        elif len(shape) == 1:
+            made = 0.2 * made.abs()  # slopes
+        else:
+            made *= (2 / torch.Size(shape[1:]).numel()) ** 0.5
+        state[key] = made * (0.2 if "lastconv" in key else 1)
     return state
 
 
@@ -59,7 +62,7 @@ def compare(group: str, width: int, height: int, device: torch.device, rounds: i
     """One row: milliseconds of ours and plain, ratio, largest difference of a pixel."""
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     info = MODELS[f"rife-{RIFE_GROUPS[group][0].split()[0]}"]
-    state = random_state(group)
+    state = random_state(expected_parameters(SHAPES[group]))
     ours = Rife(state, info, tune(device, dtype))
     plain = PlainRife({k: v.to(device, dtype) for k, v in state.items()}, group)
     generator = torch.Generator().manual_seed(7)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+import benchmarks.models
 from rtvfi.models import distil_drba, ifnet_shape
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ def constant_state(network: str, value: float = 0.01) -> dict[str, Tensor]:
     return {key: one.expand(shape) for key, shape in parameters_of(network).items()}
 
 
-def random_state(network: str, seed: int = 5) -> dict[str, Tensor]:
-    """Numbers that stay alive through a deep network."""
-    generator = torch.Generator().manual_seed(seed)
-    state = {}
-    for key, shape in parameters_of(network).items():
-        fan_in = max(1, torch.Size(shape[1:]).numel()) if len(shape) > 1 else 1
-        gain = {"beta": 0.3, "bias": 0.1}.get(key.rsplit(".", 1)[-1], (2 / fan_in) ** 0.5)
-        state[key] = torch.randn(shape, generator=generator) * gain
-    return state
+def random_state(network: str) -> dict[str, Tensor]:
+    """Numbers that stay alive through a deep network, and move pictures by a few pixels."""
+    return benchmarks.models.random_state(parameters_of(network))
