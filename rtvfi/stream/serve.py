@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -34,6 +35,9 @@ else pull gigabytes.
 
 _TURN_SECONDS: Final = 0.02
 """Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
+
+_WOBBLE_SECONDS: Final = 0.02
+"""The estimated playhead may go back that little by itself."""
 
 
 class Feed(Protocol):
@@ -129,6 +133,8 @@ class FrameStream:
         self._clock = clock
         self._position = 0
         self._frame: OutputFrame | None = None
+        self._furthest = -math.inf
+        """Where the playhead has been since the last restart."""
         self._next_index: int | None = None
         """Grid index the feed gives next; None before the first restart."""
         self._is_cancelled = threading.Event()
@@ -212,6 +218,7 @@ class FrameStream:
             self._playhead.hold(self._records.seconds(index))
             self._feed.seek(index)
             self._next_index = index
+            self._furthest = -math.inf
             self.num_restarts += 1
         self.blocked_on = self._records.seconds(index)
         try:
@@ -237,8 +244,7 @@ class FrameStream:
             is_priming = is_restart and self._clock() < deadline
             if is_priming and not self._feed.wait_primed(_TURN_SECONDS):
                 continue
-            now = self._playhead.now()
-            if due > (now or 0.0) + AHEAD_SECONDS:
+            if due > self._ahead_of():
                 self._is_cancelled.wait(_TURN_SECONDS)
                 continue
             frame = self._feed.read(_TURN_SECONDS)
@@ -252,6 +258,17 @@ class FrameStream:
                     self.first_synthetic_at = self._clock()
                 return frame
         return None
+
+    def _ahead_of(self) -> float:
+        """Frames due until this time may be handed out.
+
+        The playhead of one run of reads only goes back when mpv was asked to seek and waits for
+        this very read; holding it back then would wait for ever. A kick may have come between
+        two reads.
+        """
+        now = self._playhead.now() or 0.0
+        self._furthest = max(self._furthest, now)
+        return math.inf if now < self._furthest - _WOBBLE_SECONDS else now + AHEAD_SECONDS
 
     def kick(self, target: float) -> None:
         """mpv was asked to go to ``target``: end a blocked read, unless it already waits for that

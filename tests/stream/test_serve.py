@@ -392,6 +392,19 @@ def test_a_frame_is_not_handed_out_long_before_it_is_due(pool: ThreadPoolExecuto
     assert read.result(PATIENCE) == opened.record(48)
 
 
+def test_a_playhead_that_goes_back_frees_a_read_held_back_by_pacing(
+    pool: ThreadPoolExecutor,
+) -> None:
+    playhead = FakePlayhead(0.3)
+    opened = Opened(120, playhead=playhead)
+    opened.go_to(48)
+    read = pool.submit(opened.read_record)
+    playhead.wait_asked(2)
+    assert opened.feed.num_reads == 0
+    playhead.move(0.0)
+    assert read.result(PATIENCE) == opened.record(48)
+
+
 def test_cancel_ends_a_read_held_back_by_pacing(pool: ThreadPoolExecutor) -> None:
     playhead = FakePlayhead(None)
     opened = Opened(120, playhead=playhead)
