@@ -11,90 +11,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import RtvfiError, SourceError
 from rtvfi.frame import END, EndOfStream, Kind, OutputFrame, SourceFrame
-from rtvfi.stream.batch import batches, nearest, stand_in
-from rtvfi.stream.cuts import CutDetector
-from rtvfi.stream.plan import Copy, ImageId, Mid, Planner
+from rtvfi.stream.compute import Compute, Executor, Lines, Meters, Start
 from rtvfi.stream.ring import Aborted, Ring
 from rtvfi.stream.source import FrameSource, Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from fractions import Fraction
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Mapping
 
     from rtvfi.frame import StreamInfo
-    from rtvfi.stream.governor import MarginGate
-    from rtvfi.stream.plan import Action, PlanOptions
     from rtvfi.stream.playhead import Playhead
-    from rtvfi.stream.rates import Grid
-
-    Payload = NDArray[np.uint8]
 
 log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_SECONDS: Final = 20.0
 _SOURCE_FRAMES: Final = 8
 _SOURCE_BYTES: Final = 256 << 20
-MARGIN_RISE_SECONDS: Final = 2.0
-"""Time after a seek until a low margin counts in full."""
-_SAMPLES: Final = 4096
-"""Newest times kept per stage for the percentiles."""
-
-
-class StageClock(Protocol):
-    """Wall seconds per stage; see ``interpolate.StageTimes``."""
-
-    convert: float
-    model: float
-    download: float
-
-
-class Executor(Protocol):
-    """What the compute thread needs of ``interpolate.Interpolation``; a protocol, so that torch is
-    not imported here.
-    """
-
-    def run(
-        self, actions: Sequence[Action], sources: Mapping[ImageId, Payload]
-    ) -> Mapping[int, Payload]:
-        """Carry out one batch; payloads by grid index."""
-        ...
-
-    def keep(self, needed: Collection[ImageId]) -> None:
-        """Free all other pictures."""
-        ...
-
-    def reset(self) -> None:
-        """Forget every picture."""
-        ...
-
-    def take_times(self) -> StageClock:
-        """Stage times since the last call."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What the reader fixed when it started a pipeline."""
-
-    grid: Grid
-    origin: Fraction
-    """The player's time 0 on the source's clock."""
-    plan: PlanOptions
-    gate: MarginGate
-    attainable: float
-    """Seconds a player and the output ring can be ahead of the playhead together."""
-    ring_frames: int
-    prime_frames: int
-    """Frames that make the ring primed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +54,6 @@ class Statistics:
     """Newest times per stage: decode per source frame; convert, model, download per batch's output
     frame.
     """
-
-
-@dataclass(slots=True)
-class _Meters:
-    counts: Counter[Kind] = field(default_factory=Counter)
-    num_calls: int = 0
-    is_behind: bool = False
-    margin: float | None = None
-    cost: float | None = None
-    samples: dict[str, deque[float]] = field(
-        default_factory=lambda: {
-            name: deque(maxlen=_SAMPLES) for name in ("decode", "convert", "model", "download")
-        }
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +81,16 @@ class Pipeline:
         self._opener = opener
         self._playhead = playhead
         self._cut_threshold = cut_threshold
-        self._meters = _Meters()
+        self._meters = Meters()
         self._changed = threading.Condition()
         self._command = _Command(0, 0)
         self._is_stopping = False
         self._started: Start | None = None
         self._info: StreamInfo | None = None
         self._open_error: BaseException | None = None
-        self._executor: Executor | None = None
-        self._next_executor: Executor | None = None
+        self._broken: BaseException | None = None
+        """What ended a thread for good."""
+        self._worker: Compute | None = None
         self._decode_epoch = 0
         self._sources: Ring[SourceFrame] = Ring(
             _SOURCE_FRAMES, _SOURCE_BYTES, lambda f: f.payload.nbytes
@@ -181,15 +104,18 @@ class Pipeline:
         """Open the source on its thread and wait for it; called again, it only gives the answer.
 
         Raises:
-            SourceError: it cannot be opened, or took longer than OPEN_TIMEOUT_SECONDS.
+            SourceError: it cannot be opened, took longer than OPEN_TIMEOUT_SECONDS, or was stopped
+                meanwhile.
         """
         if self._threads[0].ident is None:
             self._threads[0].start()
         with self._changed:
             self._changed.wait_for(
-                lambda: self._info is not None or self._open_error is not None, OPEN_TIMEOUT_SECONDS
+                lambda: self._info or self._open_error or self._is_stopping, OPEN_TIMEOUT_SECONDS
             )
-            info, error = self._info, self._open_error
+            info, error, is_stopping = self._info, self._open_error, self._is_stopping
+        if info is None and is_stopping:
+            raise SourceError("the file was closed while it was being opened")
         if error is not None:
             raise error
         if info is None:
@@ -199,16 +125,23 @@ class Pipeline:
 
     def start(self, start: Start, ring_bytes: int) -> None:
         """Fix the grid and begin to compute; nothing happens before the first ``seek``."""
+        assert self._info is not None, "open() comes before start()"
         self._started = start
         self._outputs = Ring(start.ring_frames, ring_bytes, lambda f: f.payload.nbytes)
-        thread = threading.Thread(target=self._compute, name="rtvfi-compute", daemon=True)
+        lines = Lines(self._sources, self._outputs)
+        self._worker = Compute(
+            self._info, start, self._playhead, self._cut_threshold, lines, self._meters
+        )
+        thread = threading.Thread(
+            target=self._compute, args=(self._worker,), name="rtvfi-compute", daemon=True
+        )
         self._threads.append(thread)
         thread.start()
 
     def use(self, executor: Executor | None) -> None:
         """Interpolate with this from the next frame on; None shows nearest source frames."""
-        with self._changed:
-            self._next_executor = executor
+        assert self._worker is not None, "start() comes before use()"
+        self._worker.use(executor)
 
     def seek(self, index: int) -> None:
         """The next frame read is ``index``; everything older is void."""
@@ -219,6 +152,8 @@ class Pipeline:
             self._sources.restart(epoch)
             self._outputs.restart(epoch)
             self._command = _Command(epoch, index)
+            if self._broken is not None:
+                self._outputs.fail(self._broken, epoch)
             self._changed.notify_all()
 
     def read(self, timeout: float | None) -> OutputFrame | EndOfStream | None:
@@ -270,7 +205,7 @@ class Pipeline:
         return Statistics(
             counts=dict(meters.counts),
             num_calls=meters.num_calls,
-            is_interpolating=self._executor is not None,
+            is_interpolating=self._worker is not None and self._worker.is_interpolating,
             is_behind=meters.is_behind,
             margin=meters.margin,
             cost_ms=None if meters.cost is None else meters.cost * 1e3,
@@ -312,6 +247,7 @@ class Pipeline:
                 self._decode_one_epoch(source, command)
         except BaseException as error:
             log.exception("the decode thread failed")
+            self._broken = error
             self._sources.fail(error)
         finally:
             source.close()
@@ -341,191 +277,16 @@ class Pipeline:
 
     # ---- compute thread ----
 
-    def _compute(self) -> None:
-        info, started = self._info, self._started
-        assert info is not None
-        assert started is not None
+    def _compute(self, worker: Compute) -> None:
         try:
-            worker = _Compute(self, info, started)
             done = 0
             while (command := self._await(done)) is not None:
                 done = command.epoch
-                worker.run_epoch(command)
+                worker.run_epoch(command.epoch, command.index)
         except Aborted:
             pass
         except BaseException as error:
             log.exception("the compute thread failed")
-            self._outputs.fail(error)
-
-
-class _Compute:
-    """The compute thread's own state; nobody else touches it."""
-
-    def __init__(self, pipeline: Pipeline, info: StreamInfo, started: Start) -> None:
-        self._pipeline = pipeline
-        self._started = started
-        self._meters = pipeline._meters
-        self._playhead = pipeline._playhead
-        self._cuts = CutDetector(info, pipeline._cut_threshold)
-        self._planner = Planner(started.grid, started.plan, 1 / info.source_rate)
-        self._frames: dict[ImageId, Payload] = {}
-        self._newest: Payload | None = None
-        self._epoch = 0
-        self._shown_since: float | None = None
-        """Clock when the player took this epoch's first frame."""
-        self._best_margin = 0.0
-
-    def run_epoch(self, command: _Command) -> None:
-        """Everything from one seek to the next, or to the end of the stream."""
-        pipeline, epoch = self._pipeline, command.epoch
-        self._epoch = epoch
-        self._cuts.reset()
-        self._planner.reset(command.index)
-        self._frames.clear()
-        self._newest = None
-        self._shown_since = None
-        self._started.gate.restart(time.monotonic())
-        self._swap(force=True)
-        if pipeline._executor is not None:
-            pipeline._executor.reset()
-        while True:
-            try:
-                frame = pipeline._sources.get(epoch)
-            except RtvfiError as error:
-                self._emit(self._planner.flush(None))
-                pipeline._outputs.fail(error, epoch)
-                return
-            if frame is None:
-                return
-            if isinstance(frame, EndOfStream):
-                if self._emit(self._planner.flush(None)) and self._show_something(command.index):
-                    pipeline._outputs.finish(epoch)
-                return
-            if not self._push(frame):
-                return
-
-    def _show_something(self, index: int) -> bool:
-        """A seek past the end shows the last frame, as mpv does, and not nothing."""
-        if self._planner.next_index > index or self._newest is None:
-            return True
-        pts = self._started.grid.pts(index)
-        return self._put_one(OutputFrame(self._newest, index, pts, Kind.COPY, self._epoch))
-
-    def _push(self, frame: SourceFrame) -> bool:
-        self._newest = frame.payload
-        stamp = self._cuts.push(frame)
-        # A new executor knows none of the pictures made by passes: it begins with a new scene.
-        is_new = self._pipeline._next_executor is not self._pipeline._executor
-        if is_new and self._started.plan.passes:
-            stamp = replace(stamp, cut=True)
-        actions = self._planner.push(stamp)
-        self._frames[0, stamp.index] = frame.payload
-        go_on = self._emit(actions)
-        self._swap()
-        needed = self._planner.needed()
-        for name in [n for n in self._frames if n not in needed]:
-            del self._frames[name]
-        if self._pipeline._executor is not None:
-            self._pipeline._executor.keep(needed)
-        return go_on
-
-    def _swap(self, *, force: bool = False) -> None:
-        """Take the executor that was asked for."""
-        pipeline = self._pipeline
-        with pipeline._changed:
-            executor = pipeline._next_executor
-        if executor is not pipeline._executor or force:
-            pipeline._executor = executor
-            self._meters.cost = None
-
-    def _emit(self, actions: Sequence[Action]) -> bool:
-        """Carry out actions and put the results into the output ring; False when a newer seek
-        overtook us.
-        """
-        for batch in batches(actions):
-            if self._pipeline._command.epoch != self._epoch or self._pipeline._is_stopping:
-                return False
-            for part in self._parts(batch):
-                if not self._emit_batch(part):
-                    return False
-        return True
-
-    def _parts(self, batch: list[Action]) -> list[list[Action]]:
-        """Pieces of a batch small enough that the margin is looked at often."""
-        cost = self._meters.cost
-        if cost is None or cost * len(batch) < 0.05:
-            return [batch]
-        return [[action] for action in batch]
-
-    def _emit_batch(self, batch: list[Action]) -> bool:
-        first = batch[0]
-        if isinstance(first, Mid):
-            if self._pipeline._executor is not None:
-                self._run(batch)
-            return True
-        if isinstance(first, Copy) and first.image in self._frames:
-            return self._put(batch, {first.index: self._frames[first.image]}, Kind.COPY)
-        if self._pipeline._executor is None:
-            return self._put(batch, self._stand_ins(batch), Kind.COPY)
-        if self._is_late(batch):
-            return self._put(batch, self._stand_ins(batch), Kind.CHEAP)
-        return self._put(batch, self._run(batch), Kind.SYNTHETIC)
-
-    def _stand_ins(self, batch: list[Action]) -> dict[int, Payload]:
-        shown = {}
-        for action in batch:
-            assert not isinstance(action, Mid)
-            image = nearest(action)
-            shown[action.index] = self._frames.get(image)
-            if shown[action.index] is None:
-                shown[action.index] = stand_in(image, self._frames)
-        return shown  # type: ignore[return-value]
-
-    def _is_late(self, batch: list[Action]) -> bool:
-        """Whether there is no time for the model: the margin rule."""
-        started, meters = self._started, self._meters
-        first = batch[0]
-        assert not isinstance(first, Mid)
-        clock = time.monotonic()
-        now = self._playhead.now()
-        if now is None or self._playhead.is_held:
-            meters.margin, self._shown_since = None, None
-            return False
-        if self._shown_since is None:
-            self._shown_since, self._best_margin = clock, 0.0
-            started.gate.started()
-        meters.margin = float(started.grid.pts(first.index) - started.origin) - now
-        self._best_margin = max(self._best_margin, meters.margin)
-        # After a seek the margin starts near 0 and a fast model builds it up: it is judged by what
-        # was reached so far, and by the full measure only when it has had time.
-        grown = started.attainable * (clock - self._shown_since) / MARGIN_RISE_SECONDS
-        attainable = min(started.attainable, max(self._best_margin, grown))
-        cost = (meters.cost or 0.0) * len(batch)
-        meters.is_behind = started.gate.decide(meters.margin, cost, attainable, clock)
-        return meters.is_behind
-
-    def _run(self, batch: list[Action]) -> Mapping[int, Payload]:
-        executor, meters = self._pipeline._executor, self._meters
-        assert executor is not None
-        begin = time.perf_counter()
-        made = executor.run(batch, self._frames)
-        passed = (time.perf_counter() - begin) / len(batch)
-        meters.num_calls += 1
-        meters.cost = passed if meters.cost is None else 0.8 * meters.cost + 0.2 * passed
-        times = executor.take_times()
-        for name in ("convert", "model", "download"):
-            meters.samples[name].append(getattr(times, name) / len(batch))
-        return made
-
-    def _put(self, batch: list[Action], shown: Mapping[int, Payload], kind: Kind) -> bool:
-        for action in batch:
-            assert not isinstance(action, Mid)
-            frame = OutputFrame(shown[action.index], action.index, action.pts, kind, self._epoch)
-            if not self._put_one(frame):
-                return False
-        return True
-
-    def _put_one(self, frame: OutputFrame) -> bool:
-        is_taken = self._pipeline._outputs.put(frame, self._epoch)
-        self._meters.counts[frame.kind] += is_taken
-        return is_taken
+            with self._changed:
+                self._broken = error
+                self._outputs.fail(error)
