@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from clips import Clips
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,6 +24,10 @@ THREAD_GRACE_SECONDS = 5.0
 
 
 # --- for every test --------------------------------------------------------------------------
+
+# A slow machine is not a wrong program: no test looks at wall time.
+settings.register_profile("rtvfi", deadline=None)
+settings.load_profile("rtvfi")
 
 
 @pytest.fixture(autouse=True)

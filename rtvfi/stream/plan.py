@@ -239,8 +239,10 @@ class Planner:
         return actions
 
     def flush(self, end: Fraction | None = None) -> list[Action]:
-        """End the stream at ``end``; by default, or when that is too early, where the last frame
-        ends. Flushing twice is fine.
+        """End the stream at ``end``; flushing twice is fine.
+
+        Args:
+            end: by default, and where it is not after the last frame's pts, that frame's end.
         """
         actions: list[Action] = []
         scene, self._scene, self._newest = self._scene, None, None

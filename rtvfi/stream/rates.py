@@ -29,11 +29,10 @@ _DISPLAY_SLACK: Final = Fraction(1005, 1000)
 
 
 def snap_rate(value: Fraction | float) -> Fraction:
-    """The rate that was meant: an integer or n * 1000/1001 within 1e-5 (relative), else ``value``
-    itself.
+    """The rate that was meant: an integer or n * 1000/1001 where one is near, else ``value``.
 
-    Decimals cut to two digits (23.98, 47.95) are further off; they count when rounding n *
-    1000/1001 gives them.
+    Near is within 1e-5 (relative). Decimals cut to two digits (23.98, 47.95) are further off; they
+    count when rounding n * 1000/1001 gives them.
 
     Raises:
         ValueError: ``value`` is not a positive number.
