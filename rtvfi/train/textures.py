@@ -124,6 +124,24 @@ def clutter(g: Generator, size: int) -> Tensor:
     return picture.clamp(0, 1)
 
 
+def foliage(g: Generator, size: int) -> Tensor:
+    """Leaves, gravel, far crowds: detail of a few pixels everywhere, light and shade above it.
+
+    Every pixel differs from its neighbours and looks like many others, which is where a motion
+    estimate turns noisy.
+    """
+    colours = palette(g, 4)
+    grain = torch.randn(1, 4, size, size, generator=g)
+    reach = integer(g, 0, 4)
+    if reach:
+        grain = F.avg_pool2d(grain, 2 * reach + 1, 1, reach)
+    share = torch.softmax(grain[0] / grain.std() * uniform(g, 1.0, 6.0), dim=0)
+    picture = torch.einsum("khw,kc->chw", share, colours)
+    light = torch.sigmoid(1.5 * noise(g, size, uniform(g, 0.5, 1.2)))
+    picture = picture * (1 - uniform(g, 0.2, 0.9) * light)
+    return picture.clamp(0, 1)
+
+
 def architecture(g: Generator, size: int) -> Tensor:
     """Flat or lightly shaded regions cut by straight edges, some of them ruled."""
     x, y = axes(size)
@@ -148,7 +166,7 @@ def architecture(g: Generator, size: int) -> Tensor:
 
 def background(g: Generator, size: int) -> Tensor:
     """A texture of any kind."""
-    kinds = (wash, clutter, clutter, architecture, fibres)
+    kinds = (wash, clutter, clutter, architecture, fibres, foliage, foliage)
     picture = kinds[integer(g, 0, len(kinds))](g, size)
     if uniform(g) < 0.3:
         # haze or night: less contrast, so that matching does not rely on strong edges
