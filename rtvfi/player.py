@@ -258,8 +258,7 @@ class Player:
         self._fold()
         self._watch.end_file()
         if event.data.reason == event.data.ERROR:
-            path = self._mpv.raw.path
-            name = os.fsdecode(path) if path else "the file"
+            name = window.entry_name(self._mpv, event.data.playlist_entry_id)
             if name not in self._bad:
                 self._bad[name] = OpenError(f'"{name}" cannot be played', "is it a video file?")
                 self._complain(self._bad[name])

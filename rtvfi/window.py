@@ -111,3 +111,9 @@ def overlay(player: Any, lines: Sequence[str] | None) -> None:
         return
     style = r"{\an7\fs22\bord1.2\shad0\fnmonospace}"
     player.command("osd-overlay", 7, "ass-events", style + r"\N".join(lines))
+
+
+def entry_name(player: Any, number: int) -> str:
+    """File name of a playlist entry; by now mpv may be at the next one."""
+    names = {entry["id"]: entry["filename"] for entry in player.playlist}
+    return str(names.get(number, "the file"))

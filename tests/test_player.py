@@ -211,7 +211,6 @@ def test_a_bad_file_alone_is_an_error(clips: Clips, monkeypatch: pytest.MonkeyPa
         play_all(monkeypatch, [clips.garbage()])
 
 
-@pytest.mark.xfail(strict=True, reason="the error names the file after the bad one")
 def test_only_bad_entries_are_an_error_that_names_the_first(
     clips: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
