@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -39,21 +40,32 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 def expand(arguments: Iterable[str]) -> tuple[str, ...]:
     """Every file to play, in order: a folder gives the videos inside it (not in its folders).
 
+    What is not there is said and left out.
+
     Raises:
-        OpenError: something is not there, or a folder holds no video.
+        OpenError: nothing is left to play.
     """
     files: list[str] = []
+    bad: list[OpenError] = []
     for argument in arguments:
-        path = Path(argument)
-        if is_address(argument):
-            files.append(argument)
-        elif path.is_dir():
-            files += _videos(path)
-        elif path.exists():
-            files.append(argument)
-        else:
-            raise _missing(path)
+        try:
+            files += _files(argument)
+        except OpenError as error:
+            bad.append(error)
+    if bad and not files:
+        raise bad[0]
+    for error in bad:
+        log.warning("%s%s", error.message, f" ({error.hint})" if error.hint else "")
     return tuple(files)
+
+
+def _files(argument: str) -> list[str]:
+    path = Path(argument)
+    if path.is_dir():
+        return _videos(path)
+    if is_address(argument) or path.exists():
+        return [argument]
+    raise _missing(path)
 
 
 def _videos(folder: Path) -> list[str]:

@@ -58,3 +58,12 @@ def test_file_names_are_no_addresses(name: str) -> None:
 def test_any_names_can_be_sorted(names: list[str]) -> None:
     keys = [natural_key(name) for name in sorted(names, key=natural_key)]
     assert keys == sorted(keys)
+
+
+def test_what_is_missing_is_left_out_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = tmp_path / "film.mkv"
+    film.touch()
+    assert expand([str(tmp_path / "other.mkv"), str(film)]) == (str(film),)
+    assert "other.mkv" in caplog.text
