@@ -54,8 +54,8 @@ def expand(arguments: Iterable[str]) -> tuple[str, ...]:
             bad.append(error)
     if bad and not files:
         raise bad[0]
-    for error in bad:
-        log.warning("%s%s", error.message, f" ({error.hint})" if error.hint else "")
+    for entry in bad:
+        log.warning("%s%s", entry.message, f" ({entry.hint})" if entry.hint else "")
     return tuple(files)
 
 
