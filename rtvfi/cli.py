@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import store
+from rtvfi import still, store
 from rtvfi.config import Config, default_user_file, play_options, presets, resolve_config, user_file
 from rtvfi.data import data_path
 from rtvfi.errors import RtvfiError, UsageError
@@ -207,6 +207,7 @@ def _version(_arguments: argparse.Namespace) -> int:
 COMMANDS: Final = (
     Command("play", "play files with smooth motion", _add_play, _play),
     Command("models", "list the models", _add_models, _models),
+    Command("image", "make pictures between still pictures", still.add_arguments, still.main),
     Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
     Command("config", "print the configuration and its origins", _add_settings, _run_config),
     Command("version", "print versions", _add_nothing, _version),

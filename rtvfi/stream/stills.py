@@ -1,0 +1,156 @@
+"""Still pictures: read any, write PNG of 8 or 16 bit, or a short animation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import av
+import av.filter
+import numpy as np
+
+from rtvfi.errors import DecodeError, EncodeError, OpenError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Animation = Literal["gif", "webp", "apng"]
+
+_ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
+    # container, encoder, pixel format, options
+    "gif": ("gif", "gif", "pal8", {"loop": "0"}),
+    "webp": ("webp", "libwebp_anim", "yuv420p", {"loop": "0"}),
+    "apng": ("apng", "apng", "rgb24", {"plays": "0"}),
+}
+_FAILURES: Final = (av.FFmpegError, ValueError, OSError)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Still:
+    """A picture as it came from a file."""
+
+    rgb: NDArray[np.float32]
+    """(H, W, 3), [0, 1]."""
+    bits: int
+    """8 or 16: what holds all the file has."""
+    has_alpha: bool
+    """Whether the file has an alpha channel, which is not read."""
+
+
+def read_still(path: Path) -> Still:
+    """The first picture of a file.
+
+    Raises:
+        OpenError: it is no picture file, or not there.
+        DecodeError: it is damaged.
+    """
+    try:
+        container = av.open(str(path))
+    except _FAILURES as error:
+        raise OpenError(f'"{path}" cannot be read as a picture: {_reason(error)}') from error
+    with container:
+        if not container.streams.video:
+            raise OpenError(f'"{path}" holds no picture')
+        try:
+            frame = next(container.decode(video=0), None)
+        except _FAILURES as error:
+            raise DecodeError(f'"{path}" is damaged or no picture: {_reason(error)}') from error
+        if frame is None:
+            raise DecodeError(f'"{path}" is damaged: it holds no whole picture')
+        components = frame.format.components
+        bits = 16 if max(c.bits for c in components) > 8 else 8
+        codes = frame.to_ndarray(format="rgb48le" if bits == 16 else "rgb24")
+    rgb = codes.astype(np.float32) / np.float32(2**bits - 1)
+    return Still(rgb, bits, any(c.is_alpha for c in components))
+
+
+def write_png(path: Path, rgb: NDArray[np.float32], bits: int) -> None:
+    """Write a picture, whole or not at all.
+
+    Args:
+        path: where; a file there is replaced.
+        rgb: (H, W, 3), [0, 1]; clamped, and rounded to the nearest code.
+        bits: 8 or 16.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
+    pixels = "rgb24" if bits == 8 else "rgb48be"
+    _write(path, [_frame(rgb, bits)], ("image2pipe", "png", pixels, {}), Fraction(1))
+
+
+def write_animation(
+    path: Path, pictures: Sequence[NDArray[np.float32]], kind: Animation, rate: Fraction
+) -> None:
+    """Write pictures that follow each other for ever, whole or not at all.
+
+    Args:
+        path: where; a file there is replaced.
+        pictures: (H, W, 3), [0, 1].
+        kind: gif (256 colours), webp or apng, all with 8 bits.
+        rate: pictures per second.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
+    _write(path, [_frame(rgb, 8) for rgb in pictures], _ANIMATIONS[kind], rate)
+
+
+def _frame(rgb: NDArray[np.float32], bits: int) -> av.VideoFrame:
+    top = 2**bits - 1
+    codes = np.rint(np.clip(rgb, 0, 1) * np.float64(top))
+    if bits == 8:
+        return av.VideoFrame.from_ndarray(codes.astype(np.uint8), format="rgb24")
+    return av.VideoFrame.from_ndarray(codes.astype(np.uint16), format="rgb48le")
+
+
+def _write(
+    path: Path,
+    frames: list[av.VideoFrame],
+    how: tuple[str, str, str, dict[str, str]],
+    rate: Fraction,
+) -> None:
+    container_name, encoder, pixels, options = how
+    part = path.with_name(path.name + ".part")
+    try:
+        with av.open(str(part), "w", format=container_name, options=options) as container:
+            stream: Any = container.add_stream(encoder, rate=rate)
+            stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, pixels
+            for number, frame in enumerate(_with_palette(frames) if pixels == "pal8" else frames):
+                frame.pts, frame.time_base = number, 1 / rate
+                container.mux(stream.encode(frame.reformat(format=pixels)))
+            container.mux(stream.encode(None))
+        part.replace(path)
+    except _FAILURES as error:
+        part.unlink(missing_ok=True)
+        raise EncodeError(f'"{path}" cannot be written: {_reason(error)}') from error
+
+
+def _with_palette(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
+    """The pictures in the 256 colours that suit all of them best."""
+    graph = av.filter.Graph()
+    first = frames[0]
+    source = graph.add_buffer(
+        width=first.width, height=first.height, format=first.format, time_base=Fraction(1)
+    )
+    split, make, use = graph.add("split"), graph.add("palettegen"), graph.add("paletteuse")
+    sink = graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(make, 0, 0)
+    split.link_to(use, 1, 0)
+    make.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    for number, frame in enumerate(frames):
+        frame.pts, frame.time_base = number, Fraction(1)
+        source.push(frame)
+    source.push(None)
+    return [sink.pull() for _ in frames]  # type: ignore[misc]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
