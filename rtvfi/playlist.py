@@ -13,6 +13,8 @@ from rtvfi.errors import OpenError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+log = logging.getLogger(__name__)
+
 _VIDEO: Final = re.compile(
     r".+\.(3gp|asf|avi|divx|flv|gif|ivf|m2ts|m2v|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|og[mv]|rm|rmvb"
     r"|ts|vob|webm|wmv|y4m)",
