@@ -198,6 +198,7 @@ class FakeSource:
         self._next = max(0, bisect_right(self.pts, target) - 1)
 
     def close(self) -> None:
+        assert self.thread in (None, threading.current_thread())
         self.is_closed = True
 
 

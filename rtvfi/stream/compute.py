@@ -204,12 +204,13 @@ class Compute:
         stamp = self._cuts.push(frame)
         # A new executor knows none of the pictures made by passes: it begins with a new scene.
         executor = self._next_executor
-        if executor is not self._executor and self._started.plan.passes:
+        is_new = executor is not self._executor
+        if is_new and self._started.plan.passes:
             stamp = replace(stamp, cut=True)
         actions = self._planner.push(stamp)
         self._frames[0, stamp.index] = frame.payload
         go_on = self._emit(actions)
-        if executor is not self._executor:
+        if is_new:
             self._take(executor)
         needed = self._planner.needed()
         for name in [n for n in self._frames if n not in needed]:
