@@ -368,7 +368,7 @@ class Player:
             report.first_interpolated_ms = process_age_ms() - age
         report.live = {
             "decoder": viewing.info.decoder,
-            "device": str(self._models.device),
+            "device": str(self._models.device) if self._models.device else None,
             "model": self._wanted.model,
             "style": "plain" if self._wanted.is_on else "off",
             "source_rate": str(viewing.info.source_rate),

@@ -105,12 +105,18 @@ def show(player: Any, text: str, seconds: float = 2.5) -> None:
 
 
 def overlay(player: Any, lines: Sequence[str] | None) -> None:
-    """Our statistics in the corner; None takes them away."""
+    """Our statistics in the corner, on a dark plate; None takes them away."""
     if lines is None:
         player.command("osd-overlay", 7, "none", "")
         return
-    style = r"{\an7\fs22\bord1.2\shad0\fnmonospace}"
-    player.command("osd-overlay", 7, "ass-events", style + r"\N".join(lines))
+    # Sizes on the 720 rows that osd-overlay works in.
+    left, top, size = 16, 14, 22
+    width = left * 2 + round(max(map(len, lines)) * size * 0.52)
+    height = top * 2 + len(lines) * size
+    box = f"m 0 0 l {width} 0 {width} {height} 0 {height}"
+    plate = r"{\an7\pos(0,0)\bord0\shad0\1c&H000000&\1a&H50&\p1}" + box
+    style = rf"{{\an7\pos({left},{top})\fs{size}\bord1\shad0\fnmonospace}}"
+    player.command("osd-overlay", 7, "ass-events", plate + "\n" + style + r"\N".join(lines))
 
 
 def entry_name(player: Any, number: int) -> str:
