@@ -150,8 +150,7 @@ def _cel(draw: Callable[[Canvas, Pose], None], pose: Pose, is_night: bool) -> Ca
     """A character alone, with its shadow on the ground."""
     canvas = Canvas(NIGHT[-1].width if is_night else WIDTH, HEIGHT)
     ground = 446 if is_night else 433
-    reach = pose.unit * (1.1 if "waver" in draw.__name__ else 1.5)
-    shadow = ellipse((pose.root[0], ground), reach, pose.unit * 0.22)
+    shadow = ellipse((pose.root[0], ground), pose.unit * 1.35, pose.unit * 0.22)
     tone = rgb("2a2050") if is_night else rgb("7a5340")
     canvas.fill(shadow, tone, opacity=0.45, soft=5)
     draw(canvas, pose)
