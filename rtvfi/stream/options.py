@@ -34,3 +34,17 @@ class StreamOptions:
     """Output frames kept ready, in seconds of output."""
     ring_bytes: int = 256 << 20
     """The same in bytes; whichever bound is met first holds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EncodeOptions:
+    """How pictures are written."""
+
+    encoder: str = "auto"
+    """``auto`` takes the best that works and says which; a named one fails when it cannot run."""
+    crf: float | None = None
+    """Quality on the encoder's own scale, lower is better; None = the encoder's row in codecs."""
+    preset: str | None = None
+    """The encoder's own preset; None = the encoder's row in codecs."""
+    is_live: bool = False
+    """While playing: fast, and without B-frames, so that a file can be cut at any picture."""

@@ -93,18 +93,26 @@ class Ring(Generic[T]):
         with self._changed:
             return len(self._items)
 
-    def put(self, item: T, epoch: int) -> bool:
+    def put(self, item: T, epoch: int, timeout: float | None = None) -> bool:
         """Append ``item``, waiting while the ring is full.
 
+        Args:
+            item: what to append.
+            epoch: the seek it was made for.
+            timeout: longest wait in seconds; None waits as long as it takes.
+
         Returns:
-            False when the item was not taken: ``epoch`` is not the ring's (any more), or the ring
-            has ended.
+            False when the item was not taken: ``epoch`` is not the ring's (any more), the ring has
+            ended, or the timeout passed.
         """
         size = self._size(item)
         with self._changed:
-            while self._is_ahead(epoch) or (self._is_open(epoch) and not self._has_room(size)):
-                self._changed.wait()
-            if not self._is_open(epoch):
+
+            def is_settled() -> bool:
+                is_waiting = self._is_open(epoch) and not self._has_room(size)
+                return not self._is_ahead(epoch) and not is_waiting
+
+            if not self._changed.wait_for(is_settled, timeout) or not self._is_open(epoch):
                 return False
             self._items.append((item, size))
             self._bytes += size

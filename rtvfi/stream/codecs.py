@@ -1,0 +1,245 @@
+"""Encoders as a table: what each takes, how its quality is named, how it is told about HDR. Pure.
+
+GOPs are closed everywhere: files are cut and joined at key frames without encoding again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from rtvfi.errors import UsageError
+from rtvfi.frame import Siting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+
+    from rtvfi.frame import HdrInfo, StreamInfo
+    from rtvfi.stream.options import EncodeOptions
+
+GOP_SECONDS: Final = 2
+_FEW_CORES: Final = 4
+_PQ: Final = 16
+_HLG: Final = 18
+
+_SAME: Final = {name: name for name in ("yuv420p", "yuv420p10le", "yuv444p", "yuv444p10le")}
+_HALVED: Final = {name: name for name in ("yuv420p", "yuv420p10le")}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Codec:
+    """One encoder."""
+
+    name: str
+    """FFmpeg's name."""
+    stored: str
+    """FFmpeg's name of what comes out; decides which containers can hold it."""
+    formats: Mapping[str, str] = field(default_factory=lambda: _SAME)
+    """Our pixel formats it takes, and under which name."""
+    presets: tuple[str, str, str] | None = None
+    """For a file, while playing, and while playing on few cores; None = it knows none."""
+    crf: float | None = None
+    """Quality when none is asked for; None = lossless."""
+    quality: str = "crf"
+    """Name of its option for quality."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Always given."""
+    params: str | None = None
+    """Its option that takes a list NAME=VALUE:NAME=VALUE."""
+    fixed: tuple[str, ...] = ()
+    """Entries of that list that are always given."""
+    style: Literal["", "x264", "x265", "svt"] = ""
+    """How it is told about HDR and chroma siting."""
+    reorder: int = 0
+    """Most pictures a packet may come before its place in time when B-frames are on."""
+    is_even: bool = False
+    """It refuses 4:2:0 pictures of odd size."""
+
+
+_NVENC: Final[dict[str, str]] = {"rc": "vbr", "b": "0", "bf": "0"}
+_NVENC_8: Final = {"yuv420p": "yuv420p", "yuv444p": "yuv444p"}
+_NVENC_10: Final = {**_NVENC_8, "yuv420p10le": "p010le"}
+_NVENC_PRESETS: Final = ("p5", "p4", "p4")
+
+CODECS: Final = {
+    codec.name: codec
+    for codec in (
+        Codec(
+            name="libx264",
+            stored="h264",
+            presets=("medium", "veryfast", "ultrafast"),
+            crf=17,
+            params="x264-params",
+            fixed=("open-gop=0",),
+            style="x264",
+            reorder=2,
+            is_even=True,
+        ),
+        Codec(
+            name="libx265",
+            stored="hevc",
+            presets=("medium", "ultrafast", "ultrafast"),
+            crf=18,
+            params="x265-params",
+            fixed=("open-gop=0", "log-level=error"),
+            style="x265",
+            reorder=2,
+            is_even=True,
+        ),
+        Codec(
+            name="libsvtav1",
+            stored="av1",
+            formats=_HALVED,
+            presets=("8", "12", "12"),
+            crf=24,
+            params="svtav1-params",
+            style="svt",
+        ),
+        Codec(
+            name="libvpx-vp9",
+            stored="vp9",
+            formats={"yuv420p": "yuv420p", "yuv444p": "yuv444p"},
+            crf=24,
+            options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
+        ),
+        Codec(
+            name="ffv1",
+            stored="ffv1",
+            options={"level": "3", "slices": "4", "slicecrc": "1"},
+        ),
+        *(
+            Codec(
+                name=f"{stored}_nvenc",
+                stored=stored,
+                formats=_NVENC_8 if stored == "h264" else _NVENC_10,
+                presets=_NVENC_PRESETS,
+                crf=20,
+                quality="cq",
+                options=_NVENC,
+                is_even=True,
+            )
+            for stored in ("h264", "hevc", "av1")
+        ),
+    )
+}
+
+
+def find_codec(name: str) -> Codec:
+    """The row of an encoder.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in CODECS:
+        raise UsageError(
+            f'there is no encoder "{name}", expected auto, {", ".join(CODECS)}', "--encoder auto"
+        )
+    return CODECS[name]
+
+
+def candidates(info: StreamInfo) -> tuple[str, ...]:
+    """What ``auto`` tries, best first: H.264 plays everywhere, but HDR is looked for in HEVC."""
+    if info.hdr is not None or info.color.transfer in (_PQ, _HLG):
+        return ("libx265", "libsvtav1", "libx264", "libvpx-vp9", "ffv1")
+    return ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1")
+
+
+def why_not(codec: Codec, info: StreamInfo) -> str:
+    """Why an encoder cannot take these pictures; empty when it can."""
+    if info.format.name in codec.formats:
+        return ""
+    return f"it takes {' or '.join(codec.formats)}, not {info.format.name}"
+
+
+def coded_size(codec: Codec, info: StreamInfo) -> tuple[int, int]:
+    """Width and height that are encoded: one column or row more where the codec needs even ones.
+
+    The picture's last column and row are repeated; players show them.
+    """
+    if not codec.is_even or not info.format.chroma_shift:
+        return info.width, info.height
+    return info.width + info.width % 2, info.height + info.height % 2
+
+
+def gop_frames(rate: Fraction) -> int:
+    """Most pictures from one key frame to the next."""
+    return max(1, round(rate * GOP_SECONDS))
+
+
+def codec_options(codec: Codec, info: StreamInfo, options: EncodeOptions) -> dict[str, str]:
+    """Everything the encoder is told beside size, format, rate and colour.
+
+    Raises:
+        UsageError: a quality or preset for an encoder that has none.
+    """
+    told = dict(codec.options)
+    if options.preset is not None and codec.presets is None:
+        raise UsageError(f"{codec.name} has no presets", "leave --preset-encoder out")
+    if options.crf is not None and codec.crf is None:
+        raise UsageError(f"{codec.name} is lossless and has no quality", "leave --crf out")
+    if codec.presets is not None:
+        place = 0 if not options.is_live else 1 if _num_cores() > _FEW_CORES else 2
+        told["preset"] = options.preset or codec.presets[place]
+    if codec.crf is not None:
+        told[codec.quality] = f"{codec.crf if options.crf is None else options.crf:g}"
+    if options.is_live and codec.reorder:
+        told["bf"] = "0"
+    if codec.params is not None:
+        entries = [*codec.fixed, *_siting(codec, info), *_hdr(codec, info.hdr)]
+        if options.is_live and codec.style == "x265":
+            entries.append("bframes=0")
+        if options.is_live and codec.style == "svt":
+            entries.append("pred-struct=1")  # low delay: packets in order of display
+        if entries:
+            told[codec.params] = ":".join(entries)
+    return told
+
+
+def _num_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _siting(codec: Codec, info: StreamInfo) -> list[str]:
+    """Left is what every player takes when nothing is said."""
+    if codec.style not in ("x264", "x265") or not info.format.chroma_shift:
+        return []
+    code = {Siting.LEFT: 0, Siting.CENTRE: 1, Siting.TOP_LEFT: 2}[info.color.siting]
+    return [f"chromaloc={code}"] if code else []
+
+
+def _hdr(codec: Codec, hdr: HdrInfo | None) -> list[str]:
+    """HDR10 metadata (SMPTE ST 2086, CTA-861.3) in the encoder's own words."""
+    if hdr is None or not codec.style:
+        return []
+    names = {
+        "x264": ("mastering-display", "cll"),
+        "x265": ("master-display", "max-cll"),
+        "svt": ("mastering-display", "content-light"),
+    }[codec.style]
+    entries = ["hdr10=1", "repeat-headers=1"] if codec.style == "x265" else []
+    if hdr.primaries is not None and hdr.luminance is not None:
+        entries.append(f"{names[0]}={_mastering(hdr, is_decimal=codec.style == 'svt')}")
+    if hdr.max_cll is not None:
+        entries.append(f"{names[1]}={hdr.max_cll},{hdr.max_fall or 0}")
+    return entries
+
+
+def _mastering(hdr: HdrInfo, *, is_decimal: bool) -> str:
+    """``G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)``; whole numbers are in units of 0.00002 and 0.0001
+    cd/m2.
+    """
+    assert hdr.primaries is not None
+    assert hdr.luminance is not None
+    red, green, blue, white = hdr.primaries
+    low, high = hdr.luminance
+
+    def pair(values: tuple[float, ...], unit: int) -> str:
+        if is_decimal:
+            return ",".join(f"{value:.5f}" for value in values)
+        return ",".join(str(round(value * unit)) for value in values)
+
+    points = zip(("G", "B", "R", "WP"), (green, blue, red, white), strict=True)
+    text = "".join(f"{name}({pair(point, 50000)})" for name, point in points)
+    return text + f"L({pair((high, low), 10000)})"

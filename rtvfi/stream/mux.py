@@ -1,0 +1,223 @@
+"""One file being written: a video track and, beside it, what is copied from the source.
+
+Matroska files play while they grow and after a kill: everything reaches the disk within about a
+second (``CRASH_SAFE``). Times of pictures are exact whatever the container rounds them to.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import av.error
+
+from rtvfi.errors import EncodeError, UsageError
+from rtvfi.stream.encode import FAILURES, said
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+    from rtvfi.stream.companion import Companion
+
+    Packet = av.Packet[Any]
+
+FORMATS: Final = {
+    ".mkv": "matroska",
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".webm": "webm",
+}
+"""Containers by extension."""
+CRASH_SAFE: Final = {
+    # Written as soon as they are there: streams that are silent for long would else hold back 10 s.
+    "max_interleave_delta": "500000",
+    "cluster_time_limit": "1000",
+    "flush_packets": "1",
+}
+MAX_RATE: Final = 500
+"""Pictures a second; Matroska counts milliseconds."""
+_FINEST: Final = 1_000_000_000
+
+
+def container_format(path: Path) -> str:
+    """FFmpeg's name of the container a file name asks for.
+
+    Raises:
+        UsageError: its extension is none of ``FORMATS``.
+    """
+    name = FORMATS.get(path.suffix.lower())
+    if name is None:
+        raise UsageError(
+            f'"{path.name}" has no extension of a video file that can be written, '
+            f"expected {', '.join(FORMATS)}",
+            f'use "{path.stem}.mkv"',
+        )
+    return name
+
+
+def check_target(path: Path, sources: tuple[str, ...], *, force: bool) -> None:
+    """Refuse to write where it cannot or must not be done, before any work is.
+
+    Raises:
+        UsageError: it is one of the sources, or it exists and ``force`` is off.
+        EncodeError: its folder is not there.
+    """
+    for source in sources:
+        if _is_same(path, Path(source)):
+            raise UsageError(f'"{path}" is the input itself', "choose another name with -o")
+    if path.is_dir():
+        raise UsageError(f'"{path}" is a folder', f'use "{path / "name.mkv"}"')
+    if path.exists() and not force:
+        raise UsageError(f'"{path}" exists already', "--force overwrites it")
+    if not path.absolute().parent.is_dir():
+        raise EncodeError(f'the folder of "{path}" is not there', f'mkdir -p "{path.parent}"')
+
+
+def _is_same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)  # by device and inode
+    except (OSError, ValueError):
+        return False
+
+
+def _stored(video: av.VideoStream) -> str:
+    return video.codec_context.codec.canonical_name
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When the pictures of a file are shown: picture 0 at ``offset``, one every ``step``; s."""
+
+    step: Fraction
+    offset: Fraction = Fraction(0)
+
+    @property
+    def unit(self) -> Fraction:
+        """Seconds of a tick that expresses every time exactly, or to a nanosecond."""
+        under = math.lcm(self.step.denominator, self.offset.denominator)
+        return Fraction(1, min(under, _FINEST))
+
+    def ticks(self, number: int) -> int:
+        """The time of picture ``number`` (which may be negative, for decoding times)."""
+        return round((self.offset + number * self.step) / self.unit)
+
+
+class OutputFile:
+    """A container under way: add a video stream, ``begin``, ``mux`` and ``close``; one thread.
+
+    Args:
+        path: where to; what is there is overwritten.
+        container: FFmpeg's name of the container.
+        timeline: times of the pictures.
+
+    Raises:
+        EncodeError: it cannot be created.
+    """
+
+    def __init__(self, path: Path, container: str, timeline: Timeline) -> None:
+        self.path = path
+        self.timeline = timeline
+        self.num_packets = 0
+        self._companion: Companion | None = None
+        self._is_begun = False
+        self._is_closed = False
+        options = CRASH_SAFE if container == "matroska" else {}
+        if container in ("mp4", "mov"):
+            options = {"movflags": "+faststart"}
+        try:
+            self.container: OutputContainer = av.open(
+                str(path), "w", format=container, container_options=dict(options)
+            )
+        except FAILURES as error:
+            raise self._failure(error) from error
+
+    def begin(self, video: av.VideoStream, reorder: int, companion: Companion | None) -> list[str]:
+        """Write the header.
+
+        Args:
+            video: the stream that will carry the pictures.
+            reorder: see ``codecs.Codec``.
+            companion: what is copied beside them.
+
+        Returns:
+            What the container cannot hold of it.
+
+        Raises:
+            EncodeError: the container refuses.
+        """
+        self._video, self._reorder, self._companion = video, reorder, companion
+        container = self.container
+        try:
+            if container.format.name in ("mp4", "mov") and _stored(video) == "hevc":
+                video.codec_context.codec_tag = "hvc1"  # what Apple's players look for
+            left_out = companion.add_to(container, video) if companion is not None else []
+            video.time_base = self.timeline.unit
+            container.start_encoding()
+        except FAILURES as error:
+            raise self._failure(error) from error
+        self._is_begun = True
+        return left_out
+
+    def mux(self, packet: Packet, number: int) -> None:
+        """Write a packet of the video track, in decoding order.
+
+        Args:
+            number: of its picture in this file, 0 first.
+
+        Raises:
+            EncodeError: it cannot be written: the disk is full, say.
+        """
+        line = self.timeline
+        packet.stream = self._video
+        packet.time_base = line.unit
+        packet.pts = line.ticks(number)
+        packet.dts = line.ticks(self.num_packets - self._reorder)
+        packet.duration = line.ticks(number + 1) - packet.pts
+        self.num_packets += 1
+        try:
+            self.container.mux(packet)
+        except FAILURES as error:
+            raise self._failure(error) from error
+
+    def copy(self, until: Fraction | None) -> None:
+        """Copy what lies beside the pictures up to ``until`` on the source's clock; None = all.
+
+        Raises:
+            EncodeError: it cannot be written.
+        """
+        if self._companion is None:
+            return
+        try:
+            self._companion.advance(until)
+        except FAILURES as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Write the end; closing twice is fine.
+
+        Raises:
+            EncodeError: it cannot be written.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            self.container.close()
+        except FAILURES as error:
+            raise self._failure(error) from error
+        finally:
+            if self._companion is not None:
+                self._companion.close()
+
+    def _failure(self, error: Exception) -> EncodeError:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return EncodeError(f'the disk of "{self.path}" is full')
+        if isinstance(error, PermissionError):
+            return EncodeError(f'"{self.path}" may not be written', "choose another folder")
+        return EncodeError(f'"{self.path}" cannot be written: {said(error)}')

@@ -1,0 +1,214 @@
+"""Pictures into a file, on a thread of their own: encoder, muxer and what is copied beside them.
+
+Rendering and recording both use this; the thread owns both containers, and a bounded ring of
+pictures stands before it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import EncodeError, RtvfiError
+from rtvfi.frame import END, OutputFrame
+from rtvfi.stream.companion import Companion, Span
+from rtvfi.stream.encode import open_encoder
+from rtvfi.stream.mux import OutputFile, Timeline
+from rtvfi.stream.pieces import opened, packets
+from rtvfi.stream.ring import Aborted, Ring
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import av
+
+    from rtvfi.frame import StreamInfo
+    from rtvfi.stream.encode import Encoder
+    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.stream.rates import Grid
+
+    Packet = av.Packet[Any]
+
+log = logging.getLogger(__name__)
+
+RING_SECONDS: Final = 1
+RING_BYTES: Final = 256 << 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """What a file is to hold."""
+
+    path: Path
+    container: str
+    """FFmpeg's name."""
+    info: StreamInfo
+    grid: Grid
+    first_index: int
+    """Grid index of the file's first picture."""
+    span: Span
+    encode: EncodeOptions
+    source: str | None = None
+    """Where sound, subtitles, fonts and chapters are copied from; None = pictures alone."""
+    has_audio: bool = True
+    carried: tuple[Path, int] | None = None
+    """An older file with the same beginning, and how many of its pictures are taken over."""
+
+    @property
+    def timeline(self) -> Timeline:
+        """Times of the pictures in the file."""
+        return Timeline(self.grid.step, self.grid.pts(self.first_index) - self.span.zero)
+
+
+@dataclass(slots=True)
+class WriterStatistics:
+    """Running figures; read by anybody, written by the writer's thread."""
+
+    encoder: str = ""
+    num_frames: int = 0
+    """Pictures taken, those carried over included."""
+    encode_seconds: float = 0.0
+    """Wall time inside the encoder."""
+    mux_seconds: float = 0.0
+    left_out: list[str] = field(default_factory=list)
+    """Streams the container cannot hold."""
+
+
+class Writer:
+    """One file under way: ``put`` every picture in order, then ``finish``.
+
+    Args:
+        job: what is written.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.statistics = WriterStatistics()
+        rate = 1 / job.grid.step
+        self._ring: Ring[OutputFrame] = Ring(
+            max(8, round(rate * RING_SECONDS)), RING_BYTES, lambda f: f.payload.nbytes
+        )
+        self.error: RtvfiError | None = None
+        """Why it stopped before the end."""
+        self._is_whole = False
+        self._thread = threading.Thread(target=self._run, name="rtvfi-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, frame: OutputFrame, timeout: float | None = None) -> bool:
+        """Hand over the next picture, waiting while the ring is full.
+
+        Returns:
+            False when it was not taken: the writer stopped (see ``error``), or ``timeout`` seconds
+            passed.
+        """
+        return self._ring.put(frame, 0, timeout)
+
+    def finish(self, *, is_whole: bool = False) -> None:
+        """Write what is inside and end the file well.
+
+        Args:
+            is_whole: the source's last picture was put: what is copied goes on to its own end.
+
+        Raises:
+            EncodeError: the file is not complete.
+        """
+        self._is_whole = is_whole
+        self._ring.finish()
+        self._thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def abort(self) -> None:
+        """Drop what is inside; the file ends well, with what was written."""
+        self._ring.abort()
+        self._thread.join()
+
+    def begin_finish(self) -> None:
+        """``finish`` without waiting for it; call ``finish`` later."""
+        self._ring.finish()
+
+    # ---- the writer's thread ----
+
+    def _run(self) -> None:
+        try:
+            self._write()
+        except RtvfiError as error:
+            self.error = error
+        except Exception as error:
+            log.exception("the writer's thread failed")
+            self.error = EncodeError(f'"{self.job.path}" is not complete: {error}')
+        finally:
+            self._ring.abort()
+
+    def _write(self) -> None:
+        job = self.job
+        out = OutputFile(job.path, job.container, job.timeline)
+        try:
+            encoder = open_encoder(out.container, job.info, 1 / job.grid.step, job.encode)
+            companion = (
+                Companion(job.source, job.span, has_audio=job.has_audio) if job.source else None
+            )
+            self.statistics.left_out = out.begin(encoder.stream, encoder.reorder, companion)
+            self.statistics.encoder = encoder.name
+            if job.carried is not None:
+                self._carry(out, *job.carried)
+            self._encode_all(out, encoder)
+        except BaseException:
+            try:
+                out.close()
+            except EncodeError as second:
+                log.debug("closing failed too: %s", second.message)
+            raise
+        out.close()
+
+    def _carry(self, out: OutputFile, path: Path, count: int) -> None:
+        step = self.job.grid.step
+        taken = 0
+        with opened(path) as source:
+            for packet, number in packets(source, step):
+                if taken == count:
+                    break
+                self._mux(out, packet, number)
+                taken += 1
+        if taken != count:
+            raise EncodeError(f'"{path}" has changed while it was read')
+        self.statistics.num_frames = count
+
+    def _encode_all(self, out: OutputFile, encoder: Encoder) -> None:
+        statistics = self.statistics
+        carried = number = statistics.num_frames
+        try:
+            while (frame := self._ring.get(0)) is not END:
+                assert isinstance(frame, OutputFrame)
+                if frame.index != self.job.first_index + number:
+                    raise RuntimeError(f"picture {frame.index} is out of order")
+                begin = time.perf_counter()
+                finished = encoder.encode(frame.payload, number - carried)
+                statistics.encode_seconds += time.perf_counter() - begin
+                for packet in finished:
+                    self._mux(out, packet, _number(packet, carried))
+                number += 1
+                statistics.num_frames = number
+        except Aborted:
+            pass
+        begin = time.perf_counter()
+        for packet in encoder.flush():
+            self._mux(out, packet, _number(packet, carried))
+        statistics.encode_seconds += time.perf_counter() - begin
+        span, grid = self.job.span, self.job.grid
+        end = grid.pts(self.job.first_index + number)
+        out.copy(span.end if self._is_whole else end)
+
+    def _mux(self, out: OutputFile, packet: Packet, number: int) -> None:
+        begin = time.perf_counter()
+        out.copy(self.job.grid.pts(self.job.first_index + number))
+        out.mux(packet, number)
+        self.statistics.mux_seconds += time.perf_counter() - begin
+
+
+def _number(packet: Packet, carried: int) -> int:
+    assert packet.pts is not None
+    return packet.pts + carried
