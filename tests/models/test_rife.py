@@ -9,16 +9,20 @@ import pytest
 import torch
 from goldens_at import GOLDENS, assert_near, filler, needs_goldens, tensors
 from made_weights import random_state
+from torch.nn import functional
 
 from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.models import ifnet, rife, warp
 from rtvfi.models.base import PadRule
-from rtvfi.models.catalogue import MODELS
-from rtvfi.models.ifnet_shape import SHAPES, detect, expected_parameters
+from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
+from rtvfi.models.ifnet_shape import SHAPES, IFNetShape, detect, expected_parameters
 from rtvfi.models.rife import Rife
 from rtvfi.models.tuning import Tuning, tune
 from rtvfi.models.warp import enlarge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -192,8 +196,6 @@ def build(group: str, tuning: Tuning = PLAIN, **options: Any) -> Rife:
 
 
 def test_group_names_are_the_same_in_catalogue_and_network() -> None:
-    from rtvfi.models.catalogue import RIFE_GROUPS
-
     assert list(RIFE_GROUPS) == list(SHAPES)
     for group, (_, multiple, _) in RIFE_GROUPS.items():
         needed = 4 * max(SHAPES[group].scales) * (2 if group == "4.0" else 1)
@@ -259,3 +261,67 @@ def test_unknown_flow_scale_and_missing_ensemble_are_usage_errors() -> None:
         build("4.6", flow_scale=0.3)
     with pytest.raises(UsageError, match="ensemble"):
         build("4.25", ensemble=True)
+
+
+def swapped_masks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(IFNetShape, "adds_masks", property(lambda s: s.encoder != "none"))
+
+
+def zero_border(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled = functional.grid_sample
+    monkeypatch.setattr(
+        functional, "grid_sample", lambda *a, **k: sampled(*a, **k | {"padding_mode": "zeros"})
+    )
+
+
+def unaligned_corners(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampled = functional.grid_sample
+    monkeypatch.setattr(
+        functional, "grid_sample", lambda *a, **k: sampled(*a, **k | {"align_corners": False})
+    )
+
+
+def reversed_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Rife.timesteps
+    monkeypatch.setattr(Rife, "timesteps", lambda *a: 1 - right(*a))
+
+
+def gain_without_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = ifnet.fold
+    monkeypatch.setattr(ifnet, "fold", lambda w, b, g, **k: (right(w, b, g, **k)[0], b))
+
+
+def trained_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rife, "_input_order", lambda shape, i: list(range(shape.inputs(i))))
+
+
+def features_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = warp.backwarp_centres
+
+    def wrong(image: Tensor, flow: Tensor, cell: int) -> Tensor:
+        moved, still = right(image, flow, cell), right(image, 0 * flow, cell)
+        return torch.cat((moved[:, :3], still[:, 3:]), 1)
+
+    monkeypatch.setattr(rife, "backwarp_centres", wrong)
+
+
+@needs_goldens
+@pytest.mark.parametrize(
+    ("mistake", "group"),
+    [
+        (swapped_masks, "4.6"),
+        (swapped_masks, "4.25"),
+        (zero_border, "4.25"),
+        (unaligned_corners, "4.25"),
+        (reversed_time, "4.6"),
+        (gain_without_bias, "4.5"),
+        (trained_order, "4.7"),
+        (features_left_behind, "4.26.heavy"),
+    ],
+)
+def test_the_reference_numbers_catch_mistakes(
+    mistake: Callable[[pytest.MonkeyPatch], None], group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mistake(monkeypatch)
+    with pytest.raises(AssertionError, match=r"beyond 0\.0001"):
+        check_case(group, "t25")
