@@ -13,14 +13,14 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rtvfi.errors import RtvfiError
+from rtvfi.errors import ModelError, RtvfiError
 from rtvfi.frame import EndOfStream, Kind, OutputFrame, SourceFrame
 from rtvfi.stream.batch import batches, nearest, stand_in
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.plan import Copy, ImageId, Mid, Planner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from fractions import Fraction
 
     import numpy as np
@@ -89,6 +89,12 @@ class Start:
     ring_frames: int
     prime_frames: int
     """Frames that make the ring primed."""
+    is_strict: bool = False
+    """A model that fails ends the stream with its error, instead of giving way to source frames."""
+    tap: Callable[[OutputFrame, bool], None] | None = None
+    """Called on the compute thread with every frame put into the ring, and whether the frame is
+    final: not a source frame that stands in where a model's belongs.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +234,11 @@ class Compute:
 
     def _give_up(self, error: Exception) -> None:
         """The model failed: source frames from here on, until another executor is asked for."""
+        if self._started.is_strict:
+            failure = ModelError(f"the model failed: {str(error).partition(chr(10))[0]}")
+            failure.__cause__ = error
+            self._lines.outputs.fail(failure, self._epoch)
+            return
         log.warning("interpolation ends, the model failed: %s", str(error).partition("\n")[0])
         log.debug("the model failed", exc_info=error)
         with self._lock:
@@ -262,10 +273,10 @@ class Compute:
         if isinstance(first, Copy) and first.image in self._frames:
             return self._put(batch, {first.index: self._frames[first.image]}, Kind.COPY)
         if self._executor is not None and self._is_late(batch):
-            return self._put(batch, self._stand_ins(batch), Kind.CHEAP)
+            return self._put(batch, self._stand_ins(batch), Kind.CHEAP, is_final=False)
         made = self._run(batch)
         if made is None:
-            return self._put(batch, self._stand_ins(batch), Kind.COPY)
+            return self._put(batch, self._stand_ins(batch), Kind.COPY, is_final=False)
         return self._put(batch, made, Kind.SYNTHETIC)
 
     def _stand_ins(self, batch: list[Action]) -> dict[int, Payload]:
@@ -320,15 +331,24 @@ class Compute:
             meters.samples[name].append(getattr(times, name) / len(batch))
         return made
 
-    def _put(self, batch: list[Action], shown: Mapping[int, Payload], kind: Kind) -> bool:
+    def _put(
+        self,
+        batch: list[Action],
+        shown: Mapping[int, Payload],
+        kind: Kind,
+        *,
+        is_final: bool = True,
+    ) -> bool:
         for action in batch:
             assert not isinstance(action, Mid)
             frame = OutputFrame(shown[action.index], action.index, action.pts, kind, self._epoch)
-            if not self._put_one(frame):
+            if not self._put_one(frame, is_final=is_final):
                 return False
         return True
 
-    def _put_one(self, frame: OutputFrame) -> bool:
+    def _put_one(self, frame: OutputFrame, *, is_final: bool = True) -> bool:
         is_taken = self._lines.outputs.put(frame, self._epoch)
         self._meters.counts[frame.kind] += is_taken
+        if is_taken and self._started.tap is not None:
+            self._started.tap(frame, is_final)
         return is_taken
