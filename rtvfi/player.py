@@ -299,6 +299,9 @@ class Player:
     def _toggle(self, *_: str) -> None:
         self._wanted = replace(self._wanted, is_on=not self._wanted.is_on)
         self._tracks.choose(ours=self._wanted.is_on)
+        if self._watch.is_seeking:
+            # mpv may finish the seek on a key frame of the track it switches to.
+            self._mpv.command("seek", 0, "relative+exact")
         self._say("interpolation " + ("on" if self._wanted.is_on else "off"))
 
     def _choose_model(self, name: str = "", *_: str) -> None:

@@ -47,6 +47,11 @@ class Watch:
         observe("frame-drop-count", lambda _, count: self._on_drops(count or 0))
         player.event_callback("seek")(lambda _: self._on_seek())
 
+    @property
+    def is_seeking(self) -> bool:
+        """Whether a seek is under way."""
+        return self._seek is not None
+
     def end_file(self) -> None:
         """The file is over; a seek under way will not be answered."""
         self._seek = None
