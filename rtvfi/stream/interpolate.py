@@ -76,7 +76,6 @@ class Interpolation:
     ) -> None:
         self.model = model
         self._times = StageTimes()
-        self.num_calls = 0
         self._info = info
         self._converter = Converter(info, device, dtype)
         self._cache = _Cache()
@@ -91,7 +90,6 @@ class Interpolation:
         self.run([Retime(0, Fraction(0), *names, Fraction(1, 2))], dict.fromkeys(names, grey))
         self.reset()
         self.take_times()
-        self.num_calls = 0
 
     def reset(self) -> None:
         """Forget every picture (a seek: identities start anew)."""
@@ -200,7 +198,5 @@ class Interpolation:
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
         start = time.perf_counter()
         result = work()
-        if stage == "model":
-            self.num_calls += 1
         setattr(self._times, stage, getattr(self._times, stage) + time.perf_counter() - start)
         return result
