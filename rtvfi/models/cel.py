@@ -37,6 +37,10 @@ PACKED = 6
 """Channels of a packed picture: four luma phases, U, V."""
 STATE = 5
 """Two flows and a mask logit."""
+STILL = 2 / 255
+"""Difference that compression leaves between two pictures of the same thing."""
+SMALL_FLOW = 0.25
+"""Packed pixels; what rests is taken to rest up to this, what moves 1.4 times as far moves."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +70,8 @@ class CelPrepared(NamedTuple):
     """One picture, ready to be paired."""
 
     planes: Planes
-    packed: Tensor
-    """At the size motion is estimated at."""
+    packed: tuple[Tensor, ...]
+    """At full size, and as often halved as the flow scale asks."""
     levels: Levels
 
 
@@ -341,6 +345,29 @@ class CelNet(nn.Module):
         return states
 
 
+def hold_still(state: Tensor, difference: Tensor) -> Tensor:
+    """Take away the flow of what rests: a held drawing or a title must not even tremble.
+
+    That is where both pictures agree in place and the flow is below half a pixel of luma anyway;
+    a small thing that passes a place which looks the same before and after moves further.
+
+    Args:
+        state: (N, 5, h, w) as ``CelNet`` gives it.
+        difference: (1, 1, h, w), mean absolute difference of the packed pictures.
+    """
+    flow = state[:, 0:4]
+    around = F.max_pool2d(difference.float(), 3, 1, 1)
+    differs = ((around - STILL) / (2 * STILL)).clamp(0, 1)
+    size = torch.maximum(
+        flow[:, 0:2].square().sum(dim=1, keepdim=True),
+        flow[:, 2:4].square().sum(dim=1, keepdim=True),
+    )
+    moves = (size / SMALL_FLOW**2 - 1).clamp(0, 1)
+    # Equal pictures have no motion, whatever flat or repeated parts suggest.
+    kept = torch.maximum(differs, moves) * (difference.amax() > 0)
+    return torch.cat((flow * kept, state[:, 4:5]), dim=1)
+
+
 def blend(left: Planes, right: Planes, state: Tensor) -> Planes:
     """Fetch both pictures along the state's flows and mix them.
 
@@ -390,35 +417,33 @@ class Cel:
         Args:
             frame: N = 1, any size from 2 x 2, 4:2:0 or 4:4:4, any float dtype; may be odd.
         """
-        packed = pack(frame).to(self.net.dtype)
+        packed = [pack(frame).to(self.net.dtype)]
         for _ in range(self.octaves):
-            packed = F.avg_pool2d(packed, 2, ceil_mode=True, count_include_pad=False)
-        packed = packed.contiguous(memory_format=torch.channels_last)
-        return CelPrepared(frame, packed, self.net.encode(packed))
+            packed.append(F.avg_pool2d(packed[-1], 2, ceil_mode=True, count_include_pad=False))
+        seen = packed[-1].contiguous(memory_format=torch.channels_last)
+        return CelPrepared(frame, tuple(packed), self.net.encode(seen))
 
     def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:
-        """Pictures between ``a`` and ``b``: Planes with N = len(ts), dtype of the inputs, not
-        clamped."""
+        """Pictures between ``a`` and ``b``: N = len(ts), dtype of the inputs, not clamped."""
         n = len(ts)
-        t = torch.tensor([float(value) for value in ts], device=a.packed.device)
-        difference = (a.packed - b.packed).abs().mean(dim=1, keepdim=True)
+        differences = [
+            (left - right).abs().mean(dim=1, keepdim=True)
+            for left, right in zip(a.packed, b.packed, strict=True)
+        ]
         state = self.net(
             tuple(level.expand(n, -1, -1, -1) for level in a.levels),
             tuple(level.expand(n, -1, -1, -1) for level in b.levels),
-            difference.expand(n, -1, -1, -1),
-            t,
+            differences[-1].expand(n, -1, -1, -1),
+            torch.tensor([float(t) for t in ts], device=differences[-1].device),
         )[-1]
-        # Equal pictures have no motion, whatever flat or repeated parts suggest.
-        flow = state[:, 0:4] * (difference.amax() > 0)
-        mask_logit = state[:, 4:5]
-        for octave in reversed(range(self.octaves)):
-            height, width = (-(-size >> (octave + 1)) for size in a.planes.y.shape[-2:])
-            flow = lift(flow, height, width)
-            mask_logit = upsample(mask_logit, height, width)
+        for difference in reversed(differences[:-1]):
+            height, width = difference.shape[-2:]
+            finer = upsample(state, height, width)
+            state = torch.cat((finer[:, 0:4] * 2, finer[:, 4:5]), dim=1)
         left, right = (
             Planes(*(plane.expand(n, -1, -1, -1) for plane in picture.planes)) for picture in (a, b)
         )
-        return blend(left, right, torch.cat((flow, mask_logit), dim=1))
+        return blend(left, right, hold_still(state, differences[0]))
 
 
 def build(state_dict: Mapping[str, Tensor]) -> CelNet:

@@ -14,6 +14,7 @@ from rtvfi.models.cel import (
     blend,
     build,
     correlate,
+    hold_still,
     normalise,
     pack,
     upsample,
@@ -211,3 +212,31 @@ def test_blend_fetches_each_picture_along_its_own_flow() -> None:
 
 def test_upsampling_crops_what_is_too_large() -> None:
     assert upsample(torch.zeros(1, 1, 3, 4), 5, 7).shape == (1, 1, 5, 7)
+
+
+# --- what rests ------------------------------------------------------------------------------
+
+
+def state_of(flow: float) -> torch.Tensor:
+    state = torch.zeros(1, 5, 12, 12)
+    state[:, 0], state[:, 2], state[:, 4] = -flow, flow, 0.3
+    return state
+
+
+def test_a_tremble_where_both_pictures_agree_is_taken_away() -> None:
+    difference = torch.zeros(1, 1, 12, 12)
+    difference[..., 0] = 0.5
+    held = hold_still(state_of(0.2), difference)
+    assert held[:, 0:4, :, 3:].abs().max() == 0
+    torch.testing.assert_close(held[:, :, :, :2], state_of(0.2)[:, :, :, :2])
+    assert torch.equal(held[:, 4:5], state_of(0.2)[:, 4:5])
+
+
+def test_what_passes_a_place_that_looks_the_same_before_and_after_keeps_its_flow() -> None:
+    difference = torch.zeros(1, 1, 12, 12)
+    difference[..., 0] = 0.5
+    assert torch.equal(hold_still(state_of(3.0), difference), state_of(3.0))
+
+
+def test_slow_motion_keeps_its_flow() -> None:
+    assert torch.equal(hold_still(state_of(0.1), torch.full((1, 1, 12, 12), 0.1)), state_of(0.1))
