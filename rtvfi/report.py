@@ -23,7 +23,7 @@ def percentile(values: Iterable[float], percent: float) -> float | None:
     ordered = sorted(values)
     if not ordered:
         return None
-    rank = math.ceil(percent / 100 * len(ordered))
+    rank = math.ceil(percent * len(ordered) / 100)
     return ordered[max(0, rank - 1)]
 
 

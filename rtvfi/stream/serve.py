@@ -169,7 +169,8 @@ class FrameStream:
         file.
         """
         done = 0
-        while done < num_bytes and self._position < self._mkv.size:
+        end = 0 if self._is_cancelled.is_set() else self._mkv.size
+        while done < num_bytes and self._position < end:
             count = self._read_piece(address + done, num_bytes - done, may_wait=done == 0)
             if not count:
                 break

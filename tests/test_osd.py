@@ -1,0 +1,64 @@
+"""The overlay says what is live."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
+
+from fakes import stream_info
+
+from rtvfi import osd
+from rtvfi.frame import Kind
+from rtvfi.report import Report
+from rtvfi.stream.pipeline import Statistics
+
+MEASURED = Statistics(
+    counts={Kind.COPY: 50, Kind.SYNTHETIC: 40, Kind.CHEAP: 10},
+    num_calls=40,
+    is_interpolating=True,
+    is_behind=False,
+    margin=0.876,
+    cost_ms=12.34,
+    num_ready=7,
+    peak_ready=12,
+    samples_ms={},
+)
+
+
+def shown(drops: int = 0, **changes: Any) -> str:
+    fields = {name: getattr(MEASURED, name) for name in Statistics.__slots__}
+    statistics = Statistics(**(fields | changes))
+    viewing: Any = SimpleNamespace(
+        pipeline=SimpleNamespace(statistics=lambda: statistics),
+        info=stream_info(1920, 1080, source_rate=Fraction(24000, 1001), decoder="software h264"),
+        target_rate=Fraction(48000, 1001),
+    )
+    return "\n".join(osd.lines(viewing, "cel", "cuda:0", Report(drops=drops)))
+
+
+def test_rates_model_and_decoder_are_named() -> None:
+    text = shown()
+    assert "23.976 fps > 47.952 fps" in text
+    assert "cel on cuda:0\n" in text
+    assert "software h264, 1920x1080 yuv420p" in text
+
+
+def test_shares_and_figures_are_told() -> None:
+    text = shown(drops=3)
+    assert "12.3 ms a frame, margin 0.88 s, ready 7" in text
+    assert "40% interpolated, 10% filled in, 3 dropped" in text
+
+
+def test_a_model_that_is_not_there_yet_is_loading() -> None:
+    assert "cel on cuda:0 (loading)" in shown(is_interpolating=False)
+
+
+def test_a_model_that_is_too_slow_is_called_so() -> None:
+    assert "(too slow: source frames fill in)" in shown(is_behind=True)
+
+
+def test_before_the_first_frame_nothing_is_claimed() -> None:
+    text = shown(counts={}, margin=None, cost_ms=None, num_ready=0, is_interpolating=False)
+    assert "cost    - a frame, margin -, ready 0" in text
+    assert "0% interpolated, 0% filled in" in text
