@@ -20,7 +20,7 @@ the one it follows, at a constant rate.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -184,6 +184,11 @@ class Planner:
         self.reset(0)
 
     @property
+    def options(self) -> PlanOptions:
+        """The options in force."""
+        return self._options
+
+    @property
     def lookahead(self) -> int:
         """``PlanOptions.lookahead`` of the options in force."""
         return self._options.lookahead
@@ -209,6 +214,27 @@ class Planner:
         With another grid, outputs continue at its first index at or after the scene's start.
         """
         self._pending = (options, grid or (self._pending[1] if self._pending else None))
+
+    def adjust(self, passes: int, num_frames: Literal[2, 3]) -> None:
+        """Plan with these from the next frame on, inside a scene too.
+
+        Fewer passes end the ones given up with a part of the ramp that ends a scene, more begin
+        with a part of the one that starts it: content time neither jumps nor stops.
+        """
+        changed = replace(self._options, passes=passes, num_frames=num_frames)
+        if changed == self._options:
+            return
+        if self._pending is not None:
+            pending, grid = self._pending
+            self._pending = (replace(pending, passes=passes, num_frames=num_frames), grid)
+        scene = self._scene
+        if scene is not None:
+            while len(scene.edge) - 1 > passes:
+                scene.edge.pop()
+                scene.knots.append(scene.edge[-1])
+            if num_frames > self._options.num_frames:
+                scene.before = None  # it was not kept
+        self._options = changed
 
     def push(self, stamp: Stamp) -> list[Action]:
         """Take the next frame.

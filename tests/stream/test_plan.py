@@ -171,3 +171,16 @@ def test_snap_copies_the_nearer_knot() -> None:
 def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PlanOptions(**wrong)
+
+
+def test_fewer_passes_end_with_a_ramp_and_more_begin_with_one() -> None:
+    planner = Planner(Grid(F(0), F(1)), PlanOptions(passes=2))
+    blender = Blender(planner)
+    stamps = stamps_at([F(i) for i in range(12)], F(12))
+    for i, stamp in enumerate(stamps):
+        if i in (4, 8):
+            planner.adjust(0 if i == 4 else 2, 2)
+        blender.push(stamp)
+    blender.flush()
+    blended = [s.index for s in blender.shown if len(s.weights) > 1]
+    assert blended == [1, 2, 8, 9, 10]

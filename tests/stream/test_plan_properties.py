@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,31 @@ def test_weights_are_of_one_scene_and_sum_to_one(stream: Stream, o: PlanOptions)
         assert sum(shown.weights.values()) == 1
         assert min(shown.weights.values()) >= 0
         assert all(i in scene for i in shown.weights)
+
+
+modes = st.tuples(st.integers(0, 5), st.sampled_from([2, 3]))
+
+
+@given(streams(repeats=True), still, st.dictionaries(st.integers(0, 13), modes))
+def test_passes_that_change_inside_a_scene_neither_lose_nor_delay_anything(
+    stream: Stream, o: PlanOptions, changes: dict[int, tuple[int, Literal[2, 3]]]
+) -> None:
+    planner = Planner(stream.grid, o)
+    blender = Blender(planner)
+    stamps = stamps_at(stream.pts, stream.end, stream.cuts, stream.same)
+    for i, stamp in enumerate(stamps):
+        if i in changes:
+            planner.adjust(*changes[i])
+        blender.push(stamp)
+    blender.flush(stream.end)
+    count = math.ceil((stream.end - stream.pts[0]) / stream.grid.step)
+    assert [s.index for s in blender.shown] == list(range(count))
+    for shown in blender.shown:
+        scene = stream.scene_at(shown.pts)
+        assert sum(shown.weights.values()) == 1
+        assert all(i in scene for i in shown.weights)
+        if not stream.same:
+            assert shown.content(stream.pts) == min(shown.pts, stream.pts[scene[-1]])
 
 
 @given(streams(), still)
