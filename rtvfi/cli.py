@@ -16,21 +16,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import still, store
-from rtvfi.config import Config, default_user_file, play_options, presets, resolve_config, user_file
+from rtvfi import render_command, still, store
+from rtvfi.config import (
+    default_user_file,
+    play_options,
+    user_file,
+)
 from rtvfi.data import data_path
 from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.grammar import add_settings, config_of
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
 from rtvfi.playlist import expand
 from rtvfi.settings import (
-    HWACCELS,
-    MPV,
-    SETTINGS,
-    STYLES,
-    Value,
     any_of,
-    check_mpv_name,
     did_you_mean,
 )
 
@@ -70,47 +69,11 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="files, folders, URLs; without any, the demo"
     )
-    _add_settings(parser)
+    add_settings(parser)
     parser.add_argument("--start", metavar="TIME", help="where to begin: 90, 1:30, 25%%")
     parser.add_argument(
         "--report", metavar="FILE.json", type=Path, help="write what happened when playback ends"
     )
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """The options that configuration files know too; their values are checked by config.py."""
-    add = parser.add_argument
-    add("--fps", metavar="RATE", help="2x, 3x, 60, 60000/1001 or display (default)")
-    add("--model", metavar="ID", help='"rtvfi models" lists them (default cel)')
-    add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
-    add("--preset", metavar="NAME", help=", ".join(presets()))
-    add("--style", metavar="NAME", help=", ".join(STYLES))
-    add(
-        "--scale",
-        dest="flow_scale",
-        metavar="SCALE",
-        help="size at which motion is estimated: auto (default), 1, 0.5 or 0.25",
-    )
-    add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
-    add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))
-    add(
-        "--mpv",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="an option of mpv; may be repeated",
-    )
-
-
-def _config(arguments: argparse.Namespace) -> Config:
-    said: dict[str, Value] = {
-        key: value for key in SETTINGS if (value := getattr(arguments, key)) is not None
-    }
-    for text in arguments.mpv:
-        name, has_value, value = text.partition("=")
-        check_mpv_name(name, "--mpv")
-        said[MPV + name] = value if has_value else "yes"
-    return resolve_config(said, arguments.preset, user_file())
 
 
 def _check_start(start: str | None) -> None:
@@ -124,7 +87,7 @@ def _check_start(start: str | None) -> None:
 
 def _play(arguments: argparse.Namespace) -> int:
     _check_start(arguments.start)
-    config = _config(arguments)
+    config = config_of(arguments)
     files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
     options = play_options(config, files, arguments.start, arguments.report)
     if config.preset.origin == "no GPU":
@@ -168,7 +131,7 @@ def _models(arguments: argparse.Namespace) -> int:
 
 
 def _run_config(arguments: argparse.Namespace) -> int:
-    config = _config(arguments)
+    config = config_of(arguments)
     print(f"# your own settings: {user_file() or default_user_file()}")
     print(config.to_toml(), end="")
     return 0
@@ -206,10 +169,16 @@ def _version(_arguments: argparse.Namespace) -> int:
 
 COMMANDS: Final = (
     Command("play", "play files with smooth motion", _add_play, _play),
+    Command(
+        "render",
+        "write files with smooth motion",
+        render_command.add_arguments,
+        render_command.main,
+    ),
     Command("models", "list the models", _add_models, _models),
     Command("image", "make pictures between still pictures", still.add_arguments, still.main),
     Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
-    Command("config", "print the configuration and its origins", _add_settings, _run_config),
+    Command("config", "print the configuration and its origins", add_settings, _run_config),
     Command("version", "print versions", _add_nothing, _version),
 )
 

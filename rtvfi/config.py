@@ -11,6 +11,7 @@ import re
 import shutil
 import tomllib
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from rtvfi.data import data_names, data_path
 from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.settings import MPV, SETTINGS, Value, any_of, check_mpv_name, checked, did_you_mean
-from rtvfi.stream.options import SourceOptions, StreamOptions
+from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +56,34 @@ class PlayOptions:
     """Options for mpv, in order; they win over rtvfi's own."""
     report: Path | None = None
     """Where a JSON report goes when playback ends."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RenderOptions:
+    """Everything ``rtvfi render`` was asked for; what ``PlayOptions`` has too means the same."""
+
+    files: tuple[str, ...]
+    model: str
+    device: str
+    fps: str
+    stream: StreamOptions
+    source: SourceOptions
+    encode: EncodeOptions
+    output: Path | None = None
+    """A file, or a folder; None = beside each input."""
+    extension: str = ".mkv"
+    """Of names that are made up."""
+    start: Fraction = Fraction(0)
+    """Where to begin, seconds on a player's clock."""
+    end: Fraction | None = None
+    """Where to end."""
+    has_audio: bool = True
+    force: bool = False
+    """Overwrite, and begin anew."""
+    must_resume: bool = False
+    """Refuse to begin anew."""
+    is_json: bool = False
+    """Progress as lines for programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,19 +263,14 @@ def play_options(
     """
     if report is not None:
         check_writable(report)
-    scale = config["flow_scale"]
     return PlayOptions(
         files=files,
         model=str(config["model"]),
         device=str(config["device"]),
         preset=str(config.preset.value),
         fps=str(config["fps"]),
-        stream=StreamOptions(
-            style=cast("Style", config["style"]),
-            flow_scale=None if scale == "auto" else float(scale),
-            cut_threshold=float(config["cut_threshold"]),
-        ),
-        source=SourceOptions(hwaccel=cast("Hwaccel", config["hwaccel"])),
+        stream=_stream_options(config),
+        source=_source_options(config),
         start=start,
         mpv=tuple(
             (key.removeprefix(MPV), str(entry.value))
@@ -255,6 +279,32 @@ def play_options(
         ),
         report=report,
     )
+
+
+def render_options(config: Config, files: tuple[str, ...], encode: EncodeOptions) -> RenderOptions:
+    """What the configuration says about rendering; the rest has its defaults."""
+    return RenderOptions(
+        files=files,
+        model=str(config["model"]),
+        device=str(config["device"]),
+        fps=str(config["fps"]),
+        stream=_stream_options(config),
+        source=_source_options(config),
+        encode=encode,
+    )
+
+
+def _stream_options(config: Config) -> StreamOptions:
+    scale = config["flow_scale"]
+    return StreamOptions(
+        style=cast("Style", config["style"]),
+        flow_scale=None if scale == "auto" else float(scale),
+        cut_threshold=float(config["cut_threshold"]),
+    )
+
+
+def _source_options(config: Config) -> SourceOptions:
+    return SourceOptions(hwaccel=cast("Hwaccel", config["hwaccel"]))
 
 
 def check_writable(report: Path) -> None:

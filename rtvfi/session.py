@@ -112,6 +112,35 @@ def view(
     return Viewing(path, pipeline, info, place.target_rate, stream)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendering:
+    """One file on one output grid, every frame of it made by the model."""
+
+    pipeline: Pipeline
+    info: StreamInfo
+    grid: Grid
+
+
+def rendering(
+    pipeline: Pipeline, info: StreamInfo, options: StreamOptions, rate: Fraction
+) -> Rendering:
+    """Put an opened pipeline on an output grid; nothing hurries it, so no frame is a stand-in."""
+    grid = Grid(info.start, 1 / rate)
+    ring_frames = max(8, round(options.ring_seconds * rate))
+    start = Start(
+        grid=grid,
+        origin=info.start,
+        plan=PlanOptions(),
+        gate=MarginGate(),
+        attainable=1.0,
+        ring_frames=ring_frames,
+        prime_frames=1,
+        is_strict=True,
+    )
+    pipeline.start(start, options.ring_bytes)
+    return Rendering(pipeline, info, grid)
+
+
 def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None) -> Fraction:
     """Output rate for a stream; equal to the source's when there is nothing to do."""
     display = Fraction(display_rate).limit_denominator(1001) if display_rate else None
@@ -183,7 +212,7 @@ class ModelHost:
         self._lock = threading.Lock()
         self.device: torch.device | None = None
 
-    def executor(self, model_id: str, viewing: Viewing) -> Interpolation:
+    def executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
         """A warm executor of the model for a stream; imports torch on first use.
 
         Raises:
@@ -193,7 +222,7 @@ class ModelHost:
         with self._lock:
             return self._executor(model_id, viewing)
 
-    def _executor(self, model_id: str, viewing: Viewing) -> Interpolation:
+    def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
         if self.device is None:
             self.device = resolve_device(self._device_name)
         import torch

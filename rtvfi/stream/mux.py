@@ -34,6 +34,8 @@ FORMATS: Final = {
     ".webm": "webm",
 }
 """Containers by extension."""
+CRASH_SAFE_FORMAT: Final = "matroska"
+"""The container that can be played while it grows."""
 CRASH_SAFE: Final = {
     # Written as soon as they are there: streams that are silent for long would else hold back 10 s.
     "max_interleave_delta": "500000",
@@ -127,7 +129,7 @@ class OutputFile:
         self._companion: Companion | None = None
         self._is_begun = False
         self._is_closed = False
-        options = CRASH_SAFE if container == "matroska" else {}
+        options = CRASH_SAFE if container == CRASH_SAFE_FORMAT else {}
         if container in ("mp4", "mov"):
             options = {"movflags": "+faststart"}
         try:

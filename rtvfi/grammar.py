@@ -1,0 +1,57 @@
+"""Options that several commands share: those that configuration files know too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtvfi.config import Config, presets, resolve_config, user_file
+from rtvfi.settings import HWACCELS, MPV, SETTINGS, STYLES, Value, check_mpv_name
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_settings(
+    parser: argparse.ArgumentParser, rate: argparse._ActionsContainer | None = None
+) -> None:
+    """The options that configuration files know too; their values are checked by config.py.
+
+    Args:
+        parser: where to add them.
+        rate: a group for ``--fps``.
+    """
+    add = parser.add_argument
+    (rate or parser).add_argument(
+        "--fps", metavar="RATE", help="2x, 3x, 60, 60000/1001 or display (default)"
+    )
+    add("--model", metavar="ID", help='"rtvfi models" lists them (default cel)')
+    add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
+    add("--preset", metavar="NAME", help=", ".join(presets()))
+    add("--style", metavar="NAME", help=", ".join(STYLES))
+    add(
+        "--scale",
+        dest="flow_scale",
+        metavar="SCALE",
+        help="size at which motion is estimated: auto (default), 1, 0.5 or 0.25",
+    )
+    add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
+    add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))
+    add(
+        "--mpv",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="an option of mpv; may be repeated",
+    )
+
+
+def config_of(arguments: argparse.Namespace) -> Config:
+    """The configuration that these arguments, the preset and the user's file give."""
+    said: dict[str, Value] = {
+        key: value for key in SETTINGS if (value := getattr(arguments, key)) is not None
+    }
+    for text in arguments.mpv:
+        name, has_value, value = text.partition("=")
+        check_mpv_name(name, "--mpv")
+        said[MPV + name] = value if has_value else "yes"
+    return resolve_config(said, arguments.preset, user_file())

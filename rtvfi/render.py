@@ -1,0 +1,352 @@
+"""``rtvfi render``: files in, files out, every frame made by the model, as fast as it goes.
+
+Decoding, the network and encoding run at the same time, each on a thread of its own; this one
+hands frames from the pipeline to the writer and watches.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import OpenError, RtvfiError, UsageError
+from rtvfi.frame import END, OutputFrame
+from rtvfi.models.weights import find_weights, sha256_of
+from rtvfi.playlist import is_address
+from rtvfi.progress import JsonProgress, RichProgress, State
+from rtvfi.session import (
+    ModelHost,
+    Rendering,
+    keep_freed_memory,
+    pipeline_for,
+    rendering,
+    resolve_device,
+    target_rate,
+)
+from rtvfi.stream.codecs import CODECS
+from rtvfi.stream.companion import Span, first_time
+from rtvfi.stream.join import Cut, join
+from rtvfi.stream.journal import Journal, file_facts, open_journal
+from rtvfi.stream.mux import CRASH_SAFE_FORMAT, MAX_RATE, check_target, container_format
+from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.rates import parse_rate
+from rtvfi.stream.writer import Job, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from rtvfi.config import RenderOptions
+    from rtvfi.progress import Progress
+
+log = logging.getLogger(__name__)
+
+_TURN_SECONDS: Final = 0.2
+"""Longest wait before the progress is shown again."""
+_LEAD_IN: Final = 12
+"""Source frames looked at before the first one wanted when a rendering goes on in the middle: more
+than any model and schedule looks back.
+"""
+
+
+def render(options: RenderOptions) -> int:
+    """Render every file; one that fails does not keep the others from being rendered.
+
+    Returns:
+        0 when all were rendered, 130 after Ctrl+C.
+
+    Raises:
+        RtvfiError: what was asked for cannot run, or the first failure of a file.
+    """
+    weights = find_weights(options.model)
+    if options.device not in ("auto", "cpu"):
+        resolve_device(options.device)
+    keep_freed_memory()
+    renderer = _Renderer(options, weights)
+    failures: list[RtvfiError] = []
+    with _terminable():
+        for source in options.files:
+            try:
+                if not renderer.render(source):
+                    return 130
+            except UsageError:
+                raise
+            except RtvfiError as error:
+                if len(options.files) > 1:
+                    log.warning("%s: %s", source, error.message)
+                failures.append(error)
+    if failures:
+        raise failures[0]
+    return 0
+
+
+class _terminable:  # noqa: N801 - used like a function
+    """SIGTERM ends a rendering as Ctrl+C does: with a file that plays."""
+
+    def __enter__(self) -> None:
+        self._is_main = threading.current_thread() is threading.main_thread()
+        if self._is_main:
+            self._previous = signal.signal(signal.SIGTERM, self._interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_main:
+            signal.signal(signal.SIGTERM, self._previous)
+
+    @staticmethod
+    def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+
+def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:
+    """Where the rendering of a source goes.
+
+    Raises:
+        UsageError: several inputs and one file to write.
+    """
+    stem = "stream" if is_address(source) else Path(source).stem
+    name = f"{stem}-{float(rate):.5g}fps{options.extension}"
+    output = options.output
+    if output is None:
+        return Path(name) if is_address(source) else Path(source).with_name(name)
+    if output.is_dir() or str(output).endswith("/"):
+        return output / name
+    if len(options.files) > 1:
+        raise UsageError(
+            f'-o "{output}" is one file, and there are {len(options.files)} inputs',
+            f'mkdir "{output}"',
+        )
+    return output
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Grid indices to render: [first, stop); stop None = to the end of the stream."""
+
+    first: int
+    stop: int | None
+    zero: Fraction
+    """The player's time 0 on the source's clock."""
+
+
+class _Renderer:
+    """Renders one file after the other with the same options and model."""
+
+    def __init__(self, options: RenderOptions, weights: Path | None) -> None:
+        self._options = options
+        self._models = ModelHost(options.device, options.stream)
+        self._weights = None if weights is None else sha256_of(weights)
+        self._has_model = options.model != "copy" and options.stream.style != "off"
+
+    def render(self, source: str) -> bool:
+        """One file; False when it was interrupted."""
+        options = self._options
+        pipeline = pipeline_for(source, options.source, options.stream, Playhead())
+        try:
+            info = pipeline.open()
+            rate = target_rate(parse_rate(options.fps), info, None)
+            if rate > MAX_RATE:
+                raise UsageError(f"{float(rate):g} fps are too many, at most {MAX_RATE}")
+            target = target_path(options, source, rate)
+            container = container_format(target)
+            check_target(target, (source,), force=True)  # an existing one may be a part of ours
+            made = rendering(pipeline, info, options.stream, rate)
+            part = self._range(source, made)
+            journal = open_journal(
+                target,
+                container,
+                self._facts(source, made, part),
+                made.grid.step,
+                force=options.force,
+            )
+            if options.must_resume and journal.carried is None:
+                raise UsageError(f'there is nothing of "{target}" to resume', "leave --resume out")
+            if self._has_model:
+                pipeline.use(self._models.executor(options.model, made))
+            return _Run(options, made, part, journal, target).run(source, container)
+        finally:
+            pipeline.close()
+
+    def _range(self, source: str, made: Rendering) -> _Range:
+        options, info, grid = self._options, made.info, made.grid
+        begin = 0 if info.start == 0 else first_time(source)
+        zero = min(Fraction(begin), info.start)
+        first = 0
+        if options.start:
+            first = max(0, grid.first_at_or_after(zero + options.start))
+            if info.duration is not None and grid.pts(first) >= info.start + info.duration:
+                raise UsageError(
+                    f"--start is {float(options.start):g} s, the film ends at "
+                    f"{float(info.start + info.duration - zero):.3f} s"
+                )
+        stop = None if options.end is None else grid.first_at_or_after(zero + options.end)
+        if stop is not None and stop <= first:
+            raise UsageError(f"--end {float(options.end or 0):g} s is not after the start")
+        return _Range(first, stop, zero)
+
+    def _facts(self, source: str, made: Rendering, part: _Range) -> dict[str, Any]:
+        """All that the pictures of the file depend on."""
+        options = self._options
+        return {
+            "version": 1,
+            "input": file_facts(source),
+            "model": options.model if self._has_model else None,
+            "weights": self._weights,
+            "device": options.device,
+            "target_rate": str(1 / made.grid.step),
+            "first": part.first,
+            "stop": part.stop,
+            "stream": repr(options.stream),
+            "encode": repr(options.encode),
+            "has_audio": options.has_audio,
+            "av": metadata.version("av"),
+        }
+
+
+class _Run:
+    """One file under way."""
+
+    def __init__(
+        self,
+        options: RenderOptions,
+        made: Rendering,
+        part: _Range,
+        journal: Journal,
+        target: Path,
+    ) -> None:
+        self._options = options
+        self._made = made
+        self._part = part
+        self._journal = journal
+        self._target = target
+
+    def run(self, source: str, container: str) -> bool:
+        """Write the file; False when it was interrupted."""
+        job = self._job(source, container)
+        is_direct = container == CRASH_SAFE_FORMAT
+        growing = job
+        if not is_direct:
+            growing = replace(
+                job, path=self._journal.growing, container=CRASH_SAFE_FORMAT, source=None
+            )
+        writer = Writer(growing)
+        shown = JsonProgress if self._options.is_json else RichProgress
+        progress = shown(source, self._target)
+        try:
+            is_done = self._feed(writer, progress)
+        finally:
+            progress.end()
+        count = writer.statistics.num_frames
+        left_out = writer.statistics.left_out
+        if not is_direct and count:
+            stopped = job
+            if not is_done:
+                end = job.grid.pts(job.first_index + count)
+                stopped = replace(job, span=replace(job.span, end=end))
+            reorder = CODECS[writer.statistics.encoder].reorder
+            left_out = join([Cut(growing.path, 0, count)], stopped, reorder)
+        if left_out:
+            log.warning("%s cannot hold: %s", self._target.name, ", ".join(left_out))
+        if not is_done:
+            log.info('stopped: "%s" holds %d frames; the same command goes on', self._target, count)
+            return False
+        self._journal.end()
+        log.info('"%s": %d frames, %s', self._target, count, writer.statistics.encoder)
+        return True
+
+    def _job(self, source: str, container: str) -> Job:
+        options, made, part = self._options, self._made, self._part
+        grid = made.grid
+        is_cut = options.start != 0 or options.end is not None
+        zero = grid.pts(part.first) if options.start else part.zero
+        end = None
+        if part.stop is not None:
+            end = grid.pts(part.stop)
+        span = Span(zero=zero, start=grid.pts(part.first) if is_cut else None, end=end)
+        return Job(
+            path=self._target,
+            container=container,
+            info=made.info,
+            grid=grid,
+            first_index=part.first,
+            span=span,
+            encode=options.encode,
+            source=source,
+            has_audio=options.has_audio,
+            carried=self._journal.carried,
+        )
+
+    def _feed(self, writer: Writer, progress: Progress) -> bool:
+        """Hand over every frame; False when interrupted. The writer has ended afterwards."""
+        try:
+            for frame in self._frames(writer, progress):
+                while not writer.put(frame, _TURN_SECONDS):
+                    if writer.error is not None:
+                        raise writer.error
+                    self._show(writer, progress)
+                self._show(writer, progress)
+        except KeyboardInterrupt:
+            writer.finish()
+            return False
+        except BaseException:
+            if writer.error is None:
+                writer.finish()
+            raise
+        is_whole = self._part.stop is None
+        writer.finish(is_whole=is_whole)
+        self._show(writer, progress)
+        if not writer.statistics.num_frames:
+            raise OpenError(f'"{self._target.name}" would be empty: no frame at or after --start')
+        return True
+
+    def _frames(self, writer: Writer, progress: Progress) -> Iterator[OutputFrame]:
+        pipeline, part, made = self._made.pipeline, self._part, self._made
+        first = part.first
+        if self._journal.carried is not None:
+            first += self._journal.carried[1]
+            log.info("going on after %d frames", self._journal.carried[1])
+        lead_in = math.ceil(_LEAD_IN / made.info.source_rate / made.grid.step) if first else 0
+        pipeline.seek(max(0, first - lead_in))
+        while True:
+            frame = pipeline.read(_TURN_SECONDS)
+            if isinstance(frame, OutputFrame):
+                if part.stop is not None and frame.index >= part.stop:
+                    return
+                if frame.index >= first:
+                    yield frame
+            elif frame is END:
+                return
+            else:
+                self._show(writer, progress)
+
+    def _show(self, writer: Writer, progress: Progress) -> None:
+        info, part, grid = self._made.info, self._part, self._made.grid
+        stop = part.stop
+        if info.duration is not None:
+            last = grid.first_at_or_after(info.start + info.duration)
+            stop = last if stop is None else min(stop, last)
+        statistics = writer.statistics
+        carried = self._journal.carried[1] if self._journal.carried else 0
+        try:
+            num_bytes = self._journal.growing.stat().st_size
+        except OSError:
+            num_bytes = 0
+        made = max(0, statistics.num_frames - carried)
+        samples = self._made.pipeline.statistics().samples_ms
+        stages = {name: sum(ms) / len(ms) for name, ms in samples.items() if ms}
+        stages["encode"] = statistics.encode_seconds * 1e3 / max(1, made)
+        progress.show(
+            State(
+                num_frames=statistics.num_frames,
+                num_made=made,
+                total=None if stop is None else stop - part.first,
+                num_bytes=num_bytes,
+                stages_ms=stages,
+            )
+        )

@@ -1,0 +1,87 @@
+"""``rtvfi render`` on the command line; the front end itself is imported when it is run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtvfi.config import render_options
+from rtvfi.errors import UsageError
+from rtvfi.grammar import add_settings, config_of
+from rtvfi.playlist import expand
+from rtvfi.stream.options import EncodeOptions
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi render``."""
+    add = parser.add_argument
+    add("files", nargs="+", metavar="FILE", help="files, folders, URLs")
+    add("-o", "--output", metavar="OUT", help="file or folder; without it, beside the input")
+    add("--ext", metavar="EXT", default="mkv", help="mkv (default), mp4, mov or webm")
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument("--multi", metavar="N", help="N times the frames, as --fps Nx")
+    rate.add_argument("--exp", metavar="N", type=int, help="2^N times the frames")
+    add_settings(parser, rate)
+    add("--uhd", action="store_true", help="as --scale 0.5")
+    add("--start", metavar="TIME", help="where to begin: 90 or 1:30")
+    add("--end", metavar="TIME", help="where to end")
+    add("--no-audio", action="store_true", help="leave the sound out")
+    add("--encoder", metavar="NAME", default="auto", help="auto (default), libx264, libx265, ...")
+    add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
+    add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")
+    add("--resume", action="store_true", help="go on or fail; without it, go on where it can be")
+    add("--force", action="store_true", help="overwrite files that are there, begin anew")
+    add("--json", action="store_true", help="progress as lines of JSON on standard output")
+
+
+def _seconds(option: str, text: str | None) -> Fraction | None:
+    """A time given as seconds or [[h:]m:]s."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+        raise UsageError(f'{option} is "{text}", expected seconds (90) or a time (1:30)')
+    total = Fraction(0)
+    for part in text.split(":"):
+        total = total * 60 + Fraction(part)
+    return total
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi render``; returns the exit code."""
+    if arguments.exp is not None:
+        if not 0 <= arguments.exp <= 4:
+            raise UsageError(f'--exp is "{arguments.exp}", expected 0 to 4')
+        arguments.multi = 2**arguments.exp
+    if arguments.multi is not None:
+        arguments.fps = f"{arguments.multi}x"
+    if arguments.uhd and arguments.flow_scale is None:
+        arguments.flow_scale = "0.5"
+    config = config_of(arguments)
+    options = render_options(
+        config,
+        expand(arguments.files),
+        EncodeOptions(
+            encoder=arguments.encoder, crf=arguments.crf, preset=arguments.preset_encoder
+        ),
+    )
+    from rtvfi.render import render
+
+    return render(
+        replace(
+            options,
+            output=None if arguments.output is None else Path(arguments.output),
+            extension="." + arguments.ext.lstrip("."),
+            start=_seconds("--start", arguments.start) or Fraction(0),
+            end=_seconds("--end", arguments.end),
+            has_audio=not arguments.no_audio,
+            force=arguments.force,
+            must_resume=arguments.resume,
+            is_json=arguments.json,
+        )
+    )

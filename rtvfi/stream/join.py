@@ -1,0 +1,84 @@
+"""Files made of pieces that are written already; nothing is encoded again."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rtvfi.errors import EncodeError
+from rtvfi.stream.companion import Companion
+from rtvfi.stream.mux import OutputFile
+from rtvfi.stream.pieces import opened, packets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rtvfi.stream.writer import Job
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A run of pictures of a piece: [start, stop), counted from the piece's first.
+
+    ``start`` is a key frame; ``stop`` too, or the end, or anything in a piece without B-frames.
+    """
+
+    path: Path
+    start: int
+    stop: int
+
+
+def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
+    """Write ``job`` from pieces that follow each other without a gap.
+
+    Args:
+        cuts: in order of time; the first begins at ``job.first_index``.
+        job: its encoder options and ``carried`` do not count.
+        reorder: of the encoder that made the pieces.
+
+    Returns:
+        What the container cannot hold.
+
+    Raises:
+        EncodeError: a piece is gone, or the file cannot be written.
+    """
+    out = OutputFile(job.path, job.container, job.timeline)
+    try:
+        with opened(cuts[0].path) as first:
+            video = out.container.add_stream_from_template(first.streams.video[0])
+            companion = (
+                Companion(job.source, job.span, has_audio=job.has_audio) if job.source else None
+            )
+            left_out = out.begin(video, reorder, companion)
+        number = 0
+        for cut in cuts:
+            number += _append(out, cut, number, job)
+        is_whole = job.span.end is None
+        out.copy(None if is_whole else job.span.end)
+    except BaseException:
+        try:
+            out.close()
+        except EncodeError as second:
+            log.debug("closing failed too: %s", second.message)
+        raise
+    out.close()
+    return left_out
+
+
+def _append(out: OutputFile, cut: Cut, number: int, job: Job) -> int:
+    taken = 0
+    with opened(cut.path) as source:
+        for packet, place in packets(source, job.grid.step):
+            if taken == cut.stop - cut.start:
+                break
+            if cut.start <= place < cut.stop:
+                out.copy(job.grid.pts(job.first_index + number + taken))
+                out.mux(packet, number + place - cut.start)
+                taken += 1
+    if taken != cut.stop - cut.start:
+        raise EncodeError(f'"{cut.path}" holds {taken} frames of {cut.stop - cut.start}')
+    return taken

@@ -1,0 +1,122 @@
+"""What is known of a rendering under way, kept beside its file so that it can go on after a kill.
+
+``OUT.rtvfi/journal.json`` says what the pictures depend on: input, settings, weights. How far the
+file got is read from the file itself: every GOP that another key frame follows is whole. Going on
+means taking those over and rendering from there; as every picture is a function of its time, the
+result is that of an unbroken run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import EncodeError, UsageError
+from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target
+from rtvfi.stream.pieces import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+
+log = logging.getLogger(__name__)
+
+_HASHED_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """The notes of one rendering.
+
+    ``growing`` is the file being written: the target itself where a killed file can be played,
+    else one in ``folder``.
+    """
+
+    folder: Path
+    growing: Path
+    carried: tuple[Path, int] | None
+    """An older, broken file of the same rendering and its whole pictures."""
+
+    def end(self) -> None:
+        """The rendering is complete: nothing is left beside it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def open_journal(
+    target: Path, container: str, facts: Mapping[str, Any], step: Fraction, *, force: bool
+) -> Journal:
+    """Begin a rendering, or go on with one.
+
+    Args:
+        target: the file asked for.
+        container: its format.
+        facts: all that the pictures depend on; JSON.
+        step: seconds between pictures.
+        force: begin anew, and overwrite.
+
+    Raises:
+        UsageError: the file is there, and is not an earlier part of this rendering.
+        EncodeError: the notes cannot be written.
+    """
+    folder = target.with_name(target.name + ".rtvfi")
+    notes, kept = folder / "journal.json", folder / "before.mkv"
+    growing = target if container == CRASH_SAFE_FORMAT else folder / "part.mkv"
+    carried = None
+    try:
+        if force:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif notes.exists():
+            if _read(notes) != dict(facts):
+                raise UsageError(
+                    f'"{target}" was begun with another input or other settings',
+                    "--force begins anew",
+                )
+            carried = _newest(growing, kept, step)
+        else:
+            check_target(target, (), force=False)
+        folder.mkdir(exist_ok=True)
+        part = notes.with_suffix(".part")
+        part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        part.replace(notes)
+    except OSError as error:
+        raise EncodeError(
+            f'"{folder}" cannot be written: {error.strerror}', "choose another folder with -o"
+        ) from error
+    return Journal(folder, growing, carried)
+
+
+def _newest(growing: Path, kept: Path, step: Fraction) -> tuple[Path, int] | None:
+    """Put the longest of the broken files where it is not in the way."""
+    grown = survey(growing, step, is_finished=False).num_frames if growing.exists() else 0
+    before = survey(kept, step, is_finished=False).num_frames if kept.exists() else 0
+    if grown > before:
+        growing.replace(kept)
+    count = max(grown, before)
+    return (kept, count) if count else None
+
+
+def _read(notes: Path) -> Any:
+    try:
+        return json.loads(notes.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+def file_facts(path: str) -> dict[str, Any]:
+    """What tells a file from another, without reading all of it."""
+    try:
+        file = Path(path)
+        size = file.stat().st_size
+        digest = hashlib.sha256()
+        with file.open("rb") as stream:
+            digest.update(stream.read(_HASHED_BYTES))
+            stream.seek(max(0, size - _HASHED_BYTES))
+            digest.update(stream.read(_HASHED_BYTES))
+    except (OSError, ValueError):
+        return {"address": path}
+    return {"bytes": size, "sha256_of_ends": digest.hexdigest()}
