@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -41,8 +42,9 @@ class Tuning:
         return moved.contiguous(memory_format=layout)
 
 
+@cache
 def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
-    """The choices for a device.
+    """The choices for a device, made once.
 
     A CPU: channels-last, transposed convolutions as they are (measured with torch 2.13, AVX-512,
     float32: the bodies of the 4.25 blocks take 0.37 to 0.92 of the time, transposed convolutions
@@ -61,13 +63,13 @@ def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
     return min(forms, key=_probe)
 
 
-def _probe(tuning: Tuning) -> float:
+def _probe(tuning: Tuning, height: int = 272, width: int = 480) -> float:
     """Seconds of a body layer and a tail of the size that takes longest at 1080p."""
     with torch.inference_mode():
         layer = tuning.place(torch.zeros(32, 32, 3, 3))
         shape = (208, 32, 3, 3) if tuning.conv_tail else (32, 52, 4, 4)
         last = tuning.place(torch.zeros(shape))
-        x = tuning.place(torch.zeros(1, 32, 272, 480))
+        x = tuning.place(torch.zeros(1, 32, height, width))
 
         def run() -> None:
             y = x
@@ -85,9 +87,14 @@ def _seconds(run: Callable[[], None], device: torch.device) -> float:
     """The fastest of a few runs, after one that is not counted."""
     times = []
     for _ in range(4):
-        torch.cuda.synchronize(device)
+        _finish(device)
         start = time.perf_counter()
         run()
-        torch.cuda.synchronize(device)
+        _finish(device)
         times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

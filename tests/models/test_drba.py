@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from goldens_at import GOLDENS, assert_near, filler, needs_goldens, tensors
+from made_weights import random_state
 
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.drba import Drba, DrbaLink, bisected, ratio_map
@@ -152,3 +153,15 @@ def test_the_centre_is_the_centre_picture_exactly() -> None:
     picture = torch.from_numpy(filler().make_frames(26, 100, 150, 1))
     one = drba.prepare(picture)
     assert torch.equal(drba.triple((one, one, one), (link(1, 2), link(1, 2)), [1.0]), picture)
+
+
+@pytest.mark.parametrize("group", ["4.25", "4.25.lite"])
+def test_any_network_with_an_encoder_will_do(group: str) -> None:
+    info = MODELS[f"rife-{group}"]
+    drba = Drba(Rife(random_state(f"rife {group}"), info, tune(CPU, torch.float32)), MODELS["drba"])
+    pictures = torch.rand(3, 1, 3, 40, 50, generator=torch.Generator().manual_seed(1))
+    a, b, c = (drba.prepare(picture) for picture in pictures)
+    out = drba.triple((a, b, c), (drba.link(a, b), drba.link(b, c)), [0.75, 1.25])
+    assert out.shape == (2, 3, 40, 50)
+    assert out.min() >= 0
+    assert out.max() <= 1
