@@ -10,7 +10,7 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import RtvfiError, WeightsMismatch, WeightsMissing
+from rtvfi.errors import WeightsMismatch, WeightsMissing
 from rtvfi.models.weights import Receipt, Store, WeightEntry, WeightSource, git_blob_of, sha256_of
 
 if TYPE_CHECKING:
@@ -44,25 +44,29 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> tuple[Receipt
     """
     from rtvfi.models.weight_file import store_file
 
-    failures = []
-    for source in entry.sources:
-        part = store.folder / f"{entry.name}.download.part"
+    failures: list[str] = []
+    mismatch: WeightsMismatch | None = None
+    # Each source has a part of its own: their files may differ.
+    parts = [store.folder / f"{entry.name}.{k}.part" for k in range(len(entry.sources))]
+    for source, part in zip(entry.sources, parts, strict=True):
         try:
             store.folder.mkdir(parents=True, exist_ok=True)
             download(source.url, part, progress)
+            _check(part, source, store.receipt(entry.name), entry.name)
+            receipt = store_file(store, part, entry, source.url)
         except OSError as error:
             failures.append(f"{_host(source.url)}: {_reason(error)}")
             log.debug("%s failed", source.url, exc_info=True)
-            continue
-        try:
-            _check(part, source, store.receipt(entry.name), entry.name)
-            receipt = store_file(store, part, entry, source.url)
-        except RtvfiError:
+        except WeightsMismatch as error:
             # Resuming from bytes that are wrong would never end.
-            part.unlink(missing_ok=True)
-            raise
-        part.unlink()
-        return receipt, source.sha256 is not None or source.git_blob is not None
+            part.unlink()
+            mismatch = mismatch or error
+        else:
+            for each in parts:
+                each.unlink(missing_ok=True)
+            return receipt, source.sha256 is not None or source.git_blob is not None
+    if mismatch is not None:
+        raise mismatch
     raise WeightsMissing(
         f'"{entry.name}" cannot be downloaded ({"; ".join(failures)})',
         hint=f"download {entry.sources[0].url} elsewhere, then: rtvfi weights add FILE "

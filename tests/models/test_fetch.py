@@ -170,6 +170,22 @@ def test_the_next_source_is_tried(site: Site, store: Store) -> None:
     assert receipt.origin == sources[1].url
 
 
+def test_after_a_wrong_file_the_next_source_is_tried(site: Site, store: Store) -> None:
+    wrong = replace(at(site, b"<html>", "wrong.pkl"), sha256="0" * 64)
+    receipt, _ = fetch(store, replace(ENTRY, sources=(wrong, at(site, weights()))), ignore)
+    assert receipt.origin.endswith("a.pkl")
+    assert not list(store.folder.glob("*.part"))
+
+
+def test_the_next_source_does_not_go_on_with_bytes_of_another(site: Site, store: Store) -> None:
+    site.breaks_after["broken.pkl"] = 500
+    sources = (at(site, weights(0.5), "broken.pkl"), at(site, weights()))
+    receipt, _ = fetch(store, replace(ENTRY, sources=sources), ignore)
+    assert receipt.origin == sources[1].url
+    assert site.ranges == [None, None]
+    assert not list(store.folder.glob("*.part"))
+
+
 def test_no_network_is_one_sentence_with_the_way_by_hand(store: Store) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
