@@ -173,35 +173,47 @@ class _Walk:
 
     def step(self, i: int) -> None:
         """Run block ``i`` and take its increments in."""
-        y, factor = self._ask(i)
-        increment = _full_size(y, factor)
-        if i == 1 and self._must_restart(increment):
+        inputs = self._inputs(i)
+        y = self._ask(i, *inputs)
+        if i == 1 and self._must_restart(y):
             self._restart()
-            y, factor = self._ask(i)
-            increment = _full_size(y, factor)
-        self._take(y, increment, factor)
+            inputs = self._inputs(i)
+            y = self._ask(i, *inputs)
+        if self.net.ensemble:
+            y = self._mean_of_both_directions(i, y, *inputs)
+        self._take(i, y)
 
-    def _take(self, y: Tensor, increment: Tensor, factor: float) -> None:
+    def _take(self, i: int, y: Tensor) -> None:
+        increment = self._full_size(i, y)
         self.flow = increment if self.flow is None else self.flow.add_(increment)
         if not self.net.shape.adds_masks:
             self.masks.clear()
-        self.masks.append((y[:, 4:5], factor))
-        self.feedback = (y[:, 5:], factor)
+        self.masks.append((y[:, 4:5], self._factor(i)))
+        self.feedback = (y[:, 5:], self._factor(i))
 
-    def _ask(self, i: int, *, ensemble: bool = True) -> tuple[Tensor, float]:
-        """Output of block ``i`` at its own size, and the factor from there to full size."""
-        scale = self.scales[i]
-        a, b, t, rest = self._inputs(i)
-        block = self.net.blocks[i]
-        y = block(self._joined((a, b, t, *rest)))
-        if ensemble and self.net.ensemble:
-            if rest:
-                mask, flow = rest
-                rest = [-mask, _exchanged(flow)]
-            other = block(self._joined((b, a, 1 - t, *rest)))
-            flow = (y[:, :4] + _exchanged(other[:, :4])) / 2
-            y = torch.cat((flow, (y[:, 4:5] - other[:, 4:5]) / 2), 1)
-        return y, scale if self.net.shape.tail == "shuffle" else 2 * scale
+    def _factor(self, i: int) -> float:
+        """From the size of the output of block ``i`` to full size."""
+        return self.scales[i] if self.net.shape.tail == "shuffle" else 2 * self.scales[i]
+
+    def _full_size(self, i: int, y: Tensor) -> Tensor:
+        """The flow in the output of block ``i``, at full size, full-size pixels, float32."""
+        factor = self._factor(i)
+        return enlarge(y[:, :4].float() * factor, factor)
+
+    def _ask(self, i: int, a: Tensor, b: Tensor, t: Tensor, rest: list[Tensor]) -> Tensor:
+        """Output of block ``i`` at its own size."""
+        return self.net.blocks[i](self._joined((a, b, t, *rest)))
+
+    def _mean_of_both_directions(
+        self, i: int, y: Tensor, a: Tensor, b: Tensor, t: Tensor, rest: list[Tensor]
+    ) -> Tensor:
+        """``y`` and what the block says with the pictures exchanged and time reversed."""
+        if rest:
+            mask, flow = rest
+            rest = [-mask, _exchanged(flow)]
+        other = self._ask(i, b, a, 1 - t, rest)
+        flow = (y[:, :4] + _exchanged(other[:, :4])) / 2
+        return torch.cat((flow, (y[:, 4:5] - other[:, 4:5]) / 2), 1)
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
         batch, dtype = len(self.t), self.net.tuning.dtype
@@ -217,8 +229,7 @@ class _Walk:
             return a, b, t, []
         rest = [self._mask_at(scale)]
         if self.feedback is not None and self.net.shape.feedback:
-            y, factor = self.feedback
-            rest.append(enlarge(y, factor / scale))
+            rest.append(_at_scale(*self.feedback, scale))
         if scale < 2:
             fetched = [enlarge(w, 1 / scale) for w in self._warped(self.stacks, self.flow)]
             rest.append(shrink(self.flow, scale) / scale)
@@ -239,7 +250,7 @@ class _Walk:
 
     def _mask_at(self, scale: float) -> Tensor:
         """The mask logit at 1/scale of full size."""
-        first, *more = (enlarge(y, factor / scale) for y, factor in self.masks)
+        first, *more = (_at_scale(y, factor, scale) for y, factor in self.masks)
         return sum(more, start=first)
 
     def picture(self) -> Tensor:
@@ -249,10 +260,11 @@ class _Walk:
         weight = self._mask_at(1).sigmoid()
         return torch.lerp(right, left, weight.float()).to(self.net.tuning.dtype)
 
-    def _must_restart(self, increment: Tensor) -> bool:
+    def _must_restart(self, y: Tensor) -> bool:
         if self.net.shape.body != "prelu":
             return False
-        left, right = increment.abs().amax((0, 2, 3)).view(2, 2).amax(1).tolist()
+        largest = self._full_size(1, y).abs().amax((0, 2, 3))
+        left, right = largest.view(2, 2).amax(1).tolist()
         return bool(min(left, right) > RESTART_PIXELS)
 
     def _restart(self) -> None:
@@ -260,13 +272,15 @@ class _Walk:
         self.scales = tuple(2 * s for s in self.scales)
         self.flow, self.feedback = None, None
         self.masks.clear()
-        y, factor = self._ask(0, ensemble=False)
-        self._take(y, _full_size(y, factor), factor)
+        self._take(0, self._ask(0, *self._inputs(0)))
 
 
-def _full_size(y: Tensor, factor: float) -> Tensor:
-    """The flow of a block's output at full size, in full-size pixels, float32."""
-    return enlarge(y[:, :4].float() * factor, factor)
+def _at_scale(y: Tensor, factor: float, scale: float) -> Tensor:
+    """``y``, which is ``factor`` below full size, at 1/scale of it."""
+    if scale < 1:
+        # What lies above full size passed through it, and lost what did not fit.
+        return enlarge(enlarge(y, factor), 1 / scale)
+    return enlarge(y, factor / scale)
 
 
 def _exchanged(flow: Tensor) -> Tensor:
