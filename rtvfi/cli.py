@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -24,7 +24,7 @@ from rtvfi.config import (
 )
 from rtvfi.data import data_path
 from rtvfi.errors import RtvfiError, UsageError
-from rtvfi.grammar import add_settings, config_of
+from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
 from rtvfi.playlist import expand
@@ -72,6 +72,10 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     parser.add_argument("--start", metavar="TIME", help="where to begin: 90, 1:30, 25%%")
     parser.add_argument(
+        "--record", metavar="OUT.mkv", type=Path, help="write what is played, every frame of it"
+    )
+    add_encoding(parser)
+    parser.add_argument(
         "--report", metavar="FILE.json", type=Path, help="write what happened when playback ends"
     )
 
@@ -90,6 +94,12 @@ def _play(arguments: argparse.Namespace) -> int:
     config = config_of(arguments)
     files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
     options = play_options(config, files, arguments.start, arguments.report)
+    options = replace(
+        options,
+        record=arguments.record,
+        encode=encode_options(arguments),
+        force=arguments.force,
+    )
     if config.preset.origin == "no GPU":
         log.warning('no GPU was found: the processor computes, with the preset "cpu"')
     from rtvfi.player import play

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
@@ -56,6 +56,12 @@ class PlayOptions:
     """Options for mpv, in order; they win over rtvfi's own."""
     report: Path | None = None
     """Where a JSON report goes when playback ends."""
+    record: Path | None = None
+    """Where what is played is recorded."""
+    encode: EncodeOptions = field(default_factory=EncodeOptions)
+    """How it is recorded."""
+    force: bool = False
+    """The recording overwrites what is there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rtvfi.config import Config, presets, resolve_config, user_file
 from rtvfi.settings import HWACCELS, MPV, SETTINGS, STYLES, Value, check_mpv_name
+from rtvfi.stream.codecs import CODECS, find_codec
+from rtvfi.stream.options import EncodeOptions
 
 if TYPE_CHECKING:
     import argparse
@@ -55,3 +57,25 @@ def config_of(arguments: argparse.Namespace) -> Config:
         check_mpv_name(name, "--mpv")
         said[MPV + name] = value if has_value else "yes"
     return resolve_config(said, arguments.preset, user_file())
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever writes video."""
+    add = parser.add_argument
+    add("--encoder", metavar="NAME", default="auto", help=f"auto (default), {', '.join(CODECS)}")
+    add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
+    add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")
+    add("--force", action="store_true", help="overwrite files that are there")
+
+
+def encode_options(arguments: argparse.Namespace) -> EncodeOptions:
+    """What ``add_encoding`` read.
+
+    Raises:
+        UsageError: there is no such encoder.
+    """
+    if arguments.encoder != "auto":
+        find_codec(arguments.encoder)
+    return EncodeOptions(
+        encoder=arguments.encoder, crf=arguments.crf, preset=arguments.preset_encoder
+    )

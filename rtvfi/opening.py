@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.playlist import is_address
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
-from rtvfi.stream.rates import parse_rate
+from rtvfi.stream.rates import Grid, parse_rate
+from rtvfi.stream.record import Viewed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtvfi.config import PlayOptions
-    from rtvfi.frame import StreamInfo
+    from rtvfi.frame import OutputFrame, StreamInfo
     from rtvfi.stream.pipeline import Pipeline
     from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.record import Recorder
 
 
 class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
@@ -28,10 +33,14 @@ class Opener:
     Args:
         options: how.
         playhead: of the player.
+        recorder: gets every frame, if there is one.
     """
 
-    def __init__(self, options: PlayOptions, playhead: Playhead) -> None:
+    def __init__(
+        self, options: PlayOptions, playhead: Playhead, recorder: Recorder | None = None
+    ) -> None:
         self._options = options
+        self._recorder = recorder
         self._playhead = playhead
         self._prefetched: tuple[str, Pipeline] | None = None
         self._pipelines: list[Pipeline] = []
@@ -71,10 +80,25 @@ class Opener:
         try:
             info = pipeline.open()
             place = _place(info, rate, player)
+            if self._recorder is not None:
+                place = replace(place, tap=self._tap(path, info, place))
             return view(pipeline, path, info, self._options.stream, place, self._playhead)
         except BaseException:
             pipeline.stop()
             raise
+
+    def _tap(
+        self, path: str, info: StreamInfo, place: Place
+    ) -> Callable[[OutputFrame, bool], None]:
+        assert self._recorder is not None
+        viewed = Viewed(
+            source=path,
+            info=info,
+            grid=Grid(info.start, 1 / place.target_rate),
+            zero=place.origin,
+            has_model=self._options.model != "copy",
+        )
+        return self._recorder.recording(viewed).tap
 
     def stop(self, deadline: float) -> None:
         """End everything; wait until ``deadline`` (monotonic) at most."""

@@ -28,6 +28,7 @@ from rtvfi.report import Report
 from rtvfi.session import ModelHost, Viewing, resolve_device, target_rate
 from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.rates import RateChoice, parse_rate
+from rtvfi.stream.record import Recorder
 from rtvfi.track import Tracks
 from rtvfi.watch import Watch, process_age_ms
 from rtvfi.worker import Worker
@@ -95,7 +96,8 @@ class Player:
         self._options = options
         self._wanted = Wanted(options.model, options.fps, options.stream.style != "off")
         self._playhead = Playhead()
-        self._opener = Opener(options, self._playhead)
+        self._recorder = self._new_recorder()
+        self._opener = Opener(options, self._playhead, self._recorder)
         self._models = ModelHost(options.device, options.stream)
         self._report = Report()
         self._viewing: Viewing | None = None
@@ -112,6 +114,12 @@ class Player:
         self._mpv: Any = None
         self._tracks: Tracks
         self._watch: Watch
+
+    def _new_recorder(self) -> Recorder | None:
+        options = self._options
+        if options.record is None:
+            return None
+        return Recorder(options.record, options.encode, self._say, force=options.force)
 
     # ---- life ----
 
@@ -208,6 +216,11 @@ class Player:
 
     def _attach_to(self, path: str) -> None:
         viewing = self._opener.view(path, self._wanted.rate, self._mpv)
+        viewing.stream.on_failure = self._on_failure
+        if self._recorder is not None:
+            # Nothing is shown yet: the wait for the model is worth a file without stand-ins.
+            self._use_model(viewing)
+            self._joined = viewing
         self._tracks.offer(viewing)
         self._viewing = viewing
         self._tracks.choose(ours=self._wanted.is_on, is_playing=False)
@@ -263,6 +276,11 @@ class Player:
                 self._bad[name] = OpenError(f'"{name}" cannot be played', "is it a video file?")
                 self._complain(self._bad[name])
 
+    def _on_failure(self, error: RtvfiError) -> None:
+        """Our decoder or pipeline gave up (mpv's reading thread): mpv goes on with the original."""
+        self._worker.do(partial(self._complain, error))
+        self._worker.do(partial(self._tracks.choose, ours=False))
+
     # ---- jobs (worker thread) ----
 
     def _join_in(self, viewing: Viewing, *, at_once: bool = False) -> None:
@@ -287,6 +305,7 @@ class Player:
         if old is None:
             return
         viewing = self._opener.view(old.path, self._wanted.rate, self._mpv)
+        viewing.stream.on_failure = self._on_failure
         self._use_model(viewing)
         self._fold()
         before = self._tracks.offer(viewing)
@@ -384,3 +403,5 @@ class Player:
         deadline = time.monotonic() + _LEAVE_SECONDS
         self._worker.stop(deadline)
         self._opener.stop(deadline)
+        if self._recorder is not None:
+            self._report.recording = self._recorder.close()

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from rtvfi.config import render_options
 from rtvfi.errors import UsageError
-from rtvfi.grammar import add_settings, config_of
+from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.playlist import expand
-from rtvfi.stream.options import EncodeOptions
 
 if TYPE_CHECKING:
     import argparse
@@ -32,11 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--start", metavar="TIME", help="where to begin: 90 or 1:30")
     add("--end", metavar="TIME", help="where to end")
     add("--no-audio", action="store_true", help="leave the sound out")
-    add("--encoder", metavar="NAME", default="auto", help="auto (default), libx264, libx265, ...")
-    add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
-    add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")
+    add_encoding(parser)
     add("--resume", action="store_true", help="go on or fail; without it, go on where it can be")
-    add("--force", action="store_true", help="overwrite files that are there, begin anew")
     add("--json", action="store_true", help="progress as lines of JSON on standard output")
 
 
@@ -66,9 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
     options = render_options(
         config,
         expand(arguments.files),
-        EncodeOptions(
-            encoder=arguments.encoder, crf=arguments.crf, preset=arguments.preset_encoder
-        ),
+        encode_options(arguments),
     )
     from rtvfi.render import render
 

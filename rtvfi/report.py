@@ -45,6 +45,8 @@ class Report:
     seeks: list[dict[str, float]] = field(default_factory=list)
     stages_ms: dict[str, deque[float]] = field(default_factory=dict)
     live: dict[str, str | float | None] = field(default_factory=dict)
+    recording: dict[str, Any] | None = None
+    """What was recorded; see ``Recorder.close``."""
     first_picture_ms: float | None = None
     first_interpolated_ms: float | None = None
 
@@ -59,6 +61,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON document."""
+        recording = {} if self.recording is None else {"recording": self.recording}
         return {
             "frames": {
                 "asked": self.num_asked,
@@ -83,6 +86,7 @@ class Report:
                 "first_picture": _rounded(self.first_picture_ms),
                 "first_interpolated": _rounded(self.first_interpolated_ms),
             },
+            **recording,
         }
 
     def write(self, path: Path) -> None:

@@ -25,9 +25,11 @@ from rtvfi.stream.serve import FrameStream, RecordMap
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.frame import OutputFrame, StreamInfo
     from rtvfi.models.base import Interpolator
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.stream.options import SourceOptions, StreamOptions
@@ -78,6 +80,8 @@ class Place:
     """The player's time 0 on the source's clock."""
     duration: Fraction
     """Seconds of picture from the stream's first frame on."""
+    tap: Callable[[OutputFrame, bool], None] | None = None
+    """See ``Start.tap``."""
 
 
 def view(
@@ -104,6 +108,7 @@ def view(
         attainable=min(1.0, readahead + ring_seconds),
         ring_frames=ring_frames,
         prime_frames=min(_PRIME_FRAMES, ring_frames, records.num_records),
+        tap=place.tap,
     )
     pipeline.start(start, options.ring_bytes)
     title = f"Interpolated {float(place.target_rate):.5g} fps"

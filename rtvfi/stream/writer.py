@@ -73,6 +73,8 @@ class WriterStatistics:
     encode_seconds: float = 0.0
     """Wall time inside the encoder."""
     mux_seconds: float = 0.0
+    keys: list[int] = field(default_factory=list)
+    """Numbers of the key frames written, 0 first."""
     left_out: list[str] = field(default_factory=list)
     """Streams the container cannot hold."""
 
@@ -205,6 +207,8 @@ class Writer:
     def _mux(self, out: OutputFile, packet: Packet, number: int) -> None:
         begin = time.perf_counter()
         out.copy(self.job.grid.pts(self.job.first_index + number))
+        if packet.is_keyframe:
+            self.statistics.keys.append(number)
         out.mux(packet, number)
         self.statistics.mux_seconds += time.perf_counter() - begin
 

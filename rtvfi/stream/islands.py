@@ -1,0 +1,93 @@
+"""Which pictures of which recorded segment make the files of a viewing. Pure.
+
+A seek ends a segment and begins another; segments may overlap, repeat each other or leave gaps.
+They have no B-frames, so one may be cut off anywhere, but entered at a key frame only. What is
+joined without a gap is an *island*, and a file.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive pictures in a file; all numbers are grid indices."""
+
+    path: Path
+    first: int
+    stop: int
+    keys: tuple[int, ...]
+    """Its key frames; the first picture is one."""
+    rough: tuple[int, ...] = ()
+    """Pictures that are source frames standing in where the model's belong, ascending."""
+
+    def num_rough(self, start: int, stop: int) -> int:
+        """Stand-ins in [start, stop)."""
+        return max(0, bisect_left(self.rough, stop) - bisect_left(self.rough, start))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A part of a segment: [start, stop), grid indices; ``start`` is a key frame of it."""
+
+    segment: Segment
+    start: int
+    stop: int
+
+    @property
+    def num_rough(self) -> int:
+        """Stand-ins in it."""
+        return self.segment.num_rough(self.start, self.stop)
+
+
+def islands(segments: Iterable[Segment]) -> list[list[Run]]:
+    """Every picture once, in order of time, from as few stand-ins as the key frames allow.
+
+    Returns:
+        Runs without a gap between them, one list per file.
+    """
+    found: list[list[Run]] = []
+    for segment in sorted(segments, key=lambda s: (s.first, -s.stop)):
+        if segment.stop <= segment.first:
+            continue
+        whole = Run(segment, segment.first, segment.stop)
+        if not found or segment.first > found[-1][-1].stop:
+            found.append([whole])
+        else:
+            found[-1] = _merged(found[-1], segment)
+    return found
+
+
+def _merged(runs: list[Run], segment: Segment) -> list[Run]:
+    """The island with the segment entered at its best key frame, if that gains anything."""
+    end = runs[-1].stop
+    if segment.stop < end:
+        return runs  # what comes after it could not be entered there
+    choices = [runs] if segment.stop == end else []
+    for key in segment.keys:
+        if key <= end:
+            before = [r for r in (_until(run, key) for run in runs) if r.stop > r.start]
+            choices.append([*before, Run(segment, key, segment.stop)])
+    return min(choices, key=lambda choice: sum(run.num_rough for run in choice))
+
+
+def _until(run: Run, stop: int) -> Run:
+    return Run(run.segment, run.start, min(run.stop, stop))
+
+
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as half-open ranges."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number:
+            found[-1] = (found[-1][0], number + 1)
+        else:
+            found.append((number, number + 1))
+    return found
