@@ -16,6 +16,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+from rtvfi.errors import RtvfiError
 from rtvfi.frame import END, EndOfStream, Kind, OutputFrame
 
 if TYPE_CHECKING:
@@ -151,6 +152,9 @@ class FrameStream:
         """Clock when the first frame made by a model was handed over."""
         self._served = 0.0
         self.num_restarts = 0
+        self.on_failure: Callable[[RtvfiError], None] = lambda _error: None
+        """Told once, on mpv's thread, when the feed fails; to mpv the file just ends."""
+        self._has_failed = False
 
     @property
     def size(self) -> int:
@@ -248,7 +252,7 @@ class FrameStream:
             if due > self._ahead_of():
                 self._is_cancelled.wait(_TURN_SECONDS)
                 continue
-            frame = self._feed.read(_TURN_SECONDS)
+            frame = self._read_feed()
             if frame is END:
                 return None
             if isinstance(frame, OutputFrame):
@@ -259,6 +263,15 @@ class FrameStream:
                     self.first_synthetic_at = self._clock()
                 return frame
         return None
+
+    def _read_feed(self) -> OutputFrame | EndOfStream | None:
+        try:
+            return self._feed.read(_TURN_SECONDS)
+        except RtvfiError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                self.on_failure(error)
+            return END
 
     def _ahead_of(self) -> float:
         """Frames due until this time may be handed out.
