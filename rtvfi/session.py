@@ -15,9 +15,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import DeviceError
-from rtvfi.stream.compute import Start
 from rtvfi.stream.governor import MarginGate
 from rtvfi.stream.matroska import VirtualMkv
+from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
 from rtvfi.stream.rates import Grid, RateChoice, resolve

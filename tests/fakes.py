@@ -10,7 +10,7 @@ import threading
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -221,6 +221,7 @@ class FakeExecutor:
         self._info = info
         self._latch = latch
         self._error = error
+        self.num_frames: Literal[2, 3] = 2
         self.calls: list[list[Action]] = []
         self.kept: list[frozenset[ImageId]] = []
         self.num_resets = 0

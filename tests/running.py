@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 from fakes import PATIENCE, FakePlayhead, FakeSource, stream_info
 
 from rtvfi.frame import END, OutputFrame
-from rtvfi.stream.compute import Start
 from rtvfi.stream.governor import MarginGate
+from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
 from rtvfi.stream.rates import Grid
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.frame import StreamInfo
-    from rtvfi.stream.compute import Executor
+    from rtvfi.stream.parts import Executor
     from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.source import FrameSource
 

@@ -1,19 +1,14 @@
-"""How actions are grouped for the executor, and what stands in for a picture nobody has time to
-make. Pure.
-"""
+"""How actions are grouped for the executor. Pure."""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from rtvfi.stream.plan import Action, Copy, ImageId, Mid, Retime, Retime3
+from rtvfi.stream.plan import Action, Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-T = TypeVar("T")
+    from collections.abc import Iterable
 
 
 def batches(actions: Iterable[Action]) -> list[list[Action]]:
@@ -32,25 +27,3 @@ def batches(actions: Iterable[Action]) -> list[list[Action]]:
         return (Copy, action.index)
 
     return [list(group) for _, group in groupby(actions, key)]
-
-
-def nearest(action: Copy | Retime | Retime3) -> ImageId:
-    """The picture that comes closest to an output without calling a model."""
-    if isinstance(action, Copy):
-        return action.image
-    if isinstance(action, Retime):
-        return action.left if action.t < Fraction(1, 2) else action.right
-    return action.centre
-
-
-def stand_in(image: ImageId, sources: Mapping[ImageId, T]) -> T:
-    """The source frame closest in content time to a picture, which may be one made by a pass.
-
-    Raises:
-        LookupError: no source frame is at hand.
-    """
-    level, place = image
-    if not sources:
-        raise LookupError("no source frame is at hand")
-    middle = place + Fraction(level, 2)
-    return sources[min(sources, key=lambda name: abs(name[1] - middle))]

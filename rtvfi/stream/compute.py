@@ -9,120 +9,37 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from rtvfi.errors import ModelError, RtvfiError
-from rtvfi.frame import EndOfStream, Kind, OutputFrame, SourceFrame
-from rtvfi.stream.batch import batches, nearest, stand_in
+from rtvfi.frame import EndOfStream, Kind, OutputFrame
+from rtvfi.stream.batch import batches
 from rtvfi.stream.cuts import CutDetector
-from rtvfi.stream.plan import Copy, ImageId, Mid, Planner
+from rtvfi.stream.lineage import Lineage
+from rtvfi.stream.margin import Margin
+from rtvfi.stream.plan import Copy, ImageId, Mid, Planner, Retime
+from rtvfi.stream.retiming import Steering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from fractions import Fraction
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.stream.governor import MarginGate
-    from rtvfi.stream.plan import Action, PlanOptions
+    from rtvfi.frame import SourceFrame, StreamInfo
+    from rtvfi.stream.parts import Executor, Lines, Meters, Start
+    from rtvfi.stream.plan import Action
     from rtvfi.stream.playhead import Playhead
-    from rtvfi.stream.rates import Grid
-    from rtvfi.stream.ring import Ring
+    from rtvfi.stream.retiming import Retiming
 
     Payload = NDArray[np.uint8]
 
 log = logging.getLogger(__name__)
 
-MARGIN_RISE_SECONDS: Final = 2.0
-"""Time after a seek until a low margin counts in full."""
-_SAMPLES: Final = 4096
-"""Newest times kept per stage for the percentiles."""
-
-
-class StageClock(Protocol):
-    """Wall seconds per stage; see ``interpolate.StageTimes``."""
-
-    convert: float
-    model: float
-    download: float
-
-
-class Executor(Protocol):
-    """What the compute thread needs of ``interpolate.Interpolation``; a protocol, so that torch is
-    not imported here.
-    """
-
-    def run(
-        self, actions: Sequence[Action], sources: Mapping[ImageId, Payload]
-    ) -> Mapping[int, Payload]:
-        """Carry out one batch; payloads by grid index."""
-        ...
-
-    def keep(self, needed: Collection[ImageId]) -> None:
-        """Free all other pictures."""
-        ...
-
-    def reset(self) -> None:
-        """Forget every picture."""
-        ...
-
-    def take_times(self) -> StageClock:
-        """Stage times since the last call."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What the reader fixed when it started a pipeline."""
-
-    grid: Grid
-    origin: Fraction
-    """The player's time 0 on the source's clock."""
-    plan: PlanOptions
-    gate: MarginGate
-    attainable: float
-    """Seconds a player and the output ring can be ahead of the playhead together."""
-    ring_frames: int
-    prime_frames: int
-    """Frames that make the ring primed."""
-    is_strict: bool = False
-    """A model that fails ends the stream with its error, instead of giving way to source frames."""
-    tap: Callable[[OutputFrame, bool], None] | None = None
-    """Called on the compute thread with every frame put into the ring, and whether the frame is
-    final: not a source frame that stands in where a model's belongs.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """The rings a compute thread works between."""
-
-    sources: Ring[SourceFrame]
-    outputs: Ring[OutputFrame]
-
-
-@dataclass(slots=True)
-class Meters:
-    """Counted by the compute and decode threads, read by anybody."""
-
-    counts: Counter[Kind] = field(default_factory=Counter)
-    num_calls: int = 0
-    is_behind: bool = False
-    margin: float | None = None
-    cost: float | None = None
-    samples: dict[str, deque[float]] = field(
-        default_factory=lambda: {
-            name: deque(maxlen=_SAMPLES) for name in ("decode", "convert", "model", "download")
-        }
-    )
-
 
 class Compute:
-    """The compute thread's own state; other threads touch nothing but ``use``.
+    """The compute thread's own state; other threads call ``use`` and ``retime``, and look.
 
     Args:
         info: the stream.
@@ -143,17 +60,19 @@ class Compute:
         meters: Meters,
     ) -> None:
         self._started = started
-        self._playhead = playhead
+        self._margin = Margin(playhead, started.gate, started.attainable)
         self._lines = lines
         self._meters = meters
         self._cuts = CutDetector(info, cut_threshold)
+        self._steering = Steering(started.plan, started.retiming)
         self._planner = Planner(started.grid, started.plan, 1 / info.source_rate)
+        self._lineage = Lineage()
         self._frames: dict[ImageId, Payload] = {}
+        """Of the source frames that anything in play is made of."""
+        self._made: set[ImageId] = set()
+        """Passes the executor has carried out; others were not, for lack of time or of a model."""
         self._newest: Payload | None = None
         self._epoch = 0
-        self._shown_since: float | None = None
-        """Clock when the player took this epoch's first frame."""
-        self._best_margin = 0.0
         self._lock = threading.Lock()
         self._executor: Executor | None = None
         self._next_executor: Executor | None = None
@@ -168,6 +87,15 @@ class Compute:
         with self._lock:
             self._next_executor = executor
 
+    def retime(self, retiming: Retiming) -> None:
+        """Plan like this from the next frame on."""
+        self._steering.retiming = retiming
+
+    @property
+    def preroll(self) -> int:
+        """Source frames to give before a seek's target, see ``PlanOptions.preroll``."""
+        return self._steering.options(_frames_of(self._next_executor)).preroll
+
     def run_epoch(self, epoch: int, index: int) -> None:
         """Everything from one seek (to grid index ``index``) to the next, or to the end.
 
@@ -176,11 +104,12 @@ class Compute:
         """
         lines, self._epoch = self._lines, epoch
         self._cuts.reset()
+        self._steering.reset()
         self._planner.reset(index)
         self._frames.clear()
+        self._lineage = Lineage()
         self._newest = None
-        self._shown_since = None
-        self._started.gate.restart(time.monotonic())
+        self._margin.restart()
         self._take(self._next_executor)
         while True:
             try:
@@ -208,26 +137,35 @@ class Compute:
     def _push(self, frame: SourceFrame) -> bool:
         self._newest = frame.payload
         stamp = self._cuts.push(frame)
+        self._steering.push(changed=not stamp.same, cut=stamp.cut)
+        plan = self._steering.options(_frames_of(self._executor))
         # A new executor knows none of the pictures made by passes: it begins with a new scene.
         executor = self._next_executor
         is_new = executor is not self._executor
-        if is_new and self._started.plan.passes:
+        if is_new and self._planner.options.passes:
             stamp = replace(stamp, cut=True)
+        self._planner.adjust(plan.passes, plan.num_frames)
         actions = self._planner.push(stamp)
         self._frames[0, stamp.index] = frame.payload
         go_on = self._emit(actions)
         if is_new:
             self._take(executor)
-        needed = self._planner.needed()
-        for name in [n for n in self._frames if n not in needed]:
-            del self._frames[name]
+        self._forget(self._planner.needed())
+        self._meters.passes = plan.passes
+        return go_on
+
+    def _forget(self, needed: frozenset[ImageId]) -> None:
+        """Let go of all pictures but these and the source frames they are made of."""
+        sources = self._lineage.keep(needed)
+        self._frames = {name: p for name, p in self._frames.items() if name in sources}
+        self._made &= needed
         if self._executor is not None:
             self._executor.keep(needed)
-        return go_on
 
     def _take(self, executor: Executor | None) -> None:
         """Work with this one from here on; pictures it may know are of another time."""
         self._executor = executor
+        self._made.clear()
         self._meters.cost = None
         if executor is not None:
             executor.reset()
@@ -268,48 +206,49 @@ class Compute:
     def _emit_batch(self, batch: list[Action]) -> bool:
         first = batch[0]
         if isinstance(first, Mid):
-            self._run(batch)
+            self._pass(first)
             return True
         if isinstance(first, Copy) and first.image in self._frames:
             return self._put(batch, {first.index: self._frames[first.image]}, Kind.COPY)
-        if self._executor is not None and self._is_late(batch):
+        if self._executor is not None and (self._is_late(batch) or not self._is_made(first)):
             return self._put(batch, self._stand_ins(batch), Kind.CHEAP, is_final=False)
         made = self._run(batch)
         if made is None:
             return self._put(batch, self._stand_ins(batch), Kind.COPY, is_final=False)
         return self._put(batch, made, Kind.SYNTHETIC)
 
-    def _stand_ins(self, batch: list[Action]) -> dict[int, Payload]:
-        shown = {}
-        for action in batch:
-            assert not isinstance(action, Mid)
-            image = nearest(action)
-            shown[action.index] = self._frames.get(image)
-            if shown[action.index] is None:
-                shown[action.index] = stand_in(image, self._frames)
-        return shown  # type: ignore[return-value]
+    def _pass(self, action: Mid) -> None:
+        """Carry out a pass, unless time is short or something it needs was not made."""
+        self._lineage.add(action)
+        is_behind = self._executor is not None and self._margin.is_low
+        if not is_behind and self._is_made(action) and self._run([action]) is not None:
+            self._made.add(action.image)
+
+    def _is_made(self, action: Action) -> bool:
+        """Whether every picture an action needs is there."""
+        if isinstance(action, Copy):
+            names: tuple[ImageId, ...] = (action.image,)
+        elif isinstance(action, Mid | Retime):
+            names = (action.left, action.right)
+        else:
+            names = (action.left, action.centre, action.right)
+        return all(name in self._frames or name in self._made for name in names)
+
+    def _stand_ins(self, batch: Sequence[Action]) -> dict[int, Payload]:
+        return {
+            action.index: self._frames[self._lineage.stand_in(action)]
+            for action in batch
+            if not isinstance(action, Mid)
+        }
 
     def _is_late(self, batch: list[Action]) -> bool:
         """Whether there is no time for the model: the margin rule."""
-        started, meters = self._started, self._meters
+        started, meters, margin = self._started, self._meters, self._margin
         first = batch[0]
         assert not isinstance(first, Mid)
-        clock = time.monotonic()
-        now = self._playhead.now()
-        if now is None or self._playhead.is_held:
-            meters.margin, self._shown_since = None, None
-            return False
-        if self._shown_since is None:
-            self._shown_since, self._best_margin = clock, 0.0
-            started.gate.started()
-        meters.margin = float(started.grid.pts(first.index) - started.origin) - now
-        self._best_margin = max(self._best_margin, meters.margin)
-        # After a seek the margin starts near 0 and a fast model builds it up: it is judged by what
-        # was reached so far, and by the full measure only when it has had time.
-        grown = started.attainable * (clock - self._shown_since) / MARGIN_RISE_SECONDS
-        attainable = min(started.attainable, max(self._best_margin, grown))
-        cost = (meters.cost or 0.0) * len(batch)
-        meters.is_behind = started.gate.decide(meters.margin, cost, attainable, clock)
+        position = float(started.grid.pts(first.index) - started.origin)
+        meters.is_behind = margin.look(position, (meters.cost or 0.0) * len(batch))
+        meters.margin = margin.seconds
         return meters.is_behind
 
     def _run(self, batch: list[Action]) -> Mapping[int, Payload] | None:
@@ -352,3 +291,7 @@ class Compute:
         if is_taken and self._started.tap is not None:
             self._started.tap(frame, is_final)
         return is_taken
+
+
+def _frames_of(executor: Executor | None) -> Literal[2, 3] | None:
+    return None if executor is None else executor.num_frames

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -79,6 +79,11 @@ class Interpolation:
         self._info = info
         self._converter = Converter(info, device, dtype)
         self._cache = _Cache()
+
+    @property
+    def num_frames(self) -> Literal[2, 3]:
+        """Pictures a call of the model looks at."""
+        return self.model.info.num_frames
 
     @torch.inference_mode()
     def warm_up(self) -> None:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import RtvfiError, SourceError
 from rtvfi.frame import END, EndOfStream, Kind, OutputFrame, SourceFrame
-from rtvfi.stream.compute import Compute, Executor, Lines, Meters, Start
+from rtvfi.stream.compute import Compute
+from rtvfi.stream.parts import Lines, Meters
 from rtvfi.stream.ring import Aborted, Ring
 from rtvfi.stream.source import FrameSource, Interrupted
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rtvfi.frame import StreamInfo
+    from rtvfi.stream.parts import Executor, Start
     from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.retiming import Retiming
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +47,8 @@ class Statistics:
     is_interpolating: bool
     is_behind: bool
     """The margin is low: cheap frames stand in for the model's."""
+    passes: int
+    """Midpoint passes in force."""
     margin: float | None
     """Seconds the newest frame was ahead of the playhead when it was made."""
     cost_ms: float | None
@@ -143,6 +148,11 @@ class Pipeline:
         assert self._worker is not None, "start() comes before use()"
         self._worker.use(executor)
 
+    def retime(self, retiming: Retiming) -> None:
+        """Retime scenes like this from the next frame on."""
+        assert self._worker is not None, "start() comes before retime()"
+        self._worker.retime(retiming)
+
     def seek(self, index: int) -> None:
         """The next frame read is ``index``; everything older is void."""
         with self._changed:
@@ -207,6 +217,7 @@ class Pipeline:
             num_calls=meters.num_calls,
             is_interpolating=self._worker is not None and self._worker.is_interpolating,
             is_behind=meters.is_behind,
+            passes=meters.passes,
             margin=meters.margin,
             cost_ms=None if meters.cost is None else meters.cost * 1e3,
             num_ready=ring.depth,
@@ -258,7 +269,9 @@ class Pipeline:
         samples = self._meters.samples["decode"]
         try:
             if command.epoch > 1 or command.index > 0:
-                source.seek(started.grid.pts(command.index))
+                assert self._worker is not None
+                preroll = self._worker.preroll / source.info.source_rate
+                source.seek(started.grid.pts(command.index) - preroll)
             source.epoch = command.epoch
             while True:
                 begin = time.perf_counter()

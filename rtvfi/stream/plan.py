@@ -19,10 +19,11 @@ the one it follows, at a constant rate.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal
+
+from rtvfi.stream.knots import Knot, Scene
 
 if TYPE_CHECKING:
     from rtvfi.stream.rates import Grid
@@ -135,31 +136,12 @@ class PlanOptions:
             return self.passes // 2 + 2
         return (self.passes + 1) // 2 + 1
 
-
-class _Knot(NamedTuple):
-    pts: Fraction
-    image: ImageId
-
-
-class _Scene:
-    """The open scene: its right pyramid edge, and the knots outputs may still use."""
-
-    def __init__(self, stamp: Stamp, image: ImageId) -> None:
-        first = _Knot(stamp.pts, image)
-        self.start = stamp.pts
-        self.last = stamp
-        self.edge = [first]
-        """B_0(i), B_1(i-1), .. of the newest frame i."""
-        self.knots = deque([first])
-        """From the one at or before the next output on."""
-        self.before: _Knot | None = None
-        """The knot before ``knots[0]``."""
-
-    def advance(self, content: Fraction) -> None:
-        """Forget the knots that an output at ``content`` and later ones cannot lie after."""
-        knots = self.knots
-        while len(knots) > 1 and knots[1].pts <= content:
-            self.before = knots.popleft()
+    @property
+    def preroll(self) -> int:
+        """Source frames before a seek's target with which its first output is that of a whole
+        run.
+        """
+        return (self.passes + 1) // 2 + (self.num_frames == 3)
 
 
 class Planner:
@@ -203,10 +185,9 @@ class Planner:
 
         Outputs before the first frame's pts will be copies of it, so that no index is left out.
         """
-        self._next = next_index
-        self._scene: _Scene | None = None
+        self._next, self._num_frames = next_index, 0
+        self._scene: Scene | None = None
         self._newest: ImageId | None = None
-        self._num_frames = 0
 
     def reconfigure(self, options: PlanOptions, grid: Grid | None = None) -> None:
         """Take ``options`` and ``grid`` from the next scene (or reset) on.
@@ -229,9 +210,7 @@ class Planner:
             self._pending = (replace(pending, passes=passes, num_frames=num_frames), grid)
         scene = self._scene
         if scene is not None:
-            while len(scene.edge) - 1 > passes:
-                scene.edge.pop()
-                scene.knots.append(scene.edge[-1])
+            scene.lower(passes)
             if num_frames > self._options.num_frames:
                 scene.before = None  # it was not kept
         self._options = changed
@@ -293,7 +272,7 @@ class Planner:
     def _is_break(self, interval: Fraction) -> bool:
         return self._period is not None and interval > _LONG_GAP * self._period
 
-    def _fill_gap(self, scene: _Scene, pts: Fraction, actions: list[Action]) -> None:
+    def _fill_gap(self, scene: Scene, pts: Fraction, actions: list[Action]) -> None:
         """Repeat the last frame where frames are missing: a hold for outputs and passes alike."""
         period = self._period
         if period is None or pts - scene.last.pts <= _GAP * period:
@@ -310,31 +289,30 @@ class Planner:
             self._options, grid = self._pending
             self._pending = None
             if grid is not None:
-                self._grid = grid
-                self._next = grid.first_at_or_after(stamp.pts)
-        self._scene = _Scene(stamp, image)
+                self._grid, self._next = grid, grid.first_at_or_after(stamp.pts)
+        self._scene = Scene(stamp, image)
         self._num_frames += 1
 
-    def _extend(self, scene: _Scene, stamp: Stamp, image: ImageId, actions: list[Action]) -> None:
+    def _extend(self, scene: Scene, stamp: Stamp, image: ImageId, actions: list[Action]) -> None:
         """Replace the edge by the newest frame's and append its top as the next knot."""
-        edge = [_Knot(stamp.pts, image)]
+        edge = [Knot(stamp.pts, image)]
         for level, left in enumerate(scene.edge[: self._options.passes], start=1):
             right = edge[-1]
             made = left.image
             if left.image != right.image:
                 made = (level, self._num_frames - level)
                 actions.append(Mid(made, left.image, right.image))
-            edge.append(_Knot((left.pts + right.pts) / 2, made))
+            edge.append(Knot((left.pts + right.pts) / 2, made))
         scene.edge = edge
         scene.knots.append(edge[-1])
         scene.last = stamp
         self._num_frames += 1
 
-    def _close(self, scene: _Scene, end: Fraction, actions: list[Action]) -> None:
+    def _close(self, scene: Scene, end: Fraction, actions: list[Action]) -> None:
         """Append the right ramp and plan all outputs before ``end``."""
         slope = self._slope(scene, end)
         top = scene.edge[-1].pts
-        scene.knots.extend(reversed(scene.edge[:-1]))
+        scene.lower(0)
         phase = self._options.phase
         while (pts := self._grid.pts(self._next)) < end:
             content = max(pts - phase, scene.start)
@@ -344,7 +322,7 @@ class Planner:
             actions.append(self._output(scene, pts, content))
             self._next += 1
 
-    def _slope(self, scene: _Scene, end: Fraction) -> Fraction | None:
+    def _slope(self, scene: Scene, end: Fraction) -> Fraction | None:
         """Speed of a stretched tail: with it the scene's last output is its last frame."""
         if self._options.tail != "stretch" or len(scene.edge) < 2:
             return None
@@ -365,7 +343,7 @@ class Planner:
         last, phase = scene.last, self._options.phase
         while True:
             pts = self._grid.pts(self._next)
-            content = max(pts - phase, scene.start) if phase else max(pts, scene.start)
+            content = max(pts - phase, scene.start)
             scene.advance(content)
             if content > scene.knots[-1].pts or (pts > last.pts and pts >= last.end):
                 return
@@ -374,14 +352,14 @@ class Planner:
             actions.append(self._output(scene, pts, content))
             self._next += 1
 
-    def _wants_third(self, scene: _Scene, content: Fraction) -> bool:
+    def _wants_third(self, scene: Scene, content: Fraction) -> bool:
         """Whether a three-frame call must wait for the knot right of its centre."""
         if self._options.num_frames == 2 or len(scene.knots) != 2:
             return False
         left, right = scene.knots
         return left.image != right.image and 2 * content >= left.pts + right.pts
 
-    def _output(self, scene: _Scene, pts: Fraction, content: Fraction) -> Output:
+    def _output(self, scene: Scene, pts: Fraction, content: Fraction) -> Output:
         """The output at ``content``, which lies at or after the first knot in play."""
         index, knots = self._next, scene.knots
         left = knots[0]

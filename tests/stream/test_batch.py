@@ -1,14 +1,13 @@
-"""How actions are grouped, and what stands in for a picture nobody makes."""
+"""How actions are grouped."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.batch import batches, nearest, stand_in
+from rtvfi.stream.batch import batches
 from rtvfi.stream.plan import Action, Copy, Mid, Retime, Retime3
 
 A, B, C = (0, 0), (0, 1), (0, 2)
@@ -55,33 +54,3 @@ def test_no_action_is_lost_or_moved(kinds: list[tuple[bool, int]]) -> None:
         for i, (is_retime, left) in enumerate(kinds)
     ]
     assert [action for batch in batches(actions) for action in batch] == actions
-
-
-@pytest.mark.parametrize(
-    ("t", "image"), [(Fraction(1, 4), A), (Fraction(1, 2), B), (Fraction(3, 4), B)]
-)
-def test_the_nearest_picture_of_a_pair(t: Fraction, image: tuple[int, int]) -> None:
-    assert nearest(retime(1, t)) == image
-
-
-def test_the_nearest_picture_of_a_triple_is_its_centre() -> None:
-    assert nearest(Retime3(1, ZERO, A, B, C, Fraction(5, 4))) == B
-
-
-def test_the_nearest_picture_of_a_copy_is_itself() -> None:
-    assert nearest(Copy(1, ZERO, (1, 4))) == (1, 4)
-
-
-def test_a_picture_made_by_passes_lies_between_source_frames() -> None:
-    sources = {(0, i): f"frame {i}" for i in range(10)}
-    assert stand_in((2, 4), sources) == "frame 5"
-    assert stand_in((1, 4), sources) in ("frame 4", "frame 5")
-
-
-def test_the_closest_frame_at_hand_stands_in() -> None:
-    assert stand_in((0, 7), {(0, 2): "two", (0, 5): "five"}) == "five"
-
-
-def test_nothing_at_hand_cannot_stand_in() -> None:
-    with pytest.raises(LookupError, match="no source frame"):
-        stand_in(A, {})

@@ -1,0 +1,66 @@
+"""Which source frames a picture is made of, and how much of each. Pure.
+
+A picture made by passes is a blend of source frames, by weights that add up to 1. They tell which
+source frame stands in for it when nobody makes it, and which ones it cannot do without.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from rtvfi.stream.plan import Copy, ImageId, Mid, Retime
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from rtvfi.stream.plan import Output
+
+    Weights = Mapping[ImageId, Fraction]
+
+
+class Lineage:
+    """What the pictures in play are made of; used by one thread."""
+
+    def __init__(self) -> None:
+        self._weights: dict[ImageId, Weights] = {}
+
+    def add(self, made: Mid) -> None:
+        """Take note of a pass."""
+        self._weights[made.image] = self._mixed(made.left, made.right, Fraction(1, 2))
+
+    def keep(self, needed: Collection[ImageId]) -> frozenset[ImageId]:
+        """Forget all pictures but these.
+
+        Returns:
+            The source frames that those left are made of.
+        """
+        self._weights = {i: w for i, w in self._weights.items() if i in needed}
+        return frozenset(source for image in needed for source in self.sources(image))
+
+    def sources(self, image: ImageId) -> Collection[ImageId]:
+        """The source frames a picture is made of."""
+        return self._of(image).keys()
+
+    def stand_in(self, output: Output) -> ImageId:
+        """The source frame an output shows most of, the later one of equals: the closest one in
+        content time.
+        """
+        weights = self._of_output(output)
+        return max(weights, key=lambda source: (weights[source], source))
+
+    def _of_output(self, output: Output) -> Weights:
+        if isinstance(output, Copy):
+            return self._of(output.image)
+        if isinstance(output, Retime):
+            return self._mixed(output.left, output.right, output.t)
+        if output.t < 1:
+            return self._mixed(output.left, output.centre, output.t)
+        return self._mixed(output.centre, output.right, output.t - 1)
+
+    def _of(self, image: ImageId) -> Weights:
+        return self._weights.get(image) or {image: Fraction(1)}
+
+    def _mixed(self, left: ImageId, right: ImageId, t: Fraction) -> Weights:
+        a, b = self._of(left), self._of(right)
+        return {i: (1 - t) * a.get(i, 0) + t * b.get(i, 0) for i in a.keys() | b.keys()}

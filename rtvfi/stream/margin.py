@@ -1,0 +1,67 @@
+"""How far the output is ahead of the player, and whether that leaves time for the model. Pure."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from rtvfi.stream.governor import MarginGate
+    from rtvfi.stream.playhead import Playhead
+
+RISE_SECONDS: Final = 2.0
+"""Time after a seek until a low margin counts in full."""
+
+
+class Margin:
+    """The margin of the newest output; used by the compute thread.
+
+    Args:
+        playhead: where the player is.
+        gate: decides.
+        attainable: seconds a player and the output ring can be ahead of the playhead together.
+    """
+
+    def __init__(self, playhead: Playhead, gate: MarginGate, attainable: float) -> None:
+        self._playhead = playhead
+        self._gate = gate
+        self._attainable = attainable
+        self._shown_since: float | None = None
+        """Clock when the player took this epoch's first frame."""
+        self._best = 0.0
+        self.seconds: float | None = None
+        """None while nothing is shown, when nothing can be late."""
+        self.share = 1.0
+        """Of what can be had by now, 0 to 1; below 0 the output is late already."""
+        self.is_low = False
+        """The gate's last answer."""
+
+    def restart(self) -> None:
+        """A start or seek."""
+        self._shown_since, self.is_low = None, False
+        self._gate.restart(time.monotonic())
+
+    def look(self, position: float, cost: float) -> bool:
+        """Whether there is no time for the model.
+
+        Args:
+            position: of the next output on the player's clock, seconds.
+            cost: predicted seconds of making it.
+        """
+        clock = time.monotonic()
+        now = self._playhead.now()
+        if now is None or self._playhead.is_held:
+            self.seconds, self._shown_since, self.is_low = None, None, False
+            return False
+        if self._shown_since is None:
+            self._shown_since, self._best = clock, 0.0
+            self._gate.started()
+        self.seconds = position - now
+        self._best = max(self._best, self.seconds)
+        # After a seek the margin starts near 0 and a fast model builds it up: it is judged by what
+        # was reached so far, and by the full measure only when it has had time.
+        grown = self._attainable * (clock - self._shown_since) / RISE_SECONDS
+        attainable = min(self._attainable, max(self._best, grown))
+        self.share = min(1.0, self.seconds / attainable) if attainable > 0 else 1.0
+        self.is_low = self._gate.decide(self.seconds, cost, attainable, clock)
+        return self.is_low
