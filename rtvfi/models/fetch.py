@@ -44,13 +44,13 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> tuple[Receipt
     """
     from rtvfi.models.weight_file import store_file
 
+    store.make_folder()
     failures: list[str] = []
     mismatch: WeightsMismatch | None = None
     # Each source has a part of its own: their files may differ.
     parts = [store.folder / f"{entry.name}.{k}.part" for k in range(len(entry.sources))]
     for source, part in zip(entry.sources, parts, strict=True):
         try:
-            store.folder.mkdir(parents=True, exist_ok=True)
             download(source.url, part, progress)
             _check(part, source, store.receipt(entry.name), entry.name)
             receipt = store_file(store, part, entry, source.url)

@@ -17,7 +17,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.models import distil_drba, ifnet_shape
 from rtvfi.models.weights import Receipt, Store, WeightEntry, manifest, sha256_of
 
@@ -125,24 +125,30 @@ def store_file(store: Store, path: Path, entry: WeightEntry, origin: str) -> Rec
 
     Raises:
         WeightsMismatch: it is not what ``entry`` says; the store is as it was.
+        ModelError: the store cannot be written.
     """
     found = identify(read_tensors(path))
     if found.network != entry.network:
         raise WeightsMismatch(
             f'"{path}" holds the network {found.network}, "{entry.name}" needs {entry.network}'
         )
-    store.folder.mkdir(parents=True, exist_ok=True)
+    original = sha256_of(path)
+    store.make_folder()
     target = store.path(entry.name)
     part = target.with_name(target.name + ".part")
-    safetensors.torch.save_file(found.state, part)
-    receipt = Receipt(
-        origin=origin,
-        original_sha256=sha256_of(path),
-        sha256=sha256_of(part),
-        network=found.network,
-    )
-    part.replace(target)
-    store.write_receipt(entry.name, receipt)
+    try:
+        safetensors.torch.save_file(found.state, part)
+        receipt = Receipt(
+            origin=origin,
+            original_sha256=original,
+            sha256=sha256_of(part),
+            network=found.network,
+        )
+        part.replace(target)
+        store.write_receipt(entry.name, receipt)
+    except (OSError, safetensors.SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise ModelError(f'"{target}" cannot be written: {error}') from error
     return receipt
 
 

@@ -114,6 +114,18 @@ class Store:
         cache_folder = platformdirs.user_cache_path("rtvfi", appauthor=False)
         self.folder = folder or cache_folder / "weights"
 
+    def make_folder(self) -> None:
+        """Make the folder where it is missing.
+
+        Raises:
+            ModelError: it cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f'the folder "{self.folder}" cannot be made: {error.strerror}'
+            raise ModelError(message) from error
+
     def path(self, name: str) -> Path:
         """Where the file of that name is, or would be."""
         return self.folder / f"{name}{SUFFIX}"

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from made_weights import constant_state, random_state
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.models.weight_file import add_file, identify, read_tensors, store_file
 from rtvfi.models.weights import Store, manifest
 
@@ -144,6 +144,18 @@ def test_a_published_name_with_another_hash_is_refused(tmp_path: Path, store: St
         add_file(store, path)
     assert "--as rife-4.25" in caught.value.hint
     assert not store.folder.exists()
+
+
+def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    path = saved(tmp_path / "x.pkl", constant_state(LITE))
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot be made"):
+        add_file(Store(tmp_path / "file" / "store"), path)
+    store = Store(tmp_path / "store")
+    store.path("rife-4.25.lite").mkdir(parents=True)
+    with pytest.raises(ModelError, match="cannot be written"):
+        add_file(store, path)
+    assert not list(store.folder.glob("*.part"))
 
 
 def test_a_missing_file_is_a_usage_error(tmp_path: Path, store: Store) -> None:
