@@ -13,22 +13,19 @@ from rtvfi.frame import Kind
 from rtvfi.report import Report
 from rtvfi.stream.pipeline import Statistics
 
-MEASURED = Statistics(
-    counts={Kind.COPY: 50, Kind.SYNTHETIC: 40, Kind.CHEAP: 10},
-    num_calls=40,
-    is_interpolating=True,
-    is_behind=False,
-    margin=0.876,
-    cost_ms=12.34,
-    num_ready=7,
-    peak_ready=12,
-    samples_ms={},
-)
+MEASURED: dict[str, Any] = {
+    **dict.fromkeys(Statistics.__slots__),
+    "counts": {Kind.COPY: 50, Kind.SYNTHETIC: 40, Kind.CHEAP: 10},
+    "is_interpolating": True,
+    "is_behind": False,
+    "margin": 0.876,
+    "cost_ms": 12.34,
+    "num_ready": 7,
+}
 
 
 def shown(drops: int = 0, **changes: Any) -> str:
-    fields = {name: getattr(MEASURED, name) for name in Statistics.__slots__}
-    statistics = Statistics(**(fields | changes))
+    statistics = Statistics(**(MEASURED | changes))
     viewing: Any = SimpleNamespace(
         pipeline=SimpleNamespace(statistics=lambda: statistics),
         info=stream_info(1920, 1080, source_rate=Fraction(24000, 1001), decoder="software h264"),

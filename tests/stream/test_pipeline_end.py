@@ -114,6 +114,20 @@ def test_one_thread_opens_reads_seeks_and_closes_the_source() -> None:
     assert source.thread.name == "rtvfi-decode"
 
 
+def test_a_source_lost_while_nobody_read_is_known_after_a_seek(
+    error_log: list[logging.LogRecord],
+) -> None:
+    source = fake_source(20, fails_at=4, error=TypeError("a bug"))
+    with Running(source.opener, ring_frames=1) as running:
+        running.seek(0)
+        assert source.thread is not None
+        source.thread.join(PATIENCE)  # it ends while the compute thread waits to be read
+        running.seek(0)
+        with pytest.raises(TypeError, match="a bug"):
+            running.read()
+    assert error_log
+
+
 @pytest.mark.parametrize("where", ["source", "model"])
 def test_a_bug_ends_the_pipeline_for_good_and_every_read_says_so(
     where: str, error_log: list[logging.LogRecord]
