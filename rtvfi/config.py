@@ -24,7 +24,7 @@ from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rtvfi.stream.options import Hwaccel, Style
+    from rtvfi.stream.options import Hwaccel, Style, Tail
 
 Hardware = Literal["rocm", "cuda", "cpu"]
 
@@ -304,6 +304,8 @@ def _stream_options(config: Config) -> StreamOptions:
     scale = config["flow_scale"]
     return StreamOptions(
         style=cast("Style", config["style"]),
+        passes=None if config["passes"] == "auto" else int(config["passes"]),
+        tail=cast("Tail", config["tail"]),
         flow_scale=None if scale == "auto" else float(scale),
         cut_threshold=float(config["cut_threshold"]),
     )

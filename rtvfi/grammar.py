@@ -30,6 +30,8 @@ def add_settings(
     add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
     add("--preset", metavar="NAME", help=", ".join(presets()))
     add("--style", metavar="NAME", help=", ".join(STYLES))
+    add("--passes", metavar="0..5", help="rounds of evening out held drawings: auto (default)")
+    add("--tail", metavar="NAME", help="how an evened-out scene ends: hold (default), stretch")
     add(
         "--scale",
         dest="flow_scale",

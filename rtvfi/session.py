@@ -21,6 +21,7 @@ from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
 from rtvfi.stream.rates import Grid, RateChoice, resolve
+from rtvfi.stream.retiming import Retiming
 from rtvfi.stream.serve import FrameStream, RecordMap
 from rtvfi.stream.source import open_source
 
@@ -42,6 +43,10 @@ PLAYER_READAHEAD_BYTES: Final = 150 << 20
 """What mpv keeps of one stream by default; sets how far ahead of the playhead we can get."""
 
 _PRIME_FRAMES: Final = 8
+_NEAR: Final = Fraction(1, 64)
+"""Of the way between two pictures: an output this near to one is it, which nobody sees and which
+saves the call where the rates do not quite divide.
+"""
 _SNAP: Final = Fraction(1, 1000)
 """A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
 
@@ -103,7 +108,8 @@ def view(
     start = Start(
         grid=grid,
         origin=origin,
-        plan=PlanOptions(),
+        plan=PlanOptions(tail=options.tail, snap=_NEAR),
+        retiming=Retiming(style=options.style, passes=options.passes),
         gate=MarginGate(),
         attainable=min(1.0, readahead + ring_seconds),
         ring_frames=ring_frames,
@@ -135,7 +141,8 @@ def rendering(
     start = Start(
         grid=grid,
         origin=info.start,
-        plan=PlanOptions(),
+        plan=PlanOptions(tail=options.tail),
+        retiming=Retiming(style=options.style, passes=options.passes),
         gate=MarginGate(),
         attainable=1.0,
         ring_frames=ring_frames,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from rtvfi.errors import UnknownModel, UsageError
 from rtvfi.models.catalogue import find
-from rtvfi.stream.options import Hwaccel, SourceOptions, StreamOptions, Style
+from rtvfi.stream.options import Hwaccel, SourceOptions, StreamOptions, Style, Tail
+from rtvfi.stream.plan import MAX_PASSES
 from rtvfi.stream.rates import parse_rate
 
 if TYPE_CHECKING:
@@ -89,14 +90,22 @@ def _read_flow_scale(value: Value) -> Value:
     return float(value)
 
 
+def _read_passes(value: Value) -> Value:
+    if value == "auto":
+        return value
+    if _number(value) not in range(MAX_PASSES + 1):
+        raise ValueError(f"auto or a whole number from 0 to {MAX_PASSES}")
+    return int(_number(value))
+
+
 def _read_threshold(value: Value) -> Value:
     if not 0 <= _number(value) <= 1:
         raise ValueError("a number from 0 to 1")
     return float(value)
 
 
-STYLES: Final[tuple[Style, ...]] = ("plain", "off")
-"""The styles that are built."""
+STYLES: Final = get_args(Style)
+TAILS: Final = get_args(Tail)
 HWACCELS: Final = get_args(Hwaccel)
 SETTINGS: Final = {
     setting.key: setting
@@ -104,6 +113,8 @@ SETTINGS: Final = {
         Setting("model", "cel", _read_model),
         Setting("device", "auto", _read_device, ("auto", "cpu", "cuda", "rocm")),
         Setting("style", StreamOptions().style, _choice(STYLES), STYLES),
+        Setting("passes", "auto", _read_passes),
+        Setting("tail", StreamOptions().tail, _choice(TAILS), TAILS),
         Setting("fps", "display", _read_fps),
         Setting("flow_scale", "auto", _read_flow_scale, option="--scale"),
         Setting("cut_threshold", StreamOptions().cut_threshold, _read_threshold),

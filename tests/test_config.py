@@ -42,7 +42,8 @@ def test_later_layers_win_and_are_named(tmp_path: Path) -> None:
     assert origins["fps"] == ("60", "command line")
     assert origins["model"] == ("copy", str(file))
     assert origins["flow_scale"] == (0.5, 'preset "cpu"')
-    assert origins["style"] == ("plain", "default")
+    assert origins["style"] == ("plain", 'preset "cpu"')
+    assert origins["tail"] == ("hold", "default")
     assert made.preset.origin == str(file)
 
 
@@ -82,7 +83,10 @@ def test_every_line_of_a_preset_is_explained(name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message", "hint"),
     [
-        ("style", "plian", '--style is "plian", expected plain or off', "plain"),
+        ("style", "plian", '--style is "plian", expected smooth, rhythm, plain or off', "plain"),
+        ("passes", "6", '--passes is "6", expected auto or a whole number from 0 to 5', ""),
+        ("passes", "1.5", '--passes is "1.5", expected auto or', ""),
+        ("tail", "streched", '--tail is "streched", expected hold or stretch', "stretch"),
         ("flow_scale", "2", '--scale is "2", expected 1, 0.5, 0.25 or auto', ""),
         ("cut_threshold", "7", '--cut-threshold is "7", expected a number from 0 to 1', ""),
         ("cut_threshold", "nan", "expected a number from 0 to 1", ""),
@@ -110,7 +114,7 @@ def test_unknown_model_is_its_own_error() -> None:
     ("text", "message", "hint"),
     [
         ('stile = "off"', 'there is no key "stile"; known are preset, model', "style"),
-        ('style = "offf"', 'style is "offf", expected plain or off', "off"),
+        ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off', "off"),
         ("model = true", "model is True, expected one value in the form 'cel'", ""),
         ('device = ["cpu"]', "expected one value", ""),
         ("style = off", "is not TOML", ""),

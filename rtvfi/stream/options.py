@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Style = Literal["smooth", "rhythm", "plain", "off"]
+Tail = Literal["hold", "stretch"]
 Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
 
 
@@ -25,7 +26,14 @@ class SourceOptions:
 class StreamOptions:
     """How source frames become output frames."""
 
-    style: Style = "plain"
+    style: Style = "smooth"
+    """``smooth`` evens out drawings held for several frames, ``rhythm`` keeps their timing (with a
+    model that looks at three frames), ``plain`` keeps every frame; ``off`` inserts nothing.
+    """
+    passes: int | None = None
+    """Rounds of evening out, 0 to 5; None = by what each scene shows."""
+    tail: Tail = "hold"
+    """How an evened-out scene ends: its last frame is held, or motion slows down towards it."""
     flow_scale: float | None = None
     """Size at which motion is estimated; None = 1, above 1920x1088 pixels 0.5."""
     cut_threshold: float = 0.3
