@@ -25,10 +25,9 @@ from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import find_weights, is_available
 from rtvfi.opening import NothingToDo, Opener
 from rtvfi.report import Report
-from rtvfi.session import ModelHost, Viewing, resolve_device, target_rate
+from rtvfi.session import ModelHost, Viewing, recorder_for, resolve_device, target_rate
 from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.rates import RateChoice, parse_rate
-from rtvfi.stream.record import Recorder
 from rtvfi.track import Tracks
 from rtvfi.watch import Watch, process_age_ms
 from rtvfi.worker import Worker
@@ -96,7 +95,7 @@ class Player:
         self._options = options
         self._wanted = Wanted(options.model, options.fps, options.stream.style != "off")
         self._playhead = Playhead()
-        self._recorder = self._new_recorder()
+        self._recorder = recorder_for(options, self._say)
         self._opener = Opener(options, self._playhead, self._recorder)
         self._models = ModelHost(options.device, options.stream)
         self._report = Report()
@@ -114,12 +113,6 @@ class Player:
         self._mpv: Any = None
         self._tracks: Tracks
         self._watch: Watch
-
-    def _new_recorder(self) -> Recorder | None:
-        options = self._options
-        if options.record is None:
-            return None
-        return Recorder(options.record, options.encode, self._say, force=options.force)
 
     # ---- life ----
 

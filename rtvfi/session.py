@@ -21,6 +21,7 @@ from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
 from rtvfi.stream.rates import Grid, RateChoice, resolve
+from rtvfi.stream.record import Recorder
 from rtvfi.stream.retiming import Retiming
 from rtvfi.stream.serve import FrameStream, RecordMap
 from rtvfi.stream.source import open_source
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from rtvfi.config import PlayOptions
     from rtvfi.frame import OutputFrame, StreamInfo
     from rtvfi.models.base import Interpolator
     from rtvfi.stream.interpolate import Interpolation
@@ -151,6 +153,17 @@ def rendering(
     )
     pipeline.start(start, options.ring_bytes)
     return Rendering(pipeline, info, grid)
+
+
+def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder | None:
+    """What records a viewing, if that was asked for.
+
+    Raises:
+        UsageError, EncodeError: it cannot be recorded there.
+    """
+    if options.record is None:
+        return None
+    return Recorder(options.record, options.files, options.encode, say, force=options.force)
 
 
 def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None) -> Fraction:

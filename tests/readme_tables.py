@@ -30,11 +30,13 @@ def commands() -> str:
 def options() -> str:
     parser = argparse.ArgumentParser(add_help=False)
     next(command for command in COMMANDS if command.name == "play").add_arguments(parser)
-    rows = [
-        (f"`{' '.join([*action.option_strings, str(action.metavar)])}`", escape(action.help))
-        for action in parser._actions
-    ]
+    rows = [(f"`{spelling(action)}`", escape(action.help)) for action in parser._actions]
     return table(("option", "meaning"), rows)
+
+
+def spelling(action: argparse.Action) -> str:
+    """``--name VALUE``; just the name of a switch."""
+    return " ".join([*action.option_strings, *([str(action.metavar)] if action.metavar else [])])
 
 
 def models() -> str:

@@ -54,6 +54,8 @@ class Codec:
     """How it is told about HDR and chroma siting."""
     reorder: int = 0
     """Most pictures a packet may come before its place in time when B-frames are on."""
+    tells_aspect: bool = False
+    """Its headers tell the pixel aspect; PyAV 18.1 gives containers no chance to."""
     is_even: bool = False
     """It refuses 4:2:0 pictures of odd size."""
 
@@ -74,6 +76,7 @@ CODECS: Final = {
             params="x264-params",
             fixed=("open-gop=0",),
             style="x264",
+            tells_aspect=True,
             reorder=2,
             is_even=True,
         ),
@@ -85,6 +88,7 @@ CODECS: Final = {
             params="x265-params",
             fixed=("open-gop=0", "log-level=error"),
             style="x265",
+            tells_aspect=True,
             reorder=2,
             is_even=True,
         ),
@@ -107,7 +111,7 @@ CODECS: Final = {
         Codec(
             name="ffv1",
             stored="ffv1",
-            options={"level": "3", "slices": "4", "slicecrc": "1"},
+            options={"level": "3", "slicecrc": "1"},
         ),
         *(
             Codec(
@@ -119,6 +123,7 @@ CODECS: Final = {
                 quality="cq",
                 options=_NVENC,
                 is_even=True,
+                tells_aspect=stored != "av1",
             )
             for stored in ("h264", "hevc", "av1")
         ),

@@ -128,6 +128,12 @@ class PyavEncoder:
         self._size = coded_size(codec, info)
         self._target = codec.formats[info.format.name]
         told = codec_options(codec, info, options)
+        if info.pixel_aspect != 1 and not codec.tells_aspect:
+            log.warning(
+                "a file made with %s does not tell the pixel aspect %s: set it in the player",
+                codec.name,
+                info.pixel_aspect,
+            )
         if codec.style == "svt":
             os.environ.setdefault("SVT_LOG", "1")  # it writes to the terminal by itself
         try:

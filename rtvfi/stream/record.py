@@ -18,11 +18,11 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import EncodeError, RtvfiError
+from rtvfi.errors import EncodeError, RtvfiError, UsageError
 from rtvfi.stream.companion import Span
 from rtvfi.stream.islands import Run, Segment, islands, ranges
 from rtvfi.stream.join import Cut, join
-from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target
+from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target, container_format
 from rtvfi.stream.pieces import survey
 from rtvfi.stream.writer import Job, Writer
 
@@ -72,39 +72,42 @@ class Recorder:
 
     Args:
         path: the file asked for, a Matroska.
+        sources: what will be played.
         encode: how; made live.
         say: shows a sentence to the user; may be called from any thread.
         force: overwrite what is there.
 
     Raises:
-        UsageError: the file exists, or its name is not that of a Matroska file.
-        EncodeError: it cannot be written there.
+        UsageError: the file exists or is an input, or its name is not that of a Matroska file.
+        EncodeError: its folder is not there.
     """
 
     def __init__(
         self,
         path: Path,
+        sources: tuple[str, ...],
         encode: EncodeOptions,
         say: Callable[[str], None],
         *,
         force: bool = False,
     ) -> None:
-        check_target(path, (), force=force)
+        check_target(path, sources, force=force)
+        if container_format(path) != CRASH_SAFE_FORMAT:
+            raise UsageError(
+                f'"{path.name}" cannot be recorded: what is interrupted would be lost',
+                f'use "{path.stem}.mkv"; rtvfi render writes other files',
+            )
         self.path = path
         self.encode = replace(encode, is_live=True)
         self._say = say
         self._folder = path.with_name(path.name + ".rtvfi")
-        try:
-            if force:
-                shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder.mkdir()
-        except FileExistsError:
-            raise EncodeError(
+        if force:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        elif self._folder.exists():
+            raise UsageError(
                 f'"{self._folder}" holds pieces of an earlier recording',
                 "keep or remove them, or use --force",
-            ) from None
-        except OSError as error:
-            raise EncodeError(f'"{path}" cannot be written: {error.strerror}') from error
+            )
         self._numbers = itertools.count(1)
         self._recordings: list[Recording] = []
         self._taken: list[Path] = []
@@ -122,6 +125,7 @@ class Recorder:
         """Where the next segment goes: the first one to the file asked for."""
         with self._lock:
             number = next(self._numbers)
+            self._folder.mkdir(exist_ok=True)
         return self.path if number == 1 else self._folder / f"segment-{number:04}.mkv"
 
     def say(self, text: str) -> None:
@@ -156,6 +160,8 @@ class Recorder:
             log.warning('the pieces are kept in "%s"', self._folder)
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
+        if not files:
+            log.warning("nothing was recorded")
         for file in files:
             log.info('recorded "%s": %d frames', file["path"], file["frames"])
         return {"files": files, "error": self.error.message if self.error else None}
@@ -218,7 +224,11 @@ class Recording:
             return
         segment = self._segments[-1] if self._segments else None
         if segment is None or segment.epoch != frame.epoch or segment.next != frame.index:
-            segment = self._begin(frame)
+            try:
+                segment = self._begin(frame)
+            except OSError as error:
+                self._recorder.stop(EncodeError(f"no file can be made: {error.strerror}"))
+                return
         if self._put(segment.writer, frame):
             segment.next += 1
             if self.viewed.has_model and not is_final:
