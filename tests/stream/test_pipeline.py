@@ -122,6 +122,8 @@ def test_pictures_nobody_needs_are_given_up() -> None:
     with Running(fake_source(30).opener, executor) as running:
         running.all()
     assert max(map(len, executor.kept)) <= 2
+    assert running.pipeline._worker is not None
+    assert len(running.pipeline._worker._frames) <= 2
 
 
 def test_frames_before_the_first_one_are_that_one() -> None:
@@ -169,6 +171,7 @@ def test_models_change_without_asking_one_for_pictures_of_the_other(passes: int)
         frames = running.take(60)
     assert indices(frames) == list(range(20, 80))
     assert second.calls
+    assert Kind.CHEAP not in kinds(frames)
 
 
 def test_a_model_forgets_its_pictures_at_a_seek() -> None:
@@ -191,51 +194,6 @@ def test_a_model_that_fails_leaves_source_frames(caplog: pytest.LogCaptureFixtur
         assert Kind.SYNTHETIC in kinds(running.all())
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert warnings == ["interpolation ends, the model failed: out of memory"]
-
-
-# --- too slow --------------------------------------------------------------------------------
-
-
-def test_no_frame_is_cheap_while_there_is_time() -> None:
-    with Running(fake_source(20).opener, FakeExecutor(INFO)) as running:
-        frames = running.all()
-        assert Kind.CHEAP not in kinds(frames)
-        assert not running.pipeline.statistics().is_behind
-
-
-def test_cheap_frames_stand_in_when_the_player_has_caught_up() -> None:
-    executor = FakeExecutor(INFO)
-    playhead = FakePlayhead(1000.0)
-    with Running(fake_source(20).opener, executor, playhead=playhead) as running:
-        frames = running.all()
-        statistics = running.pipeline.statistics()
-    assert executor.calls == []
-    assert kinds(frames)[1:-1:2] == [Kind.CHEAP] * 19
-    assert kinds(frames)[::2] == [Kind.COPY] * 20
-    assert [number_of(f.payload) for f in frames[1:-1:2]] == list(range(1, 20))
-    assert statistics.is_behind
-    assert statistics.margin is not None
-    assert statistics.margin < 0
-
-
-def test_the_model_is_back_when_there_is_time_again() -> None:
-    playhead = FakePlayhead(1000.0)
-    with Running(fake_source(60).opener, FakeExecutor(INFO), playhead=playhead) as running:
-        running.seek(0)
-        assert Kind.SYNTHETIC not in kinds(running.take(30))
-        playhead.move(-1000.0)
-        rest = running.take(90)
-    assert kinds(rest)[-2] is Kind.COPY
-    assert kinds(rest)[-3] is Kind.SYNTHETIC
-    assert Kind.CHEAP not in kinds(rest[10:])
-
-
-def test_before_the_player_shows_anything_nothing_is_late() -> None:
-    with Running(
-        fake_source(10).opener, FakeExecutor(INFO), playhead=FakePlayhead(None)
-    ) as running:
-        assert Kind.CHEAP not in kinds(running.all())
-        assert running.pipeline.statistics().margin is None
 
 
 # --- seeks -----------------------------------------------------------------------------------
