@@ -181,11 +181,13 @@ class Kind(Enum):
     """How an output frame came about."""
 
     COPY = "copy"
-    """A source frame whose time it is, or that is known to be the answer; bit-exact."""
+    """A source frame whose time it is, that is known to be the answer, or that is all there is
+    while no model is at work; bit-exact.
+    """
     SYNTHETIC = "synthetic"
     """Made by a model."""
     CHEAP = "cheap"
-    """The nearest source frame instead of a synthetic one: time ran short or no model is ready."""
+    """The nearest source frame because time ran short for the model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
