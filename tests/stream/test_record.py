@@ -1,0 +1,220 @@
+"""The recorder: frames of a pipeline into files, whatever the viewer does."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from clips import FILM, Clips, ClipSpec, read_code
+from files import planes, track
+
+from rtvfi.errors import EncodeError, UsageError
+from rtvfi.frame import Kind, OutputFrame, SourceFrame
+from rtvfi.stream import record
+from rtvfi.stream.options import EncodeOptions, SourceOptions
+from rtvfi.stream.rates import Grid
+from rtvfi.stream.record import Recorder, Recording, Viewed
+from rtvfi.stream.source import open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+FULL = ClipSpec(num_frames=144, gop=24, audio=True, subtitles=True)
+
+
+class Viewer:
+    """Plays a clip into a recorder: frames are the source's, the seeks a test's."""
+
+    def __init__(self, source: Path, target: Path, **options: Any) -> None:
+        opened = open_source(str(source), SourceOptions(hwaccel="none"))
+        self.payloads: list[NDArray[np.uint8]] = []
+        while isinstance(frame := opened.read(), SourceFrame):
+            self.payloads.append(frame.payload)
+        opened.close()
+        self.grid = Grid(Fraction(0), 1 / FILM)
+        self.said: list[str] = []
+        force = options.pop("force", False)
+        encode = EncodeOptions(encoder="libx264", **options)
+        self.recorder = Recorder(target, (str(source),), encode, self.said.append, force=force)
+        viewed = Viewed(str(source), opened.info, self.grid, Fraction(0), has_model=True)
+        self.recording: Recording = self.recorder.recording(viewed)
+        self.epoch = 0
+
+    def play(self, start: int, stop: int, rough: tuple[int, ...] = ()) -> None:
+        """Seek to ``start`` and play up to ``stop``."""
+        self.epoch += 1
+        for n in range(start, stop):
+            frame = OutputFrame(self.payloads[n], n, self.grid.pts(n), Kind.COPY, self.epoch)
+            self.recording.tap(frame, n not in rough)
+
+    def close(self) -> dict[str, Any]:
+        return self.recorder.close()
+
+
+def numbers(path: Path) -> list[int | None]:
+    return [read_code(luma) for _, (luma, *_) in planes(path)]
+
+
+def test_a_viewing_without_seeks_is_the_file_asked_for(clips: Clips, tmp_path: Path) -> None:
+    source, target = clips.get(FULL), tmp_path / "o.mkv"
+    viewer = Viewer(source, target)
+    viewer.play(0, 144)
+    (file,) = viewer.close()["files"]
+    assert (file["path"], file["frames"], file["stand_ins"]) == (str(target), 144, [])
+    assert numbers(target) == list(range(144))
+    assert track(target, "audio").data == track(source, "audio").data
+    assert not list(tmp_path.glob("*.rtvfi"))
+
+
+def test_there_are_no_b_frames(clips: Clips, tmp_path: Path) -> None:
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    viewer.play(0, 60)
+    viewer.close()
+    times = track(tmp_path / "o.mkv", "video").times
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(
+    "seeks",
+    [
+        [(0, 80), (40, 120)],  # back
+        [(60, 144), (0, 70)],  # far back, up to what is there
+        [(0, 50), (50, 100)],  # exactly on
+        [(0, 144), (30, 60), (20, 90)],  # twice again
+        [(0, 40), (30, 80), (70, 130), (100, 144)],
+    ],
+)
+def test_seeks_without_a_gap_give_one_file_in_order(
+    seeks: list[tuple[int, int]], clips: Clips, tmp_path: Path
+) -> None:
+    source, target = clips.get(FULL), tmp_path / "o.mkv"
+    viewer = Viewer(source, target)
+    for start, stop in seeks:
+        viewer.play(start, stop)
+    (file,) = viewer.close()["files"]
+    end = max(stop for _, stop in seeks)
+    assert numbers(target) == list(range(end))
+    assert file["frames"] == end
+    sound = track(target, "audio")
+    whole = track(source, "audio").data
+    assert sound.data == whole[: len(sound.data)]
+    assert abs(float(sound.times[-1]) - end / float(FILM)) < 0.15
+    assert track(target, "subtitle").data[:2] == track(source, "subtitle").data[:2]
+
+
+def test_a_gap_gives_parts(clips: Clips, tmp_path: Path) -> None:
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    viewer.play(90, 144)
+    viewer.play(0, 40)
+    files = viewer.close()["files"]
+    assert [f["path"] for f in files] == [str(tmp_path / "o.mkv"), str(tmp_path / "o.part2.mkv")]
+    assert numbers(tmp_path / "o.mkv") == list(range(40))
+    assert numbers(tmp_path / "o.part2.mkv") == list(range(90, 144))
+    assert track(tmp_path / "o.part2.mkv", "video").times[0] == 0
+    assert [f["from"] for f in files] == [0.0, 3.754]
+
+
+def test_a_part_that_is_there_is_left_alone(clips: Clips, tmp_path: Path) -> None:
+    (tmp_path / "o.part2.mkv").write_bytes(b"precious")
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    viewer.play(0, 40)
+    viewer.play(90, 144)
+    viewer.close()
+    assert (tmp_path / "o.part2.mkv").read_bytes() == b"precious"
+    assert numbers(tmp_path / "o.part3.mkv") == list(range(90, 144))
+
+
+def test_scraps_of_searching_are_left_out(clips: Clips, tmp_path: Path) -> None:
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    for start in (0, 20, 40):
+        viewer.play(start, start + 3)
+    viewer.play(60, 120)
+    (file,) = viewer.close()["files"]
+    assert numbers(tmp_path / "o.mkv") == list(range(60, 120))
+    assert file["path"] == str(tmp_path / "o.mkv")
+
+
+def test_stand_ins_are_reported_and_replaced_by_better_ones(clips: Clips, tmp_path: Path) -> None:
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    viewer.play(0, 80, rough=(10, 11, 12, 60, 61))
+    viewer.play(50, 100)
+    (file,) = viewer.close()["files"]
+    assert file["stand_ins"] == [[0.417, 0.542]]
+
+
+def test_what_is_recorded_can_be_played_while_it_grows(clips: Clips, tmp_path: Path) -> None:
+    target = tmp_path / "o.mkv"
+    viewer = Viewer(clips.get(FULL), target)
+    viewer.play(0, 144)
+    writer = viewer.recording._segments[0].writer
+    while writer.statistics.num_frames < 144:
+        assert writer.error is None
+    copy = tmp_path / "killed.mkv"
+    copy.write_bytes(target.read_bytes())
+    viewer.close()
+    assert len(planes(copy)) > 96
+    assert track(copy, "audio").data
+
+
+def test_a_dead_encoder_stops_the_recording_once(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dying(*_: object) -> list[Any]:
+        raise EncodeError("libx264 stopped: it died")
+
+    monkeypatch.setattr("rtvfi.stream.encode.PyavEncoder.encode", dying)
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    viewer.play(0, 144)
+    viewer.play(10, 144)
+    assert viewer.close()["error"] == "libx264 stopped: it died"
+    assert viewer.said == ["recording stopped: libx264 stopped: it died"]
+
+
+def test_a_writer_that_hangs_is_warned_about_then_left(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "_NOTICED_SECONDS", 0.01)
+    monkeypatch.setattr(record, "PATIENCE_SECONDS", 0.05)
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    viewer.play(0, 1)
+    writer = viewer.recording._segments[0].writer
+    monkeypatch.setattr(writer, "put", lambda *_: False)
+    viewer.epoch -= 1
+    viewer.play(1, 20)
+    assert viewer.said == [
+        "recording cannot keep up: playback waits for it",
+        "recording stopped: no frame was taken for 0.05 s",
+    ]
+    viewer.close()
+
+
+@pytest.mark.parametrize("name", ["o.mp4", "o.webm"])
+def test_only_matroska_is_recorded(name: str, clips: Clips, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="what is interrupted would be lost"):
+        Viewer(clips.get(FULL), tmp_path / name)
+
+
+def test_the_film_itself_and_files_that_are_there_are_safe(clips: Clips, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is the input itself"):
+        Viewer(clips.get(FULL), clips.get(FULL), force=True)
+    (tmp_path / "o.mkv").touch()
+    with pytest.raises(UsageError, match="exists already"):
+        Viewer(clips.get(FULL), tmp_path / "o.mkv")
+
+
+def test_pieces_of_an_earlier_recording_are_not_thrown_away(clips: Clips, tmp_path: Path) -> None:
+    (tmp_path / "o.mkv.rtvfi").mkdir()
+    with pytest.raises(UsageError, match="pieces of an earlier recording"):
+        Viewer(clips.get(FULL), tmp_path / "o.mkv")
+
+
+def test_nothing_played_is_nothing_recorded(
+    clips: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Viewer(clips.get(FULL), tmp_path / "o.mkv").close()["files"] == []
+    assert "nothing was recorded" in caplog.text
+    assert list(tmp_path.iterdir()) == []
