@@ -112,6 +112,7 @@ def view(
         origin=origin,
         plan=PlanOptions(tail=options.tail, snap=_NEAR),
         retiming=Retiming(style=options.style, passes=options.passes),
+        is_governed=True,
         gate=MarginGate(),
         attainable=min(1.0, readahead + ring_seconds),
         ring_frames=ring_frames,

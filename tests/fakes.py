@@ -31,7 +31,7 @@ from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.source import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -200,6 +200,16 @@ class FakeSource:
     def close(self) -> None:
         assert self.thread in (None, threading.current_thread())
         self.is_closed = True
+
+
+def fake_source_frames(info: StreamInfo, num_frames: int, hold: int = 1) -> Iterator[SourceFrame]:
+    """Frames at the stream's rate that show a new number every ``hold`` frames."""
+    period = 1 / info.source_rate
+    payload = numbered(info, 0)
+    for i in range(num_frames):
+        if i % hold == 0:
+            payload = numbered(info, i // hold)
+        yield SourceFrame(payload, info.start + i * period, period, 1)
 
 
 class FakeExecutor:

@@ -19,7 +19,7 @@ from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.lineage import Lineage
 from rtvfi.stream.margin import Margin
 from rtvfi.stream.plan import Copy, ImageId, Mid, Planner, Retime
-from rtvfi.stream.retiming import Steering
+from rtvfi.stream.retiming import Pace, Steering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,13 +64,16 @@ class Compute:
         self._lines = lines
         self._meters = meters
         self._cuts = CutDetector(info, cut_threshold)
-        self._steering = Steering(started.plan, started.retiming)
+        pace = Pace(info.source_rate, 1 / started.grid.step) if started.is_governed else None
+        self._steering = Steering(started.plan, started.retiming, pace)
         self._planner = Planner(started.grid, started.plan, 1 / info.source_rate)
         self._lineage = Lineage()
         self._frames: dict[ImageId, Payload] = {}
         """Of the source frames that anything in play is made of."""
         self._made: set[ImageId] = set()
         """Passes the executor has carried out; others were not, for lack of time or of a model."""
+        self._pair: tuple[ImageId, ...] = ()
+        self._is_odd = False
         self._newest: Payload | None = None
         self._epoch = 0
         self._lock = threading.Lock()
@@ -137,8 +140,9 @@ class Compute:
     def _push(self, frame: SourceFrame) -> bool:
         self._newest = frame.payload
         stamp = self._cuts.push(frame)
-        self._steering.push(changed=not stamp.same, cut=stamp.cut)
-        plan = self._steering.options(_frames_of(self._executor))
+        plan = self._steering.push(
+            changed=not stamp.same, cut=stamp.cut, model_frames=_frames_of(self._executor)
+        )
         # A new executor knows none of the pictures made by passes: it begins with a new scene.
         executor = self._next_executor
         is_new = executor is not self._executor
@@ -151,7 +155,9 @@ class Compute:
         if is_new:
             self._take(executor)
         self._forget(self._planner.needed())
-        self._meters.passes = plan.passes
+        self._steering.judge(time.monotonic(), self._margin.settled_share)
+        meters, steering = self._meters, self._steering
+        meters.plan, meters.level, meters.quality = plan, steering.level, steering.quality
         return go_on
 
     def _forget(self, needed: frozenset[ImageId]) -> None:
@@ -164,6 +170,8 @@ class Compute:
 
     def _take(self, executor: Executor | None) -> None:
         """Work with this one from here on; pictures it may know are of another time."""
+        if executor is not self._executor:
+            self._steering.renew()
         self._executor = executor
         self._made.clear()
         self._meters.cost = None
@@ -210,7 +218,7 @@ class Compute:
             return True
         if isinstance(first, Copy) and first.image in self._frames:
             return self._put(batch, {first.index: self._frames[first.image]}, Kind.COPY)
-        if self._executor is not None and (self._is_late(batch) or not self._is_made(first)):
+        if self._executor is not None and self._is_out_of_reach(batch):
             return self._put(batch, self._stand_ins(batch), Kind.CHEAP, is_final=False)
         made = self._run(batch)
         if made is None:
@@ -224,15 +232,26 @@ class Compute:
         if not is_behind and self._is_made(action) and self._run([action]) is not None:
             self._made.add(action.image)
 
+    def _is_out_of_reach(self, batch: list[Action]) -> bool:
+        """Whether a batch is left to source frames: no time, or what it needs was not made."""
+        if self._is_late(batch) or not self._is_made(batch[0]):
+            self._steering.skipped()
+            return True
+        return self._is_spared(batch[0])
+
+    def _is_spared(self, action: Action) -> bool:
+        """Whether the quality in force does without this output."""
+        quality = self._steering.quality
+        if quality is None or not (quality.is_sparse or quality.is_bypass):
+            return False
+        names = _names(action)
+        if names != self._pair:
+            self._pair, self._is_odd = names, not self._is_odd
+        return quality.is_bypass or self._is_odd
+
     def _is_made(self, action: Action) -> bool:
         """Whether every picture an action needs is there."""
-        if isinstance(action, Copy):
-            names: tuple[ImageId, ...] = (action.image,)
-        elif isinstance(action, Mid | Retime):
-            names = (action.left, action.right)
-        else:
-            names = (action.left, action.centre, action.right)
-        return all(name in self._frames or name in self._made for name in names)
+        return all(name in self._frames or name in self._made for name in _names(action))
 
     def _stand_ins(self, batch: Sequence[Action]) -> dict[int, Payload]:
         return {
@@ -247,8 +266,13 @@ class Compute:
         first = batch[0]
         assert not isinstance(first, Mid)
         position = float(started.grid.pts(first.index) - started.origin)
-        meters.is_behind = margin.look(position, (meters.cost or 0.0) * len(batch))
+        quality = self._steering.quality
+        is_bypass = quality is not None and quality.is_bypass
+        cost = 0.0 if is_bypass or meters.cost is None else meters.cost * len(batch)
+        meters.is_behind = margin.look(position, cost)
         meters.margin = margin.seconds
+        if margin.is_missed:
+            self._steering.missed(time.monotonic())
         return meters.is_behind
 
     def _run(self, batch: list[Action]) -> Mapping[int, Payload] | None:
@@ -262,7 +286,10 @@ class Compute:
         except (RtvfiError, RuntimeError) as error:  # torch's are RuntimeErrors, out of memory too
             self._give_up(error)
             return None
-        passed = (time.perf_counter() - begin) / len(batch)
+        seconds = time.perf_counter() - begin
+        passed = seconds / len(batch)
+        if not isinstance(batch[0], Copy):
+            self._steering.worked(seconds, len(batch))
         meters.num_calls += 1
         meters.cost = passed if meters.cost is None else 0.8 * meters.cost + 0.2 * passed
         times = executor.take_times()
@@ -291,6 +318,15 @@ class Compute:
         if is_taken and self._started.tap is not None:
             self._started.tap(frame, is_final)
         return is_taken
+
+
+def _names(action: Action) -> tuple[ImageId, ...]:
+    """The pictures an action needs."""
+    if isinstance(action, Copy):
+        return (action.image,)
+    if isinstance(action, Mid | Retime):
+        return (action.left, action.right)
+    return (action.left, action.centre, action.right)
 
 
 def _frames_of(executor: Executor | None) -> Literal[2, 3] | None:

@@ -28,6 +28,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
 _MISS_SECONDS: Final = 1.0
 _SMOOTHING: Final = 0.15
 """Weight of the newest call in the running mean."""
+_CALLS_SMOOTHING: Final = 1 / 24
+"""The same for the calls of a source frame: drawings held for long need few."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +43,8 @@ class Quality:
     """Target rate / source rate."""
     is_lite: bool = False
     """Half-size inference or a lighter model."""
+    is_sparse: bool = False
+    """Every second pair of pictures gets nothing between."""
     is_bypass: bool = False
     """Source frames only."""
 
@@ -49,7 +53,8 @@ class Quality:
         """Network calls per source frame: passes, and outputs that fall on no knot."""
         if self.is_bypass:
             return 0.0
-        return float(self.passes + self.ratio - Fraction(1, self.ratio.denominator))
+        between = self.ratio - Fraction(1, self.ratio.denominator)
+        return float(self.passes + between / (2 if self.is_sparse else 1))
 
     @property
     def relative_cost(self) -> float:
@@ -64,13 +69,22 @@ class Quality:
         return cost * (0.35 if self.is_lite else 1.0)
 
 
-def ladder(full: Quality, *, has_lite: bool = True, has_free_grid: bool = False) -> list[Quality]:
+def ladder(
+    full: Quality,
+    *,
+    has_scales: bool = True,
+    has_lite: bool = True,
+    has_free_grid: bool = False,
+    has_sparse: bool = False,
+) -> list[Quality]:
     """Steps from ``full`` down to pass-through, each cheaper than the one before.
 
     Args:
         full: what the user asked for.
+        has_scales: motion may be estimated at half size.
         has_lite: a lighter model or half-size inference is at hand.
         has_free_grid: the output rate may drop to twice the source rate on the way.
+        has_sparse: every second pair may be left out.
     """
     steps = [full]
 
@@ -80,11 +94,12 @@ def ladder(full: Quality, *, has_lite: bool = True, has_free_grid: bool = False)
             steps.append(cheaper)
 
     give_up(full.num_frames == 3, num_frames=2)
-    give_up(full.flow_scale > 0.5, flow_scale=0.5)
+    give_up(has_scales and full.flow_scale > 0.5, flow_scale=0.5)
     give_up(full.passes > 1, passes=full.passes - 1)
     give_up(has_free_grid and full.ratio > 2, ratio=Fraction(2))
     give_up(full.passes > 0, passes=0)
     give_up(has_lite, is_lite=True)
+    give_up(has_sparse, is_sparse=True)
     give_up(True, is_bypass=True)
     return steps
 
@@ -102,13 +117,16 @@ class Governor:
         self._steps = list(steps)
         self._period = period
         self._level = 0
+        self._activity = 1.0
+        """Calls made, as a share of those of a scene in which every frame differs."""
         self._cost: dict[tuple[int, float, bool], float] = {}
         self._num_overloaded = 0
         self._frames_since_change = 0
         self._changed_at: float | None = None
         self._rose = False
         self._wait = _FIRST_WAIT
-        self._last_fill = 1.0
+        self._fills: deque[float] = deque(maxlen=_FRAMES)
+        """Newest last; a single frame may cost more than another without anything being wrong."""
         self._misses: deque[float] = deque()
 
     @property
@@ -127,6 +145,20 @@ class Governor:
         mean = self._cost.get(key, seconds)
         self._cost[key] = mean + _SMOOTHING * (seconds - mean)
 
+    def count(self, num_calls: int) -> None:
+        """Tell how many calls a source frame took, where none was left out for lack of time."""
+        full = self.quality.num_calls
+        if full:
+            self._activity += _CALLS_SMOOTHING * (num_calls / full - self._activity)
+
+    def change(self, steps: Sequence[Quality]) -> None:
+        """Go on with another ladder, at its first step that costs no more than the one in force."""
+        most = _first_guess(self.quality)
+        self._steps = list(steps)
+        if self._level:
+            fitting = (i for i, step in enumerate(steps) if _first_guess(step) <= most)
+            self._level = next(fitting, len(steps) - 1)
+
     def miss(self, now: float) -> None:
         """Tell that an output was too late to be shown."""
         self._misses.append(now)
@@ -134,7 +166,7 @@ class Governor:
     def load(self, level: int) -> float:
         """Predicted share of the time that a step needs; 0 while nothing was measured."""
         quality = self._steps[level]
-        return quality.num_calls * self._call_cost(quality) / self._period
+        return quality.num_calls * self._activity * self._call_cost(quality) / self._period
 
     def push(self, now: float, fill: float) -> Quality:
         """Decide anew, once per source frame.
@@ -148,7 +180,8 @@ class Governor:
         self._frames_since_change += 1
         overloaded = self.load(self._level) > _OVERLOAD
         self._num_overloaded = self._num_overloaded + 1 if overloaded else 0
-        shrinking, self._last_fill = fill < self._last_fill, fill
+        self._fills.append(fill)
+        shrinking = fill < self._fills[0]
         while self._misses and self._misses[0] < now - _MISS_SECONDS:
             self._misses.popleft()
         if self._rose and now - self._changed_at >= self._wait:

@@ -32,13 +32,24 @@ class Margin:
         self.seconds: float | None = None
         """None while nothing is shown, when nothing can be late."""
         self.share = 1.0
-        """Of what can be had by now, 0 to 1; below 0 the output is late already."""
+        """Of what can be had by now, up to 1; below 0 the output is late already."""
+        self._is_settled = False
         self.is_low = False
         """The gate's last answer."""
 
+    @property
+    def settled_share(self) -> float | None:
+        """``share``, once it has had time to rise; None before and while nothing is shown."""
+        return self.share if self._is_settled else None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether the output looked at is late already, though there was time."""
+        return self._is_settled and self.seconds is not None and self.seconds < 0
+
     def restart(self) -> None:
         """A start or seek."""
-        self._shown_since, self.is_low = None, False
+        self._shown_since, self._is_settled, self.is_low = None, False, False
         self._gate.restart(time.monotonic())
 
     def look(self, position: float, cost: float) -> bool:
@@ -51,7 +62,8 @@ class Margin:
         clock = time.monotonic()
         now = self._playhead.now()
         if now is None or self._playhead.is_held:
-            self.seconds, self._shown_since, self.is_low = None, None, False
+            self.seconds, self._shown_since, self._is_settled = None, None, False
+            self.is_low = False
             return False
         if self._shown_since is None:
             self._shown_since, self._best = clock, 0.0
@@ -63,5 +75,6 @@ class Margin:
         grown = self._attainable * (clock - self._shown_since) / RISE_SECONDS
         attainable = min(self._attainable, max(self._best, grown))
         self.share = min(1.0, self.seconds / attainable) if attainable > 0 else 1.0
+        self._is_settled = clock - self._shown_since >= RISE_SECONDS
         self.is_low = self._gate.decide(self.seconds, cost, attainable, clock)
         return self.is_low

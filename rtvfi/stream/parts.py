@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.frame import Kind, OutputFrame, SourceFrame
-    from rtvfi.stream.governor import MarginGate
+    from rtvfi.stream.governor import MarginGate, Quality
     from rtvfi.stream.plan import Action, ImageId, PlanOptions
     from rtvfi.stream.rates import Grid
     from rtvfi.stream.retiming import Retiming
@@ -79,6 +79,8 @@ class Start:
     prime_frames: int
     """Frames that make the ring primed."""
     retiming: Retiming | None = None
+    is_governed: bool = False
+    """Quality gives way to speed."""
     is_strict: bool = False
     """A model that fails ends the stream with its error, instead of giving way to source frames."""
     tap: Callable[[OutputFrame, bool], None] | None = None
@@ -102,7 +104,9 @@ class Meters:
     counts: Counter[Kind] = field(default_factory=Counter)
     num_calls: int = 0
     is_behind: bool = False
-    passes: int = 0
+    plan: PlanOptions | None = None
+    level: int = 0
+    quality: Quality | None = None
     margin: float | None = None
     cost: float | None = None
     samples: dict[str, deque[float]] = field(

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rtvfi.frame import StreamInfo
+    from rtvfi.stream.governor import Quality
     from rtvfi.stream.parts import Executor, Start
+    from rtvfi.stream.plan import PlanOptions
     from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.retiming import Retiming
 
@@ -47,8 +49,12 @@ class Statistics:
     is_interpolating: bool
     is_behind: bool
     """The margin is low: cheap frames stand in for the model's."""
-    passes: int
-    """Midpoint passes in force."""
+    plan: PlanOptions | None
+    """How scenes are retimed now; None before the first frame."""
+    level: int
+    """Steps of quality given up for lack of time."""
+    quality: Quality | None
+    """The step in force; None where quality never gives way."""
     margin: float | None
     """Seconds the newest frame was ahead of the playhead when it was made."""
     cost_ms: float | None
@@ -217,7 +223,9 @@ class Pipeline:
             num_calls=meters.num_calls,
             is_interpolating=self._worker is not None and self._worker.is_interpolating,
             is_behind=meters.is_behind,
-            passes=meters.passes,
+            plan=meters.plan,
+            level=meters.level,
+            quality=meters.quality,
             margin=meters.margin,
             cost_ms=None if meters.cost is None else meters.cost * 1e3,
             num_ready=ring.depth,

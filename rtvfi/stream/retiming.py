@@ -1,15 +1,18 @@
-"""How scenes are retimed from here on: by style, by what the scene shows, by what the model can.
-Pure.
+"""How scenes are retimed from here on: by style, by what the scene shows, by what the model can and
+by what there is time for. Pure.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rtvfi.stream.cadence import CadenceEstimator, passes_for
+from rtvfi.stream.governor import Governor, Quality, ladder
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from rtvfi.stream.options import Style
     from rtvfi.stream.plan import PlanOptions
 
@@ -28,32 +31,70 @@ class Retiming:
     """
 
 
+class Pace(NamedTuple):
+    """What there is time for depends on these."""
+
+    source_rate: Fraction
+    target_rate: Fraction
+
+
 class Steering:
     """Passes and pictures per retime for the next frame; used by one thread, but ``retiming`` may
-    be replaced by any.
+    be replaced and ``options`` be asked by any.
 
     Args:
         plan: everything else, and with no ``retiming`` these too.
         retiming: see there.
+        pace: for quality that gives way to speed; None = it never does.
     """
 
-    def __init__(self, plan: PlanOptions, retiming: Retiming | None = None) -> None:
+    def __init__(
+        self, plan: PlanOptions, retiming: Retiming | None = None, pace: Pace | None = None
+    ) -> None:
         self._plan = plan
+        self._pace = pace
         self._cadence = CadenceEstimator()
+        self._governor: Governor | None = None
+        self._full: Quality | None = None
+        self._seconds = 0.0
+        self._num_calls = 0
+        self._is_short = False
         self.retiming = retiming
+
+    @property
+    def level(self) -> int:
+        """Steps of quality given up."""
+        return self._governor.level if self._governor is not None else 0
+
+    @property
+    def quality(self) -> Quality | None:
+        """The step in force; None without a pace or a model."""
+        return self._governor.quality if self._governor is not None else None
 
     def reset(self) -> None:
         """A seek: the next frame starts a scene."""
         self._cadence.reset()
+        self._seconds, self._num_calls, self._is_short = 0.0, 0, False
 
-    def push(self, *, changed: bool, cut: bool) -> None:
+    def renew(self) -> None:
+        """Another model: what the old one cost says nothing."""
+        self._governor = self._full = None
+
+    def push(self, *, changed: bool, cut: bool, model_frames: Literal[2, 3] | None) -> PlanOptions:
         """Take note of the next frame.
 
         Args:
             changed: its picture differs from the one before.
             cut: it starts a scene.
+            model_frames: see ``options``.
+
+        Returns:
+            How to plan from it on.
         """
         self._cadence.push(changed, cut)
+        if self._pace is not None and model_frames is not None:
+            self._follow(self._wanted(model_frames), self._pace)
+        return self.options(model_frames)
 
     def options(self, model_frames: Literal[2, 3] | None) -> PlanOptions:
         """How to plan.
@@ -64,20 +105,75 @@ class Steering:
         """
         if model_frames is None:
             return replace(self._plan, passes=0, num_frames=2)
-        wanted = self._wanted()
-        if model_frames == 2 and wanted.num_frames == 3:
-            return replace(wanted, num_frames=2)
-        return wanted
+        wanted, quality = self._wanted(model_frames), self.quality
+        if quality is None:
+            return wanted
+        if quality.is_bypass:
+            return replace(wanted, passes=0, num_frames=2)
+        return replace(
+            wanted,
+            passes=min(wanted.passes, quality.passes),
+            num_frames=min(wanted.num_frames, quality.num_frames),
+        )
 
-    def _wanted(self) -> PlanOptions:
+    # What the work costs.
+
+    def worked(self, seconds: float, num_calls: int) -> None:
+        """Tell of calls of the model for the newest frame."""
+        self._seconds += seconds
+        self._num_calls += num_calls
+
+    def skipped(self) -> None:
+        """Tell that calls were left out for lack of time."""
+        self._is_short = True
+
+    def missed(self, now: float) -> None:
+        """Tell that an output was made too late to be shown."""
+        if self._governor is not None:
+            self._governor.miss(now)
+
+    def judge(self, now: float, share: float | None) -> None:
+        """The newest frame's work is done: decide on the quality of the next.
+
+        Args:
+            now: seconds on any clock that does not jump.
+            share: of the margin that can be had; None when it says nothing yet.
+        """
+        governor = self._governor
+        if governor is not None:
+            if self._num_calls:
+                governor.measure(self._seconds / self._num_calls)
+            if not self._is_short:
+                governor.count(self._num_calls)
+            if share is not None:
+                governor.push(now, share)
+        self._seconds, self._num_calls, self._is_short = 0.0, 0, False
+
+    def _follow(self, wanted: PlanOptions, pace: Pace) -> None:
+        """The ladder begins at what is wanted now."""
+        full = Quality(
+            num_frames=wanted.num_frames,
+            passes=wanted.passes,
+            ratio=pace.target_rate / pace.source_rate,
+        )
+        if full == self._full:
+            return
+        self._full = full
+        steps = ladder(full, has_scales=False, has_lite=False, has_sparse=True)
+        if self._governor is None:
+            self._governor = Governor(steps, float(1 / pace.source_rate))
+        else:
+            self._governor.change(steps)
+
+    def _wanted(self, model_frames: Literal[2, 3]) -> PlanOptions:
         retiming, plan = self.retiming, self._plan
-        if retiming is None:
-            return plan
-        if retiming.style == "smooth":
-            passes = retiming.passes
-            if passes is None:
+        passes, num_frames = plan.passes, plan.num_frames
+        if retiming is not None:
+            passes, num_frames = 0, 2
+            if retiming.style == "rhythm":
+                passes, num_frames = retiming.passes or 0, 3
+            elif retiming.style == "smooth" and retiming.passes is not None:
+                passes = retiming.passes
+            elif retiming.style == "smooth":
                 passes = passes_for(self._cadence.cadence)
-            return replace(plan, passes=passes, num_frames=2)
-        if retiming.style == "rhythm":
-            return replace(plan, passes=retiming.passes or 0, num_frames=3)
-        return replace(plan, passes=0, num_frames=2)
+        return replace(plan, passes=passes, num_frames=min(num_frames, model_frames))

@@ -59,11 +59,11 @@ qualities = st.builds(
 )
 
 
-@given(qualities, st.booleans(), st.booleans())
+@given(qualities, st.booleans(), st.booleans(), st.booleans())
 def test_every_step_is_cheaper_and_the_last_is_free(
-    full: Quality, has_lite: bool, has_free_grid: bool
+    full: Quality, has_lite: bool, has_free_grid: bool, has_sparse: bool
 ) -> None:
-    steps = ladder(full, has_lite=has_lite, has_free_grid=has_free_grid)
+    steps = ladder(full, has_lite=has_lite, has_free_grid=has_free_grid, has_sparse=has_sparse)
     costs = [s.num_calls * s.relative_cost for s in steps]
     assert all(a > b for a, b in pairwise(costs))
     assert (steps[0], steps[-1].is_bypass, costs[-1]) == (full, True, 0)
@@ -91,6 +91,7 @@ def test_the_whole_ladder() -> None:
         (Quality(ratio=Fraction(5, 2)), 2),
         (Quality(ratio=Fraction(1001, 400)), 2.5),
         (Quality(ratio=Fraction(5, 2), passes=2), 4),
+        (Quality(ratio=Fraction(5, 2), is_sparse=True), 1),
         (Quality(is_bypass=True), 0),
     ],
 )
@@ -170,6 +171,30 @@ def test_a_low_ring_that_shrinks_costs_a_step() -> None:
     for frame in range(20):
         governor.push(frame * PERIOD, 0.2 - frame / 1000)
     assert governor.level == 1
+
+
+def test_held_drawings_count_for_the_calls_they_need() -> None:
+    governor = Governor(ladder(Quality(), has_lite=False), PERIOD)
+    for frame in range(600):
+        if frame % 2 == 0:
+            governor.measure(1.5 * PERIOD)
+        governor.count(int(frame % 2 == 0))
+        if frame > 48:
+            governor.push(frame * PERIOD, 1.0)
+    assert governor.level == 0
+    assert governor.load(0) == pytest.approx(0.75, abs=0.1)
+
+
+def test_another_ladder_goes_on_where_the_old_one_was() -> None:
+    governor = Governor(ladder(FULL), PERIOD)
+    governor.change(ladder(Quality(passes=1)))
+    assert governor.level == 0
+    governor.miss(0.0)
+    governor.miss(0.0)
+    passes = governor.push(0.0, 0.0).passes
+    governor.change(ladder(Quality(passes=passes + 1)))
+    assert governor.level > 0
+    assert governor.quality.passes <= passes
 
 
 def climb(governor: Governor, start: float) -> float:

@@ -71,9 +71,8 @@ def test_without_a_model_there_are_no_passes() -> None:
 def test_smooth_follows_the_cadence(hold: int, passes: int) -> None:
     steering = Steering(PlanOptions(), Retiming(style="smooth"))
     for i in range(60):
-        steering.push(changed=i % hold == 0, cut=i == 0)
-    steering.push(changed=True, cut=True)
-    assert steering.options(2).passes == passes
+        steering.push(changed=i % hold == 0, cut=i == 0, model_frames=2)
+    assert steering.push(changed=True, cut=True, model_frames=2).passes == passes
 
 
 def test_the_rest_of_a_plan_stays() -> None:
@@ -89,7 +88,9 @@ def test_the_cadence_of_a_film_sets_its_passes() -> None:
     source = fake_source(60, numbers=[i // 3 for i in range(60)])
     with Running(source.opener, executor, retiming=Retiming(style="smooth")) as running:
         running.all()
-        assert running.pipeline.statistics().passes == 2
+        plan = running.pipeline.statistics().plan
+    assert plan is not None
+    assert plan.passes == 2
     assert {mid.image[0] for mid in mids(executor)} == {1, 2}
 
 

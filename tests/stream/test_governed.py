@@ -1,0 +1,208 @@
+"""The compute thread under a simulated device, player and clock: quality gives way and returns.
+
+Everything runs on one thread. A call of the model advances the clock by its cost; a put into the
+full ring of outputs advances it to when the player takes the oldest one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from fractions import Fraction
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes import FakeClock, FakeExecutor, FakePlayhead, fake_source_frames, stream_info
+
+from rtvfi.frame import END, Kind
+from rtvfi.stream import compute, margin
+from rtvfi.stream.compute import Compute
+from rtvfi.stream.governor import MarginGate
+from rtvfi.stream.parts import Lines, Meters, Start
+from rtvfi.stream.plan import Copy, PlanOptions, Stamp
+from rtvfi.stream.rates import Grid
+from rtvfi.stream.retiming import Retiming
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rtvfi.frame import OutputFrame, SourceFrame
+    from rtvfi.stream.options import Style
+    from rtvfi.stream.plan import Action
+
+INFO = stream_info(source_rate=Fraction(24000, 1001))
+PERIOD = 1001 / 24000
+RING_SECONDS = 0.5
+READAHEAD_SECONDS = 0.5
+
+
+class Stamps:
+    """A cut detector for films without cuts, much faster than the real one."""
+
+    def __init__(self, *_: object) -> None:
+        self._index = -1
+        self._payload: Any = None
+
+    def reset(self) -> None:
+        self._index, self._payload = -1, None
+
+    def push(self, frame: SourceFrame) -> Stamp:
+        same, self._payload = frame.payload is self._payload, frame.payload
+        self._index += 1
+        return Stamp(self._index, frame.pts, frame.pts + frame.duration, self._index == 0, same)
+
+
+class SlowExecutor(FakeExecutor):
+    """Takes ``cost`` seconds per call."""
+
+    def __init__(self, clock: FakeClock, cost: float) -> None:
+        super().__init__(INFO)
+        self.clock = clock
+        self.cost = cost
+
+    def run(self, actions: Sequence[Action], sources: Any) -> Any:
+        if not isinstance(actions[0], Copy):
+            self.clock.advance(self.cost * len(actions))
+        return super().run(actions, sources)
+
+
+class Simulation:
+    """A player that shows every output at its time and holds a second of them."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, style: Style, *, ratio: Fraction, cost: float
+    ) -> None:
+        self.clock = clock = FakeClock()
+        for room in (compute, margin):
+            clocks = SimpleNamespace(monotonic=clock, perf_counter=clock)
+            monkeypatch.setattr(room, "time", clocks)
+        monkeypatch.setattr(compute, "CutDetector", Stamps)
+        self.executor = SlowExecutor(clock, cost)
+        self.playhead = FakePlayhead(None)
+        self.grid = Grid(INFO.start, 1 / (ratio * INFO.source_rate))
+        self.shown: list[OutputFrame] = []
+        self.margins: list[float] = []
+        self.levels: list[int] = []
+        self.meters = Meters()
+        self._capacity = round((RING_SECONDS + READAHEAD_SECONDS) / float(self.grid.step))
+        self._due: deque[float] = deque()
+        self._began: float | None = None
+        start = Start(
+            grid=self.grid,
+            origin=INFO.start,
+            plan=PlanOptions(),
+            gate=MarginGate(),
+            attainable=RING_SECONDS + READAHEAD_SECONDS,
+            ring_frames=self._capacity,
+            prime_frames=8,
+            retiming=Retiming(style=style),
+            is_governed=True,
+        )
+        sources: Any = SimpleNamespace(get=self._get)
+        outputs: Any = SimpleNamespace(put=self._put, epoch=1, finish=lambda _: None)
+        lines = Lines(sources, outputs)
+        self.compute = Compute(INFO, start, self.playhead, 0.3, lines, self.meters)
+        self.compute.use(self.executor)
+        self._frames: Any = iter(())
+        self._costs: dict[int, float] = {}
+
+    def run(self, seconds: float, hold: int = 1, costs: dict[float, float] | None = None) -> None:
+        """Play a film of drawings held ``hold`` frames; ``costs`` change at their times."""
+        num = round(seconds / PERIOD)
+        self._costs = {round(at / PERIOD): cost for at, cost in (costs or {}).items()}
+        self._frames = enumerate(fake_source_frames(INFO, num, hold))
+        self.compute.run_epoch(1, 0)
+
+    def _get(self, _epoch: int) -> Any:
+        number, frame = next(self._frames, (0, END))
+        self.executor.cost = self._costs.get(number, self.executor.cost)
+        self.levels.append(self.meters.level)
+        return frame
+
+    def _put(self, frame: OutputFrame, _epoch: int) -> bool:
+        if len(self._due) >= self._capacity:
+            self.clock.now = max(self.clock.now, self._due.popleft())
+        if self._began is None and len(self.shown) == 8:
+            self._began = self.clock.now
+        if self._began is not None:
+            position = self.clock.now - self._began
+            self.playhead.move(position)
+            self.margins.append(float(frame.pts) - position)
+        self._due.append((self._began or self.clock.now) + float(frame.pts))
+        self.shown.append(frame)
+        return True
+
+    def kinds(self, start: float, end: float) -> Counter[Kind]:
+        return Counter(frame.kind for frame in self.shown if start <= frame.pts < end)
+
+    def levels_between(self, start: float, end: float) -> list[int]:
+        return self.levels[round(start / PERIOD) : round(end / PERIOD)]
+
+
+def num_changes(levels: list[int]) -> int:
+    return sum(a != b for a, b in pairwise(levels))
+
+
+TWICE = Fraction(2)
+
+
+def test_a_fast_model_keeps_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(monkeypatch, "smooth", ratio=TWICE, cost=0.2 * PERIOD)
+    simulation.run(60)
+    assert set(simulation.levels) == {0}
+    assert Kind.CHEAP not in simulation.kinds(0, 60)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 1.2, 1.7, 2.5, 6.0])
+def test_a_slow_model_settles_and_the_picture_keeps_its_time(
+    monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    simulation = Simulation(monkeypatch, "smooth", ratio=Fraction(5, 2), cost=share * PERIOD)
+    simulation.run(300, hold=2)
+    assert [frame.index for frame in simulation.shown] == list(range(len(simulation.shown)))
+    assert min(simulation.margins) > -0.1
+    settled = simulation.levels_between(150, 300)
+    assert num_changes(settled) <= 10  # a rise is tried about once a minute
+    assert settled.count(max(settled, key=settled.count)) > 0.9 * len(settled)
+
+
+def test_what_is_settled_on_is_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level at which source frames stand in now and then would be the wrong one."""
+    simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=1.3 * PERIOD)
+    simulation.run(55)
+    kinds = simulation.kinds(20, 50)
+    # Every second pair: a copy each, and every second picture between made.
+    assert kinds[Kind.SYNTHETIC] == pytest.approx(0.25 * kinds.total(), rel=0.02)
+
+
+def test_passes_go_before_the_frames_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(monkeypatch, "smooth", ratio=TWICE, cost=0.7 * PERIOD)
+    simulation.run(55)
+    assert simulation.meters.plan is not None
+    assert simulation.meters.plan.passes == 0
+    assert Kind.CHEAP not in simulation.kinds(30, 55)
+
+
+def test_everything_comes_back_when_the_load_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(monkeypatch, "smooth", ratio=TWICE, cost=0.1 * PERIOD)
+    simulation.run(300, hold=2, costs={20: 3 * PERIOD, 60: 0.1 * PERIOD})
+    assert max(simulation.levels_between(20, 60)) == simulation.levels_between(59, 60)[-1] > 0
+    assert simulation.levels[-1] == 0
+    assert num_changes(simulation.levels) <= 12
+
+
+def test_held_drawings_are_not_taken_for_a_slow_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=1.5 * PERIOD)
+    simulation.run(120, hold=3)
+    assert set(simulation.levels) == {0}
+    assert Kind.CHEAP not in simulation.kinds(0, 120)
+
+
+def test_a_new_model_begins_with_full_quality(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=5 * PERIOD)
+    simulation.run(20)
+    assert simulation.meters.level > 0
+    simulation.compute.use(SlowExecutor(simulation.clock, 0.1 * PERIOD))
+    simulation.run(1)
+    assert simulation.meters.level == 0
