@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -37,6 +37,8 @@ PACKED = 6
 """Channels of a packed picture: four luma phases, U, V."""
 STATE = 5
 """Two flows and a mask logit."""
+COARSE = 2
+"""Levels from this on (1/16) see pictures continued beyond the border."""
 STILL = 2 / 255
 """Difference that compression leaves between two pictures of the same thing."""
 SMALL_FLOW = 0.25
@@ -190,16 +192,29 @@ def upsample(x: Tensor, height: int, width: int) -> Tensor:
     return doubled[..., :height, :width]
 
 
+def conv(inputs: int, outputs: int, level: int, stride: int = 1) -> nn.Conv2d:
+    """A 3 x 3 convolution on a level.
+
+    A crop of the training size is all border on the coarse levels. Filled with zeros, borders
+    become something to lean on, and large pictures, which have an inside, fall apart there.
+    """
+    mode: Literal["zeros", "replicate"] = "replicate" if level >= COARSE else "zeros"
+    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode=mode)
+    # The default would leave the coarse features too faint to be matched.
+    nn.init.kaiming_normal_(layer.weight, a=0.25)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
+
+
 class Residual(nn.Module):
     """x + conv(PReLU(conv(x))), close to the identity at first."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, level: int) -> None:
         super().__init__()
-        self.a = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.a = conv(channels, channels, level)
         self.act = nn.PReLU(channels)
-        self.b = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.b = conv(channels, channels, level)
         nn.init.normal_(self.b.weight, std=0.02)
-        nn.init.zeros_(self.b.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape."""
@@ -214,10 +229,8 @@ class Encoder(nn.Module):
         super().__init__()
         inputs = (PACKED, *shape.features[:-1])
         self.stages = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(i, o, 3, 2, 1), nn.PReLU(o), nn.Conv2d(o, o, 3, 1, 1), nn.PReLU(o)
-            )
-            for i, o in zip(inputs, shape.features, strict=True)
+            nn.Sequential(conv(i, o, level, 2), nn.PReLU(o), conv(o, o, level), nn.PReLU(o))
+            for level, (i, o) in enumerate(zip(inputs, shape.features, strict=True))
         )
         self.match = nn.ModuleList(
             nn.Conv2d(o, m, 1, bias=False) for o, m in zip(shape.features, shape.match, strict=True)
@@ -248,11 +261,10 @@ class Decoder(nn.Module):
         width = shape.widths[level]
         # 2 pictures, timestep, difference in place, state and hidden, costs
         inputs = 2 * self.channels + 2 + STATE + shape.hidden + costs
-        self.head = nn.Sequential(nn.Conv2d(inputs, width, 3, 1, 1), nn.PReLU(width))
-        self.body = nn.Sequential(*(Residual(width) for _ in range(shape.blocks[level])))
-        self.out = nn.Conv2d(width, 4 * (STATE + self.hidden), 3, 1, 1)
+        self.head = nn.Sequential(conv(inputs, width, level), nn.PReLU(width))
+        self.body = nn.Sequential(*(Residual(width, level) for _ in range(shape.blocks[level])))
+        self.out = conv(width, 4 * (STATE + self.hidden), level)
         nn.init.normal_(self.out.weight, std=0.002)
-        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
         self.sharpness = nn.Parameter(torch.tensor(10.0))
         steps = torch.arange(-self.radius, self.radius + 1, dtype=torch.float32)
         shifts = torch.stack(torch.meshgrid(steps, steps, indexing="xy")).reshape(2, costs)

@@ -24,15 +24,18 @@ def pyramid_l1(x: Tensor, y: Tensor, num_levels: int) -> Tensor:
 
 
 def flow_error(state: Tensor, flow: Tensor) -> Tensor:
-    """Mean square root of the absolute error of both flows of a state.
+    """Error of both flows of a state.
 
-    The root makes the last tenth of a pixel of a slow pan weigh as much as many pixels of what is
-    occluded or too quick to follow.
+    Coarse states (a quarter of the size or less): the mean absolute error in their own pixels.
+    Fine ones: the mean square root of the absolute error, which makes the last tenth of a pixel of
+    a slow pan weigh as much as many pixels of what is occluded or too quick to follow.
 
     Args:
         state: (N, 4 or more, h, w), pixels of its own size.
-        flow: (N, 4, H, W), the truth, H a multiple of h; errors count in its pixels.
+        flow: (N, 4, H, W), the truth, H a multiple of h, pixels of that size.
     """
     ratio = flow.shape[-1] // state.shape[-1]
+    if ratio >= 4:
+        return (state[:, 0:4] - F.avg_pool2d(flow, ratio) / ratio).abs().mean()
     truth = F.avg_pool2d(flow, ratio) if ratio > 1 else flow
     return ((state[:, 0:4] * ratio - truth).square() + 4e-4).pow(0.25).mean()
