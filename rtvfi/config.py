@@ -24,7 +24,7 @@ from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rtvfi.stream.options import Hwaccel, Style, Tail
+    from rtvfi.stream.options import Deinterlace, Hwaccel, Style, Tail
 
 Hardware = Literal["rocm", "cuda", "cpu"]
 
@@ -312,7 +312,11 @@ def _stream_options(config: Config) -> StreamOptions:
 
 
 def _source_options(config: Config) -> SourceOptions:
-    return SourceOptions(hwaccel=cast("Hwaccel", config["hwaccel"]))
+    return SourceOptions(
+        hwaccel=cast("Hwaccel", config["hwaccel"]),
+        vaapi_device=str(config["vaapi_device"]),
+        deinterlace=cast("Deinterlace", config["deinterlace"]),
+    )
 
 
 def check_writable(report: Path) -> None:

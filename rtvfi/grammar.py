@@ -40,6 +40,12 @@ def add_settings(
     )
     add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
     add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))
+    add("--vaapi-device", metavar="NODE", help="a render node, or auto (default)")
+    add(
+        "--deinterlace",
+        metavar="WHEN",
+        help="auto (default): what is flagged as interlaced; on: everything; or off",
+    )
     add(
         "--mpv",
         metavar="NAME=VALUE",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.playlist import is_address
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
+from rtvfi.stream.hardware import check_hwaccel
 from rtvfi.stream.rates import Grid, parse_rate
 from rtvfi.stream.record import Viewed
 
@@ -53,6 +54,7 @@ class Opener:
             SourceError: the only file holds no picture.
             DeviceError: the named decoder cannot be had.
         """
+        check_hwaccel(self._options.source)
         first = files[0]
         if is_address(first):
             return

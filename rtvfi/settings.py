@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from rtvfi.errors import UnknownModel, UsageError
 from rtvfi.models.catalogue import find
-from rtvfi.stream.options import Hwaccel, SourceOptions, StreamOptions, Style, Tail
+from rtvfi.stream.options import Deinterlace, Hwaccel, SourceOptions, StreamOptions, Style, Tail
 from rtvfi.stream.plan import MAX_PASSES
 from rtvfi.stream.rates import parse_rate
 
@@ -104,9 +104,16 @@ def _read_threshold(value: Value) -> Value:
     return float(value)
 
 
+def _read_vaapi_device(value: Value) -> Value:
+    if not re.fullmatch(r"auto|/.+|:\d+(\.\d+)?", str(value)):
+        raise ValueError("auto, a render node (/dev/dri/renderD128) or an X display (:0)")
+    return str(value)
+
+
 STYLES: Final = get_args(Style)
 TAILS: Final = get_args(Tail)
 HWACCELS: Final = get_args(Hwaccel)
+DEINTERLACES: Final = get_args(Deinterlace)
 SETTINGS: Final = {
     setting.key: setting
     for setting in (
@@ -119,6 +126,8 @@ SETTINGS: Final = {
         Setting("flow_scale", "auto", _read_flow_scale, option="--scale"),
         Setting("cut_threshold", StreamOptions().cut_threshold, _read_threshold),
         Setting("hwaccel", SourceOptions().hwaccel, _choice(HWACCELS), HWACCELS),
+        Setting("vaapi_device", SourceOptions().vaapi_device, _read_vaapi_device),
+        Setting("deinterlace", SourceOptions().deinterlace, _choice(DEINTERLACES), DEINTERLACES),
     )
 }
 

@@ -62,6 +62,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, l
 
 def test_options_reach_the_player(played: list[PlayOptions], film: str, tmp_path: Path) -> None:
     words = ["--fps", "3x", "--model", "copy", "--device", "cpu", "--style", "off"]
+    words += ["--vaapi-device", "/dev/dri/renderD129"]
     words += ["--scale", "0.25", "--hwaccel", "none", "--cut-threshold", "0.5"]
     more = ["--start", "1:30", "--mpv", "fs", "--mpv", "title=a=b"]
     report = tmp_path / "report.json"
@@ -72,6 +73,7 @@ def test_options_reach_the_player(played: list[PlayOptions], film: str, tmp_path
     assert (options.stream.style, options.stream.flow_scale) == ("off", 0.25)
     assert options.stream.cut_threshold == 0.5
     assert (options.source.hwaccel, options.start) == ("none", "1:30")
+    assert options.source.vaapi_device == "/dev/dri/renderD129"
     assert options.mpv == (("fs", "yes"), ("title", "a=b"))
     assert options.report == report
 

@@ -91,6 +91,8 @@ def test_every_line_of_a_preset_is_explained(name: str) -> None:
         ("cut_threshold", "7", '--cut-threshold is "7", expected a number from 0 to 1', ""),
         ("cut_threshold", "nan", "expected a number from 0 to 1", ""),
         ("hwaccel", "vapi", "expected auto, vaapi, cuda or none", "vaapi"),
+        ("vaapi_device", "renderD128", "expected auto, a render node (/dev/dri/renderD128)", ""),
+        ("deinterlace", "of", '--deinterlace is "of", expected auto, on or off', "off"),
         ("device", "gpu", "expected auto, cpu, cuda, cuda:N, rocm or rocm:N", "cpu"),
         ("fps", "fast", '--fps: "fast" is not a frame rate', "display"),
     ],
@@ -223,11 +225,17 @@ def test_torch_built_for_the_cpu_finds_no_gpu(
 
 def test_values_reach_the_options(tmp_path: Path) -> None:
     file = toml(tmp_path, "[mpv]\nfs = true\nvolume = 50\n")
-    said = {"flow_scale": "0.25", "style": "off", "hwaccel": "none", MPV + "volume": "70"}
+    said = {
+        "flow_scale": "0.25",
+        "style": "off",
+        "hwaccel": "none",
+        "deinterlace": "on",
+        MPV + "volume": "70",
+    }
     options = play_options(resolve_config(said, file=file), ("a.mkv",), "25%")
     assert options.stream.flow_scale == 0.25
     assert options.stream.style == "off"
-    assert options.source.hwaccel == "none"
+    assert (options.source.hwaccel, options.source.deinterlace) == ("none", "on")
     assert options.mpv == (("fs", "yes"), ("volume", "70"))
     assert (options.files, options.start, options.fps) == (("a.mkv",), "25%", "display")
 

@@ -14,6 +14,7 @@ from rtvfi.errors import OpenError
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
 
 FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError)
@@ -27,21 +28,34 @@ class Interrupted(Exception):  # noqa: N818 - no error: the owner asked for it
     """The call was abandoned because its owner is wanted elsewhere; never leaves ``stream``."""
 
 
-def open_container(path: str) -> InputContainer:
+def is_url(path: str) -> bool:
+    """Whether FFmpeg fetches it by some protocol."""
+    return "://" in path
+
+
+def ffmpeg_name(path: str) -> str:
+    """What to call a file before FFmpeg, which takes "Re: a film.mkv" for a protocol "Re"."""
+    return path if is_url(path) else f"file:{path}"
+
+
+def open_container(path: str, hwaccel: HWAccel | None = None) -> InputContainer:
     """Open ``path`` with FFmpeg, which looks at the content and not at the name.
+
+    Args:
+        hwaccel: the device that decodes, instead of software.
 
     Raises:
         OpenError: in words for the user.
     """
-    is_url = "://" in path
-    if not is_url:
+    if not is_url(path):
         _check_file(path)
     try:
         # Titles in other encodings than UTF-8 are common, and no reason not to play the film.
         return av.open(
-            path if is_url else f"file:{path}",  # else "Re: a film.mkv" asks for a protocol "Re"
+            ffmpeg_name(path),
             metadata_errors="replace",
-            timeout=_NETWORK_TIMEOUT if is_url else None,
+            timeout=_NETWORK_TIMEOUT if is_url(path) else None,
+            hwaccel=hwaccel,
         )
     except FAILURES as error:
         raise _explained(path, error) from error

@@ -1,4 +1,7 @@
-"""Software decoding in this process, with the FFmpeg that comes with PyAV.
+"""Pictures with exact times out of a file, decoded in this process with the FFmpeg inside PyAV.
+
+Another reader may take over after the first picture (see ``decode_hardware``); times, seeking and
+packing stay what they are. When it breaks down, software goes on at the same place.
 
 One thread owns a source: closing or seeking a container while another thread decodes from it
 crashes the process.
@@ -13,18 +16,19 @@ from fractions import Fraction
 from math import floor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import av
+import numpy as np
+
 from rtvfi.errors import DecodeError, OpenError, SeekError
 from rtvfi.frame import END, EndOfStream, SourceFrame, StreamInfo
 from rtvfi.stream.decode_info import describe, nominal_rate
 from rtvfi.stream.decode_open import FAILURES, scan_end
 from rtvfi.stream.decode_planes import Packer
-from rtvfi.stream.decode_reader import FrameReader
+from rtvfi.stream.decode_reader import FrameReader, Reader
 from rtvfi.stream.pts import PtsRegulariser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import av
 
     from rtvfi.stream.options import SourceOptions
 
@@ -36,6 +40,8 @@ _SCAN_SECONDS: Final = 0.3
 _MISSING_SECONDS: Final = 1
 _JUMP_FRAMES: Final = 8
 """Frames in a row that lie in the past until that is taken for the new time; fewer are damage."""
+_MAX_DIFFERENCE: Final = 4
+"""Mean absolute difference, in steps of 8 bits, up to which two pictures are the same one."""
 
 
 class _Timed(NamedTuple):
@@ -44,25 +50,48 @@ class _Timed(NamedTuple):
 
 
 class PyavSource:
-    """A ``FrameSource`` over PyAV's software decoders; see ``stream.source`` for the contract."""
+    """A ``FrameSource`` that begins with PyAV's software decoders; see ``stream.source`` for the
+    contract.
+    """
 
     info: StreamInfo
+    stream_index: int
+    tick: Fraction
+    """The stream's time base, seconds."""
+    container: str
+    """FFmpeg's name of the container."""
+    container_start: Fraction
+    """Seconds; 0 when it says nothing."""
+    has_times: bool
+    """Frames are stamped by the file, not counted or reconstructed here."""
 
     def __init__(self, path: str, options: SourceOptions, interrupted: Callable[[], bool]) -> None:
         self.epoch = 0
         self._path = path
-        self._reader = FrameReader(path, options, interrupted)
+        self._options = options
+        self._interrupted = interrupted
+        first = FrameReader(path, options, interrupted)
+        self._reader: Reader = first
+        self._falls_back = False
+        self._resume: Fraction | None = None
         self._pending: deque[_Timed] = deque()
         self._closed = False
         try:
-            self._start()
+            self._start(first)
         except BaseException:
             self.close()
             raise
 
     def read(self) -> SourceFrame | EndOfStream:
         """The next frame; ``END`` after the last."""
-        item = self._pending.popleft() if self._pending else self._advance()
+        try:
+            if self._resume is not None:
+                self._go_on_after(self._resume)
+            item = self._pending.popleft() if self._pending else self._advance()
+        except DecodeError as error:
+            self._fall_back(error)
+            self._resume = self._newest
+            return self.read()
         if item is None:
             return END
         frame, pts = item
@@ -70,6 +99,14 @@ class PyavSource:
 
     def seek(self, target: Fraction) -> None:
         """Make the frame played at ``target`` the next one."""
+        self._resume = None
+        try:
+            self._seek(target)
+        except DecodeError as error:
+            self._fall_back(error)
+            self._seek(target)
+
+    def _seek(self, target: Fraction) -> None:
         self._pending.clear()
         target = max(target, self.info.start)
         if self._last_pts is not None:
@@ -94,19 +131,69 @@ class PyavSource:
             self._pending.clear()
             self._reader.close()
 
+    # Another reader
+
+    def why_differs(self, frame: av.VideoFrame | None) -> str:
+        """What is wrong with a frame another reader gave as the first; empty when nothing is.
+
+        Decoders of one stream agree to the bit, or nearly so where the standard leaves them room.
+        """
+        own = self._pending[0].frame
+        if frame is None or frame.pts != own.pts:
+            return "its first picture has another time"
+        wide = "<u2" if self.info.format.sample_bytes == 2 else "u1"
+        a, b = (self._packer.pack(f).view(wide).astype(np.int32) for f in (own, frame))
+        off = np.abs(a - b).mean() / (1 << self.info.format.bits - 8)
+        return "" if off <= _MAX_DIFFERENCE else "its first picture is wrong"
+
+    def continue_with(self, reader: Reader, decoder: str, *, falls_back: bool) -> None:
+        """Let another reader go on; nothing but the first frame may have been decoded so far.
+
+        Args:
+            reader: has given its first frame.
+            decoder: for ``info``.
+            falls_back: when it breaks down software goes on, else that is an error.
+        """
+        self._reader.close()
+        self._reader = reader
+        self._falls_back = falls_back
+        self.info = replace(self.info, decoder=decoder)
+
+    def _fall_back(self, error: DecodeError) -> None:
+        if not self._falls_back:
+            raise error
+        self._falls_back = False
+        log.warning(
+            "%s: %s gave up, software goes on: %s", self._path, self.info.decoder, error.message
+        )
+        self._reader.close()
+        self._reader = FrameReader(self._path, self._options, self._interrupted)
+        self.info = replace(self.info, decoder=f"software ({self.info.codec})")
+
+    def _go_on_after(self, pts: Fraction) -> None:
+        self._seek(pts)
+        while self._pending and self._pending[0].pts <= pts:
+            self._pending.popleft()
+        self._resume = None
+
     # Opening
 
-    def _start(self) -> None:
-        stream = self._reader.stream
-        packets = [p for p in self._reader.peek() if p.size]
+    def _start(self, reader: FrameReader) -> None:
+        stream = reader.stream
+        packets = [p for p in reader.peek() if p.size]
         ticks = [p.pts for p in packets if p.pts is not None]
         rate = nominal_rate(stream, ticks)
-        self._tick = stream.time_base or Fraction(1, 1000)
+        self.tick = stream.time_base or Fraction(1, 1000)
+        self.stream_index = stream.index
         self._period = 1 / rate
         self._is_counting = not ticks
-        self._is_avi = stream.container.format.name == "avi"
+        self.container = stream.container.format.name
+        self._is_avi = self.container == "avi"
+        self.has_times = not (self._is_counting or self._is_avi)
+        begin = stream.container.start_time  # type: ignore[attr-defined]
+        self.container_start = Fraction(begin or 0, av.time_base)
         self._zero = None if self._is_avi else Fraction(0)
-        self._regulariser = PtsRegulariser(rate, self._tick)
+        self._regulariser = PtsRegulariser(rate, self.tick)
         self._last_pts: Fraction | None = None  # known once the end was reached
         self._restart_clock()
         try:
@@ -176,15 +263,15 @@ class PyavSource:
         ticks = frame.dts if self._is_avi else frame.pts
         if ticks is None or self._is_counting:
             return None
-        stamp = ticks * self._tick
+        stamp = ticks * self.tick
         if self._zero is None:
             self._zero = stamp
         return stamp - self._zero
 
     def _frame_duration(self, frame: av.VideoFrame) -> Fraction:
         """The stated duration where it says more than the rate does: in variable-rate files."""
-        stated = (frame.duration or 0) * self._tick
-        is_odd = stated < self._period / 2 or abs(stated - self._period) <= self._tick
+        stated = (frame.duration or 0) * self.tick
+        is_odd = stated < self._period / 2 or abs(stated - self._period) <= self.tick
         return self._period if is_odd or self._is_counting else stated
 
     def _say_what_is_missing(self) -> None:
@@ -204,7 +291,7 @@ class PyavSource:
             if back and aim < self.info.start:
                 break
             try:
-                self._reader.seek(floor((aim + (self._zero or 0)) / self._tick))
+                self._reader.seek(floor((aim + (self._zero or 0)) / self.tick))
             except FAILURES as error:
                 log.debug("%s: no seek to %s: %s", self._path, aim, error)
                 continue
@@ -223,10 +310,10 @@ class PyavSource:
             False: the decoder came in too late, or on damage.
         """
         played: _Timed | None = None
-        is_clean = from_start
+        num_clean = 0
         while (item := self._advance()) is not None and item.pts <= target:
-            is_clean = is_clean or bool(item.frame.key_frame)
-            if is_clean:
+            num_clean += 1 if num_clean or item.frame.key_frame else 0
+            if from_start or num_clean > self._reader.lookback:
                 played = item
         if not from_start and (played is None or played.frame.is_corrupt):
             return False

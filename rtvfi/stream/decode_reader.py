@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rtvfi.errors import DecodeError, OpenError
 from rtvfi.stream.decode_info import choose_stream
 from rtvfi.stream.decode_open import FAILURES, Interrupted, open_container
+from rtvfi.stream.deinterlace import Deinterlacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     import av
+    from av.codec.hwaccel import HWAccel
     from av.packet import Packet
 
     from rtvfi.stream.options import SourceOptions
@@ -29,27 +31,82 @@ _PEEKED_PACKETS: Final = 40
 _PEEKED_BYTES: Final = 16 << 20
 
 
+class Reader(Protocol):
+    """Frames of one stream in display order, progressive; no times, no seeking policy."""
+
+    num_damaged: int
+    """Packets that could not be read or decoded since the file was first opened."""
+
+    @property
+    def lookback(self) -> int:
+        """So many frames from the first key frame after a seek on lack neighbours they need."""
+        ...
+
+    def next_frame(self) -> av.VideoFrame | None:
+        """The next frame; None after the last, every time.
+
+        Raises:
+            DecodeError: nothing more can be decoded.
+            Interrupted: nothing is lost, the call may be repeated.
+        """
+        ...
+
+    def seek(self, ticks: int) -> None:
+        """Go on before ``ticks`` of the stream's time base, or where the container lands.
+
+        Raises:
+            OSError or ValueError: FFmpeg's error; the position is undefined, seek again or rewind.
+            DecodeError: there is no decoder any more.
+        """
+        ...
+
+    def rewind(self) -> None:
+        """Go on at the very first frame: works where seeking there does not.
+
+        Raises:
+            OpenError: the file is gone.
+            DecodeError: there is no decoder any more.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up decoder and file; twice is fine."""
+        ...
+
+
 class FrameReader:
-    """The decoder of one file: frames in display order, no times, no seeking policy."""
+    """A ``Reader`` over the decoders inside PyAV.
+
+    Args:
+        hwaccel: the device that decodes, instead of software.
+    """
 
     stream: av.VideoStream
 
-    def __init__(self, path: str, options: SourceOptions, interrupted: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        path: str,
+        options: SourceOptions,
+        interrupted: Callable[[], bool],
+        hwaccel: HWAccel | None = None,
+    ) -> None:
         self.num_damaged = 0
-        """Packets that could not be read or decoded since the file was first opened."""
         self._path = path
         self._options = options
         self._interrupted = interrupted
+        self._hwaccel = hwaccel
         self._failures = 0
         self._open()
 
     def _open(self) -> None:
-        self._container = open_container(self._path)
+        self._container = open_container(self._path, self._hwaccel)
         try:
             self.stream = self._configured_stream()
         except OpenError:
             self._container.close()
             raise
+        mode, tick = self._options.deinterlace, self.stream.time_base
+        self._deinterlacer = None if mode == "off" or not tick else Deinterlacer(mode, tick)
         self._restart()
 
     def _configured_stream(self) -> av.VideoStream:
@@ -72,6 +129,11 @@ class FrameReader:
         context.thread_type = "AUTO"
         context.thread_count = self._options.threads or min(4, os.cpu_count() or 1)
         return stream
+
+    @property
+    def lookback(self) -> int:
+        """See ``Reader``."""
+        return self._deinterlacer.lookback if self._deinterlacer is not None else 0
 
     def peek(self) -> list[Packet[av.VideoStream]]:
         """The first packets, to look at their timestamps; ``next_frame`` still decodes them."""
@@ -136,6 +198,8 @@ class FrameReader:
         self._packets: deque[Packet[av.VideoStream]] = deque()
         self._frames: deque[av.VideoFrame] = deque()
         self._drained = False
+        if self._deinterlacer is not None:
+            self._deinterlacer.reset()
 
     def _packets_on(self) -> Generator[Packet[av.VideoStream]]:
         yield from self._container.demux(self.stream)
@@ -164,7 +228,11 @@ class FrameReader:
                     f'"{self._path}" is damaged: {self._failures} packets in a row are broken',
                     "repair or download it again",
                 ) from error
-            return
+            frames = []
         if frames:
             self._failures = 0
+        if self._deinterlacer is None:
             self._frames.extend(frames)
+            return
+        for frame in (*frames, None) if self._drained else frames:
+            self._frames.extend(self._deinterlacer.push(frame))

@@ -8,6 +8,7 @@ from typing import Literal
 Style = Literal["smooth", "rhythm", "plain", "off"]
 Tail = Literal["hold", "stretch"]
 Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
+Deinterlace = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +17,10 @@ class SourceOptions:
 
     hwaccel: Hwaccel = "auto"
     """``auto`` takes what works and says what is live; a named one fails when it cannot be had."""
+    vaapi_device: str = "auto"
+    """A render node or an X display; ``auto`` takes the first render node that works."""
+    deinterlace: Deinterlace = "auto"
+    """``auto`` makes progressive what is flagged as interlaced, ``on`` everything."""
     max_pixels: int = 8192 * 8192
     """Larger pictures are refused before anything is allocated."""
     threads: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from rtvfi.errors import DeviceError
+from rtvfi.stream.decode_hardware import accelerate
 from rtvfi.stream.decode_open import Interrupted
 from rtvfi.stream.decode_pyav import PyavSource
 
@@ -64,9 +64,11 @@ def open_source(
         OpenError: no such file, no video in it, or not one picture of it can be decoded.
         DeviceError: ``options.hwaccel`` names a device that cannot be had.
     """
-    if options.hwaccel not in ("auto", "none"):
-        raise DeviceError(
-            f'hardware decoding with "{options.hwaccel}" is not available in this version',
-            "use --hwaccel auto, or none for the software decoder",
-        )
-    return PyavSource(path, options, interrupted)
+    source = PyavSource(path, options, interrupted)
+    if options.hwaccel != "none":
+        try:
+            accelerate(source, path, options, interrupted)
+        except BaseException:
+            source.close()
+            raise
+    return source

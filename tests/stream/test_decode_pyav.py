@@ -15,7 +15,7 @@ import pytest
 from barcode import read_code
 from clips import ClipSpec
 
-from rtvfi.errors import DecodeError, DeviceError, OpenError, SeekError
+from rtvfi.errors import DecodeError, OpenError, SeekError
 from rtvfi.frame import END, SourceFrame, plane_views
 from rtvfi.stream.options import SourceOptions
 from rtvfi.stream.source import Interrupted, open_source
@@ -107,12 +107,6 @@ def test_pictures_beyond_the_limit_are_refused(clips: Clips) -> None:
 def test_a_file_whose_every_packet_is_damaged_is_refused(clips: Clips) -> None:
     path = clips.get(SMALL, codec="ffv1", damaged=tuple(range(30)))
     assert "not one picture" in refused(path).message
-
-
-@pytest.mark.parametrize("device", ["vaapi", "cuda"])
-def test_a_named_device_is_not_replaced_silently(clips: Clips, device: Any) -> None:
-    with pytest.raises(DeviceError, match=device):
-        open_source(str(clips.get(SMALL)), SourceOptions(hwaccel=device))
 
 
 # --- damage ----------------------------------------------------------------------------------

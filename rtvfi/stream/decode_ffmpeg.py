@@ -1,0 +1,212 @@
+"""Decoding with VA-API in a child process: raw pictures come back in NUT over a pipe.
+
+The child gets the demuxed file itself and tells nothing but pictures and times; colour, rotation
+and the like were read in this process before. NUT carries yuv420p and yuv420p10le exactly, but not
+p010le: its tag means something else to other versions of FFmpeg.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import av
+
+from rtvfi.errors import DecodeError
+from rtvfi.frame import END
+from rtvfi.stream.child import QUIET, Child, explain
+from rtvfi.stream.decode_open import FAILURES, Interrupted, ffmpeg_name, is_url
+from rtvfi.stream.deinterlace import bwdif
+from rtvfi.stream.ring import Ring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtvfi.frame import StreamInfo
+    from rtvfi.stream.options import Deinterlace
+
+log = logging.getLogger(__name__)
+
+HARDWARE_FORMATS: Final = ("nv12", "p010le")
+"""What pictures downloaded from a device look like; software decoders give neither."""
+STALL_SECONDS: Final = 10.0
+"""A child that gives no picture for so long hangs."""
+_NETWORK_STALL_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.05
+_JOIN_SECONDS: Final = 5.0
+_FRAMES: Final = 4
+_BYTES: Final = 128 << 20
+_EARLY: Final = Fraction(3, 10)
+"""Pictures this long before the place of a seek are sent: the one played there may have begun
+earlier."""
+_LEAD: Final = {True: Fraction(1, 2), False: Fraction(10)}
+"""How long before those the child's own seek aims. Files with an index are met well; elsewhere it
+may land late and between key frames, and needs whole groups of pictures to recover."""
+_INDEXED: Final = ("matroska", "mov")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """What a child is to decode."""
+
+    path: str
+    container: str
+    """FFmpeg's name."""
+    stream_index: int
+    tick: Fraction
+    """The stream's time base, seconds."""
+    container_start: Fraction
+    """Where the container says it starts, seconds; FFmpeg's seeks count from there."""
+    info: StreamInfo
+    device: str
+    deinterlace: Deinterlace
+
+    def command(self, start: Fraction | None) -> list[str]:
+        """The arguments of ffmpeg.
+
+        Args:
+            start: time of the first picture wanted, on the file's clock; None = all.
+        """
+        seek: list[str] = []
+        info = self.info
+        shown = "full" if info.color.full_range else "limited"
+        # The size is fixed: a stream that changes it is scaled to what it was at first.
+        filters = [
+            f"scale={info.width}:{info.height}:in_range={shown}:out_range={shown}",
+            f"format={info.format.name}",
+        ]
+        if self.deinterlace != "off":
+            filters.append("bwdif=" + bwdif(self.deinterlace))
+        if start is not None:
+            lead = _LEAD[any(name in self.container for name in _INDEXED)]
+            aim = start - lead - self.container_start
+            if aim > 0:
+                seek = ["-noaccurate_seek", "-ss", f"{float(aim):.6f}"]
+            filters.append(rf"select=gte(t\,{float(start):.6f})")
+        return [
+            *(*QUIET, "-nostdin", *seek, "-noautorotate", "-threads", "1"),
+            *("-hwaccel", "vaapi", "-hwaccel_device", self.device),
+            *("-i", ffmpeg_name(self.path), "-map", f"0:{self.stream_index}"),
+            *("-an", "-sn", "-dn", "-vf", ",".join(filters)),
+            *("-fps_mode", "passthrough", "-copyts", "-enc_time_base", "-1"),
+            *("-c:v", "rawvideo", "-f", "nut", "pipe:1"),
+        ]
+
+
+class VaapiReader:
+    """A ``Reader`` over a child; a seek is a new child."""
+
+    def __init__(self, task: Task, interrupted: Callable[[], bool]) -> None:
+        self.num_damaged = 0
+        self.lookback = 0  # the child decodes enough before what it hands out
+        self._task = task
+        self._interrupted = interrupted
+        self._range = 2 if task.info.color.full_range else 1
+        self._patience = _NETWORK_STALL_SECONDS if is_url(task.path) else STALL_SECONDS
+        self._run: _Run | None = _Run(task.command(None))
+
+    @property
+    def pixel_format(self) -> str:
+        """What its decoder gives, once the first frame is there; empty when it did not tell."""
+        return (self._run is not None and self._run.child.pixel_format) or ""
+
+    def next_frame(self) -> av.VideoFrame | None:
+        """See ``Reader``."""
+        if self._run is None:
+            return None
+        asked = time.monotonic()
+        while True:
+            if self._interrupted():
+                raise Interrupted
+            frame = self._run.frames.get(0, _LOOK_SECONDS)
+            if frame is END:
+                return None
+            if isinstance(frame, av.VideoFrame):
+                return self._as_decoded(frame)
+            if time.monotonic() - asked > self._patience:
+                raise DecodeError(f"ffmpeg gave no picture for {self._patience:.0f} s")
+
+    def _as_decoded(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """With what a decoder in this process would have told."""
+        assert frame.time_base is not None
+        if frame.pts is not None:
+            frame.pts = round(frame.pts * frame.time_base / self._task.tick)
+        frame.time_base = self._task.tick
+        frame.duration = 0
+        frame.color_range = self._range
+        return frame
+
+    def seek(self, ticks: int) -> None:
+        """See ``Reader``."""
+        self.close()
+        self._run = _Run(self._task.command(ticks * self._task.tick - _EARLY))
+
+    def rewind(self) -> None:
+        """See ``Reader``."""
+        self.close()
+        self._run = _Run(self._task.command(None))
+
+    def close(self) -> None:
+        """End the child and its thread."""
+        run, self._run = self._run, None
+        if run is not None:
+            run.close()
+
+
+class _Run:
+    """One child and the thread that reads it."""
+
+    def __init__(self, command: list[str]) -> None:
+        log.debug("ffmpeg %s", " ".join(command))
+        self.frames: Ring[av.VideoFrame] = Ring(_FRAMES, _BYTES, lambda f: 2 * f.width * f.height)
+        try:
+            self.child = Child(command)
+        except OSError as error:
+            raise DecodeError(f"ffmpeg cannot be started: {error.strerror}") from error
+        self._thread = threading.Thread(target=self._read, name="rtvfi-vaapi", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End both."""
+        self.frames.abort()
+        self.child.stop()
+        self._thread.join(_JOIN_SECONDS)
+        if self._thread.is_alive():
+            log.warning("thread %s did not end in %.0f s", self._thread.name, _JOIN_SECONDS)
+            return  # its pipes are still in use
+        self.child.end()
+
+    def _read(self) -> None:
+        try:
+            self._pass_on()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asks for frames
+            self.frames.fail(error)
+
+    def _pass_on(self) -> None:
+        child = self.child
+        broken: Exception | None = None
+        try:
+            with av.open(
+                child,
+                "r",
+                format="nut",
+                options={"probesize": "32", "analyzeduration": "0"},
+                buffer_size=1 << 20,
+            ) as container:
+                for packet in container.demux(video=0):
+                    for frame in packet.decode():
+                        child.listen()
+                        if child.is_broken:
+                            raise DecodeError(explain(child.lines))
+                        if not self.frames.put(frame, 0):
+                            return
+        except FAILURES as error:
+            broken = error
+        code = child.wait()
+        if code or broken is not None or child.is_broken:
+            raise DecodeError(explain(child.lines, code)) from broken
+        self.frames.finish()

@@ -1,0 +1,182 @@
+"""Who decodes: VA-API in a child, CUDA in this process, or software, and why.
+
+Every file is opened in software, which tells what it holds and gives its first picture. A device
+takes over when its own first picture is the same; so a driver that shows garbage is found out.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import DecodeError, OpenError
+from rtvfi.stream.decode_ffmpeg import HARDWARE_FORMATS, Task, VaapiReader
+from rtvfi.stream.decode_open import FAILURES, is_url
+from rtvfi.stream.decode_reader import FrameReader
+from rtvfi.stream.hardware import no_device, probe_vaapi, why_no_cuda
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtvfi.stream.decode_pyav import PyavSource
+    from rtvfi.stream.options import SourceOptions
+
+log = logging.getLogger(__name__)
+
+_ANY_DEPTH: Final = ("yuv420p", "yuv420p10le")
+_TAKEN: Final = {
+    "h264": ("yuv420p",),  # 10 bit: no AMD chip, and no NVIDIA one before Blackwell
+    "hevc": _ANY_DEPTH,
+    "vp9": _ANY_DEPTH,
+    "av1": _ANY_DEPTH,
+    "mpeg2video": ("yuv420p",),
+    "vc1": ("yuv420p",),
+}
+"""Pixel formats that chips decode, by codec."""
+_LIGHT: Final = ("mpeg2video", "vc1")
+"""Codecs that software decodes so fast that ``auto`` leaves it at that."""
+_NO_PROFILE: Final = "its driver does not decode this kind of {}"
+
+
+class _Refused(Exception):  # noqa: N818 - the next decoder is tried
+    """A device does not decode this file; the message says why.
+
+    Args:
+        is_news: the user would not expect it.
+    """
+
+    def __init__(self, reason: str, *, is_news: bool = False) -> None:
+        super().__init__(reason)
+        self.is_news = is_news
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    source: PyavSource
+    options: SourceOptions
+    interrupted: Callable[[], bool]
+
+    @property
+    def is_named(self) -> bool:
+        return self.options.hwaccel != "auto"
+
+
+def accelerate(
+    source: PyavSource, path: str, options: SourceOptions, interrupted: Callable[[], bool]
+) -> None:
+    """Hand a freshly opened source over to a device where that is possible and worth it.
+
+    Raises:
+        DeviceError: the device named in ``options`` does not decode this file.
+        Interrupted: the source is not usable; close it.
+    """
+    file = _File(path, source, options, interrupted)
+    tries = {"vaapi": _try_vaapi, "cuda": _try_cuda}
+    for name in ("vaapi", "cuda") if options.hwaccel == "auto" else (options.hwaccel,):
+        try:
+            tries[name](file)
+        except _Refused as refused:
+            if file.is_named:
+                raise no_device(name, str(refused)) from refused.__cause__
+            if refused.is_news:
+                say_once(f"decoding in software: {name}: {refused}")
+            else:
+                log.debug("%s: not decoded with %s: %s", path, name, refused)
+        else:
+            return
+
+
+@lru_cache(maxsize=256)
+def say_once(text: str) -> None:
+    """Warn, the first time."""
+    log.warning("%s", text)
+
+
+def _check_suited(file: _File) -> None:
+    info = file.source.info
+    taken = _TAKEN.get(info.codec, ())
+    if not taken:
+        raise _Refused(f"hardware does not decode {info.codec}")
+    if info.format.name not in taken:
+        raise _Refused(f"hardware does not decode {info.codec} in {info.format.name}")
+    if info.codec in _LIGHT and not file.is_named:
+        raise _Refused(f"{info.codec} is light work")
+
+
+def _try_vaapi(file: _File) -> None:
+    found = probe_vaapi(file.options.vaapi_device)
+    if found.device is None:
+        raise _Refused(found.reason, is_news=found.is_expected)
+    _check_suited(file)
+    source = file.source
+    if not source.has_times:
+        raise _Refused("the file holds no times")
+    if is_url(file.path) and not file.is_named:
+        raise _Refused("every seek would open the address anew")
+    task = Task(
+        path=file.path,
+        container=source.container,
+        stream_index=source.stream_index,
+        tick=source.tick,
+        container_start=source.container_start,
+        info=source.info,
+        device=found.device,
+        deinterlace=file.options.deinterlace,
+    )
+    try:
+        reader = VaapiReader(task, file.interrupted)
+    except DecodeError as error:
+        raise _Refused(error.message, is_news=True) from error
+    try:
+        frame = reader.next_frame()
+        if reader.pixel_format not in HARDWARE_FORMATS:
+            raise _Refused(_NO_PROFILE.format(source.info.codec), is_news=True)
+        if reason := source.why_differs(frame):
+            raise _Refused(reason, is_news=True)
+    except DecodeError as error:
+        reader.close()
+        raise _Refused(error.message, is_news=True) from error
+    except BaseException:
+        reader.close()
+        raise
+    _hand_over(file, reader, "vaapi")
+
+
+def _try_cuda(file: _File) -> None:
+    if reason := why_no_cuda():
+        raise _Refused(reason)
+    _check_suited(file)
+    from av.codec.hwaccel import HWAccel
+
+    try:
+        device = HWAccel("cuda", allow_software_fallback=False)
+        reader = FrameReader(file.path, file.options, file.interrupted, device)
+    except (*FAILURES, OpenError, NotImplementedError, RuntimeError) as error:
+        raise _Refused(_first_line(error), is_news=True) from error
+    try:
+        frame = reader.next_frame()
+        if frame is None or frame.format.name not in HARDWARE_FORMATS:
+            raise _Refused(_NO_PROFILE.format(file.source.info.codec), is_news=True)
+        if reason := file.source.why_differs(frame):
+            raise _Refused(reason, is_news=True)
+    except DecodeError as error:
+        reader.close()
+        raise _Refused(error.message, is_news=True) from error
+    except BaseException:
+        reader.close()
+        raise
+    _hand_over(file, reader, "cuda")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _hand_over(file: _File, reader: VaapiReader | FrameReader, name: str) -> None:
+    decoder = f"{name} ({file.source.info.codec})"
+    file.source.continue_with(reader, decoder, falls_back=not file.is_named)
+    log.debug("%s: decoded with %s", file.path, decoder)
