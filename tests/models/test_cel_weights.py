@@ -97,3 +97,16 @@ def test_a_held_drawing_is_the_same_to_the_last_bit(cel: Cel, wall: torch.Tensor
     (held,) = shots([layer(0.0, 0.0, 200.0)], [wall], 0.0)
     made = middle(cel, held, Planes(held.y.clone(), held.uv.clone()))
     assert torch.equal((made.y * 255).round(), (held.y * 255).round())
+
+
+def test_a_picture_much_larger_than_the_training_crops_holds_together(cel: Cel) -> None:
+    scenery = clutter(torch.Generator().manual_seed(3), 784)[None]
+    whole = rgb_to_planes((scenery * 255).round().byte())
+
+    def shifted(by: int) -> Planes:
+        y, uv = whole.y[..., by : by + 768], whole.uv[..., by // 2 : by // 2 + 384]
+        return Planes(y.contiguous(), uv.contiguous())
+
+    inner = (..., slice(32, -32), slice(32, -32))
+    made = middle(cel, shifted(0), shifted(8)).y[inner]
+    assert psnr(made, shifted(4).y[inner]) > 35
