@@ -44,7 +44,7 @@ _LOOK_SECONDS: Final = 0.5
 """How often the overlay and the warning of a slow model are looked at."""
 _BEHIND_SECONDS: Final = 1.5
 _SAID_AGAIN_SECONDS: Final = 30.0
-_LEAVE_SECONDS: Final = 0.8
+_LEAVE_SECONDS: Final = 0.5
 """Longest wait at the end for threads that are busy."""
 _SWITCH_INTERVAL: Final = 0.0005
 """Python's default of 5 ms would let a busy thread keep mpv's reads waiting that long."""
@@ -317,12 +317,21 @@ class Player:
         self._say("interpolation " + ("on" if self._wanted.is_on else "off"))
 
     def _choose_model(self, name: str = "", *_: str) -> None:
-        here = [name for name, info in MODELS.items() if is_available(info)]
+        here = [model for model, info in MODELS.items() if is_available(info)]
         if name and name not in here:
             self._complain(WeightsMissing(f'model "{name}" is not here', "rtvfi models lists them"))
             return
-        current = here.index(self._wanted.model) if self._wanted.model in here else -1
-        model = name or here[(current + 1) % len(here)]
+        # linear and copy are for tests and comparisons: by name only.
+        networks = [model for model in here if MODELS[model].weights is not None]
+        later = (
+            networks[networks.index(self._wanted.model) + 1 :]
+            if self._wanted.model in networks
+            else []
+        )
+        model = name or (later or networks)[0]
+        if model == self._wanted.model:
+            self._say(f"model {model}, no other is here: rtvfi weights get NAME")
+            return
         self._wanted = replace(self._wanted, model=model)
         self._say(f"model {model}")
         if self._viewing is not None:

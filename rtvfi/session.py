@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import threading
 from dataclasses import dataclass
@@ -168,8 +169,16 @@ def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder |
 
 
 def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None) -> Fraction:
-    """Output rate for a stream; equal to the source's when there is nothing to do."""
-    display = Fraction(display_rate).limit_denominator(1001) if display_rate else None
+    """Output rate for a stream; equal to the source's when there is nothing to do.
+
+    Args:
+        choice: what was asked for.
+        info: the stream.
+        display_rate: what mpv says: None, 0 and NaN (X11 without a monitor) are unknown.
+    """
+    display = None
+    if display_rate is not None and math.isfinite(display_rate) and display_rate > 1:
+        display = Fraction(display_rate).limit_denominator(1001)
     return resolve(choice, info.source_rate, display)
 
 

@@ -122,6 +122,8 @@ def test_a_flow_scale_that_was_asked_for_holds() -> None:
     ("display", "rate"),
     [
         (None, Fraction(60000, 1001)),
+        (float("nan"), Fraction(60000, 1001)),
+        (0.0, Fraction(60000, 1001)),
         (59.94005994, Fraction(60000, 1001)),
         (143.973, Fraction(144000, 1001)),
         (48.0, Fraction(48000, 1001)),
