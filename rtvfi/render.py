@@ -36,7 +36,7 @@ from rtvfi.stream.join import Cut, join
 from rtvfi.stream.journal import Journal, file_facts, open_journal
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, MAX_RATE, check_target, container_format
 from rtvfi.stream.playhead import Playhead
-from rtvfi.stream.rates import parse_rate
+from rtvfi.stream.rates import Grid, parse_rate
 from rtvfi.stream.writer import Job, Writer
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rtvfi.config import RenderOptions
+    from rtvfi.frame import StreamInfo
     from rtvfi.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -156,25 +157,21 @@ class _Renderer:
             target = target_path(options, source, rate)
             container = container_format(target)
             check_target(target, (source,), force=True)  # an existing one may be a part of ours
-            made = rendering(pipeline, info, options.stream, rate)
-            part = self._range(source, made)
-            journal = open_journal(
-                target,
-                container,
-                self._facts(source, made, part),
-                made.grid.step,
-                force=options.force,
-            )
+            grid = Grid(info.start, 1 / rate)
+            part = self._range(source, info, grid)
+            facts = self._facts(source, grid, part)
+            journal = open_journal(target, container, facts, grid.step, force=options.force)
             if options.must_resume and journal.carried is None:
                 raise UsageError(f'there is nothing of "{target}" to resume', "leave --resume out")
+            made = rendering(pipeline, info, options.stream, grid, part.first + journal.num_carried)
             if self._has_model:
                 pipeline.use(self._models.executor(options.model, made))
             return _Run(options, made, part, journal, target).run(source, container)
         finally:
             pipeline.close()
 
-    def _range(self, source: str, made: Rendering) -> _Range:
-        options, info, grid = self._options, made.info, made.grid
+    def _range(self, source: str, info: StreamInfo, grid: Grid) -> _Range:
+        options = self._options
         begin = 0 if info.start == 0 else first_time(source)
         zero = min(Fraction(begin), info.start)
         first = 0
@@ -190,7 +187,7 @@ class _Renderer:
             raise UsageError(f"--end {float(options.end or 0):g} s is not after the start")
         return _Range(first, stop, zero)
 
-    def _facts(self, source: str, made: Rendering, part: _Range) -> dict[str, Any]:
+    def _facts(self, source: str, grid: Grid, part: _Range) -> dict[str, Any]:
         """All that the pictures of the file depend on."""
         options = self._options
         return {
@@ -199,7 +196,7 @@ class _Renderer:
             "model": options.model if self._has_model else None,
             "weights": self._weights,
             "device": options.device,
-            "target_rate": str(1 / made.grid.step),
+            "target_rate": str(1 / grid.step),
             "first": part.first,
             "stop": part.stop,
             "stream": repr(options.stream),
@@ -306,24 +303,29 @@ class _Run:
         return True
 
     def _frames(self, writer: Writer, progress: Progress) -> Iterator[OutputFrame]:
-        pipeline, part, made = self._made.pipeline, self._part, self._made
-        first = part.first
-        if self._journal.carried is not None:
-            first += self._journal.carried[1]
-            log.info("going on after %d frames", self._journal.carried[1])
-        lead_in = math.ceil(_LEAD_IN / made.info.source_rate / made.grid.step) if first else 0
-        pipeline.seek(max(0, first - lead_in))
+        pipeline, part = self._made.pipeline, self._part
+        carried = self._journal.num_carried
+        first = part.first + carried
+        if carried:
+            log.info("going on after %d frames", carried)
+        pipeline.seek(self._seek_index(first))
         while True:
             frame = pipeline.read(_TURN_SECONDS)
             if isinstance(frame, OutputFrame):
                 if part.stop is not None and frame.index >= part.stop:
                     return
-                if frame.index >= first:
-                    yield frame
+                yield frame
             elif frame is END:
                 return
             else:
                 self._show(writer, progress)
+
+    def _seek_index(self, first: int) -> int:
+        """Where to begin to look at the source so that ``first`` is as in an unbroken run."""
+        stream, made = self._options.stream, self._made
+        if stream.style == "smooth" and stream.passes is None:
+            first = self._part.first  # passes follow everything seen before
+        return max(0, first - math.ceil(_LEAD_IN / made.info.source_rate / made.grid.step))
 
     def _show(self, writer: Writer, progress: Progress) -> None:
         info, part, grid = self._made.info, self._part, self._made.grid
@@ -332,7 +334,7 @@ class _Run:
             last = grid.first_at_or_after(info.start + info.duration)
             stop = last if stop is None else min(stop, last)
         statistics = writer.statistics
-        carried = self._journal.carried[1] if self._journal.carried else 0
+        carried = self._journal.num_carried
         try:
             num_bytes = self._journal.growing.stat().st_size
         except OSError:

@@ -111,7 +111,8 @@ def view(
     start = Start(
         grid=grid,
         origin=origin,
-        plan=PlanOptions(tail=options.tail, snap=_NEAR),
+        # What is recorded is what render makes.
+        plan=PlanOptions(tail=options.tail, snap=Fraction(0) if place.tap else _NEAR),
         retiming=Retiming(style=options.style, passes=options.passes),
         is_governed=True,
         gate=MarginGate(),
@@ -137,11 +138,18 @@ class Rendering:
 
 
 def rendering(
-    pipeline: Pipeline, info: StreamInfo, options: StreamOptions, rate: Fraction
+    pipeline: Pipeline, info: StreamInfo, options: StreamOptions, grid: Grid, first_index: int = 0
 ) -> Rendering:
-    """Put an opened pipeline on an output grid; nothing hurries it, so no frame is a stand-in."""
-    grid = Grid(info.start, 1 / rate)
-    ring_frames = max(8, round(options.ring_seconds * rate))
+    """Put an opened pipeline on an output grid; nothing hurries it, so no frame is a stand-in.
+
+    Args:
+        pipeline: opened.
+        info: its stream.
+        options: how frames are made.
+        grid: the output clock.
+        first_index: the first frame wanted; those before it are not made.
+    """
+    ring_frames = max(8, round(options.ring_seconds / grid.step))
     start = Start(
         grid=grid,
         origin=info.start,
@@ -151,6 +159,7 @@ def rendering(
         attainable=1.0,
         ring_frames=ring_frames,
         prime_frames=1,
+        first_index=first_index,
         is_strict=True,
     )
     pipeline.start(start, options.ring_bytes)

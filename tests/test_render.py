@@ -254,13 +254,15 @@ def end_at(process: subprocess.Popen[str], count: int, how: signal.Signals) -> s
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("name", ["o.mkv", "o.mp4"])
+@pytest.mark.parametrize(
+    ("name", "style"), [("o.mkv", "plain"), ("o.mp4", "plain"), ("o.mkv", "smooth")]
+)
 def test_after_a_kill_it_goes_on_to_the_same_pictures(
-    name: str, clips: Clips, tmp_path: Path
+    name: str, style: str, clips: Clips, tmp_path: Path
 ) -> None:
-    source = clips.get(LONG, num_frames=360, size=(640, 360))
+    source = clips.get(LONG, num_frames=360, size=(640, 360), holds=(2, 2, 2, 2, 2, 3, 3, 3, 1))
     target, whole = tmp_path / name, tmp_path / "whole.mkv"
-    words = ("--model", "linear", "--encoder", "ffv1")
+    words = ("--model", "linear", "--encoder", "ffv1", "--style", style)
     for count in (150, 300):
         process = start(source, target, *words)
         end_at(process, count, signal.SIGKILL)

@@ -7,10 +7,11 @@ imported: the executor comes ready made, and until there is one every output is 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.errors import ModelError, RtvfiError
 from rtvfi.frame import EndOfStream, Kind, OutputFrame
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_REACH: Final = 12
+"""Source frames: no picture is made of passes over more."""
+
 
 class Compute:
     """The compute thread's own state; other threads call ``use`` and ``retime``, and look.
@@ -60,6 +64,8 @@ class Compute:
         meters: Meters,
     ) -> None:
         self._started = started
+        reach = math.ceil(_REACH / info.source_rate / started.grid.step)
+        self._passes_from = (started.first_index or 0) - reach
         self._margin = Margin(playhead, started.gate, started.attainable)
         self._lines = lines
         self._meters = meters
@@ -196,6 +202,9 @@ class Compute:
         """Carry out actions and put the results into the output ring; False when a newer seek
         overtook us.
         """
+        first = self._started.first_index
+        if first is not None:
+            actions = [a for a in actions if isinstance(a, Mid) or a.index >= first]
         for batch in batches(actions):
             if self._lines.outputs.epoch != self._epoch:
                 return False
@@ -228,6 +237,8 @@ class Compute:
     def _pass(self, action: Mid) -> None:
         """Carry out a pass, unless time is short or something it needs was not made."""
         self._lineage.add(action)
+        if self._planner.next_index < self._passes_from:
+            return
         is_behind = self._executor is not None and self._margin.is_low
         if not is_behind and self._is_made(action) and self._run([action]) is not None:
             self._made.add(action.image)
@@ -316,7 +327,7 @@ class Compute:
         is_taken = self._lines.outputs.put(frame, self._epoch)
         self._meters.counts[frame.kind] += is_taken
         if is_taken and self._started.tap is not None:
-            self._started.tap(frame, is_final)
+            self._started.tap(frame, is_final and not self._steering.level)
         return is_taken
 
 

@@ -42,6 +42,11 @@ class Journal:
     carried: tuple[Path, int] | None
     """An older, broken file of the same rendering and its whole pictures."""
 
+    @property
+    def num_carried(self) -> int:
+        """How many pictures need not be rendered again."""
+        return self.carried[1] if self.carried else 0
+
     def end(self) -> None:
         """The rendering is complete: nothing is left beside it."""
         shutil.rmtree(self.folder, ignore_errors=True)

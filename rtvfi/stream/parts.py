@@ -81,11 +81,13 @@ class Start:
     retiming: Retiming | None = None
     is_governed: bool = False
     """Quality gives way to speed."""
+    first_index: int | None = None
+    """Outputs before it are planned, for what later ones depend on, but neither made nor given."""
     is_strict: bool = False
     """A model that fails ends the stream with its error, instead of giving way to source frames."""
     tap: Callable[[OutputFrame, bool], None] | None = None
     """Called on the compute thread with every frame put into the ring, and whether the frame is
-    final: not a source frame that stands in where a model's belongs.
+    final: not a source frame that stands in where a model's belongs, nor of lower quality.
     """
 
 
