@@ -14,22 +14,23 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi import osd, window
-from rtvfi.errors import OpenError, RtvfiError, WeightsMissing
+from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.libmpv import add_hook
-from rtvfi.models.catalogue import MODELS
-from rtvfi.models.weights import find_weights, is_available
+from rtvfi.models.weights import find_weights
 from rtvfi.opening import NothingToDo, Opener
+from rtvfi.remarks import Remarks
 from rtvfi.report import Report
 from rtvfi.session import ModelHost, Viewing, recorder_for, resolve_device, target_rate
 from rtvfi.stream.playhead import Playhead
-from rtvfi.stream.rates import RateChoice, parse_rate
+from rtvfi.stream.rates import RateChoice
 from rtvfi.track import Tracks
-from rtvfi.watch import Watch, process_age_ms
+from rtvfi.wanted import Wanted
+from rtvfi.watch import Watch
 from rtvfi.worker import Worker
 
 if TYPE_CHECKING:
@@ -39,11 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RATES: Final = ("2x", "60", "display")
 _LOOK_SECONDS: Final = 0.5
 """How often the overlay and the warning of a slow model are looked at."""
-_BEHIND_SECONDS: Final = 1.5
-_SAID_AGAIN_SECONDS: Final = 30.0
 _LEAVE_SECONDS: Final = 0.5
 """Longest wait at the end for threads that are busy."""
 _SWITCH_INTERVAL: Final = 0.0005
@@ -75,15 +73,6 @@ def check(options: PlayOptions) -> None:
         resolve_device(options.device)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the live keys change."""
-
-    model: str
-    rate: str
-    is_on: bool = True
-
-
 class Player:
     """One mpv window and what hangs on it.
 
@@ -93,7 +82,7 @@ class Player:
 
     def __init__(self, options: PlayOptions) -> None:
         self._options = options
-        self._wanted = Wanted(options.model, options.fps, options.stream.style != "off")
+        self._wanted = Wanted.of(options.model, options.fps, options.stream)
         self._playhead = Playhead()
         self._recorder = recorder_for(options, self._say)
         self._opener = Opener(options, self._playhead, self._recorder)
@@ -107,7 +96,7 @@ class Player:
         self._is_over = threading.Event()
         self._is_overlay_shown = False
         self._looked_at = 0.0
-        self._behind_since: float | None = None
+        self._remarks = Remarks(self._say)
         # Made by run(), in this order.
         self._worker: Worker
         self._mpv: Any = None
@@ -208,8 +197,7 @@ class Player:
             self._complain(error)
 
     def _attach_to(self, path: str) -> None:
-        viewing = self._opener.view(path, self._wanted.rate, self._mpv)
-        viewing.stream.on_failure = self._on_failure
+        viewing = self._open(path)
         if self._recorder is not None:
             # Nothing is shown yet: the wait for the model is worth a file without stand-ins.
             self._use_model(viewing)
@@ -217,6 +205,12 @@ class Player:
         self._tracks.offer(viewing)
         self._viewing = viewing
         self._tracks.choose(ours=self._wanted.is_on, is_playing=False)
+
+    def _open(self, path: str) -> Viewing:
+        viewing = self._opener.view(path, self._wanted.rate, self._mpv)
+        viewing.stream.on_failure = self._on_failure
+        self._retime(viewing)
+        return viewing
 
     # ---- events (python-mpv's thread) ----
 
@@ -230,15 +224,7 @@ class Player:
             self._draw_overlay()
         if viewing is None:
             return
-        statistics = viewing.pipeline.statistics()
-        if not statistics.is_behind:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = now
-        elif now - self._behind_since > _BEHIND_SECONDS:
-            self._behind_since = now + _SAID_AGAIN_SECONDS
-            cost = statistics.cost_ms or 0.0
-            self._say(f"{self._wanted.model} is too slow ({cost:.0f} ms): source frames fill in")
+        self._remarks.look(viewing.pipeline.statistics(), self._wanted.model, now)
 
     def _on_display(self, rate: float | None) -> None:
         """The window came up on a display whose rate was not known before, or moved to another
@@ -290,6 +276,10 @@ class Player:
 
     def _use_model(self, viewing: Viewing) -> None:
         model = self._wanted.model
+        if self._wanted.style not in self._wanted.styles:
+            self._remarks.once(
+                f"{self._wanted.style} needs a model that looks at three frames: plain with {model}"
+            )
         viewing.pipeline.use(None if model == "copy" else self._models.executor(model, viewing))
 
     def _change_grid(self) -> None:
@@ -297,8 +287,7 @@ class Player:
         old = self._viewing
         if old is None:
             return
-        viewing = self._opener.view(old.path, self._wanted.rate, self._mpv)
-        viewing.stream.on_failure = self._on_failure
+        viewing = self._open(old.path)
         self._use_model(viewing)
         self._fold()
         before = self._tracks.offer(viewing)
@@ -309,53 +298,58 @@ class Player:
     # ---- what the user can ask for while playing ----
 
     def _toggle(self, *_: str) -> None:
-        self._wanted = replace(self._wanted, is_on=not self._wanted.is_on)
-        self._tracks.choose(ours=self._wanted.is_on)
+        self._switch(is_on=not self._wanted.is_on)
+        self._say("interpolation " + ("on" if self._wanted.is_on else "off"))
+
+    def _switch(self, *, is_on: bool) -> None:
+        self._wanted = replace(self._wanted, is_on=is_on)
+        self._tracks.choose(ours=is_on)
         if self._watch.is_seeking:
             # mpv may finish the seek on a key frame of the track it switches to.
             self._mpv.command("seek", 0, "relative+exact")
-        self._say("interpolation " + ("on" if self._wanted.is_on else "off"))
+
+    def _take(self, change: Callable[[str], Wanted], name: str) -> bool:
+        """Want something else; False, and said why, when it cannot be had."""
+        try:
+            self._wanted = change(name)
+        except RtvfiError as error:
+            self._complain(error)
+            return False
+        return True
 
     def _choose_model(self, name: str = "", *_: str) -> None:
-        here = [model for model, info in MODELS.items() if is_available(info)]
-        if name and name not in here:
-            self._complain(WeightsMissing(f'model "{name}" is not here', "rtvfi models lists them"))
+        before = self._wanted
+        if not self._take(before.with_model, name):
             return
-        # linear and copy are for tests and comparisons: by name only.
-        networks = [model for model in here if MODELS[model].weights is not None]
-        later = (
-            networks[networks.index(self._wanted.model) + 1 :]
-            if self._wanted.model in networks
-            else []
-        )
-        model = name or (later or networks)[0]
-        if model == self._wanted.model:
+        model = self._wanted.model
+        if model == before.model:
             self._say(f"model {model}, no other is here: rtvfi weights get NAME")
             return
-        self._wanted = replace(self._wanted, model=model)
         self._say(f"model {model}")
         if self._viewing is not None:
             self._worker.do(partial(self._join_in, self._viewing, at_once=True))
 
     def _choose_rate(self, text: str = "", *_: str) -> None:
-        try:
-            rate = text or _RATES[(_RATES.index(self._wanted.rate) + 1) % len(_RATES)]
-            parse_rate(rate)
-        except ValueError:
-            rate = _RATES[0]  # a rate of the command line is not in the cycle
-        except RtvfiError as error:
-            self._complain(error)
+        if not self._take(self._wanted.with_rate, text):
             return
-        self._wanted = replace(self._wanted, rate=rate)
-        self._say(f"output rate {rate}")
+        self._say(f"output rate {self._wanted.rate}")
         self._worker.do(self._change_grid)
 
     def _choose_style(self, name: str = "", *_: str) -> None:
-        if name not in ("", "plain", "off"):
-            self._complain(RtvfiError(f'style "{name}" is not known, there are plain and off'))
+        before = self._wanted
+        if not self._take(before.with_style, name):
             return
-        if name in ("", "off" if self._wanted.is_on else "plain"):
-            self._toggle()
+        self._say(f"style {self._wanted.live_style}")
+        viewing = self._viewing
+        if viewing is not None and self._wanted.style != before.style:
+            self._retime(viewing)
+            if before.is_on:
+                self._mpv.command("seek", 0, "relative+exact")
+        if self._wanted.is_on != before.is_on:
+            self._switch(is_on=self._wanted.is_on)
+
+    def _retime(self, viewing: Viewing) -> None:
+        viewing.pipeline.retime(self._wanted.retiming(self._options.stream.passes))
 
     def _toggle_overlay(self, *_: str) -> None:
         self._is_overlay_shown = not self._is_overlay_shown
@@ -371,7 +365,7 @@ class Player:
             return
         window.overlay(
             self._mpv,
-            osd.lines(viewing, self._wanted.model, str(self._models.device), self._report),
+            osd.lines(viewing, self._wanted, str(self._models.device), self._report),
         )
 
     # ---- the end ----
@@ -382,19 +376,14 @@ class Player:
         if viewing is None:
             return
         statistics = viewing.pipeline.statistics()
-        stream, report = viewing.stream, self._report
-        report.add_counts(statistics.counts, stream.num_asked)
-        for name, values in statistics.samples_ms.items():
-            report.add_stage(name, values)
-        report.add_stage("serve", stream.serve_ms)
-        if report.first_interpolated_ms is None and stream.first_synthetic_at is not None:
-            age = (time.monotonic() - stream.first_synthetic_at) * 1e3
-            report.first_interpolated_ms = process_age_ms() - age
-        report.live = {
+        self._watch.add(viewing.stream, statistics)
+        self._report.live = {
             "decoder": viewing.info.decoder,
             "device": str(self._models.device) if self._models.device else None,
             "model": self._wanted.model,
-            "style": "plain" if self._wanted.is_on else "off",
+            "style": self._wanted.live_style,
+            "passes": None if statistics.plan is None else statistics.plan.passes,
+            "level": statistics.level,
             "source_rate": str(viewing.info.source_rate),
             "target_rate": str(viewing.target_rate),
         }

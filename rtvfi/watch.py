@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from rtvfi.report import Report
     from rtvfi.session import Viewing
+    from rtvfi.stream.pipeline import Statistics
     from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.serve import FrameStream
 
 
 class Watch:
@@ -72,6 +74,17 @@ class Watch:
         latency = round((time.monotonic() - began) * 1e3, 1)
         self._report.seeks.append({"target": round(target, 3), "latency_ms": latency})
         return True
+
+    def add(self, stream: FrameStream, statistics: Statistics) -> None:
+        """Figures of a viewing that ends."""
+        report = self._report
+        report.add_counts(statistics.counts, stream.num_asked)
+        for name, values in statistics.samples_ms.items():
+            report.add_stage(name, values)
+        report.add_stage("serve", stream.serve_ms)
+        if report.first_interpolated_ms is None and stream.first_synthetic_at is not None:
+            age = (time.monotonic() - stream.first_synthetic_at) * 1e3
+            report.first_interpolated_ms = process_age_ms() - age
 
     def _on_avsync(self, seconds: float | None) -> None:
         if seconds is None:

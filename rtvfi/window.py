@@ -5,6 +5,7 @@ ours where free.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import mpv
@@ -32,6 +33,7 @@ KEYS: Final = {
     "Ctrl+i": ("rtvfi-toggle", "interpolation on and off"),
     "Ctrl+m": ("rtvfi-model", "next model"),
     "Ctrl+f": ("rtvfi-fps", "output rate: 2x, 60, display"),
+    "Ctrl+y": ("rtvfi-style", "next style"),
     "Ctrl+o": ("rtvfi-stats", "statistics overlay"),
 }
 """Bound where the user's input.conf leaves the key free."""
@@ -93,10 +95,15 @@ def _blame(options: dict[str, str], error: Exception) -> None:
 def bind(player: Any, handlers: dict[str, Callable[..., None]]) -> None:
     """Make the script-messages known and bind their keys, never over the user's own bindings."""
     for message, handler in handlers.items():
-        player.register_message_handler(message, handler)
+        player.register_message_handler(message, partial(_call, handler))
     for key, (message, _) in KEYS.items():
         # "default" sections yield to input.conf; python-mpv's own default would override the user.
         player.register_key_binding(key, f"script-message {message}", mode="default")
+
+
+def _call(handler: Callable[..., None], *words: bytes | str) -> None:
+    """python-mpv 1.0 hands on a message's arguments as bytes."""
+    handler(*(word.decode() if isinstance(word, bytes) else word for word in words))
 
 
 def show(player: Any, text: str, seconds: float = 2.5) -> None:

@@ -11,7 +11,10 @@ from fakes import stream_info
 from rtvfi import osd
 from rtvfi.frame import Kind
 from rtvfi.report import Report
+from rtvfi.stream.governor import Quality
 from rtvfi.stream.pipeline import Statistics
+from rtvfi.stream.plan import PlanOptions
+from rtvfi.wanted import Wanted
 
 MEASURED: dict[str, Any] = {
     **dict.fromkeys(Statistics.__slots__),
@@ -21,6 +24,8 @@ MEASURED: dict[str, Any] = {
     "margin": 0.876,
     "cost_ms": 12.34,
     "num_ready": 7,
+    "plan": PlanOptions(passes=2),
+    "level": 0,
 }
 
 
@@ -31,7 +36,8 @@ def shown(drops: int = 0, **changes: Any) -> str:
         info=stream_info(1920, 1080, source_rate=Fraction(24000, 1001), decoder="software h264"),
         target_rate=Fraction(48000, 1001),
     )
-    return "\n".join(osd.lines(viewing, "cel", "cuda:0", Report(drops=drops)))
+    wanted = Wanted("cel", "2x", "smooth")
+    return "\n".join(osd.lines(viewing, wanted, "cuda:0", Report(drops=drops)))
 
 
 def test_rates_model_and_decoder_are_named() -> None:
@@ -45,6 +51,19 @@ def test_shares_and_figures_are_told() -> None:
     text = shown(drops=3)
     assert "12.3 ms a frame, margin 0.88 s, ready 7" in text
     assert "40% interpolated, 10% filled in, 3 dropped" in text
+
+
+def test_style_and_passes_are_told() -> None:
+    assert "style   smooth, 2 passes\n" in shown()
+    assert "style   smooth\n" in shown(plan=PlanOptions())
+    assert "style   smooth, 3 frames, 1 pass\n" in shown(plan=PlanOptions(passes=1, num_frames=3))
+
+
+def test_what_was_given_up_is_told() -> None:
+    text = shown(plan=PlanOptions(), level=3, quality=Quality(is_sparse=True))
+    assert "style   smooth (quality -3: every second pair is left as it is)\n" in text
+    text = shown(plan=PlanOptions(passes=1), level=1, quality=Quality(passes=1))
+    assert "style   smooth, 1 pass (quality -1: 1 pass, 2 frames a call)\n" in text
 
 
 def test_a_model_that_is_not_there_yet_is_loading() -> None:

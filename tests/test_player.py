@@ -168,6 +168,26 @@ def test_toggling_keeps_place_and_picture(clips: Clips, monkeypatch: pytest.Monk
             assert off_by(playing, FILM) < HALF
 
 
+def test_a_style_by_message_takes_hold_at_once(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    with Playing(monkeypatch, clips.get(FEATURE), report=report) as playing:
+        playing.wait_for("playback-restart")
+        playing.settle("seek", 4.0244, "absolute+exact")
+        place = playing.time
+        playing.settle("script-message", "rtvfi-style", "plain")
+        assert playing.time == pytest.approx(place, abs=1e-3)
+        assert off_by(playing, FILM) < HALF
+        playing.switch("script-message", "rtvfi-style")
+        assert not playing.is_ours_shown
+        playing.switch("script-message", "rtvfi-style", "plain")
+        assert playing.is_ours_shown
+        assert off_by(playing, FILM) < HALF
+    live = json.loads(report.read_text(encoding="utf-8"))["live"]
+    assert (live["style"], live["passes"], live["level"]) == ("plain", 0, 0)
+
+
 def test_everything_else_of_the_file_stays(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     with Playing(monkeypatch, clips.get(FEATURE)) as playing:
         playing.wait_for("playback-restart")

@@ -1,0 +1,57 @@
+"""What the player says unasked about how it keeps up: each thing once, not every moment. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.osd import words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtvfi.stream.pipeline import Statistics
+
+_BEHIND_SECONDS: Final = 1.5
+_SAID_AGAIN_SECONDS: Final = 30.0
+
+
+class Remarks:
+    """Watches the statistics of what is shown.
+
+    Args:
+        say: puts a line on the screen.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._said: set[str] = set()
+        self._level = 0
+        """The lowest quality said since full quality was had."""
+        self._behind_since: float | None = None
+
+    def once(self, text: str) -> None:
+        """Say this, if it has not been said."""
+        if text not in self._said:
+            self._said.add(text)
+            self._say(text)
+
+    def look(self, now: Statistics, model: str, clock: float) -> None:
+        """Say what has become worse.
+
+        Args:
+            now: the state of the pipeline.
+            model: its model.
+            clock: seconds, monotonic.
+        """
+        cost = f"{model} is too slow ({now.cost_ms or 0.0:.0f} ms)"
+        if now.level > self._level and now.quality is not None:
+            self._say(f"{cost}: {words(now.quality)}")
+            self._behind_since = clock + _SAID_AGAIN_SECONDS
+        self._level = max(now.level, self._level) if now.level else 0
+        if not now.is_behind:
+            self._behind_since = None
+        elif self._behind_since is None:
+            self._behind_since = clock
+        elif clock - self._behind_since > _BEHIND_SECONDS:
+            self._behind_since = clock + _SAID_AGAIN_SECONDS
+            self._say(f"{cost}: source frames fill in")

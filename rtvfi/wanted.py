@@ -1,0 +1,104 @@
+"""What the live keys choose: model, rate, style, on or off. No player."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import UsageError, WeightsMissing
+from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights import is_available
+from rtvfi.settings import STYLES, any_of, did_you_mean
+from rtvfi.stream.rates import parse_rate
+from rtvfi.stream.retiming import Retiming
+
+if TYPE_CHECKING:
+    from rtvfi.stream.options import StreamOptions, Style
+
+RATES: Final = ("2x", "60", "display")
+"""What the key for the rate goes through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A choice; every key gives another one."""
+
+    model: str
+    rate: str
+    style: Style = "plain"
+    """Never ``off``: what comes back when it is on again."""
+    is_on: bool = True
+
+    @classmethod
+    def of(cls, model: str, rate: str, stream: StreamOptions) -> Wanted:
+        """What was asked for at the start."""
+        is_on = stream.style != "off"
+        return cls(model, rate, stream.style if is_on else "plain", is_on)
+
+    @property
+    def live_style(self) -> Style:
+        """The style in force: ``rhythm`` is ``plain`` with a model that looks at two pictures."""
+        if not self.is_on:
+            return "off"
+        return self.style if self.style in self.styles else "plain"
+
+    @property
+    def styles(self) -> tuple[Style, ...]:
+        """Those the model can do, in the order of the key."""
+        is_triple = MODELS[self.model].num_frames == 3
+        return tuple(style for style in STYLES if style != "rhythm" or is_triple)
+
+    def retiming(self, passes: int | None) -> Retiming:
+        """For the pipeline."""
+        return Retiming(style=self.style, passes=passes)
+
+    def with_style(self, name: str) -> Wanted:
+        """The style of that name, or the next one.
+
+        Raises:
+            UsageError: there is no such style, or the model cannot do it.
+        """
+        styles = self.styles
+        if not name:
+            name = styles[(styles.index(self.live_style) + 1) % len(styles)]
+        for style in styles:
+            if style == name:
+                return replace(self, is_on=False) if style == "off" else self._on(style)
+        if name in STYLES:
+            raise UsageError(
+                f'style "{name}" needs a model that looks at three frames; {self.model} looks at '
+                "two",
+                hint="drba is one that does",
+            )
+        raise UsageError(
+            f'there is no style "{name}", expected {any_of(STYLES)}', did_you_mean(name, STYLES)
+        )
+
+    def _on(self, style: Style) -> Wanted:
+        return replace(self, style=style, is_on=True)
+
+    def with_model(self, name: str) -> Wanted:
+        """The model of that name, or the next one whose weights are here.
+
+        Raises:
+            WeightsMissing: its weights are not, or there is no such model.
+        """
+        here = [model for model, info in MODELS.items() if is_available(info)]
+        if name and name not in here:
+            raise WeightsMissing(f'model "{name}" is not here', "rtvfi models lists them")
+        # linear and copy are for tests and comparisons: by name only.
+        networks = [model for model in here if MODELS[model].weights is not None]
+        current = networks.index(self.model) if self.model in networks else -1
+        return replace(self, model=name or networks[(current + 1) % len(networks)])
+
+    def with_rate(self, text: str) -> Wanted:
+        """That rate, or the next of ``RATES``; after one that is not among them, the first.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if not text:
+            current = RATES.index(self.rate) if self.rate in RATES else -1
+            text = RATES[(current + 1) % len(RATES)]
+        parse_rate(text)
+        return replace(self, rate=text)

@@ -1,0 +1,65 @@
+"""What is said unasked, and how often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rtvfi.remarks import Remarks
+from rtvfi.stream.governor import Quality
+from rtvfi.stream.pipeline import Statistics
+
+SPARSE, SOURCE = Quality(is_sparse=True), Quality(is_bypass=True)
+
+
+def now(**changes: Any) -> Statistics:
+    fields: dict[str, Any] = dict.fromkeys(Statistics.__slots__)
+    return Statistics(**(fields | {"level": 0, "is_behind": False, "cost_ms": 70.0} | changes))
+
+
+class Said(list[str]):
+    def __init__(self) -> None:
+        self.remarks = Remarks(self.append)
+        self.clock = 0.0
+
+    def look(self, seconds: float = 0.5, **changes: Any) -> None:
+        self.clock += seconds
+        self.remarks.look(now(**changes), "cel", self.clock)
+
+
+def test_quality_is_said_on_the_way_down_only() -> None:
+    said = Said()
+    for level, quality in [(0, None), (1, SPARSE), (1, SPARSE), (2, SOURCE), (1, SPARSE)]:
+        said.look(level=level, quality=quality)
+    said.look(level=2, quality=SOURCE)
+    assert said == [
+        "cel is too slow (70 ms): every second pair is left as it is",
+        "cel is too slow (70 ms): source frames only",
+    ]
+
+
+def test_after_full_quality_it_is_said_again() -> None:
+    said = Said()
+    for level in (1, 0, 1):
+        said.look(level=level, quality=SPARSE)
+    assert len(said) == 2
+
+
+def test_a_moment_behind_is_not_worth_a_word() -> None:
+    said = Said()
+    for behind in (True, True, True, False, True, True):
+        said.look(is_behind=behind)
+    assert said == []
+
+
+def test_behind_for_long_is_said_now_and_then() -> None:
+    said = Said()
+    for _ in range(64):
+        said.look(is_behind=True)
+    assert said == ["cel is too slow (70 ms): source frames fill in"]
+
+
+def test_a_remark_for_once_is_made_once() -> None:
+    said = Said()
+    said.remarks.once("so it is")
+    said.remarks.once("so it is")
+    assert said == ["so it is"]
