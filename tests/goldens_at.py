@@ -1,38 +1,21 @@
-"""Where the reference numbers are, and the deterministic weights and pictures behind them."""
+"""Where the reference numbers of the networks are, and how results are compared with them."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 import torch
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from torch import Tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = Path(os.environ.get("RTVFI_SHARED", ROOT.parent / "shared"))
-GOLDENS = SHARED / "goldens"
-
-needs_goldens = pytest.mark.skipif(
-    not GOLDENS.is_dir(), reason=f"no reference numbers at {GOLDENS} (set RTVFI_SHARED)"
-)
-
-
-def filler() -> ModuleType:
-    """The maker of deterministic weights and pictures that the reference numbers were made with."""
-    spec = importlib.util.spec_from_file_location("golden_fill", GOLDENS / "fill.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+HERE = Path(__file__).resolve().parent
+FULL = Path(os.environ.get("RTVFI_SHARED", HERE.parents[1] / "shared")) / "goldens"
+GOLDENS = FULL if (FULL / "rife_drba.npz").is_file() else HERE / "goldens" / "networks"
+"""All pixels of every case where that folder is, else some of them; see goldens/README.md."""
 
 
 def tensors(arrays: dict[str, Any]) -> dict[str, Tensor]:
@@ -50,3 +33,9 @@ def assert_near(got: Tensor, want: np.ndarray, most: float, outliers: int = 0) -
         f"{wrong} of {difference.size} beyond {most}: "
         f"max {difference.max():.3g} at {where}, mean {difference.mean():.3g}"
     )
+
+
+def thinned(out: Tensor, like: np.ndarray) -> Tensor:
+    """The pixels of a picture that a file keeps: every so many rows and columns, from the first."""
+    step = -(-out.shape[-1] // like.shape[-1])
+    return out[..., ::step, ::step]

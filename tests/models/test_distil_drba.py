@@ -4,10 +4,11 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import golden_fill
 import numpy as np
 import pytest
 import torch
-from goldens_at import GOLDENS, assert_near, filler, needs_goldens, tensors
+from goldens_at import GOLDENS, assert_near, tensors
 
 from rtvfi.errors import UsageError, WeightsMismatch
 from rtvfi.models.catalogue import MODELS
@@ -39,20 +40,19 @@ def stored(name: str) -> tuple[Any, dict[str, dict[str, Any]], float]:
 
 @lru_cache
 def model(name: str, tuning: Tuning = FLOAT) -> DistilDrba:
-    state = filler().fill(expected_parameters(SHAPES[name]), flow_gain=stored(name)[2])
+    state = golden_fill.fill(expected_parameters(SHAPES[name]), flow_gain=stored(name)[2])
     return DistilDrba(tensors(state), MODELS[f"distil-drba-{name}"], tuning)
 
 
 def pictures(case: dict[str, Any]) -> list[Tensor]:
-    made = torch.from_numpy(filler().make_frames(case["seed"], case["h"], case["w"], 3))
+    made = torch.from_numpy(golden_fill.make_frames(case["seed"], case["h"], case["w"], 3))
     return [made[k : k + 1] for k in case.get("frames", [0, 1, 2])]
 
 
 def all_cases() -> list[tuple[str, str]]:
-    return [(n, case) for n in SHAPES for case in stored(n)[1]] if GOLDENS.is_dir() else []
+    return [(n, case) for n in SHAPES for case in stored(n)[1]]
 
 
-@needs_goldens
 @pytest.mark.parametrize(("name", "case_id"), all_cases())
 def test_reference_numbers(name: str, case_id: str) -> None:
     file, cases, _ = stored(name)
@@ -61,10 +61,9 @@ def test_reference_numbers(name: str, case_id: str) -> None:
     frames = tuple(net.prepare(picture) for picture in pictures(case))
     out = net.triple(frames, LINKS, [case["t"]])[0]  # type: ignore[arg-type]
     step = case["step"]
-    assert_near(out[:, ::step, ::step], filler().dequantize(file[f"{case_id}.out"]), 1e-4)
+    assert_near(out[:, ::step, ::step], golden_fill.dequantize(file[f"{case_id}.out"]), 1e-4)
 
 
-@needs_goldens
 @pytest.mark.parametrize("name", SHAPES)
 def test_blocks_give_the_reference_numbers(name: str) -> None:
     file, cases, _ = stored(name)
@@ -89,7 +88,6 @@ def test_blocks_give_the_reference_numbers(name: str) -> None:
         assert_near(y[:, step // 2 :: step, step // 2 :: step], wanted, 2e-4)
 
 
-@needs_goldens
 @pytest.mark.parametrize("name", SHAPES)
 def test_features_are_the_reference_ones(name: str) -> None:
     file, cases, _ = stored(name)
@@ -100,7 +98,6 @@ def test_features_are_the_reference_ones(name: str) -> None:
         assert_near(features[:, step // 2 :: step, step // 2 :: step], wanted, 2e-4)
 
 
-@needs_goldens
 @pytest.mark.parametrize("name", SHAPES)
 def test_timesteps_of_both_sides_in_one_call_are_those_of_single_calls(name: str) -> None:
     net = model(name)
@@ -111,7 +108,6 @@ def test_timesteps_of_both_sides_in_one_call_are_those_of_single_calls(name: str
     torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
 
 
-@needs_goldens
 def test_a_pair_is_a_triple_that_repeats_the_nearer_picture() -> None:
     net = model("v2-lite")
     a, b, _ = (net.prepare(p) for p in pictures({"seed": 75, "h": 64, "w": 64}))
@@ -120,7 +116,6 @@ def test_a_pair_is_a_triple_that_repeats_the_nearer_picture() -> None:
     assert torch.equal(out[1:], net.triple((a, a, b), LINKS, [1.25]))
 
 
-@needs_goldens
 @pytest.mark.parametrize("scale", [0.25, 0.5, 1.0])
 def test_a_size_that_fits_no_block_comes_back_as_it_was(scale: float) -> None:
     net = model("v2-lite").at_scale(scale)
@@ -130,7 +125,6 @@ def test_a_size_that_fits_no_block_comes_back_as_it_was(scale: float) -> None:
     assert net.triple((one, one, one), LINKS, [1.5]).shape == picture.shape
 
 
-@needs_goldens
 def test_the_far_picture_gives_no_pixels() -> None:
     net = model("v1")
     dark, bright = (net.prepare(torch.full((1, 3, 64, 64), level)) for level in (0.2, 0.9))
@@ -138,7 +132,6 @@ def test_the_far_picture_gives_no_pixels() -> None:
     torch.testing.assert_close(out, torch.full_like(out, 0.2), atol=1e-5, rtol=0)
 
 
-@needs_goldens
 def test_half_precision_stays_near() -> None:
     case = {"seed": 75, "h": 64, "w": 64}
     results = []
@@ -150,7 +143,6 @@ def test_half_precision_stays_near() -> None:
     assert psnr > 50
 
 
-@needs_goldens
 @pytest.mark.parametrize("name", SHAPES)
 def test_key_lists_are_told_apart(name: str) -> None:
     text = (GOLDENS / "distildrba_keys.json").read_text(encoding="utf-8")
@@ -172,7 +164,6 @@ def test_missing_and_foreign_parameters_are_named() -> None:
         detect(empty("v2-lite") | {"stranger": torch.empty(1)})
 
 
-@needs_goldens
 def test_flow_scale_4_is_for_the_lite_network_only() -> None:
     model("v2-lite").at_scale(4.0)
     with pytest.raises(UsageError, match=r"0\.25, 0\.5, 1, 2"):

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 
+import golden_fill
 import numpy as np
 import pytest
 import torch
-from goldens_at import GOLDENS, assert_near, filler, needs_goldens
+from goldens_at import GOLDENS, assert_near
 from torch.nn import functional
 
 from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink, splat
@@ -79,16 +80,14 @@ def test_enlarging_then_shrinking_is_enlarging_less(large: int, small: int) -> N
 SPLATS = "sum avg linear soft avg-zeroeps linear-zeroeps soft-addeps soft-zeroeps soft-clipeps"
 
 
-@needs_goldens
 @pytest.mark.parametrize("name", SPLATS.split())
 def test_splat_gives_the_reference_numbers(name: str) -> None:
-    fill = filler()
     stored = np.load(GOLDENS / "rife_softsplat.npz")
-    image = np.stack([fill.make_frames(41 + i, 14, 19, 1)[0] for i in range(2)])
-    flow = np.stack([fill.make_flow(51 + i, 14, 19, 5.0) for i in range(2)])
+    image = np.stack([golden_fill.make_frames(41 + i, 14, 19, 1)[0] for i in range(2)])
+    flow = np.stack([golden_fill.make_flow(51 + i, 14, 19, 5.0) for i in range(2)])
     for n, channel, y, x, value in json.loads(str(stored["meta"]))["edits"]:
         flow[n, slice(None) if channel == "both" else channel, y, x] = np.float32(value)
-    metric = np.stack([fill.make_flow(61 + i, 14, 19, 1.5)[:1] for i in range(2)])
+    metric = np.stack([golden_fill.make_flow(61 + i, 14, 19, 1.5)[:1] for i in range(2)])
     mode, _, suffix = name.partition("-")
     out = splat(
         torch.from_numpy(image),
