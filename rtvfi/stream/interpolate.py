@@ -16,7 +16,9 @@ import torch
 
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.stream.convert import Converter
+from rtvfi.stream.lineage import Lineage
 from rtvfi.stream.plan import Action, Copy, ImageId, Mid, Retime, Retime3
+from rtvfi.stream.tiles import StaticTiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -49,8 +51,14 @@ class _Cache:
     payloads: dict[ImageId, Payload] = field(default_factory=dict)
     """Host copies of pictures made by a pass, for those shown more than once."""
     links: dict[tuple[ImageId, ImageId], Any] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+    static: dict[tuple[ImageId, ...], NDArray[np.bool_]] = field(default_factory=dict)
+    """Tiles in which these source frames agree."""
 
     def keep(self, needed: Collection[ImageId]) -> None:
+        in_play = self.lineage.keep(needed)
+        for names in [n for n in self.static if not in_play.issuperset(n)]:
+            del self.static[names]
         for table in (self.prepared, self.pictures, self.payloads):
             for image in [i for i in table if i not in needed]:
                 del table[image]
@@ -78,6 +86,7 @@ class Interpolation:
         self._times = StageTimes()
         self._info = info
         self._converter = Converter(info, device, dtype)
+        self._tiles = StaticTiles(info)
         self._cache = _Cache()
 
     @property
@@ -122,7 +131,8 @@ class Interpolation:
 
         Args:
             actions: copies of pictures made by a pass, passes, or retimes of one pair or triple.
-            sources: payloads of the source frames in play.
+            sources: payloads of the source frames in play, those that passes were made of among
+                them; where all of an output agree, it shows their samples.
 
         Returns:
             payload by grid index, one for every action that has an output; fresh arrays.
@@ -138,6 +148,8 @@ class Interpolation:
         else:
             picture = self._pair(first.left, first.right, [float(a.t) for a in actions], sources)  # type: ignore[union-attr]
         payloads = self._download(picture)
+        for action, payload in zip(actions, payloads, strict=True):
+            self._keep_static(payload, _around(action), sources)
         return {a.index: p for a, p in zip(actions, payloads, strict=True)}  # type: ignore[union-attr]
 
     def _pair(
@@ -166,6 +178,7 @@ class Interpolation:
         return found
 
     def _mid(self, action: Mid, sources: Mapping[ImageId, Payload]) -> None:
+        self._cache.lineage.add(action)
         self._cache.pictures[action.image] = self._pair(action.left, action.right, [0.5], sources)
 
     def _shown(self, image: ImageId, sources: Mapping[ImageId, Payload]) -> Payload:
@@ -175,8 +188,26 @@ class Interpolation:
         if image in sources:
             return sources[image]
         if image not in self._cache.payloads:
-            self._cache.payloads[image] = self._download(self._cache.pictures[image])[0]
+            payload = self._download(self._cache.pictures[image])[0]
+            self._keep_static(payload, (image,), sources)
+            self._cache.payloads[image] = payload
         return self._cache.payloads[image]
+
+    def _keep_static(
+        self, made: Payload, images: Sequence[ImageId], sources: Mapping[ImageId, Payload]
+    ) -> None:
+        """Give ``made`` the samples in which all frames agree that ``images`` are made of."""
+
+        def work() -> None:
+            cache = self._cache
+            names = tuple(sorted({s for image in images for s in cache.lineage.sources(image)}))
+            if len(names) < 2 or not sources.keys() >= set(names):
+                return
+            if names not in cache.static:
+                cache.static[names] = self._tiles.agreeing([sources[name] for name in names])
+            self._tiles.restore(made, sources[names[0]], cache.static[names])
+
+        self._timed("download", work)
 
     def _prepared(self, image: ImageId, sources: Mapping[ImageId, Payload]) -> Any:
         found = self._cache.prepared.get(image)
@@ -205,3 +236,13 @@ class Interpolation:
         result = work()
         setattr(self._times, stage, getattr(self._times, stage) + time.perf_counter() - start)
         return result
+
+
+def _around(action: Action) -> tuple[ImageId, ...]:
+    """The pictures an output lies between."""
+    if isinstance(action, Retime3):
+        if action.t < 1:
+            return (action.left, action.centre)
+        return (action.centre, action.right)
+    assert isinstance(action, Retime)
+    return (action.left, action.right)
