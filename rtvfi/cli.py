@@ -97,7 +97,7 @@ def _play(arguments: argparse.Namespace) -> int:
     options = replace(
         options,
         record=arguments.record,
-        encode=encode_options(arguments),
+        encode=encode_options(arguments, config),
         force=arguments.force,
     )
     if config.preset.origin == "no GPU":

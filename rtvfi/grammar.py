@@ -76,7 +76,7 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="overwrite files that are there")
 
 
-def encode_options(arguments: argparse.Namespace) -> EncodeOptions:
+def encode_options(arguments: argparse.Namespace, config: Config) -> EncodeOptions:
     """What ``add_encoding`` read.
 
     Raises:
@@ -85,5 +85,8 @@ def encode_options(arguments: argparse.Namespace) -> EncodeOptions:
     if arguments.encoder != "auto":
         find_codec(arguments.encoder)
     return EncodeOptions(
-        encoder=arguments.encoder, crf=arguments.crf, preset=arguments.preset_encoder
+        encoder=arguments.encoder,
+        crf=arguments.crf,
+        preset=arguments.preset_encoder,
+        vaapi_device=str(config["vaapi_device"]),
     )

@@ -62,7 +62,7 @@ def main(arguments: argparse.Namespace) -> int:
     options = render_options(
         config,
         expand(arguments.files),
-        encode_options(arguments),
+        encode_options(arguments, config),
     )
     from rtvfi.render import render
 

@@ -34,9 +34,10 @@ _MEANINGS: Final = (
     (r"unknown device type|Unrecognized hwaccel", "the system's ffmpeg is built without VA-API"),
     (r"(\w+)_drv_video\.so init failed", r"its driver \1 does not start"),
     (r"Failed to initialise VAAPI connection: \S+ \((.+)\)", r"its driver does not start (\1)"),
+    (r"Failed to end picture encode", "its driver failed to encode a picture"),
     (r"hardware accelerator failed|Failed to end picture", "its driver failed to decode a picture"),
     (r"hwaccel initialisation returned error", "its driver does not decode this profile"),
-    (r"No usable encoding (?:entrypoint|profile)", "its driver does not encode this"),
+    (r"Driver does not support|No usable encoding", "its driver does not encode this"),
     (r"Unknown encoder '(.+)'", r"the system's ffmpeg has no \1"),
     (r"Unrecognized option 'fps_mode'", "the system's ffmpeg is older than 5.1"),
     (r"Device creation failed", "its device cannot be opened"),
@@ -66,28 +67,32 @@ def explain(lines: Sequence[str], code: int | None = None) -> str:
     errors = [line for line in lines if "[error]" in line or "[fatal]" in line]
     for line in reversed(errors or [line for line in lines if not re.search(r"\[\w+\]", line)]):
         if text := re.sub(r"\[[^\]]*\] ", "", line).strip():
-            return f"ffmpeg says: {text}"
+            return text if text.startswith("ffmpeg ") else f"ffmpeg says: {text}"
     if code is not None and code < 0:
         return f"ffmpeg was ended by signal {-code}"
     return "ffmpeg ended" if code is None else f"ffmpeg ended with status {code}"
 
 
-def run(arguments: Sequence[str], timeout: float) -> tuple[int, str]:
+def run(arguments: Sequence[str], timeout: float, data: bytes = b"") -> tuple[int, bytes, str]:
     """A child that is done soon.
 
+    Args:
+        arguments: without the program.
+        timeout: seconds after which it is stopped.
+        data: its input.
+
     Returns:
-        Its exit status and all it printed; status -9 and a sentence when it was stopped after
-        ``timeout`` seconds, 127 when there is no ffmpeg.
+        Its exit status, its output and its messages; when it was stopped the status is -9, when
+        there is no ffmpeg 127, and the message a sentence.
     """
-    child: Child | None = None
     try:
-        child = Child(arguments)
-        return child.drain(timeout)
+        child = Child(arguments, has_input=bool(data))
     except OSError as error:
-        return 127, f"ffmpeg cannot be started: {error.strerror}"
+        return 127, b"", f"ffmpeg cannot be started: {error.strerror}"
+    try:
+        return child.drain(timeout, data)
     finally:
-        if child is not None:
-            child.end()
+        child.end()
 
 
 class Child:
@@ -186,23 +191,24 @@ class Child:
         self.listen()
         return code
 
-    def drain(self, timeout: float) -> tuple[int, str]:
-        """Wait for the end and collect all it printed; see ``run``."""
+    def drain(self, timeout: float, data: bytes = b"") -> tuple[int, bytes, str]:
+        """Give it its input, wait for the end and collect all it printed; see ``run``."""
         try:
-            out, err = self._process.communicate(timeout=timeout)
+            out, err = self._process.communicate(data or None, timeout)
         except subprocess.TimeoutExpired:
-            return -9, f"ffmpeg did not answer in {timeout:g} s"
-        return self._process.returncode, (out + err).decode(errors="replace")
+            return -9, b"", f"ffmpeg did not answer in {timeout:g} s"
+        return self._process.returncode, out, err.decode(errors="replace")
 
     # ---- writing: one thread, another than the reader ----
 
-    def write(self, data: memoryview, timeout: float) -> bool:
+    def write(self, data: bytes | memoryview, timeout: float) -> bool:
         """Hand over all of ``data``; False when it took nothing for ``timeout`` seconds.
 
         Raises:
             OSError: it reads no more.
         """
         assert self._process.stdin is not None
+        data = memoryview(data)
         descriptor = self._process.stdin.fileno()
         writable = select.poll()
         writable.register(descriptor, select.POLLOUT)

@@ -50,8 +50,8 @@ class Codec:
     """Its option that takes a list NAME=VALUE:NAME=VALUE."""
     fixed: tuple[str, ...] = ()
     """Entries of that list that are always given."""
-    style: Literal["", "x264", "x265", "svt"] = ""
-    """How it is told about HDR and chroma siting."""
+    style: Literal["", "x264", "x265", "svt", "vaapi"] = ""
+    """How it is told about HDR and chroma siting; ``vaapi`` runs in a child (``encode_ffmpeg``)."""
     reorder: int = 0
     """Most pictures a packet may come before its place in time when B-frames are on."""
     tells_aspect: bool = False
@@ -63,6 +63,10 @@ class Codec:
 _NVENC: Final[dict[str, str]] = {"rc": "vbr", "b": "0", "bf": "0"}
 _NVENC_8: Final = {"yuv420p": "yuv420p", "yuv444p": "yuv444p"}
 _NVENC_10: Final = {**_NVENC_8, "yuv420p10le": "p010le"}
+_VAAPI_8: Final = {"yuv420p": "nv12"}
+_VAAPI_10: Final = {**_VAAPI_8, "yuv420p10le": "p010le"}
+_VAAPI_QUALITY: Final = {"h264": 21.0, "hevc": 23.0, "av1": 100.0}
+"""Quantisers; AV1 counts to 255."""
 _NVENC_PRESETS: Final = ("p5", "p4", "p4")
 
 CODECS: Final = {
@@ -127,6 +131,20 @@ CODECS: Final = {
             )
             for stored in ("h264", "hevc", "av1")
         ),
+        *(
+            Codec(
+                name=f"{stored}_vaapi",
+                stored=stored,
+                formats=_VAAPI_8 if stored == "h264" else _VAAPI_10,
+                crf=quality,
+                quality="global_quality",
+                options={"rc_mode": "CQP", "bf": "0"},  # B-frames: few drivers have them
+                style="vaapi",
+                is_even=True,
+                tells_aspect=stored != "av1",
+            )
+            for stored, quality in _VAAPI_QUALITY.items()
+        ),
     )
 }
 
@@ -144,11 +162,18 @@ def find_codec(name: str) -> Codec:
     return CODECS[name]
 
 
-def candidates(info: StreamInfo) -> tuple[str, ...]:
-    """What ``auto`` tries, best first: H.264 plays everywhere, but HDR is looked for in HEVC."""
+def candidates(info: StreamInfo, *, is_live: bool = False) -> tuple[str, ...]:
+    """What ``auto`` tries, best first: H.264 plays everywhere, but HDR is looked for in HEVC.
+
+    While playing the processor has other work, so a VA-API encoder comes first if it can tell all
+    there is to tell; a file that may take its time is smaller when software makes it.
+    """
     if info.hdr is not None or info.color.transfer in (_PQ, _HLG):
         return ("libx265", "libsvtav1", "libx264", "libvpx-vp9", "ffv1")
-    return ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1")
+    software = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1")
+    if is_live and info.format.name in _VAAPI_10 and info.color.siting is Siting.LEFT:
+        return ("h264_vaapi" if info.format.name in _VAAPI_8 else "hevc_vaapi", *software)
+    return software
 
 
 def why_not(codec: Codec, info: StreamInfo) -> str:

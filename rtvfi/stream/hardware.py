@@ -83,8 +83,8 @@ def probe_vaapi(wanted: str = "auto") -> Vaapi:
 @lru_cache(maxsize=1)
 def built_in() -> tuple[str, ...]:
     """The VA-API encoders the system's ffmpeg was built with; a device may have fewer."""
-    _, said = run(("-hide_banner", "-encoders"), _PROBE_SECONDS)
-    return tuple(re.findall(r"^ V\S*\s+(\w+_vaapi)\s", said, re.MULTILINE))
+    _, listed, _ = run(("-hide_banner", "-encoders"), _PROBE_SECONDS)
+    return tuple(re.findall(r"^ V\S*\s+(\w+_vaapi)\s", listed.decode(), re.MULTILINE))
 
 
 def _why_not(name: str) -> str:
@@ -94,7 +94,7 @@ def _why_not(name: str) -> str:
             return "it does not exist"
         if not os.access(name, os.R_OK | os.W_OK):
             return f"you may not use it, you are not in the group {_group(name)}"
-    code, said = run(
+    code, _, said = run(
         (
             *("-hide_banner", "-v", "level+verbose", "-init_hw_device", f"vaapi=va:{name}"),
             *("-filter_hw_device", "va", "-f", "lavfi", "-i", "color=s=256x256:d=0.04"),

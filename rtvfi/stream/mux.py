@@ -17,7 +17,7 @@ import av
 import av.error
 
 from rtvfi.errors import EncodeError, UsageError
-from rtvfi.stream.encode import FAILURES, said
+from rtvfi.stream.encode_pyav import FAILURES, said
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

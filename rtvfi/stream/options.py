@@ -59,5 +59,7 @@ class EncodeOptions:
     """Quality on the encoder's own scale, lower is better; None = the encoder's row in codecs."""
     preset: str | None = None
     """The encoder's own preset; None = the encoder's row in codecs."""
+    vaapi_device: str = "auto"
+    """See ``SourceOptions``."""
     is_live: bool = False
     """While playing: fast, and without B-frames, so that a file can be cut at any picture."""

@@ -148,6 +148,7 @@ class Writer:
     def _write(self) -> None:
         job = self.job
         out = OutputFile(job.path, job.container, job.timeline)
+        encoder: Encoder | None = None
         try:
             encoder = open_encoder(out.container, job.info, 1 / job.grid.step, job.encode)
             companion = (
@@ -164,6 +165,9 @@ class Writer:
             except EncodeError as second:
                 log.debug("closing failed too: %s", second.message)
             raise
+        finally:
+            if encoder is not None:
+                encoder.close()
         out.close()
 
     def _carry(self, out: OutputFile, path: Path, count: int) -> None:

@@ -14,7 +14,8 @@ from rtvfi.errors import EncodeError, UsageError
 from rtvfi.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
 from rtvfi.stream.codecs import CODECS, candidates, codec_options, gop_frames
 from rtvfi.stream.decode_info import _hdr
-from rtvfi.stream.encode import open_encoder, to_frame
+from rtvfi.stream.encode import open_encoder
+from rtvfi.stream.encode_pyav import to_frame
 from rtvfi.stream.options import EncodeOptions
 
 if TYPE_CHECKING:

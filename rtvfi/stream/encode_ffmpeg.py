@@ -1,0 +1,236 @@
+"""Encoding with VA-API in a child process: raw pictures go in, packets come back in NUT.
+
+The headers a container needs before its first packet come from a child of its own that encodes one
+grey picture with the same settings; it also shows whether the device can do this at all.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import av
+import numpy as np
+
+from rtvfi.errors import EncodeError
+from rtvfi.frame import plane_views
+from rtvfi.stream.child import QUIET, Child, explain, run
+from rtvfi.stream.codecs import Codec, codec_options, coded_size, gop_frames
+from rtvfi.stream.encode_pyav import FAILURES, said
+from rtvfi.stream.hardware import probe_vaapi
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from av.container import OutputContainer
+    from numpy.typing import NDArray
+
+    from rtvfi.frame import StreamInfo
+    from rtvfi.stream.options import EncodeOptions
+
+    Packet = av.Packet[Any]
+
+log = logging.getLogger(__name__)
+
+STALL_SECONDS: Final = 20.0
+"""An encoder that takes nothing, or gives nothing at the end, for so long hangs."""
+_HEADER_SECONDS: Final = 10.0
+
+
+class Unusable(EncodeError):  # noqa: N818 - with auto it is no error
+    """This device does not do this; another encoder may.
+
+    Args:
+        name: FFmpeg's name of the encoder.
+        reason: half a sentence.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} cannot be used: {reason}", "--encoder auto")
+        self.reason = reason
+
+
+class VaapiEncoder:
+    """An ``Encoder`` over a child, which starts with the first picture.
+
+    Raises:
+        Unusable: the device does not encode this.
+    """
+
+    def __init__(
+        self,
+        container: OutputContainer,
+        codec: Codec,
+        info: StreamInfo,
+        rate: Fraction,
+        options: EncodeOptions,
+    ) -> None:
+        self.name = codec.name
+        self.reorder = codec.reorder
+        self._info = info
+        self._size = coded_size(codec, info)
+        self._rate = rate
+        self._command = _command(codec, info, rate, options)
+        self._num_put = 0
+        self._packets: list[Packet] = []  # appended to by the thread, taken by the owner
+        self._error = ""
+        self._child: Child | None = None
+        self._thread = threading.Thread(
+            target=self._collect, name="rtvfi-vaapi-encode", daemon=True
+        )
+        self.stream = self._add_stream(container)
+
+    def _add_stream(self, container: OutputContainer) -> av.VideoStream:
+        grey = np.full(self._info.payload_bytes, 128, np.uint8)
+        if self._info.format.sample_bytes == 2:
+            grey.view("<u2")[:] = 512
+        code, made, messages = run(self._command, _HEADER_SECONDS, self._padded(grey))
+        if code:
+            raise Unusable(self.name, explain(messages.splitlines(), code))
+        try:
+            with av.open(io.BytesIO(made), "r", format="nut") as source:
+                stream = container.add_stream_from_template(source.streams.video[0])
+            if self._info.rotation:
+                stream.set_display_rotation(-self._info.rotation)  # FFmpeg: counter-clockwise
+        except (*FAILURES, IndexError) as error:
+            raise Unusable(self.name, said(error)) from error
+        return stream
+
+    def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
+        """See ``Encoder``."""
+        if tick != self._num_put:
+            raise ValueError(f"picture {self._num_put} was expected, not {tick}")
+        child = self._child or self._start()
+        try:
+            is_taken = child.write(self._padded(payload), STALL_SECONDS)
+        except (OSError, ValueError):  # it ended; ValueError: that was known already
+            child.close_input()
+            self._thread.join(STALL_SECONDS)
+            if packets := self._take():
+                return packets  # what it made before; the next call raises
+            raise self._stopped() from None
+        if not is_taken:
+            raise EncodeError(f"{self.name} stopped: it took no picture for {STALL_SECONDS:.0f} s")
+        self._num_put += 1
+        return self._take()
+
+    def flush(self) -> list[Packet]:
+        """See ``Encoder``."""
+        if self._child is None:
+            return []
+        self._child.close_input()
+        self._thread.join(STALL_SECONDS)
+        if self._thread.is_alive():
+            raise EncodeError(f"{self.name} stopped: it does not end")
+        if self._error:
+            raise self._stopped()
+        return self._take()
+
+    def close(self) -> None:
+        """See ``Encoder``."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
+            self._thread.join()
+            child.end()
+
+    def _start(self) -> Child:
+        try:
+            self._child = Child(self._command, has_input=True)
+        except OSError as error:
+            raise EncodeError(f"{self.name} cannot be started: {error.strerror}") from error
+        self._thread.start()
+        return self._child
+
+    def _stopped(self) -> EncodeError:
+        return EncodeError(f"{self.name} stopped: {self._error or 'ffmpeg ended'}")
+
+    def _take(self) -> list[Packet]:
+        taken = self._packets[:]
+        del self._packets[: len(taken)]
+        return taken
+
+    def _padded(self, payload: NDArray[np.uint8]) -> bytes:
+        """The picture with its last column and row repeated where the encoder needs it larger."""
+        info, (width, height) = self._info, self._size
+        if (width, height) == (info.width, info.height):
+            return payload.tobytes()
+        shapes = info.format.plane_shapes(width, height)
+        planes = plane_views(payload, info)
+        return b"".join(
+            np.pad(p, [(0, h - p.shape[0]), (0, w - p.shape[1])], "edge").tobytes()
+            for p, (h, w) in zip(planes, shapes, strict=True)
+        )
+
+    # ---- the thread ----
+
+    def _collect(self) -> None:
+        child = self._child
+        assert child is not None
+        try:
+            self._read(child)
+        except FAILURES as error:
+            log.debug("%s: %s", self.name, error)
+            self._error = explain(child.lines, child.wait() or None)
+        else:
+            code = child.wait()
+            if code:
+                self._error = explain(child.lines, code)
+
+    def _read(self, child: Child) -> None:
+        with av.open(
+            cast("Any", child),
+            "r",
+            format="nut",
+            options={"probesize": "32", "analyzeduration": "0"},
+        ) as source:
+            for packet in source.demux(video=0):
+                if not packet.size:
+                    continue
+                assert packet.pts is not None
+                assert packet.time_base is not None
+                number = round(packet.pts * packet.time_base * self._rate)
+                # A copy: packets of the child's container must not outlive it in another thread.
+                made: Packet = av.Packet(bytes(packet))
+                made.pts = made.dts = number
+                made.time_base = 1 / self._rate
+                made.is_keyframe = packet.is_keyframe
+                made.stream = self.stream
+                self._packets.append(made)
+
+
+def _command(
+    codec: Codec, info: StreamInfo, rate: Fraction, options: EncodeOptions
+) -> tuple[str, ...]:
+    """The arguments of ffmpeg.
+
+    Raises:
+        Unusable: there is no device.
+    """
+    found = probe_vaapi(options.vaapi_device)
+    if found.device is None:
+        raise Unusable(codec.name, found.reason)
+    width, height = coded_size(codec, info)
+    color = info.color
+    shown = "full" if color.full_range else "limited"
+    filters = (
+        f"scale=in_range={shown}:out_range={shown}",
+        f"format={codec.formats[info.format.name]}",
+        f"setparams=range={shown}:color_primaries={color.primaries}"
+        f":color_trc={color.transfer}:colorspace={color.matrix}",
+        f"setsar={info.pixel_aspect.numerator}/{info.pixel_aspect.denominator}",
+        "hwupload",
+    )
+    told = codec_options(codec, info, options)
+    return (
+        *(*QUIET, "-nostdin"),
+        *("-init_hw_device", f"vaapi=va:{found.device}", "-filter_hw_device", "va"),
+        *("-f", "rawvideo", "-pix_fmt", info.format.name, "-s", f"{width}x{height}"),
+        *("-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "pipe:0"),
+        *("-vf", ",".join(filters), "-c:v", codec.name),
+        *(word for name, value in told.items() for word in (f"-{name}", value)),
+        *("-g", str(gop_frames(rate)), "-fps_mode", "passthrough"),
+        *("-flush_packets", "1", "-f", "nut", "pipe:1"),
+    )

@@ -1,0 +1,126 @@
+"""Encoding in this process, with the FFmpeg inside PyAV."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import av
+import av.error
+import numpy as np
+from av.codec.context import Flags
+
+from rtvfi.errors import EncodeError
+from rtvfi.frame import plane_views
+from rtvfi.stream.codecs import Codec, codec_options, coded_size, gop_frames
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from av.container import OutputContainer
+    from numpy.typing import NDArray
+
+    from rtvfi.frame import StreamInfo
+    from rtvfi.stream.options import EncodeOptions
+
+    Packet = av.Packet[Any]
+
+log = logging.getLogger(__name__)
+
+FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, RuntimeError)
+"""What PyAV raises when a stream cannot be set up or written."""
+
+
+class PyavEncoder:
+    """An encoder of the FFmpeg inside PyAV."""
+
+    def __init__(
+        self,
+        container: OutputContainer,
+        codec: Codec,
+        info: StreamInfo,
+        rate: Fraction,
+        options: EncodeOptions,
+    ) -> None:
+        self.name = codec.name
+        self.reorder = 0 if options.is_live else codec.reorder
+        self._info = info
+        self._size = coded_size(codec, info)
+        self._target = codec.formats[info.format.name]
+        told = codec_options(codec, info, options)
+        if info.pixel_aspect != 1 and not codec.tells_aspect:
+            log.warning(
+                "a file made with %s does not tell the pixel aspect %s: set it in the player",
+                codec.name,
+                info.pixel_aspect,
+            )
+        if codec.style == "svt":
+            os.environ.setdefault("SVT_LOG", "1")  # it writes to the terminal by itself
+        try:
+            self.stream = cast(
+                "av.VideoStream", container.add_stream(codec.name, rate=rate, options=told)
+            )
+            self._set_up(rate)
+            self.stream.codec_context.open()
+        except FAILURES as error:
+            raise EncodeError(
+                f"{codec.name} cannot be started: {said(error)}",
+                "check --crf and --preset-encoder, or use another --encoder",
+            ) from error
+
+    def _set_up(self, rate: Fraction) -> None:
+        info, context = self._info, self.stream.codec_context
+        context.width, context.height = self._size
+        context.pix_fmt = self._target
+        context.time_base = 1 / rate
+        context.gop_size = gop_frames(rate)
+        context.flags |= Flags.closed_gop | Flags.global_header
+        context.sample_aspect_ratio = info.pixel_aspect
+        color = info.color
+        context.color_range = 2 if color.full_range else 1
+        context.colorspace = color.matrix
+        context.color_primaries = color.primaries
+        context.color_trc = color.transfer
+        if info.rotation:
+            self.stream.set_display_rotation(-info.rotation)  # FFmpeg counts counter-clockwise
+
+    def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
+        """See ``Encoder``."""
+        frame = to_frame(payload, self._info, self._size)
+        if self._target != self._info.format.name:
+            frame = frame.reformat(format=self._target)
+        frame.pts, frame.time_base = tick, self.stream.codec_context.time_base
+        frame.duration = 1
+        return self._encode(frame)
+
+    def flush(self) -> list[Packet]:
+        """See ``Encoder``."""
+        return self._encode(None)
+
+    def close(self) -> None:
+        """See ``Encoder``; the container holds everything."""
+
+    def _encode(self, frame: av.VideoFrame | None) -> list[Packet]:
+        try:
+            return list(self.stream.encode(frame))
+        except FAILURES as error:
+            raise EncodeError(f"{self.name} stopped: {said(error)}") from error
+
+
+def to_frame(payload: NDArray[np.uint8], info: StreamInfo, size: tuple[int, int]) -> av.VideoFrame:
+    """A frame for an encoder; where ``size`` is larger, the last column and row are repeated."""
+    frame = av.VideoFrame(*size, info.format.name)
+    for plane, view in zip(frame.planes, plane_views(payload, info), strict=True):
+        rows, columns = view.shape
+        target = np.frombuffer(cast("Any", plane), view.dtype).reshape(plane.height, -1)
+        target[:rows, :columns] = view
+        target[:rows, columns : plane.width] = view[:, -1:]
+        target[rows:, : plane.width] = target[rows - 1, : plane.width]
+    return frame
+
+
+def said(error: Exception) -> str:
+    """What FFmpeg says, in one line."""
+    text = getattr(error, "strerror", None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
