@@ -7,6 +7,7 @@ own: Ctrl+C in the terminal does not reach it before us, and ending the group en
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import select
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
 
 QUIET: Final = ("-hide_banner", "-nostats", "-v", "level+verbose")
 """Verbose lines tell what decodes; levels tell errors from the rest."""
@@ -187,7 +190,7 @@ class Child:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill()
-            code = self._process.wait()
+            code = -signal.SIGKILL
         self.listen()
         return code
 
@@ -235,7 +238,10 @@ class Child:
     def end(self) -> None:
         """End the process and let go of its pipes, once nobody reads; twice is fine."""
         self.stop()
-        self._process.wait()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:  # stuck in the kernel, as with a GPU that hangs
+            log.warning("ffmpeg does not end")
         self.close_input()
         self._out.close()
         self._err.close()

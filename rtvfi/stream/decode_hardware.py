@@ -20,7 +20,10 @@ from rtvfi.stream.hardware import no_device, probe_vaapi, why_no_cuda
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import av
+
     from rtvfi.stream.decode_pyav import PyavSource
+    from rtvfi.stream.decode_reader import Reader
     from rtvfi.stream.options import SourceOptions
 
 log = logging.getLogger(__name__)
@@ -131,18 +134,17 @@ def _try_vaapi(file: _File) -> None:
     except DecodeError as error:
         raise _Refused(error.message, is_news=True) from error
     try:
-        frame = reader.next_frame()
+        frame = _first(reader)
         if reader.pixel_format not in HARDWARE_FORMATS:
             raise _Refused(_NO_PROFILE.format(source.info.codec), is_news=True)
-        if reason := source.why_differs(frame):
-            raise _Refused(reason, is_news=True)
+        _check_first(source, frame)
     except DecodeError as error:
         reader.close()
         raise _Refused(error.message, is_news=True) from error
     except BaseException:
         reader.close()
         raise
-    _hand_over(file, reader, "vaapi")
+    _hand_over(file, reader, frame, "vaapi")
 
 
 def _try_cuda(file: _File) -> None:
@@ -157,18 +159,17 @@ def _try_cuda(file: _File) -> None:
     except (*FAILURES, OpenError, NotImplementedError, RuntimeError) as error:
         raise _Refused(_first_line(error), is_news=True) from error
     try:
-        frame = reader.next_frame()
-        if frame is None or frame.format.name not in HARDWARE_FORMATS:
+        frame = _first(reader)
+        if frame.format.name not in HARDWARE_FORMATS:
             raise _Refused(_NO_PROFILE.format(file.source.info.codec), is_news=True)
-        if reason := file.source.why_differs(frame):
-            raise _Refused(reason, is_news=True)
+        _check_first(file.source, frame)
     except DecodeError as error:
         reader.close()
         raise _Refused(error.message, is_news=True) from error
     except BaseException:
         reader.close()
         raise
-    _hand_over(file, reader, "cuda")
+    _hand_over(file, reader, frame, "cuda")
 
 
 def _first_line(error: Exception) -> str:
@@ -176,7 +177,19 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _hand_over(file: _File, reader: VaapiReader | FrameReader, name: str) -> None:
+def _first(reader: Reader) -> av.VideoFrame:
+    frame = reader.next_frame()
+    if frame is None:
+        raise _Refused("it gives no picture", is_news=True)
+    return frame
+
+
+def _check_first(source: PyavSource, frame: av.VideoFrame) -> None:
+    if reason := source.why_differs(frame):
+        raise _Refused(reason, is_news=True)
+
+
+def _hand_over(file: _File, reader: Reader, frame: av.VideoFrame, name: str) -> None:
     decoder = f"{name} ({file.source.info.codec})"
-    file.source.continue_with(reader, decoder, falls_back=not file.is_named)
+    file.source.continue_with(reader, frame, decoder, falls_back=not file.is_named)
     log.debug("%s: decoded with %s", file.path, decoder)

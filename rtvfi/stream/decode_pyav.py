@@ -133,29 +133,33 @@ class PyavSource:
 
     # Another reader
 
-    def why_differs(self, frame: av.VideoFrame | None) -> str:
+    def why_differs(self, frame: av.VideoFrame) -> str:
         """What is wrong with a frame another reader gave as the first; empty when nothing is.
 
         Decoders of one stream agree to the bit, or nearly so where the standard leaves them room.
         """
         own = self._pending[0].frame
-        if frame is None or frame.pts != own.pts:
+        if frame.pts != own.pts:
             return "its first picture has another time"
         wide = "<u2" if self.info.format.sample_bytes == 2 else "u1"
         a, b = (self._packer.pack(f).view(wide).astype(np.int32) for f in (own, frame))
         off = np.abs(a - b).mean() / (1 << self.info.format.bits - 8)
         return "" if off <= _MAX_DIFFERENCE else "its first picture is wrong"
 
-    def continue_with(self, reader: Reader, decoder: str, *, falls_back: bool) -> None:
+    def continue_with(
+        self, reader: Reader, first: av.VideoFrame, decoder: str, *, falls_back: bool
+    ) -> None:
         """Let another reader go on; nothing but the first frame may have been decoded so far.
 
         Args:
-            reader: has given its first frame.
+            reader: what reads from now on.
+            first: the frame it gave first, which stands in for ours.
             decoder: for ``info``.
             falls_back: when it breaks down software goes on, else that is an error.
         """
         self._reader.close()
         self._reader = reader
+        self._pending[0] = _Timed(first, self._pending[0].pts)
         self._falls_back = falls_back
         self.info = replace(self.info, decoder=decoder)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from clips import ClipSpec
+from interlaced import combing, write
 
 from rtvfi.errors import DecodeError, DeviceError
 from rtvfi.frame import END, SourceFrame
@@ -127,6 +128,23 @@ def test_auto_takes_the_device_that_works(
     source = open_source(str(film), fakeva.options(hwaccel="auto"))
     assert source.info.decoder == "vaapi (h264)"
     assert caplog.text == ""
+    source.close()
+
+
+def test_the_child_deinterlaces_what_is_flagged(tmp_path: Path, fakeva: FakeVaapi) -> None:
+    path = write(tmp_path / "mixed.ts", range(9, 20))
+    fakeva.load(path)
+    want = software(path)
+    source = open_source(str(path), fakeva.options())
+    frames = read_all(source)
+    assert [f.pts for f in frames] == [f.pts for f in want]
+    assert max(combing(source.info, f) for f in frames) < 1
+    plain = [i for i in range(len(want)) if not 9 <= i < 20]
+    assert_same([frames[i] for i in plain], [want[i] for i in plain])
+    for number in (0, 9, 15):
+        source.seek(frames[number].pts)
+        got = [source.read(), source.read()]
+        assert_same([f for f in got if isinstance(f, SourceFrame)], frames[number : number + 2])
     source.close()
 
 
