@@ -1,0 +1,190 @@
+"""Rendering end to end: overlapped, against the same parts in one loop, against ffmpeg's filters.
+
+    python benchmarks/render.py [--sizes 1280x720 ...] [--models linear cel] [--seconds 4]
+
+All in one run on one generated film, libx264 veryfast, twice the rate. "bound" is what no
+overlapping can beat: the slowest stage of the plain loop, or all its CPU seconds over all cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import av
+
+from rtvfi.config import RenderOptions
+from rtvfi.frame import SourceFrame
+from rtvfi.render import render
+from rtvfi.session import ModelHost, keep_freed_memory
+from rtvfi.stream.batch import batches
+from rtvfi.stream.cuts import CutDetector
+from rtvfi.stream.encode import open_encoder
+from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.stream.plan import Copy, Mid, Planner
+from rtvfi.stream.rates import Grid
+from rtvfi.stream.source import open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENCODE = EncodeOptions(encoder="libx264", preset="veryfast")
+STREAM = StreamOptions(style="plain")
+SOURCE = SourceOptions(hwaccel="none")
+FILTERS = ("framerate=fps=48000/1001", "minterpolate=fps=48000/1001:mi_mode=mci")
+
+
+def film(path: Path, size: str, seconds: float) -> None:
+    """A moving test picture at film rate."""
+    command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i"]
+    command += [f"testsrc2=s={size}:r=24000/1001:d={seconds}", "-pix_fmt", "yuv420p"]
+    subprocess.run([*command, "-preset", "veryfast", str(path)], check=True)
+
+
+def cpu_seconds() -> float:
+    """Of this process, all threads."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+@contextmanager
+def measured(stage: str, wall: dict[str, float]) -> Iterator[None]:
+    """Add the wall time of a block."""
+    begin = time.perf_counter()
+    yield
+    wall[stage] = wall.get(stage, 0.0) + time.perf_counter() - begin
+
+
+class _Stream:
+    def __init__(self, info: object) -> None:
+        self.info = info
+
+
+def plain_loop(source_path: Path, target: Path, models: ModelHost, model: str) -> dict[str, float]:
+    """The same parts, one after the other; wall seconds per stage."""
+    wall: dict[str, float] = {}
+    source = open_source(str(source_path), SOURCE)
+    info = source.info
+    grid = Grid(info.start, 1 / (2 * info.source_rate))
+    executor = models.executor(model, cast("object", _Stream(info)))  # type: ignore[arg-type]
+    planner, cuts = Planner(grid, None, 1 / info.source_rate), CutDetector(info)
+    frames: dict[tuple[int, int], object] = {}
+    with av.open(str(target), "w") as out:
+        encoder = open_encoder(out, info, 1 / grid.step, ENCODE)
+        is_open = True
+        while is_open:
+            with measured("decode", wall):
+                frame = source.read()
+            if isinstance(frame, SourceFrame):
+                with measured("cuts", wall):
+                    stamp = cuts.push(frame)
+                frames[0, stamp.index] = frame.payload
+                actions = planner.push(stamp)
+            else:
+                actions, is_open = planner.flush(None), False
+            for batch in batches(actions):
+                first = batch[0]
+                assert not isinstance(first, Mid)
+                if isinstance(first, Copy):
+                    made = {first.index: frames[first.image]}
+                else:
+                    with measured("network", wall):
+                        made = dict(executor.run(batch, frames))  # type: ignore[arg-type]
+                for index in sorted(made):
+                    with measured("encode", wall):
+                        packets = encoder.encode(made[index], index)  # type: ignore[arg-type]
+                    for packet in packets:
+                        out.mux(packet)
+            needed = planner.needed()
+            frames = {name: p for name, p in frames.items() if name in needed}
+            executor.keep(needed)
+        with measured("encode", wall):
+            for packet in encoder.flush():
+                out.mux(packet)
+    source.close()
+    return wall
+
+
+def ffmpeg(source: Path, target: Path, graph: str) -> tuple[float, float]:
+    """Wall and CPU seconds of ffmpeg doing it its way."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin = time.perf_counter()
+    command = ["ffmpeg", "-v", "error", "-y", "-i", str(source), "-vf", graph]
+    command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "17", str(target)]
+    subprocess.run(command, check=True)
+    wall = time.perf_counter() - begin
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def line(name: str, frames: int, wall: float, cpu: float, rest: str = "") -> None:
+    """One row."""
+    print(f"  {name:<34} {frames / wall:7.1f} fps {wall:7.2f} s wall {cpu:7.2f} s CPU  {rest}")
+
+
+def compare(source: Path, folder: Path, model: str) -> None:
+    """Plain loop and overlapped rendering of one film with one model."""
+    target = folder / "o.mkv"
+    models = ModelHost("cpu", STREAM)
+    with av.open(str(source)) as opened:
+        frames = 2 * sum(bool(p.size) for p in opened.demux(video=0))
+    plain_loop(source, target, models, model)  # what is loaded and allocated once is not measured
+    cpu = cpu_seconds()
+    begin = time.perf_counter()
+    stages = plain_loop(source, target, models, model)
+    wall, cpu = time.perf_counter() - begin, cpu_seconds() - cpu
+    text = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stages.items())
+    line(f"{model}: one loop", frames, wall, cpu, text)
+    bound = max(*stages.values(), cpu / (os.cpu_count() or 1))
+    options = RenderOptions(
+        files=(str(source),),
+        output=target,
+        model=model,
+        device="cpu",
+        fps="2x",
+        stream=STREAM,
+        source=SOURCE,
+        encode=ENCODE,
+        force=True,
+    )
+    cpu = cpu_seconds()
+    begin = time.perf_counter()
+    render(options)
+    wall, cpu = time.perf_counter() - begin, cpu_seconds() - cpu
+    line(
+        f"{model}: overlapped", frames, wall, cpu, f"bound {bound:.2f} s, {wall / bound:.2f} of it"
+    )
+
+
+def main() -> None:
+    """The table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="+", default=["1280x720", "1920x1080"])
+    parser.add_argument("--models", nargs="+", default=["linear", "cel"])
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--no-minterpolate", action="store_true")
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for size in arguments.sizes:
+            source = folder / f"{size}.mkv"
+            film(source, size, arguments.seconds)
+            print(f"{size}, {arguments.seconds:g} s, {os.cpu_count()} cores")
+            for model in arguments.models:
+                compare(source, folder, model)
+            frames = round(arguments.seconds * 48000 / 1001)
+            for graph in FILTERS[: 1 if arguments.no_minterpolate else 2]:
+                wall, cpu = ffmpeg(source, folder / "f.mkv", graph)
+                line(f"ffmpeg -vf {graph.partition('=')[0]}", frames, wall, cpu)
+
+
+if __name__ == "__main__":
+    main()
