@@ -205,13 +205,25 @@ class Compute:
         first = self._started.first_index
         if first is not None:
             actions = [a for a in actions if isinstance(a, Mid) or a.index >= first]
-        for batch in batches(actions):
+        work = batches(actions)
+        for batch, later in zip(work, self._needed_after(work), strict=True):
             if self._lines.outputs.epoch != self._epoch:
                 return False
             for part in self._parts(batch):
                 if not self._emit_batch(part):
                     return False
+            if isinstance(batch[0], Mid) and self._executor is not None:
+                self._executor.keep(later)
         return True
+
+    def _needed_after(self, work: Sequence[Sequence[Action]]) -> list[frozenset[ImageId]]:
+        """Pictures that must be kept after each batch, so that a pass's parents can go at once."""
+        needed = self._planner.needed()
+        after = []
+        for batch in reversed(work):
+            after.append(needed)
+            needed = needed.union(*map(_names, batch))
+        return after[::-1]
 
     def _parts(self, batch: list[Action]) -> list[list[Action]]:
         """Pieces of a batch small enough that the margin is looked at often."""

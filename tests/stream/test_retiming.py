@@ -198,3 +198,31 @@ def test_a_model_that_fails_amid_passes_leaves_source_frames(passes: int) -> Non
     last = [number for number in stood_in(frames) if number < MADE]
     assert last == sorted(last)
     assert last[-1] == 19
+
+
+# --- memory ----------------------------------------------------------------------------------
+
+
+class Weighed(Interpolation):
+    """Notes how many pictures are held on the device and on the host."""
+
+    def __init__(self) -> None:
+        super().__init__(Linear(), INFO, torch.device("cpu"), torch.float32)
+        self.most_images = self.most_sources = 0
+
+    def run(self, actions: Any, sources: Any) -> Any:
+        made = super().run(actions, sources)
+        self.most_images = max(self.most_images, self.num_images)
+        self.most_sources = max(self.most_sources, len(sources))
+        return made
+
+
+@pytest.mark.parametrize("hold", [1, 3])
+@pytest.mark.parametrize("passes", [0, 1, 2, 3, 4, 5])
+def test_few_pictures_are_held_whatever_the_length(passes: int, hold: int) -> None:
+    executor = Weighed()
+    source = fake_source(80, numbers=[i // hold for i in range(80)], cuts={40})
+    with Running(source.opener, executor, passes=passes, ratio=3) as running:
+        running.all()
+    assert executor.most_images <= (passes + 1) + 2 + 2  # the edge, two knots, two in the making
+    assert executor.most_sources <= passes + 3
