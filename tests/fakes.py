@@ -61,10 +61,13 @@ def stream_info(width: int = 32, height: int = 16, **changes: Any) -> StreamInfo
 
 
 def numbered(info: StreamInfo, number: int, scene: int = 0) -> Payload:
-    """A payload that carries a number in its last four bytes; another scene is another picture."""
+    """A payload that carries a number in its last four bytes and shows a dot that moves with it;
+    another scene is another picture.
+    """
     slope = np.linspace(16, 235, info.width)[None] if scene % 2 else None
     rows = np.linspace(235, 16, info.height)[:, None] if slope is None else slope
     luma = np.broadcast_to(rows, (info.height, info.width)).astype(np.uint8)
+    luma[0, number % info.width] ^= 64  # something that moves
     made = np.full(info.payload_bytes, 128, np.uint8)
     made[: luma.size] = luma.ravel()
     made[-4:] = np.frombuffer(number.to_bytes(4, "little"), np.uint8)

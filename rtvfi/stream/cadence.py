@@ -71,6 +71,8 @@ class CadenceEstimator:
     def __init__(self) -> None:
         self._cadence = START_CADENCE
         self._changes: deque[bool] = deque(maxlen=_WINDOW)
+        self._found: int | None = None
+        """What the scene shows, agreed on or not."""
         self._candidate: int | None = None
         self._agreeing = 0
 
@@ -79,7 +81,7 @@ class CadenceEstimator:
         """The cadence to schedule with, 1 to 4."""
         return self._cadence
 
-    def push(self, changed: bool, cut: bool = False) -> int:
+    def push(self, changed: bool, cut: bool = False, slowest: int | None = None) -> int:
         """Take the next frame and return ``cadence``.
 
         Inside a scene 12 agreeing frames raise it and 24 lower it. A cut takes over what the scene
@@ -88,12 +90,15 @@ class CadenceEstimator:
         Args:
             changed: the picture differs from the one before.
             cut: the frame starts a scene.
+            slowest: cadence of the slowest part of the picture in this scene, where that is known:
+                a character may be drawn on threes before a pan on ones.
         """
         if cut:
-            self._cadence = estimate(self._changes) or self._cadence
+            self._cadence = self._found or self._cadence
             self.reset()
         self._changes.append(changed or cut)
-        found = estimate(self._changes)
+        found = max(estimate(self._changes) or 0, slowest or 0) or None
+        self._found = found
         if found is None or found == self._cadence:
             self._candidate, self._agreeing = None, 0
             return self._cadence
@@ -107,4 +112,5 @@ class CadenceEstimator:
     def reset(self) -> None:
         """Forget the scene (a seek); its cadence stays until there is new evidence."""
         self._changes.clear()
+        self._found = None
         self._candidate, self._agreeing = None, 0

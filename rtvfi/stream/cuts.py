@@ -1,173 +1,226 @@
-"""Scene cuts and repeated pictures, measured on the host planes without torch.
+"""Scene cuts, repeated pictures and what moves, measured on the host planes without torch.
 
-A cut is a pair of frames whose 32x32 RGB miniatures have an SSIM below a threshold. A miniature
-pixel is a bilinear mean of the four source pixels around its centre, so only 4096 of them are ever
-looked at. The SSIM (Wang et al. 2004, "Image quality assessment: from error visibility to
-structural similarity") is that of MultiPassDedup and DRBA, so that their thresholds mean the same
-here: taken over the volume of 3 x 32 x 32 voxels, with an 11 x 11 x 11 Gaussian of sigma 1.5.
+Two measures tell a cut. *Structural similarity* of 32x32 miniatures, as in MultiPassDedup and DRBA,
+mistakes fast pans for cuts and shots of one place for one shot. *Novelty* is what block matching
+cannot find in the frame before; it must also stand out against that of the frames around: in a
+whip pan, or behind a wing that passes, all of them are new.
+
+A frame that looks like a cut is held back until the next one is there; all others are passed on
+at once. The next frame tells flashes from cuts (what follows a flash is like what was before it),
+fades in from scenes after black, and bursts of motion from cuts.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from rtvfi.stream.matrix import levels, rgb_from_yuv
+from rtvfi.stream.changes import Change, Changes
+from rtvfi.stream.luma import Lumas, Matcher
+from rtvfi.stream.miniatures import Miniatures, ssim
 from rtvfi.stream.plan import Stamp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.frame import SourceFrame, StreamInfo
+    from rtvfi.stream.luma import Luma
+    from rtvfi.stream.miniatures import Miniature
 
-    Floats = NDArray[np.float32]
-
-SIZE: Final = 32
-"""Rows and columns of a miniature."""
-_SIGMA: Final = 1.5
-_RADIUS: Final = 5
-_C1: Final = 0.01**2
-_C2: Final = 0.03**2
 _COMPARED_WORDS: Final = 1 << 15
 """Compared at a time, 256 KiB: stays in the cache, and a difference ends it early."""
+_NEW: Final = 0.55
+"""Novelty of a cut; the cuts of films had at least 0.74."""
+_STANDS_OUT: Final = 1.65
+"""How many times the novelty of the frames before and after a cut has; of films, 2 at least."""
+_STANDS_OUT_UNLIKE: Final = 1.25
+"""The same, below the threshold of similarity."""
+_QUIET: Final = 0.08
+"""Added to the novelty of the neighbours: in a still scene it is next to none."""
+_RETURN: Final = 0.5
+"""Novelty below which the frames on both sides of a flash are the same scene."""
+_FLAT: Final = 1.2
+"""Deviation of a picture of one colour, codes."""
+_FAINT: Final = 12.0
+"""Deviation of the ends of two fades that meet."""
+_FADE_STEP: Final = 1.12
+"""Least growth of contrast from frame to frame in a fade."""
+_FLAT_JUMP: Final = 50.0
+"""Brightness between two pictures of one colour that are two scenes, codes."""
 
 
-class Miniature(NamedTuple):
-    """A 32x32 picture and its filtered moments; all (3, 32, 32)."""
+class Seen(NamedTuple):
+    """A frame and all that was found out about it."""
 
-    rgb: Floats
-    mean: Floats
-    variance: Floats
+    stamp: Stamp
+    payload: NDArray[np.uint8]
+    change: Change
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A frame and its small pictures."""
+
+    index: int
+    frame: SourceFrame
+    miniature: Miniature
+    luma: Luma
 
 
 class CutDetector:
-    """Stamps the frames of one stream; used by one thread.
+    """Looks at the frames of one stream; used by one thread.
 
     Args:
-        threshold: a pair with a lower SSIM is a cut; higher finds more.
+        threshold: a pair with a lower SSIM needs less evidence to be a cut; higher finds more.
     """
 
     def __init__(self, info: StreamInfo, threshold: float = 0.3) -> None:
         self._threshold = threshold
-        self._miniatures = _Miniatures(info)
+        self._miniatures = Miniatures(info)
+        self._lumas = Lumas(info)
+        self._changes = Changes()
+        self._matcher: Matcher | None = None
         self.reset()
 
     def reset(self) -> None:
         """After a seek: the next frame starts a scene and is number 0."""
-        self._index = 0
-        self._payload: NDArray[np.uint8] | None = None
-        self._miniature: Miniature | None = None
+        self._next_index = 0
+        self._before: _Pair | None = None
+        """The pair that ends with ``_last``, of one scene."""
+        self._last: _Look | None = None
+        self._waiting: _Look | None = None
 
-    def push(self, frame: SourceFrame) -> Stamp:
-        """What the planner must know of the next frame."""
-        miniature = self._miniatures.make(frame.payload)
-        is_same = self._is_same(miniature, frame.payload)
-        is_cut = self._miniature is None or (
-            not is_same and ssim(self._miniature, miniature) < self._threshold
-        )
+    def push(self, frame: SourceFrame) -> list[Seen]:
+        """Take the next frame.
+
+        Returns:
+            What is decided, in order: this frame or none, and before it the one held back.
+        """
+        look = self._look(frame)
+        seen = []
+        if self._waiting is not None:
+            seen.append(self._decide(self._waiting, look))
+        if self._last is not None and self._is_suspicious(self._pair(self._last, look)):
+            self._waiting = look
+        else:
+            seen.append(self._settle(look, is_cut=self._last is None))
+        return seen
+
+    def flush(self) -> list[Seen]:
+        """The stream ends: the frame held back, if there is one."""
+        return [] if self._waiting is None else [self._decide(self._waiting, None)]
+
+    def _look(self, frame: SourceFrame) -> _Look:
+        index, self._next_index = self._next_index, self._next_index + 1
+        luma = self._lumas.make(frame.payload)
+        if self._matcher is None:
+            self._matcher = Matcher(luma.coarse.shape)
+        return _Look(index, frame, self._miniatures.make(frame.payload), luma)
+
+    def _pair(self, a: _Look, b: _Look) -> _Pair:
+        assert self._matcher is not None
+        return _Pair(a, b, self._matcher)
+
+    @staticmethod
+    def _is_suspicious(pair: _Pair) -> bool:
+        return pair.is_unlike_at_rest and pair.novelty > _NEW
+
+    def _decide(self, look: _Look, after: _Look | None) -> Seen:
+        """Settle the frame held back, knowing the next one."""
+        assert self._last is not None
+        pair = self._pair(self._last, look)
+        next_pair = None if after is None else self._pair(look, after)
+        is_cut = self._is_cut(pair, next_pair)
+        return self._settle(look, is_cut=is_cut)
+
+    def _is_cut(self, pair: _Pair, after: _Pair | None) -> bool:
+        before = self._before
+        around = max(p.novelty if p else 0.0 for p in (before, after))
+        is_unlike = ssim(pair.a.miniature, pair.b.miniature) < self._threshold
+        needed = _STANDS_OUT_UNLIKE if is_unlike else _STANDS_OUT
+        if pair.novelty < needed * (around + _QUIET) or _is_fade(before, pair, after):
+            return False
+        if after is not None and self._pair(pair.a, after.b).novelty < _RETURN:
+            return False  # the picture is back
+        return before is None or self._pair(before.a, pair.b).novelty >= _RETURN
+
+    def _settle(self, look: _Look, *, is_cut: bool) -> Seen:
+        self._waiting = None
+        if is_cut:
+            self._changes.reset()
+        last = self._last
+        is_same = last is not None and not is_cut and _is_same(last, look)
+        change = self._changes.push(look.luma.fine)
+        self._before = None if is_cut or last is None else self._pair(last, look)
+        self._last = look
+        frame = look.frame
         stamp = Stamp(
-            index=self._index,
+            index=look.index,
             pts=frame.pts,
             end=frame.pts + frame.duration,
             cut=is_cut,
             same=is_same,
         )
-        self._index += 1
-        self._payload, self._miniature = frame.payload, miniature
-        return stamp
-
-    def _is_same(self, miniature: Miniature, payload: NDArray[np.uint8]) -> bool:
-        if self._payload is None or self._miniature is None:
-            return False
-        if payload is self._payload:
-            return True
-        if not np.array_equal(miniature.rgb, self._miniature.rgb):
-            return False
-        return _equal_bytes(payload, self._payload)
+        return Seen(stamp, frame.payload, change)
 
 
-def ssim(a: Miniature, b: Miniature) -> float:
-    """Structural similarity of two miniatures: 1 for equal ones, about 0 for unrelated ones."""
-    product = a.mean * b.mean
-    covariance = _blur(a.rgb * b.rgb) - product
-    above = (2 * product + _C1) * (2 * covariance + _C2)
-    below = (a.mean**2 + b.mean**2 + _C1) * (a.variance + b.variance + _C2)
-    return float((above / below).mean())
+class _Pair:
+    """Two frames, compared as far as anybody asks."""
+
+    def __init__(self, a: _Look, b: _Look, matcher: Matcher) -> None:
+        self.a, self.b = a, b
+        self._matcher = matcher
+
+    @property
+    def growth(self) -> float:
+        """Contrast of the second frame in that of the first."""
+        return self.b.luma.deviation / max(self.a.luma.deviation, 1e-3)
+
+    @cached_property
+    def is_unlike_at_rest(self) -> bool:
+        """Whether it is worth while to look for motion."""
+        return self._given is not None or self._matcher.at_rest(self.a.luma, self.b.luma) > _NEW
+
+    @cached_property
+    def novelty(self) -> float:
+        """See ``Matcher``; what has no detail to look for is judged by its brightness."""
+        given = self._given
+        return self._matcher.novelty(self.a.luma, self.b.luma) if given is None else given
+
+    @cached_property
+    def _given(self) -> float | None:
+        a, b = self.a.luma, self.b.luma
+        low, high = sorted((a.deviation, b.deviation))
+        if low >= _FLAT:
+            return None
+        if high < _FLAT:
+            return float(abs(a.mean - b.mean) > _FLAT_JUMP)
+        return 1.0 if high > 2 * low + 3 else None
 
 
-def miniature(rgb: Floats) -> Miniature:
-    """The moments of a small picture, (3, 32, 32), 0..1."""
-    mean = _blur(rgb)
-    return Miniature(rgb, mean, _blur(rgb * rgb) - mean * mean)
+def _is_fade(before: _Pair | None, pair: _Pair, after: _Pair | None) -> bool:
+    """Whether the pair is where a picture goes to, or comes from, one colour."""
+    goes = before is not None and before.growth * _FADE_STEP < 1 and before.novelty < _RETURN
+    comes = after is not None and after.growth > _FADE_STEP and after.novelty < _RETURN
+    a, b = pair.a.luma.deviation, pair.b.luma.deviation
+    if goes and comes and max(a, b) < _FAINT:
+        return True
+    return (comes and a < _FLAT) or (goes and b < _FLAT)
 
 
-class _Miniatures:
-    """Payloads of one stream -> miniatures; what depends on the size is computed once."""
-
-    def __init__(self, info: StreamInfo) -> None:
-        self._dtype = np.dtype("u1" if info.format.bits == 8 else "<u2")
-        height, width = info.height, info.width
-        rows, row_weights = _taps(height)
-        columns, column_weights = _taps(width)
-        (_, chroma, _) = info.format.plane_shapes(width, height)
-        shift = info.format.chroma_shift
-        in_chroma = (rows[:, None] >> shift) * chroma[1] + (columns >> shift)
-        u_start = height * width
-        v_start = u_start + chroma[0] * chroma[1]
-        # (3, 64, 64) positions in the payload; chroma is that of the block the pixel lies in.
-        self._positions = np.stack(
-            [rows[:, None] * width + columns, u_start + in_chroma, v_start + in_chroma]
-        )
-        self._down = row_weights
-        self._right = np.ascontiguousarray(column_weights.T)
-        scale = levels(info)
-        spans = np.array([scale.y_span, scale.uv_span, scale.uv_span])
-        zeros = np.array([scale.y_zero, scale.uv_zero, scale.uv_zero])
-        matrix = np.array(rgb_from_yuv(info)) / spans
-        self._matrix = matrix.astype(np.float32)
-        self._offset = (matrix @ zeros).astype(np.float32).reshape(3, 1)
-
-    def make(self, payload: NDArray[np.uint8]) -> Miniature:
-        codes = payload.view(self._dtype).take(self._positions)
-        small = self._down @ codes.astype(np.float32) @ self._right
-        rgb = self._matrix @ small.reshape(3, -1) - self._offset
-        return miniature(rgb.clip(0, 1).reshape(3, SIZE, SIZE))
-
-
-def _taps(length: int) -> tuple[NDArray[np.intp], Floats]:
-    """Positions (64) a bilinear resize to 32 reads, half-pixel centres, and weights (32, 64)."""
-    centres = np.maximum((np.arange(SIZE) + 0.5) * length / SIZE - 0.5, 0)
-    left = np.floor(centres).astype(np.intp)
-    positions = np.concatenate([left, np.minimum(left + 1, length - 1)])
-    part = (centres - left).astype(np.float32)
-    return positions, np.concatenate([np.diag(1 - part), np.diag(part)], axis=1)
-
-
-def _gaussian(length: int) -> Floats:
-    """The blur along one axis as a matrix; beyond the ends the last value repeats."""
-    offsets = range(-_RADIUS, _RADIUS + 1)
-    taps = [math.exp(-(x**2) / (2 * _SIGMA**2)) for x in offsets]
-    matrix = np.zeros((length, length), np.float64)
-    for row in range(length):
-        for offset, tap in zip(offsets, taps, strict=True):
-            matrix[row, min(max(row + offset, 0), length - 1)] += tap
-    return (matrix / sum(taps)).astype(np.float32)
-
-
-_PLANE_BLUR: Final = _gaussian(SIZE)
-_DEPTH_BLUR: Final = _gaussian(3)
-
-
-def _blur(volume: Floats) -> Floats:
-    """The Gaussian over all three axes of (3, 32, 32)."""
-    planes: Floats = np.matmul(np.matmul(_PLANE_BLUR, volume), _PLANE_BLUR.T)
-    mixed: Floats = np.matmul(_DEPTH_BLUR, planes.reshape(3, -1))
-    return mixed.reshape(volume.shape)
+def _is_same(a: _Look, b: _Look) -> bool:
+    """Whether the planes are identical."""
+    if not np.array_equal(a.miniature.rgb, b.miniature.rgb):
+        return False
+    return _equal_bytes(a.frame.payload, b.frame.payload)
 
 
 def _equal_bytes(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
+    if a is b:
+        return True
     if len(a) != len(b):
         return False
     whole = len(a) & ~7

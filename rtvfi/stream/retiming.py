@@ -58,7 +58,7 @@ class Steering:
         self._full: Quality | None = None
         self._seconds = 0.0
         self._num_calls = 0
-        self._is_short = False
+        self._num_wanted = 0
         self.retiming = retiming
 
     @property
@@ -74,24 +74,32 @@ class Steering:
     def reset(self) -> None:
         """A seek: the next frame starts a scene."""
         self._cadence.reset()
-        self._seconds, self._num_calls, self._is_short = 0.0, 0, False
+        self._seconds, self._num_calls, self._num_wanted = 0.0, 0, 0
 
     def renew(self) -> None:
         """Another model: what the old one cost says nothing."""
         self._governor = self._full = None
 
-    def push(self, *, changed: bool, cut: bool, model_frames: Literal[2, 3] | None) -> PlanOptions:
+    def push(
+        self,
+        *,
+        changed: bool,
+        cut: bool,
+        model_frames: Literal[2, 3] | None,
+        slowest: int | None = None,
+    ) -> PlanOptions:
         """Take note of the next frame.
 
         Args:
             changed: its picture differs from the one before.
             cut: it starts a scene.
             model_frames: see ``options``.
+            slowest: cadence of the slowest part of the picture, where that is known.
 
         Returns:
             How to plan from it on.
         """
-        self._cadence.push(changed, cut)
+        self._cadence.push(changed, cut, slowest)
         if self._pace is not None and model_frames is not None:
             self._follow(self._wanted(model_frames), self._pace)
         return self.options(model_frames)
@@ -122,10 +130,11 @@ class Steering:
         """Tell of calls of the model for the newest frame."""
         self._seconds += seconds
         self._num_calls += num_calls
+        self._num_wanted += num_calls
 
-    def skipped(self) -> None:
-        """Tell that calls were left out for lack of time."""
-        self._is_short = True
+    def skipped(self, num_calls: int) -> None:
+        """Tell of calls that were left out for lack of time."""
+        self._num_wanted += num_calls
 
     def missed(self, now: float) -> None:
         """Tell that an output was made too late to be shown."""
@@ -143,11 +152,10 @@ class Steering:
         if governor is not None:
             if self._num_calls:
                 governor.measure(self._seconds / self._num_calls)
-            if not self._is_short:
-                governor.count(self._num_calls)
+            governor.count(self._num_wanted)
             if share is not None:
                 governor.push(now, share)
-        self._seconds, self._num_calls, self._is_short = 0.0, 0, False
+        self._seconds, self._num_calls, self._num_wanted = 0.0, 0, 0
 
     def _follow(self, wanted: PlanOptions, pace: Pace) -> None:
         """The ladder begins at what is wanted now."""

@@ -17,7 +17,9 @@ from fakes import FakeClock, FakeExecutor, FakePlayhead, fake_source_frames, str
 
 from rtvfi.frame import END, Kind
 from rtvfi.stream import compute, margin
+from rtvfi.stream.changes import Change
 from rtvfi.stream.compute import Compute
+from rtvfi.stream.cuts import Seen
 from rtvfi.stream.governor import MarginGate
 from rtvfi.stream.parts import Lines, Meters, Start
 from rtvfi.stream.plan import Copy, PlanOptions, Stamp
@@ -47,10 +49,15 @@ class Stamps:
     def reset(self) -> None:
         self._index, self._payload = -1, None
 
-    def push(self, frame: SourceFrame) -> Stamp:
+    def push(self, frame: SourceFrame) -> list[Seen]:
         same, self._payload = frame.payload is self._payload, frame.payload
         self._index += 1
-        return Stamp(self._index, frame.pts, frame.pts + frame.duration, self._index == 0, same)
+        end, cut = frame.pts + frame.duration, self._index == 0
+        stamp = Stamp(self._index, frame.pts, end, cut, same)
+        return [Seen(stamp, frame.payload, Change(float(not same), not same, None))]
+
+    def flush(self) -> list[Seen]:
+        return []
 
 
 class SlowExecutor(FakeExecutor):
