@@ -91,7 +91,8 @@ class CutDetector:
         self._before: _Pair | None = None
         """The pair that ends with ``_last``, of one scene."""
         self._last: _Look | None = None
-        self._waiting: _Look | None = None
+        self._waiting: _Pair | None = None
+        """Ends with the frame that is held back."""
 
     def push(self, frame: SourceFrame) -> list[Seen]:
         """Take the next frame.
@@ -99,14 +100,16 @@ class CutDetector:
         Returns:
             What is decided, in order: this frame or none, and before it the one held back.
         """
+        waiting, seen = self._waiting, []
+        last = waiting.b if waiting else self._last
         look = self._look(frame)
-        seen = []
-        if self._waiting is not None:
-            seen.append(self._decide(self._waiting, look))
-        if self._last is not None and self._is_suspicious(self._pair(self._last, look)):
-            self._waiting = look
+        pair = None if last is None else self._pair(last, look)
+        if waiting is not None:
+            seen.append(self._decide(waiting, pair))
+        if pair is not None and pair.is_unlike_at_rest and pair.novelty > _NEW:
+            self._waiting = pair
         else:
-            seen.append(self._settle(look, is_cut=self._last is None))
+            seen.append(self._settle(look, pair, is_cut=pair is None))
         return seen
 
     def flush(self) -> list[Seen]:
@@ -124,17 +127,10 @@ class CutDetector:
         assert self._matcher is not None
         return _Pair(a, b, self._matcher)
 
-    @staticmethod
-    def _is_suspicious(pair: _Pair) -> bool:
-        return pair.is_unlike_at_rest and pair.novelty > _NEW
-
-    def _decide(self, look: _Look, after: _Look | None) -> Seen:
-        """Settle the frame held back, knowing the next one."""
-        assert self._last is not None
-        pair = self._pair(self._last, look)
-        next_pair = None if after is None else self._pair(look, after)
-        is_cut = self._is_cut(pair, next_pair)
-        return self._settle(look, is_cut=is_cut)
+    def _decide(self, pair: _Pair, after: _Pair | None) -> Seen:
+        """Settle the frame held back, knowing how the next one differs from it."""
+        self._waiting = None
+        return self._settle(pair.b, pair, is_cut=self._is_cut(pair, after))
 
     def _is_cut(self, pair: _Pair, after: _Pair | None) -> bool:
         before = self._before
@@ -147,15 +143,12 @@ class CutDetector:
             return False  # the picture is back
         return before is None or self._pair(before.a, pair.b).novelty >= _RETURN
 
-    def _settle(self, look: _Look, *, is_cut: bool) -> Seen:
-        self._waiting = None
+    def _settle(self, look: _Look, pair: _Pair | None, *, is_cut: bool) -> Seen:
         if is_cut:
             self._changes.reset()
-        last = self._last
-        is_same = last is not None and not is_cut and _is_same(last, look)
+        is_same = pair is not None and not is_cut and pair.is_same
         change = self._changes.push(look.luma.fine)
-        self._before = None if is_cut or last is None else self._pair(last, look)
-        self._last = look
+        self._last, self._before = look, None if is_cut else pair
         frame = look.frame
         stamp = Stamp(
             index=look.index,
@@ -173,6 +166,13 @@ class _Pair:
     def __init__(self, a: _Look, b: _Look, matcher: Matcher) -> None:
         self.a, self.b = a, b
         self._matcher = matcher
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the planes are identical."""
+        if not np.array_equal(self.a.miniature.rgb, self.b.miniature.rgb):
+            return False
+        return _equal_bytes(self.a.frame.payload, self.b.frame.payload)
 
     @property
     def growth(self) -> float:
@@ -209,13 +209,6 @@ def _is_fade(before: _Pair | None, pair: _Pair, after: _Pair | None) -> bool:
     if goes and comes and max(a, b) < _FAINT:
         return True
     return (comes and a < _FLAT) or (goes and b < _FLAT)
-
-
-def _is_same(a: _Look, b: _Look) -> bool:
-    """Whether the planes are identical."""
-    if not np.array_equal(a.miniature.rgb, b.miniature.rgb):
-        return False
-    return _equal_bytes(a.frame.payload, b.frame.payload)
 
 
 def _equal_bytes(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
