@@ -40,10 +40,10 @@ _LOOK_SECONDS: Final = 0.05
 _JOIN_SECONDS: Final = 5.0
 _FRAMES: Final = 4
 _BYTES: Final = 128 << 20
-_EARLY: Final = Fraction(3, 10)
+_EARLY: Final = Fraction(1, 8)
 """Pictures this long before the place of a seek are sent: the one played there may have begun
-earlier."""
-_LEAD: Final = {True: Fraction(1, 2), False: Fraction(10)}
+earlier. When it began earlier still, the source seeks again, further back."""
+_LEAD: Final = {True: Fraction(1, 8), False: Fraction(10)}
 """How long before those the child's own seek aims. Files with an index are met well; elsewhere it
 may land late and between key frames, and needs whole groups of pictures to recover."""
 _INDEXED: Final = ("matroska", "mov")

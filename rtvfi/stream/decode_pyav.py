@@ -164,8 +164,13 @@ class PyavSource:
         self.info = replace(self.info, decoder=decoder)
 
     def _fall_back(self, error: DecodeError) -> None:
-        if not self._falls_back:
+        if isinstance(self._reader, FrameReader) and self._reader.is_software:
             raise error
+        if not self._falls_back:
+            raise DecodeError(
+                f'"{self._path}": {self.info.decoder} gave up: {error.message}',
+                "with --hwaccel auto software would go on",
+            ) from error
         self._falls_back = False
         log.warning(
             "%s: %s gave up, software goes on: %s", self._path, self.info.decoder, error.message

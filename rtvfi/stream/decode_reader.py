@@ -95,6 +95,7 @@ class FrameReader:
         self._options = options
         self._interrupted = interrupted
         self._hwaccel = hwaccel
+        self.is_software = hwaccel is None
         self._failures = 0
         self._open()
 

@@ -240,8 +240,9 @@ def test_a_named_device_that_gives_up_is_an_error(
 ) -> None:
     fakeva.fault(**{fault: 25})
     source = open_source(str(film), fakeva.options())
-    with pytest.raises(DecodeError):
+    with pytest.raises(DecodeError, match=r"vaapi \(h264\) gave up: ") as caught:
         read_all(source)
+    assert "--hwaccel auto" in caught.value.hint
     source.close()
 
 
