@@ -10,6 +10,7 @@ import logging
 import math
 import signal
 import threading
+import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import metadata
@@ -24,7 +25,6 @@ from rtvfi.progress import JsonProgress, RichProgress, State
 from rtvfi.session import (
     ModelHost,
     Rendering,
-    keep_freed_memory,
     pipeline_for,
     rendering,
     resolve_device,
@@ -69,7 +69,6 @@ def render(options: RenderOptions) -> int:
     weights = find_weights(options.model)
     if options.device not in ("auto", "cpu"):
         resolve_device(options.device)
-    keep_freed_memory()
     renderer = _Renderer(options, weights)
     failures: list[RtvfiError] = []
     with _terminable():
@@ -222,6 +221,8 @@ class _Run:
         self._part = part
         self._journal = journal
         self._target = target
+        self._shown = 0.0
+        """Clock of the last look at the progress."""
 
     def run(self, source: str, container: str) -> bool:
         """Write the file; False when it was interrupted."""
@@ -297,7 +298,7 @@ class _Run:
             raise
         is_whole = self._part.stop is None
         writer.finish(is_whole=is_whole)
-        self._show(writer, progress)
+        self._show(writer, progress, is_last=True)
         if not writer.statistics.num_frames:
             raise OpenError(f'"{self._target.name}" would be empty: no frame at or after --start')
         return True
@@ -327,7 +328,11 @@ class _Run:
             first = self._part.first  # passes follow everything seen before
         return max(0, first - math.ceil(_LEAD_IN / made.info.source_rate / made.grid.step))
 
-    def _show(self, writer: Writer, progress: Progress) -> None:
+    def _show(self, writer: Writer, progress: Progress, *, is_last: bool = False) -> None:
+        now = time.monotonic()
+        if now - self._shown < _TURN_SECONDS and not is_last:
+            return
+        self._shown = now
         info, part, grid = self._made.info, self._part, self._made.grid
         stop = part.stop
         if info.duration is not None:
