@@ -28,7 +28,7 @@ def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list
         f"rtvfi   {float(info.source_rate):.6g} fps > {float(viewing.target_rate):.6g} fps",
         f"model   {wanted.model} on {device}{state}",
         f"style   {wanted.live_style}{_plan(now)}",
-        f"decoder {info.decoder}, {info.width}x{info.height} {info.format.name}",
+        f"decoder {now.decoder}, {info.width}x{info.height} {info.format.name}",
         f"cost    {cost} a frame, margin {margin}, ready {now.num_ready}",
         f"frames  {now.counts.get(Kind.SYNTHETIC, 0) / total:.0%} interpolated, "
         f"{now.counts.get(Kind.CHEAP, 0) / total:.0%} filled in, {report.drops} dropped",

@@ -378,7 +378,7 @@ class Player:
         statistics = viewing.pipeline.statistics()
         self._watch.add(viewing.stream, statistics)
         self._report.live = {
-            "decoder": viewing.info.decoder,
+            "decoder": statistics.decoder,
             "device": str(self._models.device) if self._models.device else None,
             "model": self._wanted.model,
             "style": self._wanted.live_style,

@@ -26,6 +26,7 @@ MEASURED: dict[str, Any] = {
     "num_ready": 7,
     "plan": PlanOptions(passes=2),
     "level": 0,
+    "decoder": "software h264",
 }
 
 
@@ -33,7 +34,7 @@ def shown(drops: int = 0, **changes: Any) -> str:
     statistics = Statistics(**(MEASURED | changes))
     viewing: Any = SimpleNamespace(
         pipeline=SimpleNamespace(statistics=lambda: statistics),
-        info=stream_info(1920, 1080, source_rate=Fraction(24000, 1001), decoder="software h264"),
+        info=stream_info(1920, 1080, source_rate=Fraction(24000, 1001)),
         target_rate=Fraction(48000, 1001),
     )
     wanted = Wanted("cel", "2x", "smooth")

@@ -65,6 +65,8 @@ class Statistics:
     """Newest times per stage: decode per source frame; convert, model, download per batch's output
     frame.
     """
+    decoder: str = ""
+    """What decodes now; another than at first where a device gave up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Pipeline:
         self._is_stopping = False
         self._started: Start | None = None
         self._info: StreamInfo | None = None
+        self._source: FrameSource | None = None
         self._open_error: BaseException | None = None
         self._broken: BaseException | None = None
         """What ended a thread for good."""
@@ -234,6 +237,7 @@ class Pipeline:
                 name: tuple(1e3 * s for s in list(values))
                 for name, values in meters.samples.items()
             },
+            decoder=self._source.info.decoder if self._source is not None else "",
         )
 
     # ---- both threads ----
@@ -259,7 +263,7 @@ class Pipeline:
             return
         try:
             with self._changed:
-                self._info = source.info
+                self._info, self._source = source.info, source
                 self._changed.notify_all()
             while (command := self._await(self._decode_epoch)) is not None:
                 self._decode_epoch = command.epoch

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clips import ClipSpec
 from interlaced import combing, write
+from running import Running
 
 from rtvfi.errors import DecodeError, DeviceError
 from rtvfi.frame import END, SourceFrame
@@ -232,6 +233,15 @@ def test_software_goes_on_where_the_device_gave_up(
     assert source.info.decoder == "software (h264)"
     assert caplog.text.count("software goes on") == 1
     source.close()
+
+
+def test_statistics_name_the_decoder_that_is_live(film: Path, fakeva: FakeVaapi) -> None:
+    fakeva.fault(crash_after=25)
+    options = fakeva.options(hwaccel="auto")
+    with Running(lambda interrupted: open_source(str(film), options, interrupted)) as running:
+        assert running.pipeline.statistics().decoder == "vaapi (h264)"
+        assert len(running.all()) == 2 * SMALL.num_frames
+        assert running.pipeline.statistics().decoder == "software (h264)"
 
 
 @pytest.mark.parametrize("fault", BREAKS)
