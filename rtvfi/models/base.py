@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
@@ -102,4 +102,32 @@ class TripleInterpolator(Interpolator, Protocol):
         ts: Sequence[float],
     ) -> Picture:
         """Frames around the centre at ``ts`` in [0.5, 1.5], 1 = the centre picture; N = len(ts)."""
+        ...
+
+
+class Runner(Protocol):
+    """How a core is run; it gives what ``core(*inputs)`` gives."""
+
+    def __call__(self, core: Callable[..., Any], *inputs: Any) -> Any:
+        """Run it.
+
+        Args:
+            core: the same work for inputs of the same sizes, on the device alone: it reads nothing
+                back and takes nothing from the host.
+            inputs: tensors, and tuples of tensors and constants.
+        """
+        ...
+
+
+def directly(core: Callable[..., Any], *inputs: Any) -> Any:
+    """The ``Runner`` that calls."""
+    return core(*inputs)
+
+
+@runtime_checkable
+class HasCore(Interpolator, Protocol):
+    """A model whose costly part may be run in other ways (``fast``)."""
+
+    def with_runner(self, runner: Runner) -> Interpolator:
+        """The same network, same parameters, its core run by ``runner``."""
         ...

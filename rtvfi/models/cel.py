@@ -14,9 +14,8 @@ level that comes up one row or column too large is cropped.
 
 from __future__ import annotations
 
+import copy
 import math
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import torch
@@ -24,8 +23,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from rtvfi.errors import UsageError, WeightsMismatch
-from rtvfi.models.base import Planes
+from rtvfi.models.base import Planes, directly
 from rtvfi.models.catalogue import find
+from rtvfi.models.cel_shape import STATE, CelShape, shape_of
 from rtvfi.models.warp import backwarp
 
 if TYPE_CHECKING:
@@ -33,34 +33,16 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from rtvfi.models.base import Runner
+
 PACKED = 6
 """Channels of a packed picture: four luma phases, U, V."""
-STATE = 5
-"""Two flows and a mask logit."""
 COARSE = 2
 """Levels from this on (1/16) see pictures continued beyond the border."""
 STILL = 2 / 255
 """Difference that compression leaves between two pictures of the same thing."""
 SMALL_FLOW = 0.25
 """Packed pixels; what rests is taken to rest up to this, what moves 1.4 times as far moves."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CelShape:
-    """Hyperparameters; tuples run from the finest level (1/4) to the coarsest of its own (1/32)."""
-
-    features: tuple[int, ...] = (16, 32, 48, 64)
-    """Encoder channels."""
-    match: tuple[int, ...] = (8, 8, 16, 16)
-    """Channels that are compared."""
-    widths: tuple[int, ...] = (32, 56, 80, 80)
-    """Decoder channels."""
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
-    """Residual blocks per decoder."""
-    radii: tuple[int, ...] = (1, 2, 2, 3)
-    """Correlation radii; a shift of r compares points 2 r apart."""
-    hidden: int = 8
-    """State channels handed to the next finer level."""
 
 
 Levels = tuple["Tensor", ...]
@@ -416,12 +398,19 @@ class Cel:
         """Use ``net``, estimating motion at ``flow_scale`` (1, 0.5, 0.25, ...) times the picture
         size."""
         self.net = net
+        self._run: Runner = directly
         self.octaves = round(-math.log2(flow_scale))
         if self.octaves < 0 or 2.0**-self.octaves != flow_scale:
             raise UsageError(
                 f'cel cannot estimate motion at flow scale "{flow_scale}"',
                 "flow scales: 1, 0.5, 0.25",
             )
+
+    def with_runner(self, runner: Runner) -> Cel:
+        """See ``base.HasCore``."""
+        other = copy.copy(self)
+        other._run = runner
+        return other
 
     def prepare(self, frame: Planes) -> CelPrepared:
         """Encode one picture.
@@ -437,7 +426,12 @@ class Cel:
 
     def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:
         """Pictures between ``a`` and ``b``: N = len(ts), dtype of the inputs, not clamped."""
-        n = len(ts)
+        t = torch.tensor([float(t) for t in ts], device=a.planes.y.device)
+        out: Planes = self._run(self._between, a, b, t)
+        return out
+
+    def _between(self, a: CelPrepared, b: CelPrepared, t: Tensor) -> Planes:
+        n = len(t)
         differences = [
             (left - right).abs().mean(dim=1, keepdim=True)
             for left, right in zip(a.packed, b.packed, strict=True)
@@ -446,7 +440,7 @@ class Cel:
             tuple(level.expand(n, -1, -1, -1) for level in a.levels),
             tuple(level.expand(n, -1, -1, -1) for level in b.levels),
             differences[-1].expand(n, -1, -1, -1),
-            torch.tensor([float(t) for t in ts], device=differences[-1].device),
+            t,
         )[-1]
         for difference in reversed(differences[:-1]):
             height, width = difference.shape[-2:]
@@ -473,28 +467,3 @@ def build(state_dict: Mapping[str, Tensor]) -> CelNet:
         ) from error
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return net.eval().requires_grad_(False)
-
-
-def shape_of(state_dict: Mapping[str, Tensor]) -> CelShape:
-    """Read the hyperparameters off the tensors' shapes; raises KeyError where one is missing."""
-    levels = sum(1 for key in state_dict if key.endswith(".sharpness"))
-    features = [state_dict[f"encoder.stages.{k}.2.weight"].shape[0] for k in range(levels)]
-    widths = [state_dict[f"decoders.{k}.out.weight"].shape[1] for k in range(levels)]
-    coarsest = state_dict[f"decoders.{levels - 1}.out.weight"].shape[0]
-    hidden = coarsest // 4 - STATE
-    radii = []
-    for k in range(levels):
-        inputs = state_dict[f"decoders.{k}.head.0.weight"].shape[1]
-        costs = inputs - 2 * features[k] - 2 - STATE - hidden
-        radii.append((math.isqrt(max(costs, 1)) - 1) // 2)
-    return CelShape(
-        features=tuple(features),
-        match=tuple(state_dict[f"encoder.match.{k}.weight"].shape[0] for k in range(levels)),
-        widths=tuple(widths),
-        blocks=tuple(
-            sum(1 for key in state_dict if re.fullmatch(rf"decoders\.{k}\.body\.\d+\.a\.bias", key))
-            for k in range(levels)
-        ),
-        radii=tuple(radii),
-        hidden=hidden,
-    )

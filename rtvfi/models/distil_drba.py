@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional
 
 from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.models.base import directly
 from rtvfi.models.ifnet import Block, Encoder, Wiring
 from rtvfi.models.ifnet_shape import (
     IFNetShape,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.base import ModelInfo, Runner
     from rtvfi.models.tuning import Tuning
 
 FEATURES: Final = 16
@@ -176,11 +177,18 @@ class DistilDrba:
             )
         self.flow_scale = flow_scale
         self.scales = tuple(s / flow_scale for s in self.shape.net.scales)
+        self._run: Runner = directly  # a runner is of one scale
 
     def at_scale(self, flow_scale: float) -> DistilDrba:
         """The same network, same parameters, at another flow scale; pictures are prepared anew."""
         other = copy.copy(self)
         other._set_flow_scale(flow_scale)
+        return other
+
+    def with_runner(self, runner: Runner) -> DistilDrba:
+        """See ``base.HasCore``."""
+        other = copy.copy(self)
+        other._run = runner
         return other
 
     def prepare(self, frame: Tensor) -> DistilPrepared:
@@ -221,20 +229,33 @@ class DistilDrba:
     ) -> Tensor:
         """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
         centre = frames[1]
-        shared = [
+        shared = tuple(
             None
             if block.shared is None
             else block.shared(torch.cat([f.stacks[i] for f in frames], 1))
             for i, block in enumerate(self.blocks)
-        ]
+        )
 
         def make(sign: int, near: list[float]) -> Tensor:
-            walk = _Walk(self, centre, frames[1 + sign], shared, near)
-            for i in range(len(self.blocks)):
-                walk.step(i)
-            return walk.picture()[..., : centre.height, : centre.width]
+            t = torch.tensor(near, dtype=self.tuning.dtype, device=self.tuning.device)
+            out: Tensor = self._run(
+                self._beside, centre, frames[1 + sign], shared, t.view(-1, 1, 1, 1)
+            )
+            return out
 
         return around_centre(ts, centre.image[..., : centre.height, : centre.width], make)
+
+    def _beside(
+        self,
+        centre: DistilPrepared,
+        side: DistilPrepared,
+        shared: tuple[Tensor | None, ...],
+        t: Tensor,
+    ) -> Tensor:
+        walk = _Walk(self, centre, side, shared, t)
+        for i in range(len(self.blocks)):
+            walk.step(i)
+        return walk.picture()[..., : centre.height, : centre.width]
 
 
 class _Walk:
@@ -246,13 +267,13 @@ class _Walk:
         centre: DistilPrepared,
         side: DistilPrepared,
         shared: Sequence[Tensor | None],
-        ts: Sequence[float],
+        t: Tensor,
     ) -> None:
         self.net = net
         self.pictures = (centre, side)
         self.shared = shared
-        dtype, device = net.tuning.dtype, net.tuning.device
-        self.t = torch.tensor(ts, dtype=dtype, device=device).view(-1, 1, 1, 1)
+        self.t = t
+        """(N, 1, 1, 1), in the dtype of the network."""
         self.flow: Tensor | None = None
         """(N, 4, h, w) float32, in pixels of its own size: to the centre, to the side."""
         self.rest: list[Tensor] = []

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.base import ModelInfo, Runner
     from rtvfi.models.rife import Rife, RifePrepared
 
 HOLE_BELOW = 0.999
@@ -59,6 +59,10 @@ class Drba:
     def at_scale(self, flow_scale: float) -> Drba:
         """The same network at another flow scale; pictures and links are prepared anew."""
         return Drba(self.net.at_scale(flow_scale), self.info, linear=self.linear)
+
+    def with_runner(self, runner: Runner) -> Drba:
+        """See ``base.HasCore``; the core is the network's."""
+        return Drba(self.net.with_runner(runner), self.info, linear=self.linear)
 
     def prepare(self, frame: Tensor) -> RifePrepared:
         """Padding and encoder features of a (1, 3, H, W) picture."""

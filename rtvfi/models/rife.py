@@ -20,6 +20,7 @@ import torch
 from torch.nn import functional
 
 from rtvfi.errors import UsageError
+from rtvfi.models.base import directly
 from rtvfi.models.ifnet import Block, Encoder, Wiring
 from rtvfi.models.ifnet_shape import SHAPES, IFNetShape, detect, strip_prefix
 from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.base import ModelInfo, Runner
     from rtvfi.models.tuning import Tuning
 
 FLOW_SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -107,11 +108,18 @@ class Rife:
             raise UsageError(f'flow scale "{flow_scale:g}" is not one of {allowed}')
         self.flow_scale = flow_scale
         self.scales = tuple(s / flow_scale for s in self.shape.scales)
+        self._run: Runner = directly  # a runner is of one scale
 
     def at_scale(self, flow_scale: float) -> Rife:
         """The same network, same parameters, at another flow scale; pictures are prepared anew."""
         other = copy.copy(self)
         other._set_flow_scale(flow_scale)
+        return other
+
+    def with_runner(self, runner: Runner) -> Rife:
+        """See ``base.HasCore``."""
+        other = copy.copy(self)
+        other._run = runner
         return other
 
     def prepare(self, frame: Tensor) -> RifePrepared:
@@ -130,9 +138,14 @@ class Rife:
 
     def between(self, a: RifePrepared, b: RifePrepared, t: Tensor) -> Tensor:
         """As ``pair``, for timesteps (N, 1, H', W') of padded size, or (N, 1, 1, 1)."""
-        if self.shape.body == "prelu" and len(t) > 1:
-            # The restart is decided over a batch; one by one, no t depends on its company.
-            return torch.cat([self.between(a, b, one[None]) for one in t])
+        if self.shape.body == "prelu":
+            # The restart is decided over a batch, on the host; one by one, no t depends on its
+            # company.
+            return torch.cat([self._between(a, b, one[None]) for one in t])
+        out: Tensor = self._run(self._between, a, b, t)
+        return out
+
+    def _between(self, a: RifePrepared, b: RifePrepared, t: Tensor) -> Tensor:
         walk = _Walk(self, a, b, t)
         for i in range(len(self.blocks)):
             walk.step(i)

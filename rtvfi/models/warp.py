@@ -111,15 +111,33 @@ def sample(image: Tensor, grid: Tensor) -> Tensor:
     return out.to(image.dtype)
 
 
-@lru_cache(maxsize=8)
 def _identity_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """The grid that fetches every pixel from its own place, and grid units per pixel."""
+    if _is_recorded(device):
+        # A recording makes its own: what the cache drops must not be read any more.
+        return _new_grid(height, width, device)
+    return _kept_grid(height, width, device)
+
+
+def _is_recorded(device: torch.device) -> bool:
+    """Whether what is done now will be done again without this code being run."""
+    if torch.compiler.is_compiling():
+        return True
+    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+
+
+@lru_cache(maxsize=8)
+def _kept_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
     # Made outside inference mode even when first asked for within: training shares the cache.
     with torch.inference_mode(mode=False):
-        xs = torch.linspace(-1, 1, width, device=device).expand(height, width)
-        ys = torch.linspace(-1, 1, height, device=device)[:, None].expand(height, width)
-        per_pixel = torch.tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], device=device)
-        return torch.stack((xs, ys))[None], per_pixel.view(1, 2, 1, 1)
+        return _new_grid(height, width, device)
+
+
+def _new_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    xs = torch.linspace(-1, 1, width, device=device).expand(height, width)
+    ys = torch.linspace(-1, 1, height, device=device)[:, None].expand(height, width)
+    steps = [torch.full((1, 1, 1), 2 / max(n - 1, 1), device=device) for n in (width, height)]
+    return torch.stack((xs, ys))[None], torch.stack(steps, 1)
 
 
 def splat(

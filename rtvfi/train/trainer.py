@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rtvfi.models.cel import CelNet, CelShape, blend, pack
+from rtvfi.models.cel import CelNet, blend, pack
+from rtvfi.models.cel_shape import CelShape
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes
 from rtvfi.train.data import Feed, Held, Sample, rgb_to_planes

@@ -10,7 +10,6 @@ from rtvfi.models.base import Interpolator, Planes
 from rtvfi.models.cel import (
     Cel,
     CelNet,
-    CelShape,
     blend,
     build,
     correlate,
@@ -19,6 +18,7 @@ from rtvfi.models.cel import (
     pack,
     upsample,
 )
+from rtvfi.models.cel_shape import CelShape
 
 SMALL = CelShape(
     features=(6, 8, 10, 12),

@@ -9,7 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from rtvfi.errors import WeightsMismatch
-from rtvfi.models.cel import CelNet, CelShape, build
+from rtvfi.models.cel import CelNet, build
+from rtvfi.models.cel_shape import CelShape
 from rtvfi.train.export import export
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rtvfi.errors import UsageError
-from rtvfi.models.cel import CelShape
+from rtvfi.models.cel_shape import CelShape
 from rtvfi.train.__main__ import read_recipe
 from rtvfi.train.data import Held, rgb_to_planes
 from rtvfi.train.losses import flow_error, pyramid_l1

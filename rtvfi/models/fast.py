@@ -1,0 +1,318 @@
+"""The fastest way to run a loaded model: as it is, compiled, or as a captured graph.
+
+A network of hundreds of small kernels spends much of its time on starting them. A graph (CUDA and
+ROCm) records them once, for one size and number of pictures, and starts them together; compiling
+fuses some. Either is made while nothing is shown yet, from pictures of the stream's own size, held
+against what the model gives as it is, and used for inputs of exactly that kind; everything else,
+and everything when it fails, runs as it is. Nothing is compiled or captured later on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+
+import torch
+
+from rtvfi.errors import ModelError
+from rtvfi.models.base import HasCore, Interpolator, TripleInterpolator, directly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import Picture
+
+    Core = Callable[..., Any]
+    Call = Callable[[Interpolator], Picture]
+
+log = logging.getLogger(__name__)
+
+Form = Literal["auto", "eager", "compile", "graph"]
+FORMS: Final = get_args(Form)
+
+MOST_NEW: Final = 4
+"""Pictures per call that are prepared for; calls for more run as they are."""
+LONG_CALL: Final = 0.1
+"""Seconds of a call that a graph cannot shorten much: starting its kernels takes about 5 ms."""
+GAIN: Final = 0.97
+"""Part of the time that a form must stay below to be chosen."""
+FREE_MEMORY: Final = 0.25
+"""Part of the device's memory that a graph must leave."""
+_WARM_UPS: Final = 3
+_MOST_DIFFERENCE: Final = {torch.float32: 1e-3}
+_MOST_DIFFERENCE_HALF: Final = 0.02
+_REFUSALS: Final = (RuntimeError, OSError, ImportError)
+"""What torch raises when a form cannot be had: no compiler, no memory, nothing to capture."""
+
+
+@torch.inference_mode()
+def fastest(
+    model: Interpolator,
+    pictures: Sequence[Picture],
+    device: torch.device,
+    form: Form = "auto",
+    num_new: int = 1,
+) -> Interpolator:
+    """The model itself, or the same network with its core run in a faster form.
+
+    Args:
+        model: ready to run; models without weights stay as they are.
+        pictures: three unlike ones, of the size and type that will come.
+        device: where they and the model are.
+        form: ``auto`` keeps a graph on CUDA and ROCm when it is faster, anything else as it is.
+        num_new: pictures per call to prepare for, up to ``MOST_NEW``.
+
+    Returns:
+        a model for one thread at a time; its pictures are as good as the model's own.
+
+    Raises:
+        ModelError: a form that was asked for by name cannot be had.
+    """
+    if form == "eager" or not isinstance(model, HasCore):
+        return model
+    if form == "auto" and device.type != "cuda":
+        return model
+    calls = _calls(model, pictures, min(num_new, MOST_NEW))
+    try:
+        eager = _seconds(lambda: calls[0](model), device)
+        if form == "auto" and eager > LONG_CALL:
+            return model
+        made = _made(model, calls, device, "graph" if form == "auto" else form)
+        taken = _seconds(lambda: calls[0](made), device)
+    except _REFUSALS as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        if form != "auto":
+            raise ModelError(
+                f'"{model.info.id}" cannot run in the form "{form}": {reason}',
+                hint="use --compile eager",
+            ) from error
+        _say(f"{model.info.id} runs without a graph: {reason}")
+        return model
+    is_kept = form != "auto" or taken < GAIN * eager
+    _say(
+        f"{model.info.id}: a call takes {1e3 * taken:.1f} ms as "
+        f"{'compiled' if form == 'compile' else 'a graph'}, {1e3 * eager:.1f} ms as it is"
+    )
+    return made if is_kept else model
+
+
+@cache
+def _say(text: str) -> None:
+    log.info(text)
+
+
+def _calls(model: Interpolator, pictures: Sequence[Picture], num_new: int) -> list[Call]:
+    """What the stream will ask for: every number of pictures, two places or both sides of each."""
+    a, b, c = (model.prepare(picture) for picture in pictures)
+    if not isinstance(model, TripleInterpolator):
+        spread = [[(k + 1) / (n + 1) for k in range(n)] for n in range(1, num_new + 1)]
+        return [_pair(*places, ts) for ts in spread for places in ((a, b), (b, c))]
+    links = model.link(a, b), model.link(b, c)
+    halves = [[(k + 1) / (2 * n) for k in range(n)] for n in range(1, (num_new + 1) // 2 + 1)]
+    return [
+        _triple((a, b, c), links, [1 + side * t for t in ts]) for ts in halves for side in (-1, 1)
+    ]
+
+
+def _pair(a: Any, b: Any, ts: Sequence[float]) -> Call:
+    return lambda model: model.pair(a, b, ts)
+
+
+def _triple(frames: tuple[Any, Any, Any], links: tuple[Any, Any], ts: Sequence[float]) -> Call:
+    return lambda model: cast("TripleInterpolator", model).triple(frames, links, ts)
+
+
+def _made(model: HasCore, calls: Sequence[Call], device: torch.device, form: str) -> Interpolator:
+    """The model in that form, checked.
+
+    Raises:
+        RuntimeError, OSError, ImportError: it cannot be had, or gives other pictures.
+    """
+    runner = ByKind(_compiled if form == "compile" else capturing(device))
+    made = model.with_runner(runner)
+    for call in calls:
+        _check(call(made), call(model))
+    # Once more: the first call of a kind is special, and what it gave must not have been its own.
+    for call in calls:
+        _check(call(made), call(model))
+    runner.close()
+    if not runner.num_kinds:
+        raise RuntimeError("its core asks the processor for decisions")
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        if free < FREE_MEMORY * total:
+            raise RuntimeError("it would leave too little memory")
+    return made
+
+
+def _check(got: Picture, wanted: Picture) -> None:
+    for mine, other in zip(_leaves(got), _leaves(wanted), strict=True):
+        most = _MOST_DIFFERENCE.get(other.dtype, _MOST_DIFFERENCE_HALF)
+        difference = (mine.float() - other.float()).abs().max().item()
+        if not difference <= most:
+            raise RuntimeError(f"its pictures differ by {difference:.2g}, allowed is {most:g}")
+
+
+def _seconds(run: Callable[[], object], device: torch.device) -> float:
+    """The fastest of up to five calls in about a second, after one that is not counted."""
+    times: list[float] = []
+    run()
+    while len(times) < 5 and sum(times) < 1:
+        _finish(device)
+        start = time.perf_counter()
+        run()
+        _finish(device)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+# --- runners ---------------------------------------------------------------------------------
+
+
+class ByKind:
+    """A ``Runner`` that has a form for every kind of inputs seen until it was closed.
+
+    Args:
+        make: from the core and inputs of a kind to what runs it for inputs of that kind.
+    """
+
+    def __init__(self, make: Callable[[Core, tuple[Any, ...]], Core]) -> None:
+        self._make = make
+        self._forms: dict[object, Core] = {}
+        self._is_open = True
+
+    @property
+    def num_kinds(self) -> int:
+        """Kinds of inputs with a form of their own."""
+        return len(self._forms)
+
+    def close(self) -> None:
+        """From now on other kinds of inputs run as they are."""
+        self._is_open = False
+
+    def __call__(self, core: Core, *inputs: Any) -> Any:
+        """See ``base.Runner``."""
+        kind = _kind(inputs)
+        if self._is_open and kind not in self._forms:
+            self._forms[kind] = self._make(core, inputs)
+        run = self._forms.get(kind)
+        return directly(core, *inputs) if run is None else run(*inputs)
+
+
+def _compiled(core: Core, _inputs: tuple[Any, ...]) -> Core:
+    compiled: Core = torch.compile(core, dynamic=False)
+
+    def run(*inputs: Any) -> Any:
+        with warnings.catch_warnings():
+            # The compiler's advice is for whoever writes networks.
+            warnings.simplefilter("ignore")
+            return compiled(*inputs)
+
+    return run
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A recorded run."""
+
+    out: Any
+    """Where every replay puts its results."""
+    replay: Callable[[], None]
+
+
+def capturing(device: torch.device) -> Callable[[Core, tuple[Any, ...]], Core]:
+    """What makes a graph of a core; the graphs share their memory, for one is replayed at a time.
+
+    Raises:
+        RuntimeError: the device knows no graphs.
+    """
+    if device.type != "cuda":
+        raise RuntimeError("graphs are for CUDA and ROCm")
+    pool = torch.cuda.graph_pool_handle()
+
+    def capture(core: Core, inputs: tuple[Any, ...]) -> Capture:
+        with torch.cuda.device(device):
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UPS):
+                    core(*inputs)
+            torch.cuda.current_stream().wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            # Another thread may be playing: only what this one does is recorded, and judged.
+            with torch.cuda.graph(
+                graph, pool=pool, stream=stream, capture_error_mode="thread_local"
+            ):
+                out = core(*inputs)
+            return Capture(out, graph.replay)
+
+    return lambda core, inputs: Replayed(core, inputs, capture)
+
+
+class Replayed:
+    """A core recorded for inputs of one kind: they are copied in, results are copied out.
+
+    Args:
+        core: what to record; kept, since the recording reads its parameters.
+        inputs: of the kind it is for.
+        capture: records it; the inputs it is given are those that a replay reads.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        inputs: tuple[Any, ...],
+        capture: Callable[[Core, tuple[Any, ...]], Capture],
+    ) -> None:
+        self._core = core
+        self._inputs = _mapped(torch.clone, inputs)
+        self._capture = capture(core, self._inputs)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Results that no later call touches."""
+        for mine, given in zip(_leaves(self._inputs), _leaves(inputs), strict=True):
+            mine.copy_(given)
+        self._capture.replay()
+        return _mapped(torch.clone, self._capture.out)
+
+
+# --- nested tuples ---------------------------------------------------------------------------
+
+
+def _mapped(change: Callable[[Tensor], Tensor], tree: Any) -> Any:
+    """The same tuples around changed tensors."""
+    if isinstance(tree, torch.Tensor):
+        return change(tree)
+    if not isinstance(tree, tuple):
+        return tree
+    parts = [_mapped(change, part) for part in tree]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+
+
+def _leaves(tree: Any) -> Iterator[Tensor]:
+    """The tensors, in order."""
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    elif isinstance(tree, tuple):
+        for part in tree:
+            yield from _leaves(part)
+
+
+def _kind(tree: Any) -> object:
+    """Equal for inputs that one recording can serve: same sizes and types, same constants."""
+    if isinstance(tree, torch.Tensor):
+        return tree.shape, tree.dtype, tree.device
+    if isinstance(tree, tuple):
+        return type(tree), tuple(_kind(part) for part in tree)
+    return tree
