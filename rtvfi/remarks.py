@@ -43,7 +43,9 @@ class Remarks:
             model: its model.
             clock: seconds, monotonic.
         """
-        cost = f"{model} is too slow ({now.cost_ms or 0.0:.0f} ms)"
+        cost = f"{model} is too slow"
+        if now.cost_ms is not None:
+            cost += f" ({now.cost_ms:.0f} ms)"
         if now.level > self._level and now.quality is not None:
             self._say(f"{cost}: {words(now.quality)}")
             self._behind_since = clock + _SAID_AGAIN_SECONDS

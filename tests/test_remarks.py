@@ -37,6 +37,12 @@ def test_quality_is_said_on_the_way_down_only() -> None:
     ]
 
 
+def test_an_unknown_cost_is_not_said() -> None:
+    said = Said()
+    said.look(level=1, quality=SOURCE, cost_ms=None)
+    assert said == ["cel is too slow: source frames only"]
+
+
 def test_after_full_quality_it_is_said_again() -> None:
     said = Said()
     for level in (1, 0, 1):

@@ -28,8 +28,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
 _MISS_SECONDS: Final = 1.0
 _SMOOTHING: Final = 0.15
 """Weight of the newest call in the running mean."""
-_CALLS_SMOOTHING: Final = 1 / 24
-"""The same for the calls of a source frame: drawings held for long need few."""
+_CALLS_WINDOW: Final = 24
+"""Source frames over which calls are averaged: drawings held for long need few."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,9 +118,10 @@ class Governor:
         self._period = period
         self._level = 0
         self._activity = 1.0
-        """Calls made, as a share of those of a scene in which every frame differs."""
+        """Calls wanted, as a share of those of a scene in which every frame differs."""
+        self._num_counted = 0
         self._cost: dict[tuple[int, float, bool], float] = {}
-        self._num_overloaded = 0
+        self._num_overloaded = self._num_whole = 0
         self._frames_since_change = 0
         self._changed_at: float | None = None
         self._rose = False
@@ -146,10 +147,11 @@ class Governor:
         self._cost[key] = mean + _SMOOTHING * (seconds - mean)
 
     def count(self, num_calls: int) -> None:
-        """Tell how many calls a source frame took, where none was left out for lack of time."""
+        """Tell how many calls a source frame wanted, those left out for lack of time included."""
         full = self.quality.num_calls
         if full:
-            self._activity += _CALLS_SMOOTHING * (num_calls / full - self._activity)
+            self._num_counted = min(self._num_counted + 1, _CALLS_WINDOW)
+            self._activity += (num_calls / full - self._activity) / self._num_counted
 
     def change(self, steps: Sequence[Quality]) -> None:
         """Go on with another ladder, at its first step that costs no more than the one in force."""
@@ -168,17 +170,21 @@ class Governor:
         quality = self._steps[level]
         return quality.num_calls * self._activity * self._call_cost(quality) / self._period
 
-    def push(self, now: float, fill: float) -> Quality:
+    def push(self, now: float, fill: float, *, is_short: bool = False) -> Quality:
         """Decide anew, once per source frame.
 
         Args:
             now: seconds on any clock that does not jump.
             fill: how full the output ring is, 0 to 1.
+            is_short: calls were left out for lack of time.
         """
         if self._changed_at is None:
             self._changed_at = now
         self._frames_since_change += 1
-        overloaded = self.load(self._level) > _OVERLOAD
+        # A ring that stays full with nothing left out proves the prediction wrong.
+        self._num_whole = 0 if is_short else self._num_whole + 1
+        keeps_up = fill >= _HIGH and self._num_whole >= _CALLS_WINDOW
+        overloaded = self.load(self._level) > _OVERLOAD and not keeps_up
         self._num_overloaded = self._num_overloaded + 1 if overloaded else 0
         self._fills.append(fill)
         shrinking = fill < self._fills[0]
@@ -213,7 +219,7 @@ class Governor:
         self._rose = level < self._level
         self._level = level
         self._changed_at = now
-        self._num_overloaded = self._frames_since_change = 0
+        self._num_overloaded = self._frames_since_change = self._num_counted = 0
         self._misses.clear()
 
     def _call_cost(self, quality: Quality) -> float:

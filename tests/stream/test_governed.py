@@ -183,6 +183,15 @@ def test_what_is_settled_on_is_steady(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kinds[Kind.SYNTHETIC] == pytest.approx(0.25 * kinds.total(), rel=0.02)
 
 
+def test_calls_that_are_left_out_do_not_make_the_model_look_fast(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=4.5 * PERIOD)
+    simulation.run(55)
+    assert set(simulation.levels_between(10, 55)) == {2}
+    assert simulation.kinds(10, 55).keys() == {Kind.COPY, Kind.CHEAP}
+
+
 def test_passes_go_before_the_frames_between(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = Simulation(monkeypatch, "smooth", ratio=TWICE, cost=0.7 * PERIOD)
     simulation.run(55)

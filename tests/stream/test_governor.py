@@ -110,7 +110,7 @@ def test_a_slow_device_settles_where_it_keeps_up(call: float) -> None:
     playback = make(call)
     playback.run(600)
     governor = playback.governor
-    assert governor.load(governor.level) <= 0.95
+    assert governor.load(governor.level) < 1
     assert governor.level > 0
     settled = playback.levels[len(playback.levels) // 2 :]
     # The only visits elsewhere are rises tried a minute apart.
