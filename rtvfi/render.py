@@ -198,6 +198,7 @@ class _Renderer:
             "target_rate": str(1 / grid.step),
             "first": part.first,
             "stop": part.stop,
+            "deinterlace": options.source.deinterlace,
             "stream": repr(options.stream),
             "encode": repr(options.encode),
             "has_audio": options.has_audio,
