@@ -46,6 +46,7 @@ _MEANINGS: Final = (
     (r"Device creation failed", "its device cannot be opened"),
 )
 """What FFmpeg 5.1 to 8 says, and what it means; of several the first here counts."""
+_HARMLESS: Final = re.compile(r"\[(warning|info|verbose|debug)\]")
 _BROKEN: Final = re.compile(r"hardware accelerator failed|Failed to end picture")
 """Pictures after this line cannot be trusted, though the child goes on."""
 _PIXEL_FORMAT: Final = re.compile(r"\bw:\d+ h:\d+ pixfmt:(\w+) ")
@@ -63,12 +64,12 @@ def explain(lines: Sequence[str], code: int | None = None) -> str:
         lines: what it printed.
         code: its exit status, when it has ended.
     """
+    serious = [line for line in lines if not _HARMLESS.search(line)]
     for pattern, meaning in _MEANINGS:
-        for line in lines:
+        for line in serious:
             if found := re.search(pattern, line):
                 return found.expand(meaning)
-    errors = [line for line in lines if "[error]" in line or "[fatal]" in line]
-    for line in reversed(errors or [line for line in lines if not re.search(r"\[\w+\]", line)]):
+    for line in reversed(serious):
         if text := re.sub(r"\[[^\]]*\] ", "", line).strip():
             return text if text.startswith("ffmpeg ") else f"ffmpeg says: {text}"
     if code is not None and code < 0:

@@ -35,6 +35,7 @@ TEXTS = {
     ),
     "[error] Unrecognized option 'fps_mode'.\n[fatal] Error splitting the argument list": "5.1",
     "[x @ 0x5] [error] the moon is full\n[info] bye": "ffmpeg says: the moon is full",
+    "[a @ 0x1] [warning] Driver does not support some wanted headers\n[error] no": "says: no",
     "out of cheese": "ffmpeg says: out of cheese",
     "": "status 1",
 }
