@@ -23,12 +23,13 @@ from rtvfi.stream.plan import Copy, ImageId, Mid, Planner, Retime
 from rtvfi.stream.retiming import Pace, Steering
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.frame import SourceFrame, StreamInfo
+    from rtvfi.frame import StreamInfo
+    from rtvfi.stream.cuts import Seen
     from rtvfi.stream.parts import Executor, Lines, Meters, Start
     from rtvfi.stream.plan import Action
     from rtvfi.stream.playhead import Playhead
@@ -124,16 +125,19 @@ class Compute:
             try:
                 frame = lines.sources.get(epoch)
             except RtvfiError as error:
+                self._push_all(self._cuts.flush())
                 self._emit(self._planner.flush(None))
                 lines.outputs.fail(error, epoch)
                 return
             if frame is None:
                 return
             if isinstance(frame, EndOfStream):
-                if self._emit(self._planner.flush(None)) and self._show_something(index):
+                is_current = self._push_all(self._cuts.flush())
+                is_current = is_current and self._emit(self._planner.flush(None))
+                if is_current and self._show_something(index):
                     lines.outputs.finish(epoch)
                 return
-            if not self._push(frame):
+            if not self._push_all(self._cuts.push(frame)):
                 return
 
     def _show_something(self, index: int) -> bool:
@@ -143,11 +147,17 @@ class Compute:
         pts = self._started.grid.pts(index)
         return self._put_one(OutputFrame(self._newest, index, pts, Kind.COPY, self._epoch))
 
-    def _push(self, frame: SourceFrame) -> bool:
-        self._newest = frame.payload
-        stamp = self._cuts.push(frame)
+    def _push_all(self, frames: Iterable[Seen]) -> bool:
+        """Plan and show what these decide; False when a newer seek overtook us."""
+        return all(self._push(seen) for seen in frames)
+
+    def _push(self, seen: Seen) -> bool:
+        stamp, self._newest = seen.stamp, seen.payload
         plan = self._steering.push(
-            changed=not stamp.same, cut=stamp.cut, model_frames=_frames_of(self._executor)
+            changed=seen.change.changed,
+            cut=stamp.cut,
+            model_frames=_frames_of(self._executor),
+            slowest=seen.change.cadence,
         )
         # A new executor knows none of the pictures made by passes: it begins with a new scene.
         executor = self._next_executor
@@ -156,7 +166,7 @@ class Compute:
             stamp = replace(stamp, cut=True)
         self._planner.adjust(plan.passes, plan.num_frames)
         actions = self._planner.push(stamp)
-        self._frames[0, stamp.index] = frame.payload
+        self._frames[0, stamp.index] = seen.payload
         go_on = self._emit(actions)
         if is_new:
             self._take(executor)

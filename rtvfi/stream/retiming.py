@@ -80,18 +80,26 @@ class Steering:
         """Another model: what the old one cost says nothing."""
         self._governor = self._full = None
 
-    def push(self, *, changed: bool, cut: bool, model_frames: Literal[2, 3] | None) -> PlanOptions:
+    def push(
+        self,
+        *,
+        changed: bool,
+        cut: bool,
+        model_frames: Literal[2, 3] | None,
+        slowest: int | None = None,
+    ) -> PlanOptions:
         """Take note of the next frame.
 
         Args:
             changed: its picture differs from the one before.
             cut: it starts a scene.
             model_frames: see ``options``.
+            slowest: cadence of the slowest part of the picture, where that is known.
 
         Returns:
             How to plan from it on.
         """
-        self._cadence.push(changed, cut)
+        self._cadence.push(changed, cut, slowest)
         if self._pace is not None and model_frames is not None:
             self._follow(self._wanted(model_frames), self._pace)
         return self.options(model_frames)
