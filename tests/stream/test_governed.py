@@ -161,16 +161,16 @@ def test_a_fast_model_keeps_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Kind.CHEAP not in simulation.kinds(0, 60)
 
 
-@pytest.mark.parametrize("share", [0.6, 0.8, 1.2, 1.7, 2.5, 6.0])
+@pytest.mark.parametrize("share", [0.6, 1.2, 1.7, 6.0])
 def test_a_slow_model_settles_and_the_picture_keeps_its_time(
     monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:
     simulation = Simulation(monkeypatch, "smooth", ratio=Fraction(5, 2), cost=share * PERIOD)
-    simulation.run(300, hold=2)
+    simulation.run(200, hold=2)
     assert [frame.index for frame in simulation.shown] == list(range(len(simulation.shown)))
     assert min(simulation.margins) > -0.1
-    settled = simulation.levels_between(150, 300)
-    assert num_changes(settled) <= 10  # a rise is tried about once a minute
+    settled = simulation.levels_between(75, 200)
+    assert num_changes(settled) <= 6  # a rise is tried about once a minute
     assert settled.count(max(settled, key=settled.count)) > 0.9 * len(settled)
 
 
@@ -202,7 +202,7 @@ def test_passes_go_before_the_frames_between(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_everything_comes_back_when_the_load_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = Simulation(monkeypatch, "smooth", ratio=TWICE, cost=0.1 * PERIOD)
-    simulation.run(300, hold=2, costs={20: 3 * PERIOD, 60: 0.1 * PERIOD})
+    simulation.run(150, hold=2, costs={20: 3 * PERIOD, 60: 0.1 * PERIOD})
     assert max(simulation.levels_between(20, 60)) == simulation.levels_between(59, 60)[-1] > 0
     assert simulation.levels[-1] == 0
     assert num_changes(simulation.levels) <= 12
@@ -210,9 +210,9 @@ def test_everything_comes_back_when_the_load_goes(monkeypatch: pytest.MonkeyPatc
 
 def test_held_drawings_are_not_taken_for_a_slow_model(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=1.5 * PERIOD)
-    simulation.run(120, hold=3)
+    simulation.run(60, hold=3)
     assert set(simulation.levels) == {0}
-    assert Kind.CHEAP not in simulation.kinds(0, 120)
+    assert Kind.CHEAP not in simulation.kinds(0, 60)
 
 
 def test_a_new_model_begins_with_full_quality(monkeypatch: pytest.MonkeyPatch) -> None:
