@@ -37,9 +37,9 @@ FORMATS: Final = {
 CRASH_SAFE_FORMAT: Final = "matroska"
 """The container that can be played while it grows."""
 CRASH_SAFE: Final = {
-    # Written as soon as they are there: streams that are silent for long would else hold back 10 s.
-    "max_interleave_delta": "500000",
-    "cluster_time_limit": "1000",
+    # Streams that are silent for long would else hold back 10 s; a cluster is written as a whole.
+    "max_interleave_delta": "200000",
+    "cluster_time_limit": "250",
     "flush_packets": "1",
 }
 MAX_RATE: Final = 500
