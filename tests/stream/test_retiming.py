@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 import torch
 from fakes import MADE, FakeExecutor, FakePlayhead, number_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from running import INFO, Running, fake_source
 
 from rtvfi.frame import Kind
@@ -198,6 +200,40 @@ def test_a_model_that_fails_amid_passes_leaves_source_frames(passes: int) -> Non
     last = [number for number in stood_in(frames) if number < MADE]
     assert last == sorted(last)
     assert last[-1] == 19
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(
+    numbers=st.lists(st.integers(0, 30), min_size=2, max_size=30).map(sorted),
+    cuts=st.sets(st.integers(1, 29)),
+    passes=st.integers(0, 5),
+    num_frames=st.sampled_from([2, 3]),
+    moves=st.lists(st.tuples(st.integers(1, 9), st.sampled_from([-1000.0, 1000.0])), max_size=8),
+)
+def test_whenever_time_runs_short_every_output_comes_and_needs_only_what_is_there(
+    numbers: list[int],
+    cuts: set[int],
+    passes: int,
+    num_frames: Literal[2, 3],
+    moves: list[tuple[int, float]],
+) -> None:
+    playhead = FakePlayhead(-1000.0)
+    executor = FakeExecutor(INFO)  # fails when asked for a picture it never had or let go
+    executor.num_frames = num_frames
+    retiming = Retiming(style="smooth" if num_frames == 2 else "rhythm", passes=passes)
+    source = fake_source(len(numbers), numbers=numbers, cuts=cuts & set(range(len(numbers))))
+    with Running(
+        source.opener, executor, playhead=playhead, retiming=retiming, ring_frames=2, ratio=3
+    ) as running:
+        running.seek(0)
+        frames = []
+        for count, position in moves:
+            frames += running.take(count)
+            playhead.move(position)
+        frames += running.take(1000)
+    assert [frame.index for frame in frames] == list(range(3 * len(numbers)))
+    copied = [number for number in stood_in(frames) if number < MADE]
+    assert copied == sorted(copied)
 
 
 # --- memory ----------------------------------------------------------------------------------
