@@ -82,13 +82,14 @@ def plain_loop(source_path: Path, target: Path, models: ModelHost, model: str) -
         while is_open:
             with measured("decode", wall):
                 frame = source.read()
-            if isinstance(frame, SourceFrame):
-                with measured("cuts", wall):
-                    stamp = cuts.push(frame)
-                frames[0, stamp.index] = frame.payload
-                actions = planner.push(stamp)
-            else:
-                actions, is_open = planner.flush(None), False
+            is_open = isinstance(frame, SourceFrame)
+            with measured("cuts", wall):
+                found = cuts.push(frame) if isinstance(frame, SourceFrame) else cuts.flush()
+            actions = []
+            for seen in found:
+                frames[0, seen.stamp.index] = seen.payload
+                actions += planner.push(seen.stamp)
+            actions += [] if is_open else planner.flush(None)
             for batch in batches(actions):
                 first = batch[0]
                 assert not isinstance(first, Mid)
