@@ -24,6 +24,7 @@ from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rtvfi.models.base import Form
     from rtvfi.stream.options import Deinterlace, Hwaccel, Style, Tail
 
 Hardware = Literal["rocm", "cuda", "cpu"]
@@ -307,6 +308,7 @@ def _stream_options(config: Config) -> StreamOptions:
         passes=None if config["passes"] == "auto" else int(config["passes"]),
         tail=cast("Tail", config["tail"]),
         flow_scale=None if scale == "auto" else float(scale),
+        form=cast("Form", config["compile"]),
         cut_threshold=float(config["cut_threshold"]),
     )
 

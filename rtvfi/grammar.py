@@ -38,6 +38,11 @@ def add_settings(
         metavar="SCALE",
         help="size at which motion is estimated: auto (default), 1, 0.5 or 0.25",
     )
+    add(
+        "--compile",
+        metavar="FORM",
+        help="how the network is run: auto (default, measured), eager, compile or graph",
+    )
     add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
     add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))
     add("--vaapi-device", metavar="NODE", help="a render node, or auto (default)")

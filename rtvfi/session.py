@@ -136,6 +136,11 @@ class Rendering:
     info: StreamInfo
     grid: Grid
 
+    @property
+    def target_rate(self) -> Fraction:
+        """Pictures per second."""
+        return 1 / self.grid.step
+
 
 def rendering(
     pipeline: Pipeline, info: StreamInfo, options: StreamOptions, grid: Grid, first_index: int = 0
@@ -246,7 +251,7 @@ class ModelHost:
 
     Args:
         device: name as the user gave it.
-        options: for the flow scale.
+        options: for the flow scale and the form.
     """
 
     def __init__(self, device: str, options: StreamOptions) -> None:
@@ -280,7 +285,8 @@ class ModelHost:
         if key not in self._loaded:
             self._loaded = {key: load_model(model_id, self.device, dtype, scale)}
         executor = Interpolation(self._loaded[key], viewing.info, self.device, dtype)
-        executor.warm_up()
+        new = math.ceil(viewing.target_rate / viewing.info.source_rate)
+        executor.warm_up(self._options.form, new)
         return executor
 
     def flow_scale(self, info: StreamInfo) -> float:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from rtvfi.errors import UnknownModel, UsageError
+from rtvfi.models.base import Form
 from rtvfi.models.catalogue import find
 from rtvfi.stream.options import Deinterlace, Hwaccel, SourceOptions, StreamOptions, Style, Tail
 from rtvfi.stream.plan import MAX_PASSES
@@ -110,6 +111,7 @@ def _read_vaapi_device(value: Value) -> Value:
     return str(value)
 
 
+FORMS: Final = get_args(Form)
 STYLES: Final = get_args(Style)
 TAILS: Final = get_args(Tail)
 HWACCELS: Final = get_args(Hwaccel)
@@ -124,6 +126,7 @@ SETTINGS: Final = {
         Setting("tail", StreamOptions().tail, _choice(TAILS), TAILS),
         Setting("fps", "display", _read_fps),
         Setting("flow_scale", "auto", _read_flow_scale, option="--scale"),
+        Setting("compile", StreamOptions().form, _choice(FORMS), FORMS),
         Setting("cut_threshold", StreamOptions().cut_threshold, _read_threshold),
         Setting("hwaccel", SourceOptions().hwaccel, _choice(HWACCELS), HWACCELS),
         Setting("vaapi_device", SourceOptions().vaapi_device, _read_vaapi_device),

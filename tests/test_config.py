@@ -12,7 +12,7 @@ from rtvfi import config
 from rtvfi.config import Config, hardware_guess, play_options, resolve_config
 from rtvfi.data import data_path
 from rtvfi.errors import RtvfiError, UnknownModel, UsageError
-from rtvfi.settings import HWACCELS, MPV, SETTINGS
+from rtvfi.settings import FORMS, HWACCELS, MPV, SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,6 +169,7 @@ CHOICES = st.fixed_dictionaries(
         "model": st.sampled_from(["cel", "linear", "copy"]),
         "fps": st.sampled_from(["2x", "2.5x", "60", "60000/1001", "display"]),
         "flow_scale": st.sampled_from(["auto", "1", 0.5, "0.25"]),
+        "compile": st.sampled_from(FORMS),
         "cut_threshold": st.floats(0, 1),
         "hwaccel": st.sampled_from(HWACCELS),
         "mpv.script-opts": TEXT,
@@ -228,13 +229,14 @@ def test_values_reach_the_options(tmp_path: Path) -> None:
     said = {
         "flow_scale": "0.25",
         "style": "off",
+        "compile": "graph",
         "hwaccel": "none",
         "deinterlace": "on",
         MPV + "volume": "70",
     }
     options = play_options(resolve_config(said, file=file), ("a.mkv",), "25%")
     assert options.stream.flow_scale == 0.25
-    assert options.stream.style == "off"
+    assert (options.stream.style, options.stream.form) == ("off", "graph")
     assert (options.source.hwaccel, options.source.deinterlace) == ("none", "on")
     assert options.mpv == (("fs", "yes"), ("volume", "70"))
     assert (options.files, options.start, options.fps) == (("a.mkv",), "25%", "display")

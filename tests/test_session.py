@@ -10,7 +10,7 @@ import pytest
 import torch
 from fakes import FakePlayhead, FakeSource, stream_info
 
-from rtvfi.errors import DeviceError
+from rtvfi.errors import DeviceError, ModelError
 from rtvfi.frame import Kind, StreamInfo
 from rtvfi.session import (
     ModelHost,
@@ -259,3 +259,10 @@ def test_a_host_forgets_a_model_for_another(make_viewed: Any) -> None:
     first = host.executor("linear", viewing).model
     host.executor("copy", viewing)
     assert host.executor("linear", viewing).model is not first
+
+
+def test_a_host_runs_the_network_in_the_form_that_was_asked_for(make_viewed: Any) -> None:
+    viewing = make_viewed().viewing
+    with pytest.raises(ModelError, match=r'"cel" .* graphs are for CUDA'):
+        ModelHost("cpu", StreamOptions(form="graph")).executor("cel", viewing)
+    assert ModelHost("cpu", StreamOptions(form="eager")).executor("cel", viewing).num_images == 0

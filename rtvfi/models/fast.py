@@ -14,7 +14,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import torch
 
@@ -26,15 +26,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import Picture
+    from rtvfi.models.base import Form, Picture
 
     Core = Callable[..., Any]
     Call = Callable[[Interpolator], Picture]
 
 log = logging.getLogger(__name__)
-
-Form = Literal["auto", "eager", "compile", "graph"]
-FORMS: Final = get_args(Form)
 
 MOST_NEW: Final = 4
 """Pictures per call that are prepared for; calls for more run as they are."""
@@ -54,7 +51,7 @@ _REFUSALS: Final = (RuntimeError, OSError, ImportError)
 @torch.inference_mode()
 def fastest(
     model: Interpolator,
-    pictures: Sequence[Picture],
+    pictures: Callable[[], Sequence[Picture]],
     device: torch.device,
     form: Form = "auto",
     num_new: int = 1,
@@ -63,7 +60,7 @@ def fastest(
 
     Args:
         model: ready to run; models without weights stay as they are.
-        pictures: three unlike ones, of the size and type that will come.
+        pictures: makes three unlike ones, of the size and type that will come.
         device: where they and the model are.
         form: ``auto`` keeps a graph on CUDA and ROCm when it is faster, anything else as it is.
         num_new: pictures per call to prepare for, up to ``MOST_NEW``.
@@ -78,7 +75,7 @@ def fastest(
         return model
     if form == "auto" and device.type != "cuda":
         return model
-    calls = _calls(model, pictures, min(num_new, MOST_NEW))
+    calls = _calls(model, pictures(), min(num_new, MOST_NEW))
     try:
         eager = _seconds(lambda: calls[0](model), device)
         if form == "auto" and eager > LONG_CALL:
@@ -136,11 +133,12 @@ def _made(model: HasCore, calls: Sequence[Call], device: torch.device, form: str
     """
     runner = ByKind(_compiled if form == "compile" else capturing(device))
     made = model.with_runner(runner)
-    for call in calls:
-        _check(call(made), call(model))
-    # Once more: the first call of a kind is special, and what it gave must not have been its own.
-    for call in calls:
-        _check(call(made), call(model))
+    with warnings.catch_warnings():
+        # The compiler's advice is for whoever writes networks.
+        warnings.simplefilter("ignore")
+        # Twice, for the first call of a kind is special.
+        for call in [*calls, *calls]:
+            _check(call(made), call(model))
     runner.close()
     if not runner.num_kinds:
         raise RuntimeError("its core asks the processor for decisions")
@@ -212,14 +210,7 @@ class ByKind:
 
 def _compiled(core: Core, _inputs: tuple[Any, ...]) -> Core:
     compiled: Core = torch.compile(core, dynamic=False)
-
-    def run(*inputs: Any) -> Any:
-        with warnings.catch_warnings():
-            # The compiler's advice is for whoever writes networks.
-            warnings.simplefilter("ignore")
-            return compiled(*inputs)
-
-    return run
+    return compiled
 
 
 @dataclass(frozen=True, slots=True)

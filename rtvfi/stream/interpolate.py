@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import torch
 
+from rtvfi.frame import plane_views
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
+from rtvfi.models.fast import fastest
 from rtvfi.stream.convert import Converter
 from rtvfi.stream.lineage import Lineage
 from rtvfi.stream.plan import Action, Copy, ImageId, Mid, Retime, Retime3
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.frame import StreamInfo
+    from rtvfi.models.base import Form
 
     Payload = NDArray[np.uint8]
 
@@ -85,6 +88,7 @@ class Interpolation:
         self.model = model
         self._times = StageTimes()
         self._info = info
+        self._device = device
         self._converter = Converter(info, device, dtype)
         self._tiles = StaticTiles(info)
         self._cache = _Cache()
@@ -95,15 +99,33 @@ class Interpolation:
         return self.model.info.num_frames
 
     @torch.inference_mode()
-    def warm_up(self) -> None:
+    def warm_up(self, form: Form = "eager", num_new: int = 1) -> None:
         """Run every stage once on grey pictures: kernels are chosen and memory is taken before it
         matters.
+
+        Args:
+            form: how the network shall be run from now on.
+            num_new: pictures that one call will make.
+
+        Raises:
+            ModelError: a form that was asked for by name cannot be had.
         """
+        self.model = fastest(self.model, self._pictures, self._device, form, num_new)
         grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
         names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
         self.run([Retime(0, Fraction(0), *names, Fraction(1, 2))], dict.fromkeys(names, grey))
         self.reset()
         self.take_times()
+
+    def _pictures(self) -> list[Any]:
+        """Three with something to see, which moves by a few pixels."""
+        payloads = [np.zeros(self._info.payload_bytes, np.uint8) for _ in range(3)]
+        for k, payload in enumerate(payloads):
+            for plane in plane_views(payload, self._info):
+                y, x = np.ogrid[: plane.shape[0], : plane.shape[1]]
+                waves = np.sin((x + 3 * k) / 9) * np.cos((y - 2 * k) / 7)
+                plane[:] = (0.5 + 0.4 * waves) * ((1 << self._info.format.bits) - 1)
+        return [self._upload(payload) for payload in payloads]
 
     def reset(self) -> None:
         """Forget every picture (a seek: identities start anew)."""

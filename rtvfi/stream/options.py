@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rtvfi.models.base import Form
 
 Style = Literal["smooth", "rhythm", "plain", "off"]
 Tail = Literal["hold", "stretch"]
@@ -41,6 +44,10 @@ class StreamOptions:
     """How an evened-out scene ends: its last frame is held, or motion slows down towards it."""
     flow_scale: float | None = None
     """Size at which motion is estimated; None = 1, above 1920x1088 pixels 0.5."""
+    form: Form = "auto"
+    """How the network is run; ``auto`` measures what is faster, a named one fails when it cannot be
+    had.
+    """
     cut_threshold: float = 0.3
     """A pair with a 32x32 RGB SSIM below this is a scene cut; higher finds more."""
     ring_seconds: float = 0.5

@@ -14,6 +14,7 @@ from fakes import stream_info
 
 from rtvfi.frame import plane_views
 from rtvfi.models.linear import Linear
+from rtvfi.stream import interpolate
 from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan import Copy, Mid, Retime, Retime3
 
@@ -295,3 +296,24 @@ def test_times_are_given_once() -> None:
     times = work.take_times()
     assert min(times.convert, times.model, times.download) > 0
     assert work.take_times().download == 0
+
+
+@pytest.mark.parametrize("name", ["yuv420p", "yuv444p10le"])
+def test_forms_are_compared_on_pictures_of_the_stream(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def chosen(model: Any, pictures: Any, *rest: Any) -> Any:
+        asked.extend((pictures(), rest))
+        return model
+
+    monkeypatch.setattr(interpolate, "fastest", chosen)
+    cpu, info = torch.device("cpu"), stream_info(format=name)
+    Interpolation(Linear(), info, cpu, torch.float32).warm_up("graph", 3)
+    pictures, rest = asked
+    assert rest == (cpu, "graph", 3)
+    lumas = [planes.y for planes in pictures]
+    assert [y.shape for y in lumas] == [(1, 1, info.height, info.width)] * 3
+    assert all(0 < y.min() < 0.3 < 0.7 < y.max() < 1.1 for y in lumas)
+    assert all((a - b).abs().max() > 0.1 for a, b in pairwise(lumas))
