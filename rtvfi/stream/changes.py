@@ -28,16 +28,13 @@ _ENOUGH_NOISE: Final = 8
 """Frames before a floor counts as learnt."""
 _LEAST_MOVING: Final = 0.005
 """Share of tiles: with fewer moving, the picture did not change."""
-_LONGEST_RUN: Final = 6
-_MEMORY: Final = np.float32(1 - 1 / 48)
-"""What is left of a tile's evidence after a frame."""
-_ENOUGH: Final = 8
-"""Frames of a tile's evidence below which it says nothing."""
-_REGULAR: Final = 0.6
-"""Share of a tile's evidence that must be runs of one length: edges that pass in a slow pan move
-tiles now and then, not in step with a drawing."""
-_LEAST_AREA: Final = 0.02
-"""Share of the picture that must be drawn at a cadence for it to count."""
+_MEMORY: Final = 24
+"""Frames over which areas are averaged."""
+_ENOUGH: Final = 12
+"""Frames before there is an answer."""
+_LEAST_AREA: Final = 0.006
+"""Share of the picture: whole tiles within one drawing; those at its rim make it 2 % or so."""
+_BEYOND_CHANCE: Final = 1.5
 
 
 class Change(NamedTuple):
@@ -104,28 +101,53 @@ def differences(a: Floats, b: Floats) -> Floats:
 
 
 class _Rhythm:
-    """How long each tile holds still between moves."""
+    """What part of the picture is drawn at which cadence.
+
+    A tile is in rhythm while its last two runs were equally long and the present one is no longer.
+    Edges that pass in a slow pan do that by chance only, and each in its own time; the tiles of a
+    drawing move together. So the tiles of one cadence are counted that move in the same frames.
+    """
 
     def __init__(self, num_tiles: int) -> None:
-        # Column n: frames seen in runs of n, fading with time.
-        self._evidence = np.zeros((num_tiles, _LONGEST_RUN + 1), np.float32)
+        self._now = 0
         self._run = np.zeros(num_tiles, np.intp)
         """Length of the run under way; 0 before the first move, whose run is not whole."""
+        self._before = np.zeros(num_tiles, np.intp)
+        self._is_repeated = np.zeros(num_tiles, bool)
+        self._moved_at = np.zeros(num_tiles, np.intp)
+        self._shares = np.zeros(MAX_CADENCE + 1)
+        """Per cadence, share of the picture in rhythm, averaged over time."""
+        self._ends = np.zeros(MAX_CADENCE + 2)
+        """Per length, whole runs per frame, averaged over time; the last is for all longer ones."""
 
     def push(self, moved: NDArray[np.bool_]) -> None:
         """Take note of which tiles moved."""
-        run = self._run
-        ended = np.flatnonzero(moved & (run > 0) & (run <= _LONGEST_RUN))
-        self._evidence *= _MEMORY
-        self._evidence[ended, run[ended]] += run[ended]
+        self._now += 1
+        run, before = self._run, self._before
+        ended = moved & (run > 0)
+        self._is_repeated[ended] = run[ended] == before[ended]
+        before[ended] = run[ended]
+        ends = np.bincount(np.minimum(run[ended], MAX_CADENCE + 1), minlength=MAX_CADENCE + 2)
         self._run = np.where(moved, 1, run + (run > 0))
+        self._moved_at[moved] = self._now
+        is_in = self._is_repeated & (self._run <= before) & (before <= MAX_CADENCE)
+        shares = np.zeros(MAX_CADENCE + 1)
+        lengths, phases = before[is_in], self._moved_at[is_in]
+        for cadence in range(1, MAX_CADENCE + 1):
+            counts = np.bincount(phases[lengths == cadence] % cadence)
+            shares[cadence] = counts.max(initial=0) / run.size
+        weight = 1 / min(self._now, _MEMORY)
+        self._shares += (shares - self._shares) * weight
+        self._ends += (ends - self._ends) * weight
 
     def cadence(self) -> int | None:
-        """The slowest cadence of enough tiles."""
-        seen = self._evidence.sum(1)
-        enough = seen >= _ENOUGH
-        for cadence in range(MAX_CADENCE, 0, -1):
-            regular = enough & (self._evidence[:, cadence] > _REGULAR * seen)
-            if regular.mean() > _LEAST_AREA:
-                return cadence
-        return None
+        """The slowest cadence of a fair part of the picture."""
+        if self._now < _ENOUGH:
+            return None
+        # As many tiles would be in rhythm if they moved at random, with runs as long as these.
+        cadences = np.arange(MAX_CADENCE + 1).clip(1)
+        odds = self._ends[:-1] / max(self._ends.sum(), 1e-9)
+        chance = (self._before > 0).mean() * odds**2 / cadences
+        chance[1] = 0  # moving always is no matter of chance
+        found = np.flatnonzero(self._shares > _BEYOND_CHANCE * chance + _LEAST_AREA)
+        return int(found[-1]) if len(found) else None

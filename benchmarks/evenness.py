@@ -1,0 +1,287 @@
+"""How evenly drawings move: python -m benchmarks.evenness [--scenes 40] [--model cel]
+
+Each scene has one to three characters on smooth paths, drawn on ones, twos or threes with phases of
+their own, before a pan on ones. A figure is the deviation of an object's way from output to output
+from its smooth path, root mean square, in pixels of a 320x180 picture; ``worst`` is the largest.
+
+Without a model positions themselves are interpolated, which shows what scheduling alone does: the
+best that any model could reach. With one, pictures are, and characters are found by their colours.
+``auto`` sees pictures only, whatever is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, pi
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from rtvfi.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
+from rtvfi.stream.cuts import CutDetector
+from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime
+from rtvfi.stream.rates import Grid
+from rtvfi.stream.retiming import Retiming, Steering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from rtvfi.stream.interpolate import Interpolation
+    from rtvfi.stream.plan import Action, ImageId
+
+    Doubles = NDArray[np.float64]
+    Payload = NDArray[np.uint8]
+
+WIDTH: Final = 320
+HEIGHT: Final = 180
+NUM_FRAMES: Final = 84
+MEASURED: Final = (Fraction(44, 24), Fraction(70, 24))
+"""Seconds: after ``auto`` has settled, before the ramp at the scene's end."""
+INFO: Final = StreamInfo(
+    width=WIDTH,
+    height=HEIGHT,
+    format=PIXEL_FORMATS["yuv444p"],
+    color=ColorInfo(matrix=1, full_range=True),
+    source_rate=Fraction(24),
+    start=Fraction(0),
+    duration=None,
+    pixel_aspect=Fraction(1),
+)
+COLOURS: Final = ((90, 240), (54, 34), (240, 110))
+"""U, V of the characters; the scenery is grey."""
+STYLES: Final = ("off", "plain", "smooth L=1", "smooth L=2", "smooth L=3", "auto")
+
+
+@dataclass(frozen=True)
+class Character:
+    """A disc with marks on it."""
+
+    hold: int
+    phase: int
+    centre: Doubles
+    swing: Doubles
+    """Amplitude, pixels."""
+    turn: Doubles
+    """Radians at frame 0."""
+    period: float
+    """Frames of a swing."""
+    radius: float
+    marks: Doubles
+    """(n, 2) centres of dark spots, in radii."""
+
+    def path(self, frame: Doubles) -> Doubles:
+        """Where it is on its smooth path: (n, 2) x, y for n times in frames."""
+        return self.centre + self.swing * np.sin(2 * pi * frame[:, None] / self.period + self.turn)
+
+    def drawn(self, frame: int) -> Doubles:
+        """Where frame ``frame`` shows it: as it was in the first frame of the drawing."""
+        first = (frame - self.phase) // self.hold * self.hold + self.phase
+        place: Doubles = self.path(np.array([float(first)]))[0]
+        return place
+
+    @property
+    def lag(self) -> float:
+        """Mean age of a drawing, frames."""
+        return (self.hold - 1) / 2
+
+
+class Scene:
+    """One shot; depends on its seed alone."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.characters = [self._character(rng, n) for n in range(rng.integers(1, 4))]
+        coarse = rng.uniform(60, 200, (20, 140))
+        self._scenery = np.kron(coarse, np.ones((9, 9)))
+        self._speed = int(rng.choice([0, 1, 3, 6]))
+        self._grain = float(rng.choice([0.0, 0.5]))
+        """As film grain is at this size."""
+        self._noise = rng
+
+    @staticmethod
+    def _character(rng: np.random.Generator, number: int) -> Character:
+        hold = int(rng.integers(1, 4))
+        radius = rng.uniform(24, 34)
+        swing = rng.uniform([10, 4], [30, 20])
+        return Character(
+            hold=hold,
+            phase=int(rng.integers(0, hold)),
+            centre=np.array([55 + 105 * number, 90]) + rng.uniform(-8, 8, 2),
+            swing=np.minimum(swing, [50 - radius / 2, 80 - radius]),
+            turn=rng.uniform(0, 2 * pi, 2),
+            period=rng.uniform(26, 60),
+            radius=radius,
+            marks=rng.uniform(-0.7, 0.7, (9, 2)),
+        )
+
+    @property
+    def right_passes(self) -> int:
+        """What takes out the longest hold."""
+        return max(c.hold for c in self.characters) - 1
+
+    def draw(self, frame: int) -> Payload:
+        """A frame's payload."""
+        pan = self._speed * frame
+        y = self._scenery[:HEIGHT, pan : pan + WIDTH].copy()
+        u, v = np.full_like(y, 128), np.full_like(y, 128)
+        rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+        for character, (blue, red) in zip(self.characters, COLOURS, strict=False):
+            x0, y0 = character.drawn(frame)
+            cover = (character.radius - np.hypot(columns - x0, rows - y0) + 0.5).clip(0, 1)
+            y += (150 - y) * cover
+            u += (blue - u) * cover
+            v += (red - v) * cover
+            for mx, my in character.marks * character.radius:
+                spot = (4.5 - np.hypot(columns - x0 - mx, rows - y0 - my)).clip(0, 1) * cover
+                y += (40 - y) * spot
+        y += self._grain * self._noise.standard_normal(y.shape)
+        return np.stack([y, u, v]).round().clip(0, 255).astype(np.uint8).ravel()
+
+
+def found_at(payload: Payload) -> Doubles:
+    """Where the characters are in a picture: (3, 2) x, y by their colours."""
+    _, u, v = payload.reshape(3, HEIGHT, WIDTH).astype(float)
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    found = []
+    for blue, red in COLOURS:
+        towards = np.array([blue - 128, red - 128])
+        share = ((u - 128) * towards[0] + (v - 128) * towards[1]) / (towards @ towards)
+        share = share.clip(0, 1) * (share > 0.4)
+        total = share.sum() or np.nan
+        found.append([(columns * share).sum() / total, (rows * share).sum() / total])
+    return np.array(found)
+
+
+def plan_of(
+    scene: Scene, style: str, ratio: Fraction
+) -> tuple[list[Action], list[Payload], list[int]]:
+    """What a scene's frames are made into.
+
+    Returns:
+        The actions, the source pictures, and per source frame the passes.
+    """
+    passes = int(style[-1]) if style[-1].isdigit() else 0
+    steering = Steering(PlanOptions(), Retiming(style="smooth"))
+    grid = Grid(Fraction(0), 1 / (24 * ratio))
+    planner = Planner(grid, PlanOptions(passes=passes))
+    detector = CutDetector(INFO)
+    frames = [
+        SourceFrame(scene.draw(n), Fraction(n, 24), Fraction(1, 24)) for n in range(NUM_FRAMES)
+    ]
+    seen = [s for frame in frames for s in detector.push(frame)] + detector.flush()
+    actions: list[Action] = []
+    used = []
+    for stamp, _, change in seen:
+        plan = steering.push(
+            changed=change.changed, cut=stamp.cut, model_frames=2, slowest=change.cadence
+        )
+        if style == "auto":
+            planner.adjust(plan.passes, 2)
+        used.append(planner.options.passes)
+        actions += planner.push(stamp)
+    actions += planner.flush()
+    if style == "off":
+        outputs = [a for a in actions if not isinstance(a, Mid)]
+        actions = [Copy(a.index, a.pts, (0, int(a.pts * 24))) for a in outputs]
+    return actions, [frame.payload for frame in frames], used
+
+
+def positions(scene: Scene, actions: list[Action]) -> dict[Fraction, Doubles]:
+    """Carry out a plan on positions: per output time (n, 2)."""
+    at: dict[ImageId, Doubles] = {
+        (0, n): np.array([c.drawn(n) for c in scene.characters]) for n in range(NUM_FRAMES)
+    }
+    shown = {}
+    for action in actions:
+        if isinstance(action, Mid):
+            at[action.image] = (at[action.left] + at[action.right]) / 2
+        elif isinstance(action, Copy):
+            shown[action.pts] = at[action.image]
+        elif isinstance(action, Retime):
+            t = float(action.t)
+            shown[action.pts] = (1 - t) * at[action.left] + t * at[action.right]
+    return shown
+
+
+def pictured(
+    scene: Scene, actions: list[Action], sources: list[Payload], executor: Interpolation
+) -> dict[Fraction, Doubles]:
+    """Carry out a plan on pictures and find the characters in them."""
+    executor.reset()
+    frames: dict[ImageId, Payload] = {(0, n): payload for n, payload in enumerate(sources)}
+    shown = {}
+    for action in actions:
+        made = executor.run([action], frames)
+        if not isinstance(action, Mid):
+            shown[action.pts] = found_at(made[action.index])[: len(scene.characters)]
+    return shown
+
+
+def deviations(scene: Scene, shown: dict[Fraction, Doubles]) -> Doubles:
+    """Per character and output: difference of its way since the last output to that of its path,
+    pixels.
+    """
+    begin, end = MEASURED
+    times = [pts for pts in sorted(shown) if begin <= pts < end]
+    out = []
+    for number, character in enumerate(scene.characters):
+        ways = np.diff([shown[pts][number] for pts in times], axis=0)
+        frames = np.array([float(pts * 24) for pts in times]) - character.lag
+        out.append(np.hypot(*(ways - np.diff(character.path(frames), axis=0)).T))
+    return np.concatenate(out)
+
+
+def executor_of(model: str) -> Interpolation:
+    """The model on the processor."""
+    import torch
+
+    from rtvfi.models.load import load_model
+    from rtvfi.stream.interpolate import Interpolation
+
+    device = torch.device("cpu")
+    return Interpolation(load_model(model, device, torch.float32), INFO, device, torch.float32)
+
+
+def measure(
+    num_scenes: int, ratio: Fraction, show: Callable[[Scene, list[Action], list[Payload]], object]
+) -> None:
+    """Print a row per style."""
+    print(f"{num_scenes} scenes, {float(24 * ratio):g} frames/s; RMS and worst deviation, px")
+    for style in STYLES:
+        found, right = [], 0
+        for seed in range(num_scenes):
+            scene = Scene(seed)
+            actions, sources, used = plan_of(scene, style, ratio)
+            shown: dict[Fraction, Doubles] = show(scene, actions, sources)  # type: ignore[assignment]
+            found.append(deviations(scene, shown))
+            right += used[ceil(MEASURED[0] * 24) - 1] == scene.right_passes
+        every = np.concatenate(found)
+        rms = float(np.sqrt(np.nanmean(every**2)))
+        extra = f"   the right L in {right} of {num_scenes}" if style == "auto" else ""
+        print(f"{style:<12} {rms:6.2f} {np.nanmax(every):7.2f}{extra}", flush=True)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description="how evenly drawings move")
+    parser.add_argument("--scenes", type=int, default=40)
+    parser.add_argument("--ratio", type=Fraction, default=Fraction(5, 2))
+    parser.add_argument("--model", help="measure pictures it makes; without it, positions")
+    arguments = parser.parse_args()
+    if arguments.model:
+        executor = executor_of(arguments.model)
+        measure(
+            arguments.scenes,
+            arguments.ratio,
+            lambda scene, actions, sources: pictured(scene, actions, sources, executor),
+        )
+    else:
+        measure(arguments.scenes, arguments.ratio, lambda s, actions, _: positions(s, actions))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What moved, and the cadence of what is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.evenness import INFO, MEASURED, NUM_FRAMES, Scene, plan_of
+from rtvfi.stream.changes import Changes
+
+RNG = np.random.default_rng(5)
+STILL = RNG.uniform(20, 230, (90, 160)).astype(np.float32)
+
+
+def noisy(deviation: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    noise = deviation * RNG.standard_normal(STILL.shape)
+    return (STILL + noise).astype(np.float32)
+
+
+def test_the_first_frame_of_a_scene_changes_everything() -> None:
+    changes = Changes()
+    changes.push(STILL)
+    changes.reset()
+    assert changes.push(STILL) == (1.0, True, None)
+
+
+def test_a_repeat_does_not_change() -> None:
+    changes = Changes()
+    changes.push(STILL)
+    assert changes.push(STILL.copy())[:2] == (0.0, False)
+
+
+def test_the_share_is_that_of_the_tiles() -> None:
+    changes = Changes()
+    changes.push(STILL)
+    moved = STILL.copy()
+    moved[:40, :80] += 30
+    assert changes.push(moved).moving_share == pytest.approx(50 / 240)
+
+
+def test_grain_is_not_motion_once_it_is_known() -> None:
+    changes = Changes()
+    shares = [changes.push(noisy(0.5)).moving_share for _ in range(12)]
+    assert max(shares[4:]) == 0
+
+
+def test_what_moves_through_grain_is_seen() -> None:
+    changes = Changes()
+    for _ in range(12):
+        changes.push(noisy(0.5))
+    picture = noisy(0.5)
+    picture[8:24, 8:24] += 12
+    assert changes.push(picture).moving_share == pytest.approx(4 / 240)
+
+
+def test_the_noise_floor_stays_below_drawings() -> None:
+    changes = Changes()
+    for n in range(24):
+        changes.push(np.roll(STILL, 5 * n, axis=1))
+    assert changes.floor <= 4
+
+
+@pytest.mark.parametrize("hold", [2, 3, 4])
+def test_a_drawing_before_a_pan_has_its_own_cadence(hold: int) -> None:
+    changes = Changes()
+    found = None
+    for n in range(30):
+        picture = np.roll(STILL, 5 * n, axis=1)
+        picture[20:60, 40:90] = np.roll(STILL, 31 * (n // hold), axis=0)[20:60, 40:90]
+        found = changes.push(picture).cadence
+    assert found == hold
+
+
+def test_edges_that_pass_now_and_then_are_no_cadence() -> None:
+    changes = Changes()
+    found = set()
+    for _ in range(80):
+        picture = STILL.copy()
+        tiles = RNG.random((90 // 8 + 1, 160 // 8)) < 0.3
+        picture += 30 * np.kron(tiles, np.ones((8, 8)))[:90].astype(np.float32)
+        found.add(changes.push(picture).cadence)
+    assert found <= {None, 1}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_the_right_passes_are_chosen_from_pictures() -> None:
+    right = 0
+    for seed in range(500, 540):
+        scene = Scene(seed)
+        used = plan_of(scene, "auto", INFO.source_rate / 12)[2]
+        assert len(used) == NUM_FRAMES
+        right += used[int(MEASURED[0] * 24)] == scene.right_passes
+    assert right >= 38
