@@ -47,8 +47,8 @@ def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
     """The choices for a device, made once.
 
     A CPU: channels-last, transposed convolutions as they are (measured with torch 2.13, AVX-512,
-    float32: the bodies of the 4.25 blocks take 0.37 to 0.92 of the time, transposed convolutions
-    0.43 to 0.88; the plain form of those is never the fastest). CUDA: measured here, in some
+    float32, whole frames of four networks: channels-last takes 0.91 to 0.98 of the time, the plain
+    form of transposed convolutions 1.02 to 1.07; docs/models.md). CUDA: measured here, in some
     milliseconds. ROCm: contiguous, where channels-last convolutions have fallen to slow kernels.
     """
     if device.type == "cpu":
