@@ -15,7 +15,7 @@ import argparse
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, pi
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -26,10 +26,11 @@ from rtvfi.stream.rates import Grid
 from rtvfi.stream.retiming import Retiming, Steering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from rtvfi.stream.cuts import Seen
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.stream.plan import Action, ImageId
 
@@ -128,18 +129,26 @@ class Scene:
         pan = self._speed * frame
         y = self._scenery[:HEIGHT, pan : pan + WIDTH].copy()
         u, v = np.full_like(y, 128), np.full_like(y, 128)
-        rows, columns = np.mgrid[:HEIGHT, :WIDTH]
-        for character, (blue, red) in zip(self.characters, COLOURS, strict=False):
-            x0, y0 = character.drawn(frame)
-            cover = (character.radius - np.hypot(columns - x0, rows - y0) + 0.5).clip(0, 1)
-            y += (150 - y) * cover
-            u += (blue - u) * cover
-            v += (red - v) * cover
-            for mx, my in character.marks * character.radius:
-                spot = (4.5 - np.hypot(columns - x0 - mx, rows - y0 - my)).clip(0, 1) * cover
-                y += (40 - y) * spot
+        for character, colour in zip(self.characters, COLOURS, strict=False):
+            _paint(character, character.drawn(frame), colour, (y, u, v))
         y += self._grain * self._noise.standard_normal(y.shape)
         return np.stack([y, u, v]).round().clip(0, 255).astype(np.uint8).ravel()
+
+
+def _paint(
+    character: Character, at: Doubles, colour: tuple[int, int], planes: tuple[NDArray[Any], ...]
+) -> None:
+    reach = int(character.radius) + 2
+    left, top = (max(int(place) - reach, 0) for place in at)
+    part = np.s_[top : top + 2 * reach + 2, left : left + 2 * reach + 2]
+    y, u, v = (plane[part] for plane in planes)
+    dx = np.arange(left, left + y.shape[1]) - at[0]
+    dy = np.arange(top, top + y.shape[0])[:, None] - at[1]
+    cover = (character.radius - np.hypot(dx, dy) + 0.5).clip(0, 1)
+    for plane, code in zip((y, u, v), (150, *colour), strict=True):
+        plane += (code - plane) * cover
+    for mx, my in character.marks * character.radius:
+        y += (40 - y) * (4.5 - np.hypot(dx - mx, dy - my)).clip(0, 1) * cover
 
 
 def found_at(payload: Payload) -> Doubles:
@@ -156,23 +165,26 @@ def found_at(payload: Payload) -> Doubles:
     return np.array(found)
 
 
-def plan_of(
-    scene: Scene, style: str, ratio: Fraction
-) -> tuple[list[Action], list[Payload], list[int]]:
+def look(scene: Scene) -> list[Seen]:
+    """What is found out about a scene's frames."""
+    detector = CutDetector(INFO)
+    seen = []
+    for number in range(NUM_FRAMES):
+        frame = SourceFrame(scene.draw(number), Fraction(number, 24), Fraction(1, 24))
+        seen += detector.push(frame)
+    return seen + detector.flush()
+
+
+def plan_of(seen: Sequence[Seen], style: str, ratio: Fraction) -> tuple[list[Action], list[int]]:
     """What a scene's frames are made into.
 
     Returns:
-        The actions, the source pictures, and per source frame the passes.
+        The actions, and per source frame the passes.
     """
     passes = int(style[-1]) if style[-1].isdigit() else 0
     steering = Steering(PlanOptions(), Retiming(style="smooth"))
     grid = Grid(Fraction(0), 1 / (24 * ratio))
     planner = Planner(grid, PlanOptions(passes=passes))
-    detector = CutDetector(INFO)
-    frames = [
-        SourceFrame(scene.draw(n), Fraction(n, 24), Fraction(1, 24)) for n in range(NUM_FRAMES)
-    ]
-    seen = [s for frame in frames for s in detector.push(frame)] + detector.flush()
     actions: list[Action] = []
     used = []
     for stamp, _, change in seen:
@@ -187,7 +199,7 @@ def plan_of(
     if style == "off":
         outputs = [a for a in actions if not isinstance(a, Mid)]
         actions = [Copy(a.index, a.pts, (0, int(a.pts * 24))) for a in outputs]
-    return actions, [frame.payload for frame in frames], used
+    return actions, used
 
 
 def positions(scene: Scene, actions: list[Action]) -> dict[Fraction, Doubles]:
@@ -208,11 +220,11 @@ def positions(scene: Scene, actions: list[Action]) -> dict[Fraction, Doubles]:
 
 
 def pictured(
-    scene: Scene, actions: list[Action], sources: list[Payload], executor: Interpolation
+    scene: Scene, actions: list[Action], seen: list[Seen], executor: Interpolation
 ) -> dict[Fraction, Doubles]:
     """Carry out a plan on pictures and find the characters in them."""
     executor.reset()
-    frames: dict[ImageId, Payload] = {(0, n): payload for n, payload in enumerate(sources)}
+    frames: dict[ImageId, Payload] = {(0, n): s.payload for n, s in enumerate(seen)}
     shown = {}
     for action in actions:
         made = executor.run([action], frames)
@@ -247,22 +259,27 @@ def executor_of(model: str) -> Interpolation:
 
 
 def measure(
-    num_scenes: int, ratio: Fraction, show: Callable[[Scene, list[Action], list[Payload]], object]
+    num_scenes: int,
+    ratio: Fraction,
+    show: Callable[[Scene, list[Action], list[Seen]], dict[Fraction, Doubles]],
 ) -> None:
     """Print a row per style."""
+    found: dict[str, list[Doubles]] = {style: [] for style in STYLES}
+    right = 0
+    for seed in range(num_scenes):
+        scene = Scene(seed)
+        seen = look(scene)
+        for style in STYLES:
+            actions, used = plan_of(seen, style, ratio)
+            found[style].append(deviations(scene, show(scene, actions, seen)))
+            if style == "auto":
+                right += used[ceil(MEASURED[0] * 24) - 1] == scene.right_passes
     print(f"{num_scenes} scenes, {float(24 * ratio):g} frames/s; RMS and worst deviation, px")
     for style in STYLES:
-        found, right = [], 0
-        for seed in range(num_scenes):
-            scene = Scene(seed)
-            actions, sources, used = plan_of(scene, style, ratio)
-            shown: dict[Fraction, Doubles] = show(scene, actions, sources)  # type: ignore[assignment]
-            found.append(deviations(scene, shown))
-            right += used[ceil(MEASURED[0] * 24) - 1] == scene.right_passes
-        every = np.concatenate(found)
+        every = np.concatenate(found[style])
         rms = float(np.sqrt(np.nanmean(every**2)))
         extra = f"   the right L in {right} of {num_scenes}" if style == "auto" else ""
-        print(f"{style:<12} {rms:6.2f} {np.nanmax(every):7.2f}{extra}", flush=True)
+        print(f"{style:<12} {rms:6.2f} {np.nanmax(every):7.2f}{extra}")
 
 
 def main() -> None:
@@ -277,7 +294,7 @@ def main() -> None:
         measure(
             arguments.scenes,
             arguments.ratio,
-            lambda scene, actions, sources: pictured(scene, actions, sources, executor),
+            lambda scene, actions, seen: pictured(scene, actions, seen, executor),
         )
     else:
         measure(arguments.scenes, arguments.ratio, lambda s, actions, _: positions(s, actions))

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import render_command, still, store
+from rtvfi import info, render_command, still, store
 from rtvfi.config import (
     default_user_file,
     play_options,
@@ -185,6 +185,7 @@ COMMANDS: Final = (
         render_command.add_arguments,
         render_command.main,
     ),
+    Command("info", "tell what a film is like", info.add_arguments, info.main),
     Command("models", "list the models", _add_models, _models),
     Command("image", "make pictures between still pictures", still.add_arguments, still.main),
     Command("weights", "fetch, add and check weights", store.add_arguments, store.main),

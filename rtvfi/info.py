@@ -1,0 +1,263 @@
+"""``rtvfi info``: what a film is like, found by looking at every frame of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from rtvfi.errors import DecodeError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from fractions import Fraction
+
+    from rtvfi.frame import SourceFrame, StreamInfo
+    from rtvfi.stream.changes import Change
+    from rtvfi.stream.cuts import Seen
+    from rtvfi.stream.source import FrameSource
+
+log = logging.getLogger(__name__)
+
+RateClass = Literal["constant", "gaps", "irregular"]
+
+
+@dataclass(slots=True)
+class Scene:
+    """From a cut to the next."""
+
+    start: int
+    """Its first frame."""
+    frames: int = 0
+    cadence: int | None = None
+    """Frames a drawing is held, 1 to 4; None if too little moves."""
+    repeats: float = 0.0
+    """Share of its frames that show what the one before shows."""
+    passes: int = 0
+    """Midpoint passes that even it out."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What ``look`` found."""
+
+    stream: StreamInfo
+    rate_class: RateClass = "constant"
+    """``gaps``: on the clock of ``rate``, but frames are missing; ``irregular``: not on it."""
+    frames: int = 0
+    duration: float = 0.0
+    """Seconds from the first frame to the end of the last."""
+    is_complete: bool = True
+    """Whether all of the file could be decoded."""
+    scenes: list[Scene] = field(default_factory=list)
+
+    @property
+    def cuts(self) -> list[int]:
+        """Frames that start a scene, without the first."""
+        return [scene.start for scene in self.scenes[1:]]
+
+    @property
+    def passes(self) -> int:
+        """What suits most frames."""
+        frames: Counter[int] = Counter()
+        for scene in self.scenes:
+            frames[scene.passes] += scene.frames
+        return frames.most_common(1)[0][0] if frames else 0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi info``."""
+    parser.add_argument("file", metavar="FILE", help="a file or URL")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument(
+        "--cut-threshold",
+        type=float,
+        default=0.3,
+        metavar="0..1",
+        help="higher finds more scene cuts (default 0.3)",
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi info``; returns the exit code."""
+    threshold = arguments.cut_threshold
+    if not 0 <= threshold <= 1:
+        raise UsageError(f'--cut-threshold is "{threshold}", expected 0 to 1')
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from rtvfi.stream.options import SourceOptions
+    from rtvfi.stream.source import open_source
+
+    source = open_source(arguments.file, SourceOptions())
+    columns = (TextColumn("looking at every frame"), BarColumn(), MofNCompleteColumn())
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            info = source.info
+            total = None if info.duration is None else round(info.duration * info.source_rate)
+            task = bar.add_task("", total=total)
+            found = look(source, threshold, lambda: bar.advance(task))
+    finally:
+        source.close()
+    if arguments.json:
+        Console(highlight=False, soft_wrap=True).out(json.dumps(as_json(arguments.file, found)))
+    else:
+        _print(Console(highlight=False), arguments.file, found)
+    return 0
+
+
+def look(
+    source: FrameSource, threshold: float = 0.3, seen_one: Callable[[], None] = lambda: None
+) -> Findings:
+    """Read a source to its end.
+
+    Args:
+        source: just opened; it stays open.
+        threshold: see ``CutDetector``.
+        seen_one: called after every frame.
+    """
+    from rtvfi.frame import EndOfStream
+    from rtvfi.stream.cuts import CutDetector
+
+    detector, found = CutDetector(source.info, threshold), Findings(source.info)
+    scenes, clock = _Scenes(found.scenes), _Clock(1 / source.info.source_rate)
+    while True:
+        try:
+            frame = source.read()
+        except DecodeError as error:
+            log.warning("%s; what follows is about the part before", error.message)
+            found.is_complete = False
+            break
+        if isinstance(frame, EndOfStream):
+            break
+        clock.push(frame)
+        found.frames += 1
+        scenes.push(detector.push(frame))
+        seen_one()
+    scenes.push(detector.flush())
+    scenes.end()
+    found.duration, found.rate_class = clock.duration, clock.rate_class
+    return found
+
+
+class _Clock:
+    """Whether frames come at the nominal rate."""
+
+    def __init__(self, period: Fraction) -> None:
+        self._period = period
+        self._first: Fraction | None = None
+        self._last: SourceFrame | None = None
+        self.rate_class: RateClass = "constant"
+
+    def push(self, frame: SourceFrame) -> None:
+        last, self._last = self._last, frame
+        if last is None:
+            self._first = frame.pts
+            return
+        steps = (frame.pts - last.pts) / self._period
+        if steps.denominator != 1:
+            self.rate_class = "irregular"
+        elif steps != 1 and self.rate_class == "constant":
+            self.rate_class = "gaps"
+
+    @property
+    def duration(self) -> float:
+        if self._last is None or self._first is None:
+            return 0.0
+        return float(self._last.pts + self._last.duration - self._first)
+
+
+class _Scenes:
+    """Frames to scenes."""
+
+    def __init__(self, scenes: list[Scene]) -> None:
+        self._scenes = scenes
+        self._changes: list[Change] = []
+        self._num_same = 0
+
+    def push(self, frames: list[Seen]) -> None:
+        for seen in frames:
+            if seen.stamp.cut:
+                self.end()
+                self._scenes.append(Scene(seen.stamp.index))
+                self._changes, self._num_same = [], 0
+            self._changes.append(seen.change)
+            self._num_same += seen.stamp.same or not seen.change.changed
+
+    def end(self) -> None:
+        """Sum up the scene under way."""
+        from rtvfi.stream.cadence import estimate, passes_for
+
+        if not self._scenes:
+            return
+        scene, changes = self._scenes[-1], self._changes
+        scene.frames = len(changes)
+        scene.repeats = round(self._num_same / scene.frames, 3)
+        parts = Counter(c.cadence for c in changes if c.cadence is not None)
+        of_parts = parts.most_common(1)[0][0] if parts else 0
+        scene.cadence = max(estimate(c.changed for c in changes) or 0, of_parts) or None
+        scene.passes = passes_for(scene.cadence or 1)
+
+
+def as_json(name: str, found: Findings) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    stream, color = found.stream, found.stream.color
+    return {
+        "file": name,
+        "rate": str(stream.source_rate),
+        "rate_class": found.rate_class,
+        "frames": found.frames,
+        "duration": round(found.duration, 6),
+        "complete": found.is_complete,
+        "width": stream.width,
+        "height": stream.height,
+        "pixel_format": stream.format.name,
+        "matrix": color.resolved_matrix(stream.width, stream.height),
+        "primaries": color.primaries,
+        "transfer": color.transfer,
+        "range": "full" if color.full_range else "limited",
+        "codec": stream.codec,
+        "decoder": stream.decoder,
+        "cuts": found.cuts,
+        "scenes": [asdict(scene) for scene in found.scenes],
+        "passes": found.passes,
+    }
+
+
+_CLASSES = {"constant": "constant", "gaps": "frames are missing", "irregular": "irregular"}
+_DRAWN = {None: "-", 1: "ones", 2: "twos", 3: "threes", 4: "fours"}
+
+
+def _print(console: Any, name: str, found: Findings) -> None:
+    from rich.table import Table
+
+    row = as_json(name, found)
+    facts = Table.grid(padding=(0, 2))
+    length = f"{found.duration:.3f} s" + ("" if found.is_complete else ", the rest is damaged")
+    for key, value in (
+        ("file", name),
+        ("rate", f"{row['rate']} frames/s, {_CLASSES[found.rate_class]}"),
+        ("frames", str(found.frames)),
+        ("duration", length),
+        ("size", f"{row['width']}x{row['height']}"),
+        ("picture", f"{row['pixel_format']}, matrix {row['matrix']}, {row['range']} range"),
+        ("decoder", f"{row['codec']}, {row['decoder']}"),
+        ("cuts", ", ".join(map(str, found.cuts)) or "none"),
+        ("passes", f"{found.passes} suit most of it"),
+    ):
+        facts.add_row(key, value)
+    table = Table("scene", "frames", "drawn on", "repeats", "passes")
+    for scene in found.scenes:
+        last = scene.start + scene.frames - 1
+        table.add_row(
+            f"{scene.start} to {last}",
+            str(scene.frames),
+            _DRAWN[scene.cadence],
+            f"{scene.repeats:.0%}",
+            str(scene.passes),
+        )
+    console.print(facts)
+    console.print(table)
