@@ -2,7 +2,8 @@
 
 A seek ends a segment and begins another; segments may overlap, repeat each other or leave gaps.
 They have no B-frames, so one may be cut off anywhere, but entered at a key frame only. What is
-joined without a gap is an *island*, and a file.
+joined without a gap is an *island*, and a file. Segments of different encoders (a device that gave
+up between two seeks) cannot be joined: each encoder's make islands of their own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Segment:
     """Its key frames; the first picture is one."""
     rough: tuple[int, ...] = ()
     """Pictures that are source frames standing in where the model's belong, ascending."""
+    coding: tuple[str, bytes] = ("", b"")
+    """Its codec and headers; see ``pieces.coding``."""
 
     def num_rough(self, start: int, stop: int) -> int:
         """Stand-ins in [start, stop)."""
@@ -51,8 +54,16 @@ def islands(segments: Iterable[Segment]) -> list[list[Run]]:
     """Every picture once, in order of time, from as few stand-ins as the key frames allow.
 
     Returns:
-        Runs without a gap between them, one list per file.
+        Runs of one coding without a gap between them, one list per file, in order of time.
     """
+    by_coding: dict[tuple[str, bytes], list[Segment]] = {}
+    for segment in segments:
+        by_coding.setdefault(segment.coding, []).append(segment)
+    found = [island for group in by_coding.values() for island in _islands(group)]
+    return sorted(found, key=lambda island: island[0].start)
+
+
+def _islands(segments: Iterable[Segment]) -> list[list[Run]]:
     found: list[list[Run]] = []
     for segment in sorted(segments, key=lambda s: (s.first, -s.stop)):
         if segment.stop <= segment.first:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from rtvfi.errors import EncodeError
 from rtvfi.stream.companion import Companion
 from rtvfi.stream.mux import OutputFile
-from rtvfi.stream.pieces import opened, packets
+from rtvfi.stream.pieces import coding, opened, packets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from rtvfi.stream.pieces import Coding
     from rtvfi.stream.writer import Job
 
 log = logging.getLogger(__name__)
@@ -44,11 +45,13 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
         What the container cannot hold.
 
     Raises:
-        EncodeError: a piece is gone, or the file cannot be written.
+        EncodeError: a piece is gone or of another encoder than the first, or the file cannot be
+            written.
     """
     out = OutputFile(job.path, job.container, job.timeline)
     try:
         with opened(cuts[0].path) as first:
+            common = coding(first)
             video = out.container.add_stream_from_template(first.streams.video[0])
             companion = (
                 Companion(job.source, job.span, has_audio=job.has_audio) if job.source else None
@@ -56,7 +59,7 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
             left_out = out.begin(video, reorder, companion)
         number = 0
         for cut in cuts:
-            number += _append(out, cut, number, job)
+            number += _append(out, cut, number, job, common)
         is_whole = job.span.end is None
         out.copy(None if is_whole else job.span.end)
     except BaseException:
@@ -69,9 +72,11 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
     return left_out
 
 
-def _append(out: OutputFile, cut: Cut, number: int, job: Job) -> int:
+def _append(out: OutputFile, cut: Cut, number: int, job: Job, common: Coding) -> int:
     taken = 0
     with opened(cut.path) as source:
+        if coding(source) != common:
+            raise EncodeError(f'"{cut.path}" is of another encoder than what comes before it')
         for packet, place in packets(source, job.grid.step):
             if taken == cut.stop - cut.start:
                 break

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     Packet = av.Packet[Any]
 
+Coding = tuple[str, bytes]
+"""See ``coding``."""
+
 log = logging.getLogger(__name__)
 
 
@@ -78,6 +81,14 @@ def survey(path: Path, step: Fraction, *, is_finished: bool) -> Gops:
     if is_finished:
         return Gops(tuple(keys), seen)
     return Gops(tuple(key for key in keys if key < whole), whole)
+
+
+def coding(source: InputContainer) -> Coding:
+    """Codec and headers of the video track: packets of two files suit each other only where these
+    are equal.
+    """
+    context = source.streams.video[0].codec_context
+    return context.codec.canonical_name, bytes(context.extradata or b"")
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from rtvfi.stream.companion import Span
 from rtvfi.stream.islands import Run, Segment, islands, ranges
 from rtvfi.stream.join import Cut, join
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target, container_format
-from rtvfi.stream.pieces import survey
+from rtvfi.stream.pieces import coding, opened, survey
 from rtvfi.stream.writer import Job, Writer
 
 if TYPE_CHECKING:
@@ -170,6 +170,8 @@ class Recorder:
         lengths = [island[-1].stop - island[0].start for island in found]
         enough = min([round(_SHORT_SECONDS / viewed.grid.step), *sorted(lengths)[-1:]])
         kept = [island for island in found if island[-1].stop - island[0].start >= enough]
+        if len({island[0].segment.coding for island in kept}) > 1:
+            log.warning("the encoder changed while recording: its pieces stay files of their own")
         # First all into the folder: the file asked for may be a piece of any of them.
         made = [(island, self._piece(viewed, island, n)) for n, island in enumerate(kept)]
         files = []
@@ -274,12 +276,17 @@ class Recording:
         if segment.writer.error is not None:
             gops = survey(path, self.viewed.grid.step, is_finished=False)
             keys, count = gops.keys, gops.num_frames
+        headers = ("", b"")
+        if count:
+            with opened(path) as file:
+                headers = coding(file)
         return Segment(
             path=path,
             first=first,
             stop=first + count,
             keys=tuple(first + key for key in keys),
             rough=tuple(segment.rough),
+            coding=headers,
         )
 
 

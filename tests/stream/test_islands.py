@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given
@@ -61,6 +62,13 @@ def test_good_pictures_are_kept_where_the_later_ones_are_stand_ins() -> None:
     again = segment(6, 40, rough=tuple(range(6, 18)))
     (runs,) = islands([first, again])
     assert sum(run.num_rough for run in runs) == 0
+
+
+def test_segments_of_another_encoder_make_islands_of_their_own() -> None:
+    first, second, third = segment(0, 30), segment(30, 60), segment(60, 90)
+    other = replace(second, coding=("h264", b"other headers"))
+    found = islands([first, other, third])
+    assert [[run.segment for run in runs] for runs in found] == [[first], [other], [third]]
 
 
 def test_one_viewing_without_a_seek_is_one_run() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +105,22 @@ def test_seeks_without_a_gap_give_one_file_in_order(
     assert sound.data == whole[: len(sound.data)]
     assert abs(float(sound.times[-1]) - end / float(FILM)) < 0.15
     assert track(target, "subtitle").data[:2] == track(source, "subtitle").data[:2]
+
+
+@pytest.mark.parametrize("change", [{"encoder": "ffv1", "preset": None}, {"preset": "slow"}])
+def test_pieces_of_different_encoders_are_not_joined(
+    change: dict[str, Any], clips: Clips, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv", preset="ultrafast")
+    viewer.play(0, 48)
+    viewer.recorder.encode = replace(viewer.recorder.encode, **change)
+    viewer.play(48, 96)
+    viewer.play(96, 144)
+    files = viewer.close()["files"]
+    assert [file["frames"] for file in files] == [48, 96]
+    assert numbers(tmp_path / "o.mkv") == list(range(48))
+    assert numbers(tmp_path / "o.part2.mkv") == list(range(48, 144))
+    assert caplog.text.count("the encoder changed while recording") == 1
 
 
 def test_a_gap_gives_parts(clips: Clips, tmp_path: Path) -> None:
