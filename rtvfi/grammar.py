@@ -41,7 +41,7 @@ def add_settings(
     add(
         "--compile",
         metavar="FORM",
-        help="how the network is run: auto (default, measured), eager, compile or graph",
+        help="how the network is run: eager (default), compile, graph or auto (measured)",
     )
     add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
     add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))

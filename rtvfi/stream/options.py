@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from rtvfi.models.base import Form
 
 Style = Literal["smooth", "rhythm", "plain", "off"]
@@ -28,6 +30,10 @@ class SourceOptions:
     """Larger pictures are refused before anything is allocated."""
     threads: int = 0
     """Decoder threads; 0 = min(4, cores)."""
+    picture_rate: Fraction | None = None
+    """Pictures per second where a folder of numbered pictures is read as a film; None = it is
+    none.
+    """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +50,7 @@ class StreamOptions:
     """How an evened-out scene ends: its last frame is held, or motion slows down towards it."""
     flow_scale: float | None = None
     """Size at which motion is estimated; None = 1, above 1920x1088 pixels 0.5."""
-    form: Form = "auto"
+    form: Form = "eager"
     """How the network is run; ``auto`` measures what is faster, a named one fails when it cannot be
     had.
     """
