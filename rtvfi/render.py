@@ -110,11 +110,15 @@ def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:
     Raises:
         UsageError: several inputs and one file to write.
     """
-    stem = "stream" if is_address(source) else Path(source).stem
+    path = Path("stream") if is_address(source) else Path(source)
+    stem = path.stem
+    if path.is_dir():
+        path = path.resolve()
+        stem = path.name
     name = f"{stem}-{float(rate):.5g}fps{options.extension}"
     output = options.output
     if output is None:
-        return Path(name) if is_address(source) else Path(source).with_name(name)
+        return path.with_name(name)
     if output.is_dir() or str(output).endswith("/"):
         return output / name
     if len(options.files) > 1:
@@ -199,6 +203,7 @@ class _Renderer:
             "first": part.first,
             "stop": part.stop,
             "deinterlace": options.source.deinterlace,
+            "picture_rate": str(options.source.picture_rate),
             "stream": repr(options.stream),
             "encode": repr(options.encode),
             "has_audio": options.has_audio,
@@ -276,7 +281,7 @@ class _Run:
             first_index=part.first,
             span=span,
             encode=options.encode,
-            source=source,
+            source=None if Path(source).is_dir() else source,
             has_audio=options.has_audio,
             carried=self._journal.carried,
         )

@@ -6,15 +6,17 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.config import render_options
-from rtvfi.errors import UsageError
+from rtvfi.errors import OpenError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.playlist import expand
 
 if TYPE_CHECKING:
     import argparse
+
+_MAX_PICTURE_RATE: Final = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--uhd", action="store_true", help="as --scale 0.5")
     add("--start", metavar="TIME", help="where to begin: 90 or 1:30")
     add("--end", metavar="TIME", help="where to end")
+    add("--in-fps", metavar="RATE", help="folders of numbered pictures are films with this rate")
     add("--no-audio", action="store_true", help="leave the sound out")
     add_encoding(parser)
     add("--resume", action="store_true", help="go on or fail; without it, go on where it can be")
@@ -48,6 +51,34 @@ def _seconds(option: str, text: str | None) -> Fraction | None:
     return total
 
 
+def _picture_rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= _MAX_PICTURE_RATE:
+        raise UsageError(f'--in-fps is "{text}", expected pictures per second: 24 or 24000/1001')
+    return rate
+
+
+def _inputs(arguments: list[str], *, has_pictures: bool) -> tuple[str, ...]:
+    """The files to render; with pictures wanted, a folder is one of them."""
+    if has_pictures and all(Path(argument).is_dir() for argument in arguments):
+        return tuple(arguments)
+    if has_pictures:
+        raise UsageError(
+            "--in-fps is for folders of pictures, and a file was named", "leave it out"
+        )
+    try:
+        return expand(arguments)
+    except OpenError as error:
+        if any(Path(argument).is_dir() for argument in arguments):
+            raise OpenError(error.message, "a folder of pictures needs --in-fps 24") from error
+        raise
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi render``; returns the exit code."""
     if arguments.exp is not None:
@@ -58,10 +89,11 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.fps = f"{arguments.multi}x"
     if arguments.uhd and arguments.flow_scale is None:
         arguments.flow_scale = "0.5"
+    picture_rate = _picture_rate(arguments.in_fps)
     config = config_of(arguments)
     options = render_options(
         config,
-        expand(arguments.files),
+        _inputs(arguments.files, has_pictures=picture_rate is not None),
         encode_options(arguments, config),
     )
     from rtvfi.render import render
@@ -69,6 +101,7 @@ def main(arguments: argparse.Namespace) -> int:
     return render(
         replace(
             options,
+            source=replace(options.source, picture_rate=picture_rate),
             output=None if arguments.output is None else Path(arguments.output),
             extension="." + arguments.ext.lstrip("."),
             start=_seconds("--start", arguments.start) or Fraction(0),

@@ -113,9 +113,14 @@ def _read(notes: Path) -> Any:
 
 
 def file_facts(path: str) -> dict[str, Any]:
-    """What tells a file from another, without reading all of it."""
+    """What tells a file from another, without reading all of it; of a folder, its files' names,
+    sizes and times.
+    """
     try:
         file = Path(path)
+        if file.is_dir():
+            told = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in file.iterdir())
+            return {"sha256_of_listing": hashlib.sha256(repr(told).encode()).hexdigest()}
         size = file.stat().st_size
         digest = hashlib.sha256()
         with file.open("rb") as stream:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from rtvfi.stream.decode_hardware import accelerate
 from rtvfi.stream.decode_open import Interrupted
 from rtvfi.stream.decode_pyav import PyavSource
+from rtvfi.stream.picture_folder import PictureFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,13 +59,15 @@ def open_source(
     """Open the best video stream of ``path`` and decode its first picture.
 
     Args:
-        path: a file, or any URL FFmpeg opens.
+        path: a file, or any URL FFmpeg opens; a folder where ``options.picture_rate`` is given.
         interrupted: asked between packets; True abandons the call under way with ``Interrupted``.
 
     Raises:
         OpenError: no such file, no video in it, or not one picture of it can be decoded.
         DeviceError: ``options.hwaccel`` names a device that cannot be had.
     """
+    if options.picture_rate is not None and Path(path).is_dir():
+        return PictureFolder(path, options.picture_rate, options)
     source = PyavSource(path, options, interrupted)
     if options.hwaccel != "none":
         try:
