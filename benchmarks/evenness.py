@@ -226,10 +226,18 @@ def pictured(
     executor.reset()
     frames: dict[ImageId, Payload] = {(0, n): s.payload for n, s in enumerate(seen)}
     shown = {}
+    begin, end = MEASURED
     for action in actions:
-        made = executor.run([action], frames)
-        if not isinstance(action, Mid):
-            shown[action.pts] = found_at(made[action.index])[: len(scene.characters)]
+        # Only what is measured, and the passes it may be made of: of frames first to first + level.
+        if isinstance(action, Mid):
+            level, first = action.image
+            if begin * 24 - 6 < first and first + level < end * 24 + 6:
+                executor.run([action], frames)
+        elif begin <= action.pts < end:
+            payload = frames.get(action.image) if isinstance(action, Copy) else None
+            if payload is None:
+                payload = executor.run([action], frames)[action.index]
+            shown[action.pts] = found_at(payload)[: len(scene.characters)]
     return shown
 
 

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 _COMPARED_WORDS: Final = 1 << 15
 """Compared at a time, 256 KiB: stays in the cache, and a difference ends it early."""
 _NEW: Final = 0.55
-"""Novelty of a cut; the cuts of films had at least 0.74."""
+"""Novelty of a cut; hard cuts of films had at least 0.69."""
 _STANDS_OUT: Final = 1.65
-"""How many times the novelty of the frames before and after a cut has; of films, 2 at least."""
+"""How many times the novelty of the frames around it a cut has; in films cuts had 2.4 at least, and
+what was none 1.5 at most.
+"""
 _STANDS_OUT_UNLIKE: Final = 1.25
 """The same, below the threshold of similarity."""
 _QUIET: Final = 0.08

@@ -124,3 +124,18 @@ def test_a_seek_keeps_the_cadence_and_forgets_the_scene() -> None:
     estimator.reset()
     assert estimator.cadence == 3
     assert estimator.push(True, cut=True) == 3
+
+
+def test_the_slowest_part_of_the_picture_rules() -> None:
+    estimator = CadenceEstimator()
+    found = [estimator.push(True, cut=n == 0, slowest=3 if n >= 12 else None) for n in range(40)]
+    assert found.index(3) == 23
+    assert estimator.push(True, cut=True) == 3
+
+
+def test_a_part_seen_for_a_moment_is_forgotten_at_the_cut() -> None:
+    estimator = CadenceEstimator()
+    follow(estimator, held(2, 60))
+    estimator.push(True, slowest=4)
+    estimator.push(True, slowest=None)
+    assert estimator.push(True, cut=True) == 2
