@@ -91,6 +91,10 @@ class RenderOptions:
     """Refuse to begin anew."""
     is_json: bool = False
     """Progress as lines for programs."""
+    is_png_only: bool = False
+    """Write a folder of PNGs instead of a film."""
+    keeps_pngs: bool = False
+    """Write a folder of PNGs beside the film."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.errors import OpenError, RtvfiError, UsageError
 from rtvfi.frame import END, OutputFrame
 from rtvfi.models.weights import find_weights, sha256_of
-from rtvfi.playlist import is_address
 from rtvfi.progress import JsonProgress, RichProgress, State
 from rtvfi.session import (
     ModelHost,
@@ -33,11 +32,13 @@ from rtvfi.session import (
 from rtvfi.stream.codecs import CODECS
 from rtvfi.stream.companion import Span, first_time
 from rtvfi.stream.join import Cut, join
-from rtvfi.stream.journal import Journal, file_facts, open_journal
-from rtvfi.stream.mux import CRASH_SAFE_FORMAT, MAX_RATE, check_target, container_format
+from rtvfi.stream.journal import Journal, file_facts
+from rtvfi.stream.mux import CRASH_SAFE_FORMAT, MAX_RATE
+from rtvfi.stream.picture_writer import holds_pictures, open_writer, output_form
 from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.rates import Grid, parse_rate
-from rtvfi.stream.writer import Job, Writer
+from rtvfi.stream.writer import Job
+from rtvfi.target import check_output, journal_for, kept_pngs, target_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from rtvfi.config import RenderOptions
     from rtvfi.frame import StreamInfo
     from rtvfi.progress import Progress
+    from rtvfi.stream.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -104,31 +106,6 @@ class _terminable:  # noqa: N801 - used like a function
         raise KeyboardInterrupt
 
 
-def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:
-    """Where the rendering of a source goes.
-
-    Raises:
-        UsageError: several inputs and one file to write.
-    """
-    path = Path("stream") if is_address(source) else Path(source)
-    stem = path.stem
-    if path.is_dir():
-        path = path.resolve()
-        stem = path.name
-    name = f"{stem}-{float(rate):.5g}fps{options.extension}"
-    output = options.output
-    if output is None:
-        return path.with_name(name)
-    if output.is_dir() or str(output).endswith("/"):
-        return output / name
-    if len(options.files) > 1:
-        raise UsageError(
-            f'-o "{output}" is one file, and there are {len(options.files)} inputs',
-            f'mkdir "{output}"',
-        )
-    return output
-
-
 @dataclass(frozen=True, slots=True)
 class _Range:
     """Grid indices to render: [first, stop); stop None = to the end of the stream."""
@@ -158,18 +135,18 @@ class _Renderer:
             if rate > MAX_RATE:
                 raise UsageError(f"{float(rate):g} fps are too many, at most {MAX_RATE}")
             target = target_path(options, source, rate)
-            container = container_format(target)
-            check_target(target, (source,), force=True)  # an existing one may be a part of ours
+            form = output_form(target, is_folder=options.is_png_only)
+            check_output(options, source, target, form)
             grid = Grid(info.start, 1 / rate)
             part = self._range(source, info, grid)
             facts = self._facts(source, grid, part)
-            journal = open_journal(target, container, facts, grid.step, force=options.force)
+            journal = journal_for(options, target, form, facts, grid.step)
             if options.must_resume and journal.carried is None:
                 raise UsageError(f'there is nothing of "{target}" to resume', "leave --resume out")
             made = rendering(pipeline, info, options.stream, grid, part.first + journal.num_carried)
             if self._has_model:
                 pipeline.use(self._models.executor(options.model, made))
-            return _Run(options, made, part, journal, target).run(source, container)
+            return _Run(options, made, part, journal, target).run(source, form)
         finally:
             pipeline.close()
 
@@ -207,6 +184,7 @@ class _Renderer:
             "stream": repr(options.stream),
             "encode": repr(options.encode),
             "has_audio": options.has_audio,
+            "keeps_pngs": options.keeps_pngs,
             "av": metadata.version("av"),
         }
 
@@ -230,16 +208,16 @@ class _Run:
         self._shown = 0.0
         """Clock of the last look at the progress."""
 
-    def run(self, source: str, container: str) -> bool:
+    def run(self, source: str, form: str) -> bool:
         """Write the file; False when it was interrupted."""
-        job = self._job(source, container)
-        is_direct = container == CRASH_SAFE_FORMAT
+        job = self._job(source, form)
+        is_direct = form == CRASH_SAFE_FORMAT or holds_pictures(form)
         growing = job
         if not is_direct:
             growing = replace(
                 job, path=self._journal.growing, container=CRASH_SAFE_FORMAT, source=None
             )
-        writer = Writer(growing)
+        writer = open_writer(growing)
         shown = JsonProgress if self._options.is_json else RichProgress
         progress = shown(source, self._target)
         try:
@@ -258,13 +236,14 @@ class _Run:
         if left_out:
             log.warning("%s cannot hold: %s", self._target.name, ", ".join(left_out))
         if not is_done:
-            log.info('stopped: "%s" holds %d frames; the same command goes on', self._target, count)
+            goes_on = "" if holds_pictures(form) else "; the same command goes on"
+            log.info('stopped: "%s" holds %d frames%s', self._target, count, goes_on)
             return False
         self._journal.end()
         log.info('"%s": %d frames, %s', self._target, count, writer.statistics.encoder)
         return True
 
-    def _job(self, source: str, container: str) -> Job:
+    def _job(self, source: str, form: str) -> Job:
         options, made, part = self._options, self._made, self._part
         grid = made.grid
         is_cut = options.start != 0 or options.end is not None
@@ -275,7 +254,7 @@ class _Run:
         span = Span(zero=zero, start=grid.pts(part.first) if is_cut else None, end=end)
         return Job(
             path=self._target,
-            container=container,
+            container=form,
             info=made.info,
             grid=grid,
             first_index=part.first,
@@ -284,6 +263,7 @@ class _Run:
             source=None if Path(source).is_dir() else source,
             has_audio=options.has_audio,
             carried=self._journal.carried,
+            pngs=kept_pngs(self._target) if options.keeps_pngs else None,
         )
 
     def _feed(self, writer: Writer, progress: Progress) -> bool:

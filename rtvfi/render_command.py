@@ -24,7 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="files, folders, URLs")
     add("-o", "--output", metavar="OUT", help="file or folder; without it, beside the input")
-    add("--ext", metavar="EXT", default="mkv", help="mkv (default), mp4, mov or webm")
+    add(
+        "--ext", metavar="EXT", default="mkv", help="mkv (default), mp4, mov, webm, gif, webp, apng"
+    )
+    pictures = parser.add_mutually_exclusive_group()
+    pictures.add_argument("--png-only", action="store_true", help="a folder of PNGs, and no film")
+    pictures.add_argument(
+        "--keep-pngs", action="store_true", help="a folder of PNGs beside the film"
+    )
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument("--multi", metavar="N", help="N times the frames, as --fps Nx")
     rate.add_argument("--exp", metavar="N", type=int, help="2^N times the frames")
@@ -110,5 +117,7 @@ def main(arguments: argparse.Namespace) -> int:
             force=arguments.force,
             must_resume=arguments.resume,
             is_json=arguments.json,
+            is_png_only=arguments.png_only,
+            keeps_pngs=arguments.keep_pngs,
         )
     )

@@ -19,9 +19,9 @@ from files import off_grid, planes, same_pictures, track, tracks
 
 from rtvfi import cli, session
 from rtvfi.config import RenderOptions
-from rtvfi.render import target_path
 from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.stream.pieces import survey
+from rtvfi.target import target_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

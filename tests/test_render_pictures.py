@@ -5,12 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import av
+import numpy as np
 import pytest
 from clips import Clips, read_code
 from files import off_grid, planes, track
 from pictures import folder_of
 
 from rtvfi import cli
+from rtvfi.stream.stills import read_still
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +31,12 @@ def numbers(path: Path) -> list[int | None]:
     return [read_code(luma) for _, (luma, *_) in planes(path)]
 
 
+def code_of(picture: Path) -> int | None:
+    with av.open(str(picture)) as opened:
+        return read_code(next(opened.decode(video=0)).to_ndarray(format="gray"))
+
+
+PNG = "--png-only"
 NEAREST = [min((k + 1) // 2, 11) for k in range(24)]
 
 
@@ -77,3 +86,94 @@ def test_other_pictures_do_not_go_on_with_a_rendering(
     (folder / "7.png").unlink()
     assert render(folder, "--in-fps", "24", "-o", target) == 2
     assert "was begun with another input" in capsys.readouterr().err
+
+
+# --- pictures out ----------------------------------------------------------------------------
+
+
+def test_png_only_writes_every_frame_and_no_film(clips: Clips, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    assert render(folder_of(clips, tmp_path / "in"), "--in-fps", "24", "-o", target, PNG) == 0
+    names = sorted(path.name for path in target.iterdir())
+    assert names == [f"{k:07}.png" for k in range(1, 25)]
+    assert [code_of(target / name) for name in names] == NEAREST
+    assert not (tmp_path / "out.rtvfi").exists()
+
+
+def test_a_png_has_the_colours_of_the_picture_it_came_from(clips: Clips, tmp_path: Path) -> None:
+    source = folder_of(clips, tmp_path / "in")
+    assert render(source, "--in-fps", "24", "-o", tmp_path / "out", PNG) == 0
+    given, made = read_still(source / "1.png"), read_still(tmp_path / "out" / "0000001.png")
+    assert np.abs(given.rgb - made.rgb).mean() < 1 / 255
+
+
+def test_ten_bits_become_sixteen(clips: Clips, tmp_path: Path) -> None:
+    source = clips.get(num_frames=2, pix_fmt="yuv420p10le", codec="ffv1")
+    assert render(source, "-o", tmp_path / "out", PNG) == 0
+    assert read_still(tmp_path / "out" / "0000001.png").bits == 16
+
+
+def test_kept_pngs_lie_beside_the_film(clips: Clips, tmp_path: Path) -> None:
+    target = tmp_path / "o.mkv"
+    assert render(clips.get(num_frames=6), "-o", target, "--keep-pngs", *EXACT) == 0
+    names = sorted((tmp_path / "o").iterdir())
+    assert [code_of(path) for path in names] == numbers(target)
+
+
+@pytest.mark.parametrize("words", [("-o", "out", "--png-only"), ("-o", "out.mkv", "--keep-pngs")])
+def test_pictures_are_not_overwritten_without_force(
+    words: tuple[str, ...],
+    clips: Clips,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = [str(tmp_path / word) if word.startswith("out") else word for word in words]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "0000001.png").write_bytes(b"precious")
+    source = clips.get(num_frames=6)
+    assert render(source, *told) == 2
+    assert "holds pictures already" in capsys.readouterr().err
+    assert (tmp_path / "out" / "0000001.png").read_bytes() == b"precious"
+    assert render(source, *told, "--force") == 0
+    assert code_of(tmp_path / "out" / "0000001.png") == 0
+
+
+def test_pictures_never_go_onto_the_input(
+    clips: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_of(clips, tmp_path / "in")
+    assert render(folder, "--in-fps", "24", "-o", folder, PNG, "--force") == 2
+    assert "is the input itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["gif", "apng", "webp"])
+def test_an_animation_holds_every_frame(kind: str, clips: Clips, tmp_path: Path) -> None:
+    target = tmp_path / f"o.{kind}"
+    assert render(clips.get(num_frames=12, rate=Fraction(25)), "-o", target) == 0
+    assert not target.with_name(target.name + ".part").exists()
+    if kind == "webp":
+        assert target.read_bytes().count(b"ANMF") >= 12  # FFmpeg 8 cannot read animated WebP
+        return
+    with av.open(str(target)) as film:
+        frames = [frame.to_ndarray(format="gray") for frame in film.decode(video=0)]
+    assert [read_code(luma) for luma in frames] == NEAREST
+    capped = Fraction(1, 100) if kind == "gif" else Fraction(1, 1000)
+    times = track(target, "video").times
+    assert all(abs(t - times[0] - k / Fraction(50)) <= capped for k, t in enumerate(times))
+
+
+def test_an_animation_is_not_overwritten_without_force(
+    clips: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "o.apng"
+    target.write_bytes(b"precious")
+    assert render(clips.get(num_frames=6), "-o", target) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert target.read_bytes() == b"precious"
+
+
+def test_a_gif_says_that_it_is_shown_slower(
+    clips: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(clips.get(num_frames=4, rate=Fraction(30)), "-o", tmp_path / "o.gif") == 0
+    assert "a gif of 60 fps is shown slower" in capsys.readouterr().err

@@ -52,6 +52,11 @@ class Journal:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def journal_folder(target: Path) -> Path:
+    """Where the notes of a rendering are."""
+    return target.with_name(target.name + ".rtvfi")
+
+
 def open_journal(
     target: Path, container: str, facts: Mapping[str, Any], step: Fraction, *, force: bool
 ) -> Journal:
@@ -68,7 +73,7 @@ def open_journal(
         UsageError: the file is there, and is not an earlier part of this rendering.
         EncodeError: the notes cannot be written.
     """
-    folder = target.with_name(target.name + ".rtvfi")
+    folder = journal_folder(target)
     notes, kept = folder / "journal.json", folder / "before.mkv"
     growing = target if container == CRASH_SAFE_FORMAT else folder / "part.mkv"
     carried = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -13,14 +14,15 @@ import numpy as np
 from rtvfi.errors import DecodeError, EncodeError, OpenError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from av.filter.context import FilterContext
     from numpy.typing import NDArray
 
 Animation = Literal["gif", "webp", "apng"]
 
-_ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
+ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
     # container, encoder, pixel format, options
     "gif": ("gif", "gif", "pal8", {"loop": "0"}),
     "webp": ("webp", "libwebp_anim", "yuv420p", {"loop": "0"}),
@@ -80,7 +82,9 @@ def write_png(path: Path, rgb: NDArray[np.float32], bits: int) -> None:
         EncodeError: it cannot be written.
     """
     pixels = "rgb24" if bits == 8 else "rgb48be"
-    _write(path, [_frame(rgb, bits)], ("image2pipe", "png", pixels, {}), Fraction(1))
+    frame = _frame(rgb, bits)
+    size = (frame.width, frame.height)
+    _write(path, [frame], size, ("image2pipe", "png", pixels, {}), Fraction(1))
 
 
 def write_animation(
@@ -97,7 +101,34 @@ def write_animation(
     Raises:
         EncodeError: it cannot be written.
     """
-    _write(path, [_frame(rgb, 8) for rgb in pictures], _ANIMATIONS[kind], rate)
+    frames = [_frame(rgb, 8) for rgb in pictures]
+    size = (frames[0].width, frames[0].height)
+    shown = _with_palette(frames) if kind == "gif" else frames
+    _write(path, shown, size, ANIMATIONS[kind], rate)
+
+
+def write_frames(
+    path: Path, frames: Iterable[av.VideoFrame], kind: Animation, rate: Fraction
+) -> None:
+    """``write_animation`` for pictures that come one by one: a gif's each have their own palette.
+
+    Args:
+        path: where; a file there is replaced; nothing is written when no picture comes.
+        frames: RGB pictures of one size.
+        kind: gif, webp or apng.
+        rate: pictures per second.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
+    coming = iter(frames)
+    first = next(coming, None)
+    if first is None:
+        return
+    frames = itertools.chain([first], coming)
+    if kind == "gif":
+        frames = _with_palettes(first, frames)
+    _write(path, frames, (first.width, first.height), ANIMATIONS[kind], rate)
 
 
 def _frame(rgb: NDArray[np.float32], bits: int) -> av.VideoFrame:
@@ -110,7 +141,8 @@ def _frame(rgb: NDArray[np.float32], bits: int) -> av.VideoFrame:
 
 def _write(
     path: Path,
-    frames: list[av.VideoFrame],
+    frames: Iterable[av.VideoFrame],
+    size: tuple[int, int],
     how: tuple[str, str, str, dict[str, str]],
     rate: Fraction,
 ) -> None:
@@ -119,8 +151,8 @@ def _write(
     try:
         with av.open(str(part), "w", format=container_name, options=options) as container:
             stream: Any = container.add_stream(encoder, rate=rate)
-            stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, pixels
-            for number, frame in enumerate(_with_palette(frames) if pixels == "pal8" else frames):
+            stream.width, stream.height, stream.pix_fmt = *size, pixels
+            for number, frame in enumerate(frames):
                 frame.pts, frame.time_base = number, 1 / rate
                 container.mux(stream.encode(frame.reformat(format=pixels)))
             container.mux(stream.encode(None))
@@ -132,12 +164,37 @@ def _write(
 
 def _with_palette(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
     """The pictures in the 256 colours that suit all of them best."""
+    _graph, source, sink = _palette_graph(frames[0], "stats_mode=full", "new=0")
+    for number, frame in enumerate(frames):
+        frame.pts, frame.time_base = number, Fraction(1)
+        source.push(frame)
+    source.push(None)
+    return [sink.pull() for _ in frames]  # type: ignore[misc]
+
+
+def _with_palettes(
+    first: av.VideoFrame, frames: Iterable[av.VideoFrame]
+) -> Iterator[av.VideoFrame]:
+    """Each picture in the 256 colours that suit it best."""
+    _graph, source, sink = _palette_graph(first, "stats_mode=single", "new=1")
+    for number, frame in enumerate(frames):
+        frame.pts, frame.time_base = number, Fraction(1)
+        source.push(frame)
+        yield sink.pull()  # type: ignore[misc]
+
+
+def _palette_graph(
+    first: av.VideoFrame, how_made: str, how_used: str
+) -> tuple[av.filter.Graph, FilterContext, FilterContext]:
+    """The graph, where pictures go in, and where they come out; the ends (PyAV 18.1) do not keep
+    the graph alive.
+    """
     graph = av.filter.Graph()
-    first = frames[0]
     source = graph.add_buffer(
         width=first.width, height=first.height, format=first.format, time_base=Fraction(1)
     )
-    split, make, use = graph.add("split"), graph.add("palettegen"), graph.add("paletteuse")
+    split = graph.add("split")
+    make, use = graph.add("palettegen", how_made), graph.add("paletteuse", how_used)
     sink = graph.add("buffersink")
     source.link_to(split)
     split.link_to(make, 0, 0)
@@ -145,11 +202,7 @@ def _with_palette(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
     make.link_to(use, 0, 1)
     use.link_to(sink)
     graph.configure()
-    for number, frame in enumerate(frames):
-        frame.pts, frame.time_base = number, Fraction(1)
-        source.push(frame)
-    source.push(None)
-    return [sink.pull() for _ in frames]  # type: ignore[misc]
+    return graph, source, sink
 
 
 def _reason(error: Exception) -> str:

@@ -18,9 +18,11 @@ from rtvfi.stream.companion import Companion, Span
 from rtvfi.stream.encode import open_encoder
 from rtvfi.stream.mux import OutputFile, Timeline
 from rtvfi.stream.pieces import opened, packets
+from rtvfi.stream.pngs import PngFolder
 from rtvfi.stream.ring import Aborted, Ring
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import av
@@ -56,6 +58,8 @@ class Job:
     has_audio: bool = True
     carried: tuple[Path, int] | None = None
     """An older file with the same beginning, and how many of its pictures are taken over."""
+    pngs: Path | None = None
+    """A folder where all pictures are put as PNG, too."""
 
     @property
     def timeline(self) -> Timeline:
@@ -186,20 +190,17 @@ class Writer:
     def _encode_all(self, out: OutputFile, encoder: Encoder) -> None:
         statistics = self.statistics
         carried = number = statistics.num_frames
-        try:
-            while (frame := self._ring.get(0)) is not END:
-                assert isinstance(frame, OutputFrame)
-                if frame.index != self.job.first_index + number:
-                    raise RuntimeError(f"picture {frame.index} is out of order")
-                begin = time.perf_counter()
-                finished = encoder.encode(frame.payload, number - carried)
-                statistics.encode_seconds += time.perf_counter() - begin
-                for packet in finished:
-                    self._mux(out, packet, _number(packet, carried))
-                number += 1
-                statistics.num_frames = number
-        except Aborted:
-            pass
+        pngs = PngFolder(self.job.pngs, self.job.info) if self.job.pngs else None
+        for frame in self.taken(number):
+            begin = time.perf_counter()
+            if pngs is not None:  # first: what the file holds after a kill, the folder has
+                pngs.write(frame.payload, number)
+            finished = encoder.encode(frame.payload, number - carried)
+            statistics.encode_seconds += time.perf_counter() - begin
+            for packet in finished:
+                self._mux(out, packet, _number(packet, carried))
+            number += 1
+            statistics.num_frames = number
         begin = time.perf_counter()
         for packet in encoder.flush():
             self._mux(out, packet, _number(packet, carried))
@@ -207,6 +208,18 @@ class Writer:
         span, grid = self.job.span, self.job.grid
         end = grid.pts(self.job.first_index + number)
         out.copy(span.end if self._is_whole else end)
+
+    def taken(self, number: int = 0) -> Iterator[OutputFrame]:
+        """The pictures put, from that number on, until the end or ``abort``; for ``_write``."""
+        try:
+            while (frame := self._ring.get(0)) is not END:
+                assert isinstance(frame, OutputFrame)
+                if frame.index != self.job.first_index + number:
+                    raise RuntimeError(f"picture {frame.index} is out of order")
+                yield frame
+                number += 1
+        except Aborted:
+            return
 
     def _mux(self, out: OutputFile, packet: Packet, number: int) -> None:
         begin = time.perf_counter()

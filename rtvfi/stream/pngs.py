@@ -1,0 +1,113 @@
+"""Payloads as RGB pictures, and a folder of numbered PNGs made of them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+from av.video.reformatter import VideoReformatter
+
+from rtvfi.errors import EncodeError, UsageError
+from rtvfi.stream.decode_planes import FULL_RANGE, swscale_matrix
+from rtvfi.stream.encode_pyav import FAILURES, said, to_frame
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rtvfi.frame import StreamInfo
+
+_DIGITS: Final = 7
+
+
+class RgbMaker:
+    """Turns payloads of one stream into RGB frames of full range, as its colour tags say.
+
+    Args:
+        info: the stream.
+        pixels: FFmpeg's name of an RGB format.
+    """
+
+    def __init__(self, info: StreamInfo, pixels: str) -> None:
+        self._info = info
+        self._pixels = pixels
+        self._reformatter = VideoReformatter()
+
+    def make(self, payload: NDArray[np.uint8]) -> av.VideoFrame:
+        """One picture."""
+        info = self._info
+        matrix = swscale_matrix(info.color.resolved_matrix(info.width, info.height))
+        return self._reformatter.reformat(
+            to_frame(payload, info, (info.width, info.height)),
+            format=self._pixels,
+            src_colorspace=matrix,
+            dst_colorspace=matrix,
+            interpolation="BICUBIC",
+            src_color_range=FULL_RANGE if info.color.full_range else 1,
+            dst_color_range=FULL_RANGE,
+        )
+
+
+class PngFolder:
+    """A folder of pictures ``0000001.png``, ``0000002.png``, ...: 8 bit, or 16 for streams of 10.
+
+    Args:
+        folder: made if it is not there; what has the same name in it is overwritten.
+        info: the stream whose payloads come.
+
+    Raises:
+        EncodeError: it cannot be made.
+    """
+
+    def __init__(self, folder: Path, info: StreamInfo) -> None:
+        pixels = "rgb24" if info.format.bits == 8 else "rgb48be"
+        self._folder = folder
+        self._rgb = RgbMaker(info, pixels)
+        context: Any = av.CodecContext.create("png", "w")
+        context.width, context.height, context.pix_fmt = info.width, info.height, pixels
+        context.time_base = Fraction(1)
+        context.thread_count = 1  # with more, a picture comes out later than it goes in
+        self._encoder = context
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EncodeError(f'"{folder}" cannot be made: {error.strerror}') from error
+
+    def write(self, payload: NDArray[np.uint8], number: int) -> None:
+        """Write a picture, whole or not at all.
+
+        Args:
+            payload: the picture.
+            number: 0 for the first, whose name says 1.
+
+        Raises:
+            EncodeError: it cannot be written.
+        """
+        path = self._folder / f"{number + 1:0{_DIGITS}}.png"
+        part = path.with_suffix(".part")
+        try:
+            frame = self._rgb.make(payload)
+            frame.pts = number
+            (packet,) = self._encoder.encode(frame)
+            part.write_bytes(bytes(packet))
+            part.replace(path)
+        except FAILURES as error:
+            raise EncodeError(f'"{path}" cannot be written: {said(error)}') from error
+
+
+def check_folder(folder: Path, source: str, *, force: bool) -> None:
+    """Refuse a folder for pictures before any work is done.
+
+    Raises:
+        UsageError: it is the source, a file, or holds PNGs and ``force`` is off.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f'"{folder}" is a file, and a folder for pictures is needed')
+    if not folder.is_dir():
+        return
+    if Path(source).exists() and folder.samefile(source):
+        raise UsageError(f'"{folder}" is the input itself', "choose another name with -o")
+    if not force and next(folder.glob("*.png"), None) is not None:
+        raise UsageError(f'"{folder}" holds pictures already', "--force overwrites them")

@@ -1,0 +1,79 @@
+"""Where a rendering goes, and whether it may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtvfi.errors import UsageError
+from rtvfi.playlist import is_address
+from rtvfi.stream.journal import Journal, journal_folder, open_journal
+from rtvfi.stream.mux import check_target
+from rtvfi.stream.picture_writer import PNGS, holds_pictures
+from rtvfi.stream.pngs import check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+
+    from rtvfi.config import RenderOptions
+
+
+def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:
+    """Where the rendering of a source goes.
+
+    Raises:
+        UsageError: several inputs and one file to write.
+    """
+    path = Path("stream") if is_address(source) else Path(source)
+    stem = path.stem
+    if path.is_dir():
+        path = path.resolve()
+        stem = path.name
+    name = f"{stem}-{float(rate):.5g}fps"
+    output = options.output
+    if not options.is_png_only:
+        name += options.extension
+    elif output is not None:
+        return output / name if len(options.files) > 1 else output
+    if output is None:
+        return path.with_name(name)
+    if output.is_dir():
+        return output / name
+    if len(options.files) > 1:
+        raise UsageError(
+            f'-o "{output}" is one file, and there are {len(options.files)} inputs',
+            f'mkdir "{output}"',
+        )
+    return output
+
+
+def kept_pngs(target: Path) -> Path:
+    """The folder for the pictures that are kept beside a file."""
+    return target.with_suffix("")
+
+
+def check_output(options: RenderOptions, source: str, target: Path, form: str) -> None:
+    """Refuse what cannot or must not be written, before any work is done.
+
+    Raises:
+        UsageError: it is the source, or it exists already.
+        EncodeError: its folder is not there.
+    """
+    if form == PNGS:
+        check_folder(target, source, force=options.force)
+        return
+    # An existing file may be a part of ours: the journal knows.
+    check_target(target, (source,), force=options.force or not holds_pictures(form))
+    if options.keeps_pngs:
+        is_ours = options.force or journal_folder(target).exists()
+        check_folder(kept_pngs(target), source, force=is_ours)
+
+
+def journal_for(
+    options: RenderOptions, target: Path, form: str, facts: Mapping[str, Any], step: Fraction
+) -> Journal:
+    """The notes of a rendering; what holds pictures alone has none, and is always begun anew."""
+    if holds_pictures(form):
+        return Journal(journal_folder(target), target, None)
+    return open_journal(target, form, facts, step, force=options.force)
