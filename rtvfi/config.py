@@ -95,6 +95,8 @@ class RenderOptions:
     """Write a folder of PNGs instead of a film."""
     keeps_pngs: bool = False
     """Write a folder of PNGs beside the film."""
+    is_montage: bool = False
+    """Put the source to the left of what was made of it."""
 
 
 @dataclass(frozen=True, slots=True)

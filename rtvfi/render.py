@@ -11,13 +11,14 @@ import math
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import OpenError, RtvfiError, UsageError
+from rtvfi.errors import DecodeError, OpenError, RtvfiError, UsageError
 from rtvfi.frame import END, OutputFrame
 from rtvfi.models.weights import find_weights, sha256_of
 from rtvfi.progress import JsonProgress, RichProgress, State
@@ -33,6 +34,7 @@ from rtvfi.stream.codecs import CODECS
 from rtvfi.stream.companion import Span, first_time
 from rtvfi.stream.join import Cut, join
 from rtvfi.stream.journal import Journal, file_facts
+from rtvfi.stream.montage import Montage
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, MAX_RATE
 from rtvfi.stream.picture_writer import holds_pictures, open_writer, output_form
 from rtvfi.stream.playhead import Playhead
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from rtvfi.config import RenderOptions
     from rtvfi.frame import StreamInfo
     from rtvfi.progress import Progress
+    from rtvfi.stream.pipeline import Pipeline
     from rtvfi.stream.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -116,6 +119,15 @@ class _Range:
     """The player's time 0 on the source's clock."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Pipelines:
+    """Where the pictures of a file come from."""
+
+    made: Rendering
+    given: Pipeline | None
+    """The nearest source frames on the same grid, for a montage."""
+
+
 class _Renderer:
     """Renders one file after the other with the same options and model."""
 
@@ -127,28 +139,40 @@ class _Renderer:
 
     def render(self, source: str) -> bool:
         """One file; False when it was interrupted."""
+        with ExitStack() as opened:
+            return self._render(source, opened)
+
+    def _render(self, source: str, opened: ExitStack) -> bool:
+        options = self._options
+        pipeline = self._pipeline(source, opened)
+        info = pipeline.open()
+        rate = target_rate(parse_rate(options.fps), info, None)
+        if rate > MAX_RATE:
+            raise UsageError(f"{float(rate):g} fps are too many, at most {MAX_RATE}")
+        target = target_path(options, source, rate)
+        form = output_form(target, is_folder=options.is_png_only)
+        check_output(options, source, target, form)
+        grid = Grid(info.start, 1 / rate)
+        part = self._range(source, info, grid)
+        facts = self._facts(source, grid, part)
+        journal = journal_for(options, target, form, facts, grid.step)
+        if options.must_resume and journal.carried is None:
+            raise UsageError(f'there is nothing of "{target}" to resume', "leave --resume out")
+        first = part.first + journal.num_carried
+        made = rendering(pipeline, info, options.stream, grid, first)
+        if self._has_model:
+            pipeline.use(self._models.executor(options.model, made))
+        given = None
+        if options.is_montage:  # a pipeline without a model shows the nearest source frames
+            given = self._pipeline(source, opened)
+            rendering(given, given.open(), replace(options.stream, style="plain"), grid, first)
+        return _Run(options, _Pipelines(made, given), part, journal, target).run(source, form)
+
+    def _pipeline(self, source: str, opened: ExitStack) -> Pipeline:
         options = self._options
         pipeline = pipeline_for(source, options.source, options.stream, Playhead())
-        try:
-            info = pipeline.open()
-            rate = target_rate(parse_rate(options.fps), info, None)
-            if rate > MAX_RATE:
-                raise UsageError(f"{float(rate):g} fps are too many, at most {MAX_RATE}")
-            target = target_path(options, source, rate)
-            form = output_form(target, is_folder=options.is_png_only)
-            check_output(options, source, target, form)
-            grid = Grid(info.start, 1 / rate)
-            part = self._range(source, info, grid)
-            facts = self._facts(source, grid, part)
-            journal = journal_for(options, target, form, facts, grid.step)
-            if options.must_resume and journal.carried is None:
-                raise UsageError(f'there is nothing of "{target}" to resume', "leave --resume out")
-            made = rendering(pipeline, info, options.stream, grid, part.first + journal.num_carried)
-            if self._has_model:
-                pipeline.use(self._models.executor(options.model, made))
-            return _Run(options, made, part, journal, target).run(source, form)
-        finally:
-            pipeline.close()
+        opened.callback(pipeline.close)
+        return pipeline
 
     def _range(self, source: str, info: StreamInfo, grid: Grid) -> _Range:
         options = self._options
@@ -185,6 +209,7 @@ class _Renderer:
             "encode": repr(options.encode),
             "has_audio": options.has_audio,
             "keeps_pngs": options.keeps_pngs,
+            "is_montage": options.is_montage,
             "av": metadata.version("av"),
         }
 
@@ -195,13 +220,15 @@ class _Run:
     def __init__(
         self,
         options: RenderOptions,
-        made: Rendering,
+        pipelines: _Pipelines,
         part: _Range,
         journal: Journal,
         target: Path,
     ) -> None:
         self._options = options
-        self._made = made
+        self._made = pipelines.made
+        self._given = pipelines.given
+        self._montage = Montage(pipelines.made.info) if pipelines.given else None
         self._part = part
         self._journal = journal
         self._target = target
@@ -255,7 +282,7 @@ class _Run:
         return Job(
             path=self._target,
             container=form,
-            info=made.info,
+            info=self._montage.info if self._montage else made.info,
             grid=grid,
             first_index=part.first,
             span=span,
@@ -296,16 +323,27 @@ class _Run:
         if carried:
             log.info("going on after %d frames", carried)
         pipeline.seek(self._seek_index(first))
+        if self._given is not None:
+            self._given.seek(self._seek_index(first))
         while True:
             frame = pipeline.read(_TURN_SECONDS)
             if isinstance(frame, OutputFrame):
                 if part.stop is not None and frame.index >= part.stop:
                     return
-                yield frame
+                yield self._shown_frame(frame)
             elif frame is END:
                 return
             else:
                 self._show(writer, progress)
+
+    def _shown_frame(self, made: OutputFrame) -> OutputFrame:
+        """The frame itself, or the one with the source beside it."""
+        if self._given is None or self._montage is None:
+            return made
+        given = self._given.read(None)
+        if not isinstance(given, OutputFrame) or given.index != made.index:
+            raise DecodeError(f"the source has no picture at {float(made.pts):.3f} s, twice read")
+        return replace(made, payload=self._montage.join(given.payload, made.payload))
 
     def _seek_index(self, first: int) -> int:
         """Where to begin to look at the source so that ``first`` is as in an unbroken run."""

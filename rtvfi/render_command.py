@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rate.add_argument("--exp", metavar="N", type=int, help="2^N times the frames")
     add_settings(parser, rate)
     add("--uhd", action="store_true", help="as --scale 0.5")
+    add("--montage", action="store_true", help="the source on the left, the result on the right")
     add("--start", metavar="TIME", help="where to begin: 90 or 1:30")
     add("--end", metavar="TIME", help="where to end")
     add("--in-fps", metavar="RATE", help="folders of numbered pictures are films with this rate")
@@ -119,5 +120,6 @@ def main(arguments: argparse.Namespace) -> int:
             is_json=arguments.json,
             is_png_only=arguments.png_only,
             keeps_pngs=arguments.keep_pngs,
+            is_montage=arguments.montage,
         )
     )

@@ -177,3 +177,39 @@ def test_a_gif_says_that_it_is_shown_slower(
 ) -> None:
     assert render(clips.get(num_frames=4, rate=Fraction(30)), "-o", tmp_path / "o.gif") == 0
     assert "a gif of 60 fps is shown slower" in capsys.readouterr().err
+
+
+# --- both in one -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [(), ("--start", "0.2")])
+def test_a_montage_has_the_nearest_source_frame_on_the_left(
+    words: tuple[str, ...], clips: Clips, tmp_path: Path
+) -> None:
+    source = clips.get(num_frames=12, codec="ffv1", holds=(2, 3))
+    common: tuple[str | Path, ...] = (
+        source,
+        *EXACT,
+        "--model",
+        "linear",
+        "--style",
+        "smooth",
+        *words,
+    )
+    assert render(*common, "-o", tmp_path / "both.mkv", "--montage") == 0
+    assert render(*common, "-o", tmp_path / "made.mkv") == 0
+    assert render(source, *EXACT, "-o", tmp_path / "given.mkv", "--style", "plain", *words) == 0
+    given, made = planes(tmp_path / "given.mkv"), planes(tmp_path / "made.mkv")
+    both = planes(tmp_path / "both.mkv")
+    assert len(both) == len(given) == len(made) > 10
+    assert any(not np.array_equal(a[1][0], b[1][0]) for a, b in zip(given, made, strict=True))
+    for (_, wide), (_, left), (_, right) in zip(both, given, made, strict=True):
+        for plane, a, b in zip(wide, left, right, strict=True):
+            assert np.array_equal(plane, np.hstack((a, b)))
+
+
+def test_a_montage_has_the_sound_of_the_source(clips: Clips, tmp_path: Path) -> None:
+    source, target = clips.get(num_frames=12, audio=True), tmp_path / "o.mp4"
+    assert render(source, "-o", target, "--montage") == 0
+    assert track(target, "audio").data == track(source, "audio").data
+    assert planes(target)[0][1][0].shape == (180, 640)
