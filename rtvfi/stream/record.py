@@ -91,6 +91,12 @@ class Recorder:
         *,
         force: bool = False,
     ) -> None:
+        self._folder = path.with_name(path.name + ".rtvfi")
+        if self._folder.exists() and not force:
+            raise UsageError(
+                f'"{self._folder}" holds pieces of a recording that was killed',
+                "docs/render.md says how to join them; --force overwrites them",
+            )
         check_target(path, sources, force=force)
         if container_format(path) != CRASH_SAFE_FORMAT:
             raise UsageError(
@@ -100,14 +106,8 @@ class Recorder:
         self.path = path
         self.encode = replace(encode, is_live=True)
         self._say = say
-        self._folder = path.with_name(path.name + ".rtvfi")
         if force:
             shutil.rmtree(self._folder, ignore_errors=True)
-        elif self._folder.exists():
-            raise UsageError(
-                f'"{self._folder}" holds pieces of an earlier recording',
-                "keep or remove them, or use --force",
-            )
         self._numbers = itertools.count(1)
         self._recordings: list[Recording] = []
         self._taken: list[Path] = []

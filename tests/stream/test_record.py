@@ -225,7 +225,8 @@ def test_the_film_itself_and_files_that_are_there_are_safe(clips: Clips, tmp_pat
 
 def test_pieces_of_an_earlier_recording_are_not_thrown_away(clips: Clips, tmp_path: Path) -> None:
     (tmp_path / "o.mkv.rtvfi").mkdir()
-    with pytest.raises(UsageError, match="pieces of an earlier recording"):
+    (tmp_path / "o.mkv").write_bytes(b"its first segment")
+    with pytest.raises(UsageError, match="pieces of a recording that was killed"):
         Viewer(clips.get(FULL), tmp_path / "o.mkv")
 
 
