@@ -87,6 +87,19 @@ def _inputs(arguments: list[str], *, has_pictures: bool) -> tuple[str, ...]:
         raise
 
 
+def _output(text: str | None) -> Path | None:
+    """The file or folder that was named; a name that ends in a slash is a folder, made here."""
+    if text is None:
+        return None
+    path = Path(text)
+    if text.endswith("/"):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f'-o "{text}" cannot be made: {error.strerror}') from error
+    return path
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi render``; returns the exit code."""
     if arguments.exp is not None:
@@ -110,7 +123,7 @@ def main(arguments: argparse.Namespace) -> int:
         replace(
             options,
             source=replace(options.source, picture_rate=picture_rate),
-            output=None if arguments.output is None else Path(arguments.output),
+            output=_output(arguments.output),
             extension="." + arguments.ext.lstrip("."),
             start=_seconds("--start", arguments.start) or Fraction(0),
             end=_seconds("--end", arguments.end),

@@ -141,6 +141,12 @@ def test_several_inputs_go_to_a_folder(clips: Clips, tmp_path: Path) -> None:
     assert sorted(len(track(p, "video").times) for p in tmp_path.glob("*.mkv")) == [12, 16]
 
 
+def test_a_name_that_ends_in_a_slash_is_a_folder(clips: Clips, tmp_path: Path) -> None:
+    source = clips.get(num_frames=6)
+    assert render(source, "-o", f"{tmp_path}/new/out/", "--model", "copy", "--fps", "2x") == 0
+    assert [path.suffix for path in (tmp_path / "new" / "out").iterdir()] == [".mkv"]
+
+
 def test_a_bad_file_does_not_stop_the_others(clips: Clips, tmp_path: Path) -> None:
     files = [clips.garbage(), clips.get(num_frames=6)]
     assert render(*files, "-o", tmp_path, "--model", "copy", "--fps", "2x") == 1
