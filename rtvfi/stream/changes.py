@@ -35,6 +35,10 @@ _ENOUGH: Final = 12
 _LEAST_AREA: Final = 0.006
 """Share of the picture: whole tiles within one drawing; those at its rim make it 2 % or so."""
 _BEYOND_CHANCE: Final = 1.5
+_FEW: Final = 0.004
+"""Share of the picture by which phases differ that are equal but for chance."""
+_ODDS: Final = 0.3
+"""Share that runs of one length above 1 reach by chance, at most."""
 
 
 class Change(NamedTuple):
@@ -117,6 +121,8 @@ class _Rhythm:
         self._moved_at = np.zeros(num_tiles, np.intp)
         self._shares = np.zeros(MAX_CADENCE + 1)
         """Per cadence, share of the picture in rhythm, averaged over time."""
+        self._least = np.zeros(MAX_CADENCE + 1)
+        """The same of the tiles that move in the frames where fewest of that cadence do."""
         self._ends = np.zeros(MAX_CADENCE + 2)
         """Per length, whole runs per frame, averaged over time; the last is for all longer ones."""
 
@@ -131,23 +137,26 @@ class _Rhythm:
         self._run = np.where(moved, 1, run + (run > 0))
         self._moved_at[moved] = self._now
         is_in = self._is_repeated & (self._run <= before) & (before <= MAX_CADENCE)
-        shares = np.zeros(MAX_CADENCE + 1)
+        shares, least = np.zeros((2, MAX_CADENCE + 1))
         lengths, phases = before[is_in], self._moved_at[is_in]
         for cadence in range(1, MAX_CADENCE + 1):
-            counts = np.bincount(phases[lengths == cadence] % cadence)
-            shares[cadence] = counts.max(initial=0) / run.size
+            counts = np.bincount(phases[lengths == cadence] % cadence, minlength=cadence)
+            shares[cadence], least[cadence] = counts.max() / run.size, counts.min() / run.size
         weight = 1 / min(self._now, _MEMORY)
         self._shares += (shares - self._shares) * weight
+        self._least += (least - self._least) * weight
         self._ends += (ends - self._ends) * weight
 
     def cadence(self) -> int | None:
         """The slowest cadence of a fair part of the picture."""
         if self._now < _ENOUGH:
             return None
-        # As many tiles would be in rhythm if they moved at random, with runs as long as these.
+        # So many tiles would be in rhythm if they moved at random, with runs as long as these;
+        # but then about as many in each phase.
         cadences = np.arange(MAX_CADENCE + 1).clip(1)
-        odds = self._ends[:-1] / max(self._ends.sum(), 1e-9)
-        chance = (self._before > 0).mean() * odds**2 / cadences
+        odds = (self._ends[:-1] / max(self._ends.sum(), 1e-9)).clip(max=_ODDS)
+        by_chance = (self._before > 0).mean() * odds**2 / cadences
+        chance = np.minimum(by_chance, 2 * self._least + _FEW)
         chance[1] = 0  # moving always is no matter of chance
         found = np.flatnonzero(self._shares > _BEYOND_CHANCE * chance + _LEAST_AREA)
         return int(found[-1]) if len(found) else None
