@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 
 from rtvfi.errors import UsageError
 from rtvfi.train.data import load_triplets
@@ -40,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; goes on there")
     parser.add_argument("--select", type=Path, help="triplets (CSV) that choose the weights")
     parser.add_argument("--clips", type=Path, help="folder that the paths in the CSV start from")
-    parser.add_argument("--init", type=Path, help="best.pt of another run to start from")
+    parser.add_argument("--init", type=Path, help="weight file to start from")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> None:
     triplets = load_triplets(arguments.select, arguments.clips) if arguments.select else []
     trainer = Trainer(read_recipe(arguments.recipe), arguments.out, triplets)
     if not trainer.resume() and arguments.init:
-        trainer.start_from(torch.load(arguments.init, weights_only=True))
+        trainer.start_from({k: v.float() for k, v in load_file(arguments.init).items()})
     trainer.run()
 
 

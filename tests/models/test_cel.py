@@ -14,6 +14,7 @@ from rtvfi.models.cel import (
     build,
     correlate,
     hold_still,
+    largest_around,
     normalise,
     pack,
     upsample,
@@ -208,6 +209,11 @@ def test_blend_fetches_each_picture_along_its_own_flow() -> None:
     state[:, 3], state[:, 4] = -1.0, -50.0
     made = blend(left, right, state)
     torch.testing.assert_close(made.y[..., 2:, :], right.y[..., :-2, :], atol=1e-5, rtol=0)
+
+
+def test_the_largest_around_is_that_of_max_pooling() -> None:
+    x = torch.rand(1, 1, 7, 9, generator=torch.Generator().manual_seed(4))
+    assert torch.equal(largest_around(x), torch.nn.functional.max_pool2d(x, 3, 1, 1))
 
 
 def test_upsampling_crops_what_is_too_large() -> None:
