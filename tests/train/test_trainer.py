@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from rtvfi.errors import UsageError
+from rtvfi.models.cel import CelNet
 from rtvfi.models.cel_shape import CelShape
 from rtvfi.train.__main__ import main, read_recipe
 from rtvfi.train.data import Held, rgb_to_planes
