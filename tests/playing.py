@@ -169,17 +169,12 @@ class Playing:
     def switch(self, *command: Any) -> None:
         """Carry out a command that changes the track of a paused film; wait for its picture.
 
-        mpv sends no event, but the two tracks' clocks differ by rounding, or by half a frame.
+        mpv sends no event when the new track's picture is there: a seek on the spot does.
         """
-        track, before = self.mpv.vid, self._values.get("time-pos")
+        track = self.mpv.vid
         self.mpv.command(*command)
-        self.wait(
-            lambda: (
-                self._values.get("vid") not in (None, track)
-                and self._values.get("time-pos") not in (None, before)
-            ),
-            "the other track",
-        )
+        self.wait(lambda: self._values.get("vid") not in (None, track), "the other track")
+        self.settle("seek", 0, "relative+exact")
 
     def step(self) -> None:
         """One frame forward; mpv sends no event but moves time-pos and pauses again."""
