@@ -15,8 +15,9 @@ import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import av
 
@@ -34,6 +35,9 @@ from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
+
+    from rtvfi.frame import StreamInfo
 
 ENCODE = EncodeOptions(encoder="libx264", preset="veryfast")
 STREAM = StreamOptions(style="plain")
@@ -62,9 +66,12 @@ def measured(stage: str, wall: dict[str, float]) -> Iterator[None]:
     wall[stage] = wall.get(stage, 0.0) + time.perf_counter() - begin
 
 
+@dataclass(frozen=True)
 class _Stream:
-    def __init__(self, info: object) -> None:
-        self.info = info
+    """What ``ModelHost`` asks of a stream."""
+
+    info: StreamInfo
+    target_rate: Fraction
 
 
 def plain_loop(source_path: Path, target: Path, models: ModelHost, model: str) -> dict[str, float]:
@@ -73,7 +80,7 @@ def plain_loop(source_path: Path, target: Path, models: ModelHost, model: str) -
     source = open_source(str(source_path), SOURCE)
     info = source.info
     grid = Grid(info.start, 1 / (2 * info.source_rate))
-    executor = models.executor(model, cast("object", _Stream(info)))  # type: ignore[arg-type]
+    executor = models.executor(model, _Stream(info, 1 / grid.step))  # type: ignore[arg-type]
     planner, cuts = Planner(grid, None, 1 / info.source_rate), CutDetector(info)
     frames: dict[tuple[int, int], object] = {}
     with av.open(str(target), "w") as out:

@@ -86,7 +86,7 @@ class Player:
         self._playhead = Playhead()
         self._recorder = recorder_for(options, self._say)
         self._opener = Opener(options, self._playhead, self._recorder)
-        self._models = ModelHost(options.device, options.stream)
+        self._models = ModelHost(options.device, options.stream, is_live=True)
         self._report = Report()
         self._viewing: Viewing | None = None
         self._joined: Viewing | None = None

@@ -214,7 +214,7 @@ def keep_freed_memory() -> None:
 
 
 def leave_a_core() -> None:
-    """Let torch compute on all cores but one: decoder, player and encoder need it.
+    """Let torch compute on all cores but one: decoder and player need it.
 
     A frame of `cel` while playing 854x480 on two cores: 35 ms with two threads, 30 ms with one.
     ``OMP_NUM_THREADS`` decides otherwise.
@@ -264,9 +264,11 @@ class ModelHost:
     Args:
         device: name as the user gave it.
         options: for the flow scale and the form.
+        is_live: whether a player needs a core beside torch.
     """
 
-    def __init__(self, device: str, options: StreamOptions) -> None:
+    def __init__(self, device: str, options: StreamOptions, *, is_live: bool = False) -> None:
+        self._is_live = is_live
         self._device_name = device
         self._options = options
         self._loaded: dict[tuple[str, float], Interpolator] = {}
@@ -288,7 +290,8 @@ class ModelHost:
             self.device = resolve_device(self._device_name)
             if self.device.type == "cpu":
                 keep_freed_memory()
-                leave_a_core()
+                if self._is_live:
+                    leave_a_core()
         import torch
 
         from rtvfi.models.load import load_model
