@@ -245,8 +245,8 @@ def _print(console: Any, name: str, found: Findings) -> None:
         ("size", f"{row['width']}x{row['height']}"),
         ("picture", f"{row['pixel_format']}, matrix {row['matrix']}, {row['range']} range"),
         ("decoder", f"{row['codec']}, {row['decoder']}"),
-        ("cuts", ", ".join(map(str, found.cuts)) or "none"),
-        ("passes", f"{found.passes} suit most of it"),
+        ("cuts at", ", ".join(map(str, found.cuts)) or "none"),
+        ("passes", f"{found.passes}, by most of its frames"),
     ):
         facts.add_row(key, value)
     table = Table("scene", "frames", "drawn on", "repeats", "passes")

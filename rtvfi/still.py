@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             const=kind,
             help=f"all pictures, given ones too, as one {kind}",
         )
-    add("-y", "--overwrite", action="store_true", help="replace files that are there")
+    add("-y", "--force", action="store_true", help="replace files that are there")
     add("--fps", type=_number, default=Fraction(24), metavar="RATE", help="of it (default 24)")
 
 
@@ -73,8 +73,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError(f'--fps is "{arguments.fps}", expected more than 0')
     paths = [output] if animation is not None else output_paths(output, len(times))
     there = [path for path in paths if path.exists()]
-    if there and not arguments.overwrite:
-        raise UsageError(f'"{there[0]}" is there already', hint="-y replaces it")
+    if there and not arguments.force:
+        raise UsageError(f'"{there[0]}" is there already', hint="--force replaces it")
     from rtvfi.stream.stills import write_animation, write_png
 
     stills = _read(files)
