@@ -1,6 +1,6 @@
 """Everything but conversion and network: file, decoder, rings, virtual file, libmpv with no window.
 
-    ./run python benchmarks/plumbing.py [--seconds 10] [--sizes 1920x1080]
+    PYTHONPATH=. .venv/bin/python benchmarks/plumbing.py [--seconds 10] [--sizes 1920x1080]
 
 Plays a generated clip with the model "copy" as fast as it goes (mpv untimed, no sound) and prints
 output frames per second, processor time per output frame, and where it goes. Every row is its own

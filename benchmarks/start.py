@@ -1,6 +1,6 @@
 """How long until the first picture: `rtvfi play` against plain `mpv`, alternating, in one run.
 
-    ./run python benchmarks/start.py FILE [--runs 5]
+    PYTHONPATH=. .venv/bin/python benchmarks/start.py FILE [--runs 5]
 
 No window, no sound. mpv is ended by a script at its first picture, so its figure includes leaving;
 rtvfi's figure is what its own report says (process start to first picture).
