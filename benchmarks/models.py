@@ -1,11 +1,11 @@
 """Times one output frame of every RIFE architecture against the plain formulas, in one run.
 
-    ./run python -m benchmarks.models                  CPU, 640x384, float32
-    ./run python -m benchmarks.models --device cuda    1280x720 to 3840x2160, float16
-    ./run python -m benchmarks.models 4.25 4.25.lite   these architectures alone
-    ./run python -m benchmarks.models --layouts 4.25   the choices of models/tuning.py
-    ./run python -m benchmarks.models --types 4.25     float16 and bfloat16 against float32
-    ./run python -m benchmarks.models --forms --device cuda
+    .venv/bin/python -m benchmarks.models                  CPU, 640x384, float32
+    .venv/bin/python -m benchmarks.models --device cuda    1280x720 to 3840x2160, float16
+    .venv/bin/python -m benchmarks.models 4.25 4.25.lite   these architectures alone
+    .venv/bin/python -m benchmarks.models --layouts 4.25   the choices of models/tuning.py
+    .venv/bin/python -m benchmarks.models --types 4.25     float16 and bfloat16 against float32
+    .venv/bin/python -m benchmarks.models --forms --device cuda
 
 An output frame of a film shown at twice its rate: one new picture is prepared (encoder) and one
 frame made from it and the picture before. The plain formulas encode both. The two are timed in
