@@ -168,12 +168,16 @@ class Player:
 
     def _say(self, text: str) -> None:
         log.info("%s", text)
-        window.show(self._mpv, text)
+        self._show(text)
 
     def _complain(self, error: RtvfiError) -> None:
         log.warning("%s%s", error.message, f" ({error.hint})" if error.hint else "")
+        self._show(error.message, 5)
+
+    def _show(self, text: str, seconds: float = 2.5) -> None:
+        """On the picture, while there is one: the recorder's last word comes when mpv is gone."""
         if self._mpv is not None and not self._is_over.is_set():
-            window.show(self._mpv, error.message, 5)
+            window.show(self._mpv, text, seconds)
 
     # ---- attaching ----
 
@@ -359,14 +363,11 @@ class Player:
             window.overlay(self._mpv, None)
 
     def _draw_overlay(self) -> None:
-        viewing = self._viewing
-        if viewing is None or not self._wanted.is_on:
-            window.overlay(self._mpv, ["rtvfi: interpolation off"])
-            return
-        window.overlay(
-            self._mpv,
-            osd.lines(viewing, self._wanted, str(self._models.device), self._report),
-        )
+        viewing = self._shown()
+        lines = ["rtvfi: interpolation off"]
+        if viewing is not None:
+            lines = osd.lines(viewing, self._wanted, str(self._models.device), self._report)
+        window.overlay(self._mpv, lines)
 
     # ---- the end ----
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
-from torch.nn import functional
 
 from rtvfi.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import directly
@@ -28,7 +27,7 @@ from rtvfi.models.ifnet_shape import (
     strip_prefix,
 )
 from rtvfi.models.triple import around_centre
-from rtvfi.models.warp import backwarp, enlarge, shrink
+from rtvfi.models.warp import backwarp, enlarge, padded, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -195,8 +194,7 @@ class DistilDrba:
         """Padding, pyramid and features of a (1, 3, H, W) picture, clamped to [0, 1]."""
         height, width = frame.shape[-2:]
         multiple = int(self.info.pad.multiple / min(self.flow_scale, 1))
-        image = frame.to(self.tuning.dtype).clamp(0, 1)
-        image = functional.pad(image, (0, -width % multiple, 0, -height % multiple))
+        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), multiple)
         divisor = max(self.scales[-1], 1)
         features = self.encoder(shrink(image, divisor))
         stacks = tuple(

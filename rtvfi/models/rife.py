@@ -23,7 +23,7 @@ from rtvfi.errors import UsageError
 from rtvfi.models.base import directly
 from rtvfi.models.ifnet import Block, Encoder, Wiring
 from rtvfi.models.ifnet_shape import SHAPES, IFNetShape, detect, strip_prefix
-from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink
+from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, padded, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,8 +126,7 @@ class Rife:
         """Padding and encoder features of a (1, 3, H, W) picture, clamped to [0, 1]."""
         height, width = frame.shape[-2:]
         multiple = int(self.info.pad.multiple / min(self.flow_scale, 1))
-        image = frame.to(self.tuning.dtype).clamp(0, 1)
-        image = functional.pad(image, (0, -width % multiple, 0, -height % multiple))
+        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), multiple)
         if self.encoder is not None:
             image = torch.cat((image, self.encoder(image)), 1)
         return RifePrepared(image, height, width)

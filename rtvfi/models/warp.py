@@ -73,6 +73,17 @@ def centres(field: Tensor, cell: int) -> Tensor:
     return middle.reshape(*field.shape[:2], 2 * rows, 2 * columns)
 
 
+def padded(image: Tensor, multiple: int) -> Tensor:
+    """``image`` with zeros on the right and at the bottom up to sizes that ``multiple`` divides.
+
+    Args:
+        image: (N, C, H, W).
+        multiple: pixels, at least 1.
+    """
+    height, width = image.shape[-2:]
+    return functional.pad(image, (0, -width % multiple, 0, -height % multiple))
+
+
 def shrink(image: Tensor, cell: float) -> Tensor:
     """Bilinear resizing by 1/cell (corners not aligned, no antialias); ``cell`` < 1 enlarges.
 
