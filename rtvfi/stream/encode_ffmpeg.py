@@ -102,6 +102,7 @@ class VaapiEncoder:
         """See ``Encoder``."""
         if tick != self._num_put:
             raise ValueError(f"picture {self._num_put} was expected, not {tick}")
+        self._num_put += 1  # also when it is lost to a child that ended: the next call says so
         child = self._child or self._start()
         try:
             is_taken = child.write(self._padded(payload), STALL_SECONDS)
@@ -113,7 +114,6 @@ class VaapiEncoder:
             raise self._stopped() from None
         if not is_taken:
             raise EncodeError(f"{self.name} stopped: it took no picture for {STALL_SECONDS:.0f} s")
-        self._num_put += 1
         return self._take()
 
     def flush(self) -> list[Packet]:

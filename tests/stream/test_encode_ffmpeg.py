@@ -254,6 +254,25 @@ def test_a_driver_that_hangs_is_given_up(
         write(tmp_path / "o.mkv", INFO, options(device))
 
 
+def test_a_picture_after_a_breakdown_is_an_error_of_the_encoder(
+    device: FakeVaapi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> bool:
+        raise BrokenPipeError
+
+    with av.open(str(tmp_path / "o.mkv"), "w") as out:
+        encoder: Any = open_encoder(out, INFO, RATE, options(device))
+        try:
+            made = encoder.encode(picture(INFO, 0), 0)
+            monkeypatch.setattr(type(encoder._child), "write", break_down)
+            made += encoder.encode(picture(INFO, 1), 1)
+            assert [packet.pts for packet in made] == [0]
+            with pytest.raises(EncodeError, match="h264_vaapi stopped"):
+                encoder.encode(picture(INFO, 2), 2)
+        finally:
+            encoder.close()
+
+
 def test_what_was_encoded_before_a_breakdown_is_playable(device: FakeVaapi, tmp_path: Path) -> None:
     device.fault(fail_after=20)
     with pytest.raises(EncodeError):
