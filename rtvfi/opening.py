@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.playlist import is_address
@@ -26,6 +29,39 @@ if TYPE_CHECKING:
 
 class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
     """The file plays as it is; the message says why."""
+
+
+def readable(player: Any, path: str, *, is_free: bool) -> str:
+    """What a source of ours can read besides mpv: a file, or an address of the web.
+
+    Args:
+        player: has the file open, in its ``on_preloaded`` hook.
+        path: what it calls the file.
+        is_free: whether mpv may choose the picture.
+
+    Raises:
+        NothingToDo: nothing can.
+    """
+    # What mpv's script for yt-dlp puts there stands for the page that was named.
+    opened = os.fsdecode(player.raw.stream_open_filename or path)
+    scheme = opened.partition("://")[0] if is_address(opened) else ""
+    if not is_free:
+        raise NothingToDo("a video track was chosen, or none: it plays as it is")
+    if player.current_demuxer == "timeline":
+        raise NothingToDo("it is put together from several files or streams: it plays as it is")
+    if scheme in ("http", "https"):
+        if not player.seekable:
+            raise NothingToDo("its server allows no seeking: it plays as it is")
+        return opened
+    if opened in ("-", "/dev/stdin") or scheme in ("fd", "fdclose"):
+        raise NothingToDo("standard input can be read only once: it plays as it is")
+    if scheme == "file":
+        opened = unquote(urlsplit(opened).path)
+    elif scheme:
+        raise NothingToDo(f"only mpv can read {scheme}:// here: it plays as it is")
+    if not Path(opened).is_file():
+        raise NothingToDo(f'"{opened}" is not a plain file: it plays as it is')
+    return opened
 
 
 class Opener:

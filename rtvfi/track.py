@@ -5,7 +5,6 @@ it.
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import OpenError
@@ -41,7 +40,7 @@ class Tracks:
         """A file is about to play: find its picture.
 
         Returns:
-            Whether a track of ours belongs beside it.
+            Whether mpv may choose the picture.
 
         Raises:
             OpenError: it has no picture.
@@ -56,8 +55,7 @@ class Tracks:
             raise OpenError(f'"{path}" holds no video', "rtvfi plays video files")
         # The one mpv would take, and the source takes too.
         self._original = next((t for t in videos if t.get("default")), videos[0])["id"]
-        is_free = self._mpv["vid"] in ("auto", True)  # else the user chose a track, or none
-        return is_free and Path(path).is_file()
+        return self._mpv["vid"] in ("auto", True)  # else the user chose a track, or none
 
     def offer(self, viewing: Viewing) -> int | None:
         """Add the track of a viewing to the file.

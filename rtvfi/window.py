@@ -15,6 +15,8 @@ from rtvfi.errors import PlayerError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rtvfi.errors import RtvfiError
+
 log = logging.getLogger(__name__)
 
 _AS_MPV: Final = {
@@ -106,11 +108,6 @@ def _call(handler: Callable[..., None], *words: bytes | str) -> None:
     handler(*(word.decode() if isinstance(word, bytes) else word for word in words))
 
 
-def show(player: Any, text: str, seconds: float = 2.5) -> None:
-    """Say something on the picture."""
-    player.command("show-text", text, int(seconds * 1000))
-
-
 def overlay(player: Any, lines: Sequence[str] | None) -> None:
     """Our statistics in the corner, on a dark plate; None takes them away."""
     if lines is None:
@@ -124,6 +121,36 @@ def overlay(player: Any, lines: Sequence[str] | None) -> None:
     plate = r"{\an7\pos(0,0)\bord0\shad0\1c&H000000&\1a&H50&\p1}" + box
     style = rf"{{\an7\pos({left},{top})\fs{size}\bord1\shad0\fnmonospace}}"
     player.command("osd-overlay", 7, "ass-events", plate + "\n" + style + r"\N".join(lines))
+
+
+class Screen:
+    """Where things are said to the user: in the log, and on the picture while there is one."""
+
+    def __init__(self) -> None:
+        self._player: Any = None
+
+    def open(self, player: Any) -> None:
+        """There is a window now."""
+        self._player = player
+
+    def close(self) -> None:
+        """The window is gone: the recorder's last word comes later."""
+        self._player = None
+
+    def say(self, text: str) -> None:
+        """Tell what happened."""
+        log.info("%s", text)
+        self._show(text, 2.5)
+
+    def complain(self, error: RtvfiError) -> None:
+        """Tell what failed."""
+        log.warning("%s%s", error.message, f" ({error.hint})" if error.hint else "")
+        self._show(error.message, 5)
+
+    def _show(self, text: str, seconds: float) -> None:
+        player = self._player
+        if player is not None:
+            player.command("show-text", text, int(seconds * 1000))
 
 
 def entry_name(player: Any, number: int) -> str:

@@ -82,7 +82,7 @@ def test_readme_names_every_key_and_message() -> None:
     window = (ROOT / "rtvfi" / "window.py").read_text()
     for key, message in re.findall(r'"(Ctrl\+\w)": \("(rtvfi-\w+)"', window):
         assert f"| {key} | `{message}` |" in readme
-    player = (ROOT / "rtvfi" / "player.py").read_text()
+    controls = (ROOT / "rtvfi" / "controls.py").read_text()
     messages = set(re.findall(r'"(rtvfi-\w+)": ', player))
     assert messages
     assert messages <= set(re.findall(r"`(rtvfi-\w+)`", readme))
