@@ -83,7 +83,7 @@ def test_readme_names_every_key_and_message() -> None:
     for key, message in re.findall(r'"(Ctrl\+\w)": \("(rtvfi-\w+)"', window):
         assert f"| {key} | `{message}` |" in readme
     controls = (ROOT / "rtvfi" / "controls.py").read_text()
-    messages = set(re.findall(r'"(rtvfi-\w+)": ', player))
+    messages = set(re.findall(r'"(rtvfi-\w+)": ', controls))
     assert messages
     assert messages <= set(re.findall(r"`(rtvfi-\w+)`", readme))
 
