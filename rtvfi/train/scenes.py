@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from rtvfi.train.layers import Layer, exact_flow, render
 from rtvfi.train.sprites import lettering, sprite
 from rtvfi.train.textures import background
 
@@ -56,29 +57,6 @@ class SceneBatch(NamedTuple):
     flow: Tensor
     """(N, 4, S/2, S/2) float16: where each second pixel of ``middle`` is in ``left`` (x, y) and in
     ``right`` (x, y), relative, full-size pixels."""
-
-
-class Layer(NamedTuple):
-    """Placement and motion of one texture in each of N scenes; every field is (N,)."""
-
-    x: Tensor
-    """Centre at time 1/2, pixels."""
-    y: Tensor
-    scale: Tensor
-    """Half the texture's side, pixels."""
-    angle: Tensor
-    dx: Tensor
-    """Way of the centre from time 0 to time 1, pixels."""
-    dy: Tensor
-    zoom: Tensor
-    """Relative growth from time 0 to time 1."""
-    roll: Tensor
-    """Radians from time 0 to time 1."""
-    bend: Tensor
-    """Amplitude growth of the wave from time 0 to time 1, texture half sides."""
-    wave: Tensor
-    """Radians per texture half side."""
-    phase: Tensor
 
 
 TEXTURES = ((32, 4.0, 18.0), (72, 14.0, 42.0), (160, 36.0, 100.0))
@@ -246,93 +224,3 @@ class Scenes:
             out = out + grain * torch.randn(out.shape, generator=self.generator)
             graded.append(out.mul_(255).add_(0.5).clamp_(0, 255).byte())
         return graded[0], graded[1], graded[2]
-
-
-def render(
-    layers: list[Layer], textures: list[Tensor], t: Tensor, size: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw N scenes at times ``t`` (N,).
-
-    Returns:
-        RGB (N, 3, S, S); which layer owns each pixel (N, S, S) int64; where on its texture the
-        pixel lies, (N, S, S, 2) in texture half sides.
-    """
-    n = t.shape[0]
-    line = torch.arange(size, dtype=torch.float32)
-    owner = torch.zeros(n, size, size, dtype=torch.int64)
-    picture = place = None
-    for number, (layer, texture) in enumerate(zip(layers, textures, strict=True)):
-        grid = _to_texture(layer, line, line[:, None], t)
-        if picture is None or place is None:
-            drawn = F.grid_sample(texture, grid, padding_mode="reflection", align_corners=False)
-            picture, place = drawn[:, :3].contiguous(), grid
-            continue
-        # alpha times colour would bleed the fill's border; straight colour with zero alpha outside
-        # does not
-        drawn = F.grid_sample(texture, grid, padding_mode="border", align_corners=False)
-        inside = (grid.abs().amax(dim=-1) < 1)[:, None]
-        alpha = drawn[:, 3:] * inside
-        picture = picture + (drawn[:, :3] - picture) * alpha
-        on_top = alpha[:, 0] > 0.5
-        place = torch.where(on_top[..., None], grid, place)
-        owner = owner.masked_fill(on_top, number)
-    if picture is None or place is None:
-        raise ValueError("a scene needs at least one layer")
-    return picture, owner, place
-
-
-def _column(value: Tensor) -> Tensor:
-    return value[:, None, None]
-
-
-def _to_texture(layer: Layer, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-    """Picture pixels to texture coordinates at time ``t``: (N, S, S, 2)."""
-    q = t - 0.5
-    angle, scale = layer.angle + layer.roll * q, layer.scale * (1 + layer.zoom * q)
-    c, s = _column(torch.cos(angle) / scale), _column(torch.sin(angle) / scale)
-    x = x - _column(layer.x + layer.dx * q)
-    y = y - _column(layer.y + layer.dy * q)
-    u, v = c * x + s * y, c * y - s * x
-    if bool((layer.bend != 0).any()):
-        # two shears one after the other: each is undone exactly by its negative
-        wave, phase, bend = _column(layer.wave), _column(layer.phase), _column(layer.bend * q)
-        u = u + bend * torch.sin(wave * v + phase)
-        v = v + bend * torch.sin(wave * u + phase)
-    return torch.stack((u, v), dim=-1)
-
-
-def exact_flow(layers: list[Layer], owner: Tensor, place: Tensor, t: Tensor) -> Tensor:
-    """Motion of each pixel of time ``t`` to both ends.
-
-    Args:
-        layers: the scene.
-        owner: (N, h, w) layer of each pixel.
-        place: (N, h, w, 2) texture coordinates.
-        t: (N,).
-
-    Returns:
-        (N, 4, h, w) float32, full-size pixels: to time 0 (x, y), to time 1 (x, y).
-    """
-    shape = owner.shape
-    own = Layer(
-        *(
-            torch.stack(values, dim=1).gather(1, owner.flatten(1)).view(shape)
-            for values in zip(*layers, strict=True)
-        )
-    )
-    here = _to_picture(own, place, t)
-    ends = (_to_picture(own, place, t * 0), _to_picture(own, place, t * 0 + 1))
-    return torch.cat([end - here for end in ends], dim=1)
-
-
-def _to_picture(own: Layer, place: Tensor, t: Tensor) -> Tensor:
-    q = _column(t - 0.5)
-    u, v = place.unbind(dim=-1)
-    bend = own.bend * q
-    v = v - bend * torch.sin(own.wave * u + own.phase)
-    u = u - bend * torch.sin(own.wave * v + own.phase)
-    angle, scale = own.angle + own.roll * q, own.scale * (1 + own.zoom * q)
-    c, s = torch.cos(angle) * scale, torch.sin(angle) * scale
-    x = own.x + own.dx * q + c * u - s * v
-    y = own.y + own.dy * q + s * u + c * v
-    return torch.stack((x, y), dim=1)

@@ -4,15 +4,13 @@ import pytest
 import torch
 from torch.nn import functional
 
+from rtvfi.train.layers import Layer, exact_flow, render
 from rtvfi.train.scenes import (
     Bank,
-    Layer,
     SceneBatch,
     SceneOptions,
     Scenes,
-    exact_flow,
     make_bank,
-    render,
 )
 
 OPTIONS = SceneOptions(size=96, fastest=12.0, num_backgrounds=4, num_sprites=8)

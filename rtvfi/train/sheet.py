@@ -1,0 +1,112 @@
+"""Picture sheets of generated scenes, to look at before anything is trained or judged on them."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+import torch
+
+from rtvfi.train.mixed import MixedOptions, View, distance_index, flow, mixed_scene, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from rtvfi.train.scenes import Scenes
+
+GAP = 4
+CADENCE_COLOURS = ((40, 40, 40), (90, 130, 90), (80, 120, 230), (230, 170, 60), (220, 70, 70))
+"""Held, ones, twos, threes, fours."""
+WHEEL = torch.tensor([colorsys.hsv_to_rgb(k / 256, 1, 1) for k in range(256)])
+
+
+def tiled(rows: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Pictures (3, h, w) uint8, all of one size, in rows with a grey gap: (3, H, W) uint8."""
+    _, height, width = rows[0][0].shape
+    columns = max(len(row) for row in rows)
+    size = (3, len(rows) * (height + GAP) + GAP, columns * (width + GAP) + GAP)
+    sheet = torch.full(size, 128, dtype=torch.uint8)
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            top, left = GAP + i * (height + GAP), GAP + j * (width + GAP)
+            sheet[:, top : top + height, left : left + width] = picture
+    return sheet
+
+
+def write_png(picture: Tensor, path: Path) -> None:
+    """Write (3, H, W) uint8 RGB as a PNG file."""
+    frame = av.VideoFrame.from_ndarray(
+        np.ascontiguousarray(picture.permute(1, 2, 0).numpy()), format="rgb24"
+    )
+    context: Any = av.CodecContext.create("png", "w")
+    context.width, context.height, context.pix_fmt = frame.width, frame.height, "rgb24"
+    context.time_base = Fraction(1)
+    context.thread_count = 1
+    path.write_bytes(b"".join(bytes(p) for p in (*context.encode(frame), *context.encode(None))))
+
+
+def flow_colours(motion: Tensor, largest: float) -> Tensor:
+    """(2, H, W) pixels to (3, H, W) uint8: direction as hue, length up to ``largest`` as light."""
+    hue = (torch.atan2(motion[1], motion[0]) / (2 * math.pi) * 256).long() % 256
+    light = (motion.norm(dim=0) / largest).clamp(0, 1)
+    colours: Tensor = WHEEL[hue].permute(2, 0, 1) * light * 255
+    return colours.byte()
+
+
+def scene_sheet(scenes: Scenes, num_scenes: int) -> Tensor:
+    """Training scenes, one a row: left, middle, right, and the flow from the middle to the
+    left."""
+    batch = scenes.batch(0, num_scenes)
+    rows = []
+    for k in range(num_scenes):
+        motion = batch.flow[k, 0:2].float().repeat_interleave(2, 1).repeat_interleave(2, 2)
+        colours = flow_colours(motion, max(1.0, float(motion.norm(dim=0).max())))
+        rows.append([batch.left[k], batch.middle[k], batch.right[k], colours])
+    return tiled(rows)
+
+
+def mixed_sheet(options: MixedOptions, seed: int) -> Tensor:
+    """One mixed scene: six source frames, the truth between them, and what is known about it.
+
+    Rows: source frames k; truth at k + 1/2; the flow from that truth to the source frame; what of
+    it is seen there; the cadence of its objects; the distance index between frames k and k + 1.
+    """
+    scene = mixed_scene(options, seed)
+    start = (options.num_frames - 6) // 2
+    sources = [scene.source(k) for k in range(start, start + 7)]
+    truths = [scene.truth(k + 0.5) for k in range(start, start + 6)]
+    pairs = list(zip(sources[:-1], truths, strict=True))
+    motions = [flow(truth, source) for source, truth in pairs]
+    largest = max(1.0, *(float(motion.norm(dim=0).max()) for motion in motions))
+    palette = torch.tensor(CADENCE_COLOURS, dtype=torch.uint8)
+    return tiled(
+        [
+            [source.picture for source, _ in pairs],
+            [truth.picture for truth in truths],
+            [flow_colours(motion, largest) for motion in motions],
+            [_seen(truth, source) for source, truth in pairs],
+            [palette[truth.cadence].permute(2, 0, 1) for truth in truths],
+            [
+                _share(distance_index(sources[k], truths[k], sources[k + 1]))
+                for k in range(len(truths))
+            ],
+        ]
+    )
+
+
+def _seen(truth: View, source: View) -> Tensor:
+    return truth.picture * visible(truth, source)
+
+
+def _share(index: Tensor) -> Tensor:
+    """Grey for 0 to 1, dark red where nothing moves."""
+    grey = (index.clamp(0, 1) * 255).nan_to_num(0).byte().expand(3, -1, -1).clone()
+    grey[0][index.isnan()] = 90
+    return grey
