@@ -1,9 +1,9 @@
-"""How near a picture is to the truth: PSNR and SSIM of luma."""
+"""How near a picture is to the truth: PSNR and SSIM of luma, and ripple where nothing moves."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,3 +36,29 @@ def ssim(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
         made, truth, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     return float(value)
+
+
+def ripple(
+    made: NDArray[np.uint8], left: NDArray[np.uint8], right: NDArray[np.uint8]
+) -> float | None:
+    """Mean absolute change where nothing moves, levels of 255: 0 is perfectly still.
+
+    Args:
+        made: (H, W) 8-bit luma, at least 8 x 8.
+        left: likewise.
+        right: likewise.
+
+    Returns:
+        None when both ends differ in every 8 x 8 block.
+    """
+    differs = _blocks(left != right).any(axis=(1, 3))
+    if differs.all():
+        return None
+    change = _blocks(np.abs(made.astype(np.int16) - left)).mean(axis=(1, 3))
+    return float(change[~differs].mean())
+
+
+def _blocks(x: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) as (rows, 8, columns, 8), without what fills no block."""
+    height, width = (side // 8 * 8 for side in x.shape)
+    return x[:height, :width].reshape(height // 8, 8, width // 8, 8)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rtvfi.quality.metrics import psnr, ssim
+from rtvfi.quality.metrics import psnr, ripple, ssim
 
 
 def noise(seed: int) -> np.ndarray:
@@ -25,3 +25,25 @@ def test_equal_pictures_have_infinite_psnr_and_ssim_one() -> None:
 
 def test_unrelated_pictures_have_little_in_common() -> None:
     assert ssim(noise(0), noise(1)) < 0.1
+
+
+def test_ripple_is_the_change_where_both_ends_agree() -> None:
+    left = noise(0)
+    right = left.copy()
+    right[:, 16:] ^= 1  # moves
+    made = left.astype(np.int16)
+    made[:, :16] = np.where(left[:, :16] < 255, made[:, :16] + 1, made[:, :16] - 1)
+    made[:, 16:] = 0
+    assert ripple(made.astype(np.uint8), left, right) == 1
+    assert ripple(left, left, right) == 0
+
+
+def test_where_all_moves_there_is_no_ripple_to_measure() -> None:
+    assert ripple(noise(0), noise(0), noise(1)) is None
+
+
+def test_what_fills_no_block_of_eight_is_not_looked_at() -> None:
+    left = np.zeros((20, 20), np.uint8)
+    made = left.copy()
+    made[16:], made[:, 16:] = 200, 200
+    assert ripple(made, left, left) == 0
