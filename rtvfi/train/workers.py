@@ -1,0 +1,139 @@
+"""Scene batches drawn ahead by processes of their own.
+
+What a batch looks like depends on the seed and its number alone, so it is the same whoever draws it
+and however many do. The textures are drawn once and mapped from one file by all of them. A worker
+ends when its pipe does: one that lost its trainer does not stay behind.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from rtvfi.errors import RtvfiError
+from rtvfi.train.scenes import Bank, SceneBatch, SceneOptions, Scenes
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from types import TracebackType
+
+AHEAD = 2
+"""Batches a worker is asked for in advance."""
+
+
+class SceneWorkers:
+    """As ``Scenes``, drawn by ``num_workers`` processes; close it when done.
+
+    Batches are expected to be asked for in rising order, with one ``num_scenes``; others are drawn
+    too, only not ahead.
+    """
+
+    def __init__(self, scenes: Scenes, num_workers: int) -> None:
+        self.options = scenes.options
+        self.seed = scenes.seed
+        self._folder = tempfile.TemporaryDirectory(prefix="rtvfi-train-")
+        bank = Path(self._folder.name) / "bank.pt"
+        torch.save(tuple(scenes.bank), bank)
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes = []
+        self._asked: list[set[tuple[int, int]]] = [set() for _ in range(num_workers)]
+        self._drawn: dict[tuple[int, int], SceneBatch] = {}
+        for _ in range(num_workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(
+                target=_work, args=(theirs, self.options, self.seed, bank), daemon=True
+            )
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def __enter__(self) -> SceneWorkers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def batch(self, number: int, num_scenes: int) -> SceneBatch:
+        """As ``Scenes.batch`` at random times.
+
+        Raises:
+            RtvfiError: a worker has died.
+        """
+        for ahead in range(number, number + AHEAD * len(self._pipes)):
+            self._ask(ahead, num_scenes)
+        wanted = (number, num_scenes)
+        while wanted not in self._drawn:
+            self._take(number % len(self._pipes))
+        # what was drawn ahead of a step that was then jumped over is of no use any more
+        self._drawn = {key: value for key, value in self._drawn.items() if key[0] >= number}
+        return self._drawn.pop(wanted)
+
+    def _ask(self, number: int, num_scenes: int) -> None:
+        worker, wanted = number % len(self._pipes), (number, num_scenes)
+        if wanted in self._asked[worker] or wanted in self._drawn:
+            return
+        # An answer waits for its reader: with requests without end on one side and answers on the
+        # other, both would wait.
+        while len(self._asked[worker]) >= 2 * AHEAD:
+            self._take(worker)
+        try:
+            self._pipes[worker].send(wanted)
+        except OSError as error:
+            raise self._dead(worker) from error
+        self._asked[worker].add(wanted)
+
+    def _take(self, worker: int) -> None:
+        try:
+            wanted, arrays = self._pipes[worker].recv()
+        except (EOFError, OSError) as error:
+            raise self._dead(worker) from error
+        self._asked[worker].discard(wanted)
+        self._drawn[wanted] = SceneBatch(*(torch.from_numpy(array) for array in arrays))
+
+    def _dead(self, worker: int) -> RtvfiError:
+        self._processes[worker].join(1.0)
+        code = self._processes[worker].exitcode
+        return RtvfiError(
+            f"the process that draws scenes has ended with {code}",
+            "start the same command again; --workers 0 draws them in the trainer's own process",
+        )
+
+    def close(self) -> None:
+        """End the workers; twice is fine."""
+        for pipe in self._pipes:
+            pipe.close()
+        for process in self._processes:
+            process.join(5.0)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+            process.close()
+        self._pipes, self._processes = [], []
+        self._folder.cleanup()
+
+
+def _work(pipe: Connection, options: SceneOptions, seed: int, bank: Path) -> None:
+    """The life of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's
+    torch.set_num_threads(1)
+    textures = torch.load(bank, mmap=True, weights_only=True)
+    scenes = Scenes(options, seed, Bank(*textures))
+    while True:
+        try:
+            number, num_scenes = pipe.recv()
+            batch = scenes.batch(number, num_scenes)
+            pipe.send(((number, num_scenes), tuple(tensor.numpy() for tensor in batch)))
+        except (EOFError, OSError):
+            return
