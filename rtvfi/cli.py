@@ -23,6 +23,7 @@ from rtvfi.config import (
     user_file,
 )
 from rtvfi.data import data_path
+from rtvfi.doctor import command as doctor
 from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.models.catalogue import MODELS
@@ -189,6 +190,7 @@ COMMANDS: Final = (
     Command("models", "list the models", _add_models, _models),
     Command("image", "make pictures between still pictures", still.add_arguments, still.main),
     Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
+    Command("doctor", "look for what is missing or slow", doctor.add_arguments, doctor.main),
     Command("config", "print the configuration and its origins", add_settings, _run_config),
     Command("version", "print versions", _add_nothing, _version),
 )

@@ -1,0 +1,126 @@
+"""Python in a process of its own, for work that may crash, hang or want all memory.
+
+What it finds comes back line by line as JSON while it works, so that what was found before a bad
+end is kept. The process gets a group of its own, which ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+_END_SECONDS: Final = 2.0
+_KEPT_BYTES: Final = 1 << 16
+
+
+class Apart:
+    """A module at work in a process of its own. Used by one thread.
+
+    Args:
+        module: name of a module whose ``__main__`` part calls ``speaker``.
+        arguments: its command line.
+        environ: its environment.
+    """
+
+    def __init__(self, module: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+        package = str(Path(__file__).resolve().parent.parent)
+        search = os.pathsep.join(filter(None, (package, environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
+            env={**environ, "PYTHONPATH": search},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._out, self._err = self._process.stdout, self._process.stderr
+        self._poll = select.poll()
+        for pipe in (self._out, self._err):
+            os.set_blocking(pipe.fileno(), False)
+            self._poll.register(pipe, select.POLLIN)
+        self._open = {self._out.fileno(), self._err.fileno()}
+        self._said = b""
+        self._partial = b""
+
+    def found(self, deadline: float) -> Iterator[dict[str, Any]]:
+        """What it reports, until it ends or ``deadline`` (``time.monotonic``) has passed.
+
+        What it had said by the deadline is always given.
+        """
+        while self._open:
+            left = max(0.0, deadline - time.monotonic())
+            ready = [fd for fd, _ in self._poll.poll(left * 1000)]
+            if not ready:
+                return
+            for fd in ready:
+                yield from self._take(fd)
+
+    def _take(self, fd: int) -> Iterator[dict[str, Any]]:
+        data = os.read(fd, _KEPT_BYTES)
+        if not data:
+            self._poll.unregister(fd)
+            self._open.discard(fd)
+        elif fd == self._err.fileno():
+            self._said = (self._said + data)[-_KEPT_BYTES:]
+        else:
+            *lines, self._partial = (self._partial + data).split(b"\n")
+            for line in lines:
+                yield json.loads(line)
+
+    def end(self) -> str:
+        """Stop it and all it started, if need be.
+
+        Returns:
+            In a few words how it ended, when that was not in order.
+        """
+        code = self._process.poll()
+        if not self._open and code is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(_END_SECONDS)
+        why = "it took too long" if code is None else _why(code, self._last_line())
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: left behind
+            self._process.wait(_END_SECONDS)
+        self._out.close()
+        self._err.close()
+        return why
+
+    def _last_line(self) -> str:
+        lines = self._said.decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def _why(code: int, last_line: str) -> str:
+    if code == 0:
+        return ""
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"it was ended by {signal.Signals(-code).name}"
+    return last_line or f"it ended with status {code}"
+
+
+def speaker() -> Callable[[dict[str, Any]], None]:
+    """In the process apart: what reports a finding. Whatever else prints goes to stderr."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def say(finding: dict[str, Any]) -> None:
+        out.write(json.dumps(finding) + "\n")
+        out.flush()
+
+    return say

@@ -1,0 +1,206 @@
+"""The build of torch against the hardware: whether it fits, sees the GPU and can compute on it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi import machine
+from rtvfi.doctor.finding import fail, ok, size, warn
+from rtvfi.doctor.system import INSTALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rtvfi.doctor.finding import Finding, Place
+
+_FAMILY: Final = {"amd": "rocm", "nvidia": "cuda"}
+_ROCM_VARIABLES: Final = ("HSA_OVERRIDE_GFX_VERSION", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+
+
+def check_torch(place: Place) -> Iterator[Finding]:
+    """Build, GPU architecture, a first sum on the GPU, and the kernel caches."""
+    version = machine.torch_version()
+    if version is None:
+        yield fail("torch", "torch is not installed: nothing can be interpolated", INSTALL)
+        return
+    gpus = machine.gpus(place.root)
+    yield from _check_label(version, [_FAMILY[gpu.vendor] for gpu in gpus])
+    if not place.is_real:
+        return
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield fail("torch", f"torch {version} cannot be imported: {error}", INSTALL)
+        return
+    yield from _check_devices(torch, gpus, place)
+    if torch.version.hip:
+        yield from check_miopen(place)
+
+
+def _check_label(version: str, families: Sequence[str]) -> Iterator[Finding]:
+    """The build, told by its label: 2.13.0+cpu, +cu130, +rocm7.2."""
+    label = version.partition("+")[2]
+    build = next((f for f in ("cpu", "rocm") if label.startswith(f)), "cuda")
+    if not families:
+        if build == "cpu":
+            yield ok("torch", f"torch {version}, as fits this machine")
+        else:
+            yield warn(
+                "torch",
+                f"torch {version} is built for a GPU, and no compute driver is loaded",
+                "load the driver, or take the smaller build: RTVFI_TORCH=cpu ./run doctor",
+            )
+    elif build == families[0]:
+        yield ok("torch", f"torch {version}, as fits the GPU")
+    elif build == "cpu":
+        yield warn(
+            "torch",
+            f"torch {version} cannot use the GPU: the processor computes",
+            f"RTVFI_TORCH={families[0]} ./run doctor installs the build for it",
+        )
+    elif build in families:
+        yield ok("torch", f"torch {version}, for the second kind of GPU here")
+    else:
+        yield warn(
+            "torch",
+            f"torch {version} is built for another GPU than the one here",
+            f"RTVFI_TORCH={families[0]} ./run doctor installs the build for it",
+        )
+
+
+def _check_devices(torch: Any, gpus: Sequence[machine.Gpu], place: Place) -> Iterator[Finding]:
+    if not torch.cuda.is_available():
+        if torch.version.hip or torch.version.cuda:
+            yield warn("torch", "torch sees no GPU: the processor computes", _unseen(place, gpus))
+        return
+    architectures = torch.cuda.get_arch_list()
+    for number in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(number)
+        name = f"{properties.name}, {size(properties.total_memory)}"
+        arch = getattr(properties, "gcnArchName", "").partition(":")[0]
+        if torch.version.hip:
+            actual = next((gpu.arch for gpu in gpus if gpu.vendor == "amd"), "")
+            yield from check_architecture(actual or arch, architectures, place)
+        trouble = _first_sum(torch, number)
+        if trouble:
+            hint = "look at the lines on the GPU above; --device cpu plays without it"
+            yield fail("torch", f"{name}: it cannot compute: {trouble}", hint)
+        else:
+            yield ok("torch", f"{name}: computes")
+
+
+def _unseen(place: Place, gpus: Sequence[machine.Gpu]) -> str:
+    hidden = [*place.shown("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")]
+    if hidden:
+        return f"unset {', '.join(text.partition('=')[0] for text in hidden)}"
+    if any(gpu.vendor == "amd" for gpu in gpus):
+        return "is your user in the groups render and video, and is the card one ROCm supports?"
+    return "is the NVIDIA driver loaded and new enough for this build? nvidia-smi tells"
+
+
+def _first_sum(torch: Any, number: int) -> str:
+    try:
+        total = torch.ones(1000, device=f"cuda:{number}").sum().item()
+    except RuntimeError as error:
+        return str(error).strip().partition("\n")[0]
+    return "" if total == 1000 else f"1000 ones sum up to {total:g}"
+
+
+def check_architecture(arch: str, built_for: Sequence[str], place: Place) -> Iterator[Finding]:
+    """An AMD chip against those the build of torch has kernels for.
+
+    Args:
+        arch: of the chip itself, such as gfx1031; empty when unknown.
+        built_for: the build's list.
+        place: for HSA_OVERRIDE_GFX_VERSION.
+    """
+    override = place.environ.get("HSA_OVERRIDE_GFX_VERSION", "")
+    shown = ", ".join(place.shown(*_ROCM_VARIABLES))
+    if not arch:
+        return
+    if arch in built_for:
+        if override and overridden(override) != arch:
+            yield warn(
+                "torch",
+                f"torch has kernels for {arch}, and {shown} makes it use others",
+                "unset HSA_OVERRIDE_GFX_VERSION",
+            )
+        else:
+            yield ok("torch", f"torch has kernels for {arch}" + (shown and f" ({shown})"))
+        return
+    stand_in = nearest(arch, built_for)
+    if override and overridden(override) in built_for:
+        yield ok("torch", f"torch has none for {arch}, {shown} lends it those of another chip")
+    elif stand_in:
+        yield fail(
+            "torch",
+            f"torch has no kernels for {arch}, only for {', '.join(built_for)}",
+            f"those of {stand_in[0]} mostly work: export HSA_OVERRIDE_GFX_VERSION={stand_in[1]}",
+        )
+    else:
+        yield fail(
+            "torch",
+            f"torch has no kernels for {arch}, only for {', '.join(built_for)}",
+            "ROCm does not support this card: --device cpu plays without it",
+        )
+
+
+def overridden(version: str) -> str:
+    """The chip that HSA_OVERRIDE_GFX_VERSION=11.0.0 stands for."""
+    parts = version.split(".")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        return ""
+    return f"gfx{parts[0]}{int(parts[1]):x}{int(parts[2]):x}"
+
+
+def nearest(arch: str, built_for: Sequence[str]) -> tuple[str, str] | None:
+    """A chip of the same family with kernels, and its version; the simplest of them."""
+    family = arch[:-1]
+    if match := next((a for a in sorted(built_for) if a[:-1] == family), None):
+        major, minor, step = match[3:-2], int(match[-2], 16), int(match[-1], 16)
+        return match, f"{major}.{minor}.{step}"
+    return None
+
+
+def check_miopen(place: Place) -> Iterator[Finding]:
+    """Where MIOpen keeps the kernels it found; without, every start searches anew for minutes."""
+    home = Path(place.environ.get("HOME") or "/nonexistent")
+    folders = {
+        "choices": place.environ.get("MIOPEN_USER_DB_PATH") or home / ".config/miopen",
+        "kernels": place.environ.get("MIOPEN_CUSTOM_CACHE_DIR") or home / ".cache/miopen",
+    }
+    for what, path in folders.items():
+        folder = Path(path)
+        if not _is_writable(folder):
+            yield warn(
+                "miopen",
+                f"its {what} cannot be kept in {folder}: every start searches for kernels anew",
+                "make the folder writable",
+            )
+            continue
+        files = [f for f in folder.rglob("*") if f.is_file()] if folder.is_dir() else []
+        held = sum(f.stat().st_size for f in files)
+        state = f"{size(held)} in {len(files)} files" if files else "nothing yet"
+        yield ok("miopen", f"{what}: {state} in {folder}", bytes=held)
+        if not files:
+            yield warn("miopen", f"no {what} yet: the first film starts slowly", "rtvfi warmup")
+    switches = [name for name in place.environ if re.match(r"MIOPEN_(DEBUG|DISABLE)_", name)]
+    if switches:
+        yield warn(
+            "miopen", f"switches for experts are set: {', '.join(sorted(switches))}", "unset them"
+        )
+    if modes := ", ".join(place.shown("MIOPEN_FIND_MODE", "MIOPEN_FIND_ENFORCE")):
+        yield ok("miopen", modes)
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be made there, or in what exists above it."""
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        return folder.is_dir() and os.access(folder, os.W_OK)
+    except OSError:
+        return False

@@ -1,0 +1,126 @@
+"""Weights, space on disk and configuration files."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.doctor.finding import fail, ok, size, warn
+from rtvfi.errors import RtvfiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rtvfi.doctor.finding import Finding, Place
+
+_LITTLE: Final = 2 << 30
+_TOO_LITTLE: Final = 50 << 20
+EMBEDDED: Final = "cel"
+
+
+def check_weights(_place: Place) -> Iterator[Finding]:
+    """The embedded weights, and those in the store against their receipts."""
+    from rtvfi.models.weights import Store, find_weights
+
+    try:
+        path = find_weights(EMBEDDED)
+        assert path is not None
+        trouble = broken(path)
+    except RtvfiError as error:
+        trouble = error.message
+    again = "install rtvfi again, or restore the file in the checkout"
+    if trouble:
+        yield fail("weights", f"those of {EMBEDDED} (the default): {trouble}", again)
+    else:
+        yield ok("weights", f"{EMBEDDED} (the default): whole")
+    store = Store()
+    good = []
+    for name in store.names():
+        trouble = store.verify(name) or ""
+        if trouble:
+            yield fail("weights", f"{name}: {trouble}", f"rtvfi weights get {name}")
+        else:
+            good.append(name)
+    if good:
+        yield ok("weights", f"as they were stored: {', '.join(good)}")
+    else:
+        yield ok("weights", "no others here; rtvfi weights list tells what can be had")
+
+
+def broken(path: Path) -> str:
+    """What is wrong with a safetensors file by its header and length; empty when it is whole."""
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            (head,) = struct.unpack("<Q", file.read(8))
+            if not 2 <= head <= length - 8:
+                return "the file is cut off or no weight file"
+            table = json.loads(file.read(head))
+        ends = [row["data_offsets"][1] for name, row in table.items() if name != "__metadata__"]
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror}"
+    except (ValueError, struct.error, TypeError, KeyError, AttributeError):
+        return "the file is cut off or no weight file"
+    return "" if ends and max(ends) == length - 8 - head else "the file is cut off"
+
+
+def check_disk(place: Place) -> Iterator[Finding]:
+    """Space, and whether files can be made, where rtvfi keeps things."""
+    import platformdirs
+
+    folders = {
+        "weights": platformdirs.user_cache_path("rtvfi", appauthor=False),
+        "settings": platformdirs.user_config_path("rtvfi", appauthor=False),
+    }
+    if not place.environ.get("HOME"):
+        yield warn("disk", "HOME is not set: the folder comes from the list of users", "set HOME")
+    for what, folder in folders.items():
+        yield from _check_folder(what, folder)
+    try:
+        yield from _check_folder("temporary files", Path(tempfile.gettempdir()))
+    except OSError:
+        yield fail("disk", "there is no folder for temporary files", "set TMPDIR")
+
+
+def _check_folder(what: str, folder: Path) -> Iterator[Finding]:
+    try:
+        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        free = shutil.disk_usage(there).free
+    except (OSError, StopIteration) as error:
+        yield warn(
+            "disk", f"{what}: {folder} cannot be looked at: {error}", "check its permissions"
+        )
+        return
+    text = f"{what}: {size(free)} free in {folder}"
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        yield warn("disk", f"{what}: nothing can be written to {folder}", "check its permissions")
+    elif free < _TOO_LITTLE:
+        yield fail("disk", text, "make room")
+    elif free < _LITTLE:
+        yield warn("disk", text, "make room; a recording takes about 2 GB an hour")
+    else:
+        yield ok("disk", text)
+
+
+def check_settings(_place: Place) -> Iterator[Finding]:
+    """The user's file, and what all layers together give."""
+    from rtvfi.config import default_user_file, resolve_config, user_file
+
+    try:
+        path = user_file()
+        config = resolve_config({}, None, path)
+    except RtvfiError as error:
+        yield fail("settings", error.message, error.hint or "correct that line, or remove it")
+        return
+    if path is None:
+        yield ok("settings", f"none of your own (they would be in {default_user_file()})")
+    else:
+        yield ok("settings", f"{path} is good")
+    chosen = f'preset "{config.preset.value}" ({config.preset.origin})'
+    main = ", ".join(f"{key} {config[key]}" for key in ("model", "style", "fps", "flow_scale"))
+    yield ok("settings", f"{chosen}: {main}")

@@ -1,0 +1,154 @@
+"""Times a convolution and a lookup in every number format and memory layout.
+
+Only ratios are judged, of numbers measured side by side on the same device: what is slow on a slow
+machine is fine, what is slow against its own neighbour fell to a naive kernel.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.doctor.finding import ok, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rtvfi.doctor.finding import Finding, Place
+
+FORMATS: Final = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+SLOW_CONVOLUTION: Final = 12.0
+"""Times as long as a matrix product of as many steps: no library's kernel is that slow."""
+SLOW_HALF: Final = 1.5
+"""Times as long as in float32, where half precision should be faster."""
+SLOW_LAYOUT: Final = 3.0
+"""Times as long as in the other memory layout."""
+SLOW_LOOKUP: Final = 150.0
+"""Times as long as to double the picture."""
+_CHANNELS: Final = 32
+_BUDGET_SECONDS: Final = 0.4
+
+
+def check_speed(place: Place) -> Iterator[Finding]:
+    """The device that ``auto`` takes; sets torch to one thread."""
+    if not place.is_real:
+        return
+    try:
+        import torch
+    except (ImportError, OSError):
+        return  # said by the check of torch
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        ms = measure(torch, device)
+    yield from judge(ms, "fp16" if device.type == "cuda" else "fp32")
+
+
+def measure(torch: Any, device: Any) -> dict[str, float]:
+    """Milliseconds by ``WHAT FORMAT [channels_last]``; what torch refuses is left out."""
+    # What is one batch of work for a GPU would take a processor's naive kernel minutes.
+    height, width = (544, 960) if device.type == "cuda" else (136, 240)
+    times: dict[str, float] = {}
+    for short, name in FORMATS.items():
+        for what, work in _works(torch, device, getattr(torch, name), (height, width)):
+            with suppress(RuntimeError):
+                label = " ".join([what.split()[0], short, *what.split()[1:]])
+                times[label] = _best(torch, device, work) * 1000
+    return times
+
+
+def _works(
+    torch: Any, device: Any, dtype: Any, size: tuple[int, int]
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What is timed in one number format."""
+    height, width = size
+    functional = torch.nn.functional
+    x = torch.rand(1, _CHANNELS, *size, device=device).to(dtype)
+    kernel = torch.rand(_CHANNELS, _CHANNELS, 3, 3, device=device).to(dtype)
+    line = torch.linspace(-1, 1, width, device=device).expand(height, width)
+    grid = torch.stack((line, line * 0.9), -1)[None].to(dtype)
+
+    def lookup(image: Any) -> Any:
+        return functional.grid_sample(image, grid, padding_mode="border", align_corners=True)
+
+    last_x, last_kernel = (t.to(memory_format=torch.channels_last) for t in (x, kernel))
+    yield "convolution", lambda: functional.conv2d(x, kernel, padding=1)
+    yield "convolution channels_last", lambda: functional.conv2d(last_x, last_kernel, padding=1)
+    yield "lookup", lambda: lookup(x)
+    yield "lookup channels_last", lambda: lookup(last_x)
+    yield "doubling", lambda: x + x
+    side = round((height * width * _CHANNELS**2 * 9) ** (1 / 3))
+    square = torch.rand(side, side, device=device).to(dtype)
+    yield "product", lambda: square @ square
+
+
+def _best(torch: Any, device: Any, work: Callable[[], object]) -> float:
+    """Seconds of the fastest call, after one that is not counted.
+
+    A processor's are those it worked, on one core, whatever else it is busy with.
+    """
+    clock = time.process_time
+    if device.type == "cuda":
+        clock = time.perf_counter
+    taken: list[float] = []
+    begun = clock()
+    for k in range(6):
+        start = clock()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        end = clock()
+        if k:
+            taken.append(end - start)
+        if end - begun > _BUDGET_SECONDS and taken:
+            break
+    return min(taken)
+
+
+def judge(ms: Mapping[str, float], used: str) -> Iterator[Finding]:
+    """What ``measure`` found, in words.
+
+    Args:
+        ms: as ``measure`` gives it.
+        used: the number format that playing uses, a key of FORMATS.
+    """
+    for what in ("convolution", "lookup"):
+        parts = []
+        for short in FORMATS:
+            plain, last = ms.get(f"{what} {short}"), ms.get(f"{what} {short} channels_last")
+            if plain is not None and last is not None:
+                parts.append(f"{short} {plain:.3g} ms ({last:.3g} channels-last)")
+        figures = {name: round(t, 4) for name, t in ms.items() if name.startswith(what)}
+        yield ok("speed", f"{what}: {', '.join(parts)}", **figures)
+    troubles = list(_troubles(ms, used))
+    for text, hint in troubles:
+        yield warn("speed", text, hint)
+    if not troubles:
+        yield ok("speed", f"no naive kernels in {used}, which playing uses")
+
+
+def _troubles(ms: Mapping[str, float], used: str) -> Iterator[tuple[str, str]]:
+    slow = ms.get(f"convolution {used}", 0) / ms.get(f"product {used}", float("inf"))
+    if slow > SLOW_CONVOLUTION:
+        yield (
+            f"convolutions in {used} take {slow:.0f} times as long as they should: naive kernels",
+            "ROCm: is MIOpen's database there for this GPU, and no MIOPEN_DEBUG_ variable set?",
+        )
+    if used != "fp32":
+        slow = ms.get(f"convolution {used}", 0) / ms.get("convolution fp32", float("inf"))
+        if slow > SLOW_HALF:
+            text = f"half precision ({used}) is {slow:.1f} times slower than fp32, not faster"
+            yield text, "run rtvfi warmup, then look again; an old card may know no better"
+    plain, last = (ms.get(f"convolution {used}{tail}", 0) for tail in ("", " channels_last"))
+    if plain and last and max(plain / last, last / plain) > SLOW_LAYOUT:
+        worse = "channels-last" if last > plain else "plain"
+        ratio = max(plain / last, last / plain)
+        text = f"{worse} memory makes convolutions {ratio:.0f} times slower"
+        yield text, "rtvfi takes the other layout where it has the choice; rtvfi bench tells"
+    slow = ms.get("lookup fp32", 0) / ms.get("doubling fp32", float("inf"))
+    if slow > SLOW_LOOKUP:
+        yield (
+            f"lookups (grid_sample) take {slow:.0f} times as long as to double a picture",
+            "update torch: its kernel for this device is slow",
+        )

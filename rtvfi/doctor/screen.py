@@ -1,0 +1,123 @@
+"""libmpv, a display and sound."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.doctor.finding import fail, ok, warn
+from rtvfi.doctor.system import INSTALL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rtvfi.doctor.finding import Finding, Place
+
+OPTIONS: Final = (
+    "demuxer-seekable-cache",
+    "hr-seek",
+    "input-default-bindings",
+    "osc",
+    "video-rotate",
+    "watch-later-options",
+    "ytdl",
+)
+"""Options of mpv that the player sets. osc and ytdl are there where mpv is built with Lua."""
+FUNCTIONS: Final = ("mpv_stream_cb_add_ro", "mpv_hook_add", "mpv_hook_continue")
+_OLDEST: Final = (0, 33)
+_PACKAGES: Final = "apt install libmpv2, pacman -S mpv, dnf install mpv-libs"
+
+
+def check_mpv(_place: Place) -> Iterator[Finding]:
+    """libmpv by a player without a window, and the sound devices it sees."""
+    if ctypes.util.find_library("mpv") is None:
+        yield fail("mpv", "libmpv is not installed: nothing can be played", _PACKAGES)
+        return
+    try:
+        import mpv
+    except (ImportError, OSError, AttributeError) as error:
+        yield fail("mpv", f"the package mpv cannot load libmpv: {error}", INSTALL)
+        return
+    lacking = [name for name in FUNCTIONS if not hasattr(mpv.backend, name)]
+    try:
+        player = mpv.MPV(config="no", vo="null", idle="yes", load_scripts="no", ytdl="no")
+    except (AttributeError, ValueError, TypeError, RuntimeError, SystemError) as error:
+        yield fail("mpv", f"libmpv does not start: {error}", f"install it again: {_PACKAGES}")
+        return
+    try:
+        yield from _check_version(str(player.mpv_version))
+        lacking += [name for name in OPTIONS if name not in player.options]
+        if lacking:
+            text = f"this libmpv lacks {', '.join(lacking)}"
+            yield fail("mpv", text, f"install the system's own: {_PACKAGES}")
+        else:
+            yield ok("mpv", "starts without a window, and has what the player needs")
+        yield from _check_sound(player)
+    finally:
+        player.terminate()
+
+
+def _check_version(text: str) -> Iterator[Finding]:
+    found = re.search(r"(\d+)\.(\d+)", text)
+    if found and (int(found[1]), int(found[2])) < _OLDEST:
+        yield warn("mpv", f"{text} is older than any rtvfi was tried with", _PACKAGES)
+    else:
+        yield ok("mpv", f"lib{text}")
+
+
+def _check_sound(player: Any) -> Iterator[Finding]:
+    # A name without a slash is a sound system's default, whether anything is behind it or not.
+    devices = [row["name"] for row in player.audio_device_list if "/" in row["name"]]
+    systems = list(dict.fromkeys(name.partition("/")[0] for name in devices))
+    if systems:
+        yield ok("sound", f"{len(devices)} devices by {', '.join(systems)}")
+    else:
+        yield warn("sound", "mpv sees no sound device: films play silently", "is sound set up?")
+
+
+def check_display(place: Place) -> Iterator[Finding]:
+    """A Wayland or X display that answers."""
+    wayland = _why_no_wayland(place)
+    if not wayland:
+        yield ok("screen", f"Wayland ({', '.join(place.shown('WAYLAND_DISPLAY'))})")
+        return
+    x11 = _why_no_x11(place)
+    if not x11:
+        yield ok("screen", f"X11 ({', '.join(place.shown('DISPLAY'))})")
+        return
+    reasons = [why for why in (wayland, x11) if why != "-"]
+    yield warn(
+        "screen",
+        "no display that answers" + (f": {'; '.join(reasons)}" if reasons else ""),
+        "a window needs one; rtvfi render and image work without",
+    )
+
+
+def _why_no_wayland(place: Place) -> str:
+    """Empty when a compositor listens; "-" when none is named."""
+    name = place.environ.get("WAYLAND_DISPLAY")
+    if not name:
+        return "-"
+    path = Path(place.environ.get("XDG_RUNTIME_DIR") or "/nonexistent") / name
+    return "" if path.is_socket() and os.access(path, os.W_OK) else f"no Wayland socket at {path}"
+
+
+def _why_no_x11(place: Place) -> str:
+    """Empty when a server answers; "-" when none is named."""
+    name = place.environ.get("DISPLAY")
+    if not name:
+        return "-"
+    library = ctypes.util.find_library("X11")
+    if library is None:
+        return "libX11 is not installed"
+    x11 = ctypes.CDLL(library)
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    handle = x11.XOpenDisplay(name.encode())
+    if not handle:
+        return f"X11 does not answer at {name}"
+    x11.XCloseDisplay(ctypes.c_void_p(handle))
+    return ""

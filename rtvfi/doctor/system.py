@@ -1,0 +1,112 @@
+"""Python and its packages; processor, memory and GPUs with their permissions. Reads files only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+from typing import TYPE_CHECKING, Final
+
+from rtvfi import machine
+from rtvfi.doctor.finding import fail, ok, size, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rtvfi.doctor.finding import Finding, Place
+
+PACKAGES: Final = {
+    # package: (least, below), by the numbers before the second point
+    "av": ((18, 1), (19, 0)),
+    "mpv": ((1, 0), (2, 0)),
+    "numpy": ((2, 0), (3, 0)),
+    "platformdirs": ((4, 2), (5, 0)),
+    "rich": ((13, 7), (16, 0)),
+    "safetensors": ((0, 5), (1, 0)),
+    "torch": ((2, 6), (3, 0)),
+}
+"""What pyproject.toml requires, for a checkout that is run without being installed."""
+_ENOUGH_MEMORY: Final = 3 << 30
+_MODERN: Final = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+INSTALL: Final = "./run play sets everything up; with pip: pip install rtvfi's folder"
+
+
+def check_python(place: Place) -> Iterator[Finding]:
+    """The interpreter and the packages, without importing them."""
+    number = sys.version.split()[0]  # an older one than 3.11 cannot read this file
+    where = "its own environment" if sys.prefix != sys.base_prefix else "the system's Python"
+    yield ok("python", f"Python {number}, {where}")
+    here, bad = [], False
+    for name, (least, below) in PACKAGES.items():
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            bad = True
+            yield fail("python", f"the package {name} is not installed", INSTALL)
+            continue
+        here.append(f"{name} {version}")
+        if not least <= _numbers(version) < below:
+            bad = True
+            wanted = f"{'.'.join(map(str, least))} or newer, below {'.'.join(map(str, below))}"
+            yield fail("python", f"the package {name} is {version}, wanted is {wanted}", INSTALL)
+    if not bad:
+        yield ok("python", ", ".join(here))
+    if threads := list(place.shown("OMP_NUM_THREADS")):
+        yield warn(
+            "python", f"{threads[0]} decides over the cores used", "unset it to use them all"
+        )
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    first, second, *_ = (*version.partition("+")[0].split("."), "0", "0")
+    return int(first), int(second)
+
+
+def check_machine(place: Place) -> Iterator[Finding]:
+    """Processor, memory, GPUs and whether this user may use them."""
+    root = place.root
+    flags = machine.processor_flags(root)
+    fast = ", ".join(flag for flag in _MODERN if flag in flags)
+    cores = machine.num_cores()
+    yield ok("machine", f"{machine.processor(root)}, {cores} cores{fast and f' ({fast})'}")
+    total, free = machine.memory_bytes(root)
+    if total:
+        text = f"memory {size(total)}, {size(free)} free"
+        if free < _ENOUGH_MEMORY:
+            yield warn("machine", text, "1080p on the processor wants about 3 GB; close something")
+        else:
+            yield ok("machine", text)
+    gpus = machine.gpus(root)
+    if not gpus:
+        yield warn(
+            "gpu",
+            "no GPU with a compute driver: the processor computes",
+            "this is enough for 854x480 or so; an AMD GPU needs the kernel's amdgpu driver "
+            "(/dev/kfd), an NVIDIA GPU its own driver",
+        )
+    for gpu in gpus:
+        yield ok("gpu", " ".join(filter(None, (gpu.name, gpu.arch and f"({gpu.arch})"))))
+    if any(gpu.vendor == "amd" for gpu in gpus):
+        yield from _check_access(root / "dev/kfd", "the compute driver")
+    driver = machine.nvidia_driver(root)
+    if driver:
+        yield ok("gpu", f"NVIDIA driver {driver}")
+
+
+def _check_access(node: Path, what: str) -> Iterator[Finding]:
+    if not os.access(node, os.R_OK | os.W_OK):
+        yield fail("gpu", f"you may not use {node} ({what})", join_group(node))
+
+
+def join_group(node: Path) -> str:
+    """The command that gives the user access to a device node."""
+    import grp
+
+    try:
+        group = grp.getgrgid(node.stat().st_gid).gr_name
+    except (KeyError, OSError):
+        group = "render"
+    if group == "root":
+        return f"nobody but root may use it: the group of {node} should be render"
+    return f"sudo usermod -aG {group} $USER, then log in again"

@@ -1,0 +1,110 @@
+"""What this machine is made of, read from the system's files in no time: no torch, no programs."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU whose compute driver is there."""
+
+    vendor: Literal["amd", "nvidia"]
+    name: str
+    arch: str = ""
+    """LLVM's name of an AMD chip, such as gfx1100."""
+
+
+def read(path: Path) -> str:
+    """The text of a file of the system; empty when there is none to be had."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def processor(root: Path = ROOT) -> str:
+    """Name of the processor."""
+    found = re.search(r"^model name\s*:\s*(.+)$", read(root / "proc/cpuinfo"), re.MULTILINE)
+    return found[1].strip() if found else "unknown processor"
+
+
+def processor_flags(root: Path = ROOT) -> frozenset[str]:
+    """Its instruction sets, by the kernel's names."""
+    found = re.search(r"^flags\s*:\s*(.+)$", read(root / "proc/cpuinfo"), re.MULTILINE)
+    return frozenset(found[1].split() if found else ())
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def memory_bytes(root: Path = ROOT) -> tuple[int, int]:
+    """Main memory: all of it, and what is free or can be freed."""
+    numbers = dict(re.findall(r"^(\w+):\s+(\d+) kB", read(root / "proc/meminfo"), re.MULTILINE))
+    return tuple(int(numbers.get(k, 0)) << 10 for k in ("MemTotal", "MemAvailable"))  # type: ignore[return-value]
+
+
+def nvidia_driver(root: Path = ROOT) -> str | None:
+    """Version of NVIDIA's kernel driver; None when it is not loaded, empty when not told."""
+    path = root / "proc/driver/nvidia/version"
+    if not path.exists():
+        return "" if (root / "usr/lib/wsl/lib/nvidia-smi").exists() else None
+    found = re.search(r"^NVRM version:.*?\s(\d{3,}\.[\d.]+)", read(path), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def gpus(root: Path = ROOT) -> list[Gpu]:
+    """GPUs with a compute driver, NVIDIA's first (as ``run`` prefers them)."""
+    return [*_nvidia(root), *_amd(root)]
+
+
+def _nvidia(root: Path) -> list[Gpu]:
+    if nvidia_driver(root) is None:
+        return []
+    sheets = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
+    models = [re.search(r"^Model:\s*(.+)$", read(sheet), re.MULTILINE) for sheet in sheets]
+    return [Gpu("nvidia", model[1].strip()) for model in models if model] or [
+        Gpu("nvidia", "an NVIDIA GPU")
+    ]
+
+
+def _amd(root: Path) -> list[Gpu]:
+    if not (root / "dev/kfd").exists():
+        return []
+    found = []
+    for node in sorted((root / "sys/class/kfd/kfd/topology/nodes").glob("*")):
+        version = re.search(r"^gfx_target_version (\d+)$", read(node / "properties"), re.MULTILINE)
+        if version and int(version[1]):
+            name = read(node / "name").strip()
+            found.append(Gpu("amd", name or "an AMD GPU", gfx(int(version[1]))))
+    return found or [Gpu("amd", "an AMD GPU")]
+
+
+def gfx(number: int) -> str:
+    """LLVM's name of the chip from the kernel's number: 110001 is gfx1101, 90010 gfx90a."""
+    major, minor, step = number // 10000, number // 100 % 100, number % 100
+    return f"gfx{major}{minor:x}{step:x}"
+
+
+def torch_version() -> str | None:
+    """Version of the installed torch with its label (2.13.0+cpu), told without importing it."""
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def fingerprint(root: Path = ROOT) -> str:
+    """What speed depends on, in one line: processor, cores, GPUs, torch."""
+    parts = [f"{processor(root)}, {num_cores()} cores"]
+    parts += [" ".join(filter(None, (gpu.name, gpu.arch))) for gpu in gpus(root)]
+    return "; ".join([*parts, f"torch {torch_version() or 'none'}"])
