@@ -84,7 +84,7 @@ class Tracks:
         number = self._ours if ours else self._original
         if is_playing:
             self._mpv.vid = number
-        elif ours:
+        else:  # either way: left to itself mpv would prefer an added track
             self._mpv.file_local["vid"] = number
         if self._rotation:
             if self._own_rotation is None:

@@ -70,9 +70,11 @@ def open_window(options: Sequence[tuple[str, str]]) -> Any:
             player[name] = value
         except (AttributeError, ValueError, TypeError, RuntimeError, SystemError):
             log.debug("mpv option %s can only be set at start", name)
-    # Else quit-watch-later would store our track's number, and plain mpv would show no picture
-    # later.
-    player.command("change-list", "watch-later-options", "remove", "vid")
+    # What is remembered of a film is read by plain mpv, too: our track's number would leave it
+    # without a picture, and the turn that our track needs would turn its picture twice.
+    for name in ("vid", "video-rotate"):
+        if name in player["watch-later-options"]:
+            player.command("change-list", "watch-later-options", "remove", name)
     return player
 
 
