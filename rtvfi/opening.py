@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from rtvfi.errors import OpenError, RtvfiError
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from rtvfi.stream.pipeline import Pipeline
     from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.record import Recorder
+
+_LONGEST_SECONDS: Final = 24 * 3600
+"""Longer films are none, but damage: the virtual file has an index entry for every picture."""
 
 
 class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
@@ -170,6 +173,8 @@ def _place(info: StreamInfo, rate: str, player: Any) -> Place:
     length = info.duration or (player.duration and Fraction(player.duration) + 1)
     if not length:
         raise NothingToDo("length unknown: it plays as it is")
+    if length > _LONGEST_SECONDS:
+        raise NothingToDo("longer than a day, it says: it plays as it is")
     start = player.demuxer_start_time or 0.0
     origin = Fraction(round(start * 1_000_000), 1_000_000)
     return Place(target, origin, length)

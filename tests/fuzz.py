@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 PARTS = ("torch", "rtvfi.render", "rtvfi.player", "rtvfi.stream.interpolate", "rich.progress")
 """Imported before the first child, so that no child has to."""
 
+_SHOWN = 40
+"""Failures told one by one."""
+
 
 def seeds(text: str) -> list[int]:
     """``7``, ``0..200`` (without 200) or ``3,5,8``."""
@@ -122,7 +125,7 @@ def main(words: list[str] | None = None) -> int:
     if arguments.verbose:
         for (outcome, why), count in sorted(tally.reasons.items()):
             print(f"{count:>5}  {outcome}: {why}")
-    for failure in tally.failures:
+    for failure in tally.failures[:_SHOWN]:
         print(f"FAILURE {failure}")
     return 1 if tally.failures else 0
 

@@ -38,8 +38,14 @@ _BACK_OFF: Final = tuple(Fraction(s) for s in (0, 1, 3, 10, 30))
 """Seconds before the target at which seeks are tried: transport streams land behind their aim."""
 _SCAN_SECONDS: Final = 0.3
 _MISSING_SECONDS: Final = 1
+_LONGEST_GAP: Final = 600
+"""Seconds without a picture that are believed; a damaged stamp may be off by centuries, all of
+which would be filled with pictures.
+"""
 _JUMP_FRAMES: Final = 8
-"""Frames in a row that lie in the past until that is taken for the new time; fewer are damage."""
+"""Frames in a row that lie in the past, or beyond the longest gap, until that is taken for the new
+time; fewer are damage.
+"""
 _MAX_DIFFERENCE: Final = 4
 """Mean absolute difference, in steps of 8 bits, up to which two pictures are the same one."""
 
@@ -249,7 +255,8 @@ class PyavSource:
                 self._raw += self._period
             else:
                 continue  # before time zero: players do not show these either
-            pts = self._regulariser.push(self._raw)
+            is_far = self._newest is not None and self._raw - self._newest > _LONGEST_GAP
+            pts = None if is_far else self._regulariser.push(self._raw)
             if pts is not None:
                 self._newest, self._drops = pts, 0
                 return _Timed(frame, pts)
@@ -257,7 +264,8 @@ class PyavSource:
             if self._drops == _JUMP_FRAMES and self._newest is not None:
                 # Recordings joined without care: go on from where we are.
                 self._shift += self._newest + self._period - self._raw
-                log.warning("%s: time runs backwards at %.3f s", self._path, float(self._newest))
+                way = "jumps far ahead" if is_far else "runs backwards"
+                log.warning("%s: time %s at %.3f s", self._path, way, float(self._newest))
         if self._newest is not None and self._last_pts is None:
             self._last_pts = self._newest
             self._say_what_is_missing()

@@ -12,17 +12,16 @@ import sys
 import time
 import traceback
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import av
 
 from rtvfi import cli
+from rtvfi.config import PlayOptions
 from rtvfi.errors import RtvfiError
-from rtvfi.session import Place, pipeline_for, view
+from rtvfi.opening import NothingToDo, Opener
 from rtvfi.stream.options import SourceOptions, StreamOptions
-from rtvfi.stream.playhead import Playhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,18 +66,32 @@ def render(path: Path, folder: Path) -> int:
     return code
 
 
+class _Player:
+    """What mpv says of a file it knows nothing of."""
+
+    display_fps = None
+    duration = 2.0
+    demuxer_start_time = None
+
+
 def play(path: Path, _folder: Path) -> int:
     """What mpv does with our track, without mpv: reads and seeks at random."""
     from fakes import FakePlayhead
 
-    stream = StreamOptions(ring_bytes=64 << 20)
-    playhead: Playhead = FakePlayhead(1e9)
-    pipeline = pipeline_for(str(path), SourceOptions(hwaccel="none"), stream, playhead)
+    options = PlayOptions(
+        files=(str(path),),
+        model="copy",
+        device="cpu",
+        preset=None,
+        fps="2x",
+        stream=StreamOptions(ring_bytes=64 << 20),
+        source=SourceOptions(hwaccel="none"),
+    )
+    opener = Opener(options, FakePlayhead(1e9))
     failures: list[RtvfiError] = []
     try:
-        opened = pipeline.open()
-        place = Place(2 * opened.source_rate, opened.start, opened.duration or Fraction(2))
-        viewing = view(pipeline, str(path), opened, stream, place, playhead)
+        opener.prefetch(options.files)
+        viewing = opener.view(str(path), "2x", _Player())
         feed = viewing.stream
         feed.on_failure = failures.append
         buffer = ctypes.create_string_buffer(1 << 16)
@@ -88,11 +101,14 @@ def play(path: Path, _folder: Path) -> int:
             for _ in range(40):
                 if not feed.read_into(ctypes.addressof(buffer), len(buffer)):
                     break
+    except NothingToDo as reason:
+        print(f"warning: {reason.message}", file=sys.stderr)
+        return 0
     except RtvfiError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return error.exit_code
     finally:
-        pipeline.close()
+        opener.stop(time.monotonic() + 5)
     if failures:
         print(f"error: {failures[0].message}", file=sys.stderr)
         return 1
