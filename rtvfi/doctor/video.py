@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.libva import NoVaapi, ask
 from rtvfi.doctor.system import INSTALL, join_group
+from rtvfi.errors import RtvfiError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,24 +94,35 @@ def check_vaapi(place: Place) -> Iterator[Finding]:
     except OSError as error:
         yield warn("vaapi", f"{folder} cannot be read: {error.strerror}", join_group(folder))
         return
-    # An X display leads to a device where the node itself is out of reach.
-    named = place.environ.get("RTVFI_VAAPI_DEVICE")
-    if not names and not named:
+    chosen = _chosen_device()
+    if chosen != "auto" and chosen not in names:
+        names.append(chosen)
+    if not names:
         yield warn(
             "vaapi",
             "no render node in /dev/dri: films are decoded in software",
             "this is well for most films; a GPU's own driver makes the node",
         )
         return
-    for name in [*names, *([named] if named else [])]:
+    for name in names:
         yield from _check_device(name, place)
     yield from _check_encoders()
 
 
+def _chosen_device() -> str:
+    """The device that the user's own file names, which may be an X display."""
+    from rtvfi.config import resolve_config, user_file
+
+    try:
+        return str(resolve_config({}, None, user_file())["vaapi_device"])
+    except RtvfiError:  # said by the check of the settings
+        return "auto"
+
+
 def _check_device(name: str, place: Place) -> Iterator[Finding]:
     path = Path(name)
-    if name.startswith("/") and place.is_real and not stat.S_ISCHR(path.stat().st_mode):
-        yield warn("vaapi", f"{name} is no device", "remove it")
+    if name.startswith("/") and not path.exists():
+        yield warn("vaapi", f"your settings name {name}, which is not there", "vaapi_device = auto")
         return
     if name.startswith("/") and not os.access(name, os.R_OK | os.W_OK):
         yield warn("vaapi", f"you may not use {name}", join_group(path))

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rtvfi.data import data_path
+from rtvfi.doctor import files
+from rtvfi.doctor.finding import Place
+from rtvfi.models.weights import Receipt, Store, sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HERE = Place({"HOME": "/home/me"})
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = Store()
+    store.make_folder()
+    return store
+
+
+def test_weights_are_held_against_their_receipts(store: Store) -> None:
+    receipt = {"origin": "here", "original_sha256": "", "network": "rife 4.25.lite"}
+    for name in ("rife-4.25.lite", "mine"):
+        store.path(name).write_bytes(b"numbers")
+        store.write_receipt(name, Receipt(**receipt, sha256=sha256_of(store.path(name))))
+    assert [f.level for f in files.check_weights(HERE)] == ["ok", "ok"]
+    store.path("mine").write_bytes(b"other numbers")
+    store.path("alone").touch()
+    bad = {f.text: f.hint for f in files.check_weights(HERE) if f.level == "fail"}
+    assert bad == {
+        "mine: it changed since it was stored": "rtvfi weights get mine",
+        "alone: its receipt is missing": "rtvfi weights get alone",
+    }
+
+
+def test_missing_embedded_weights_fail(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtvfi.data.data_folders", lambda kind: (store.folder / kind,))
+    first, _ = files.check_weights(HERE)
+    assert (first.level, "cel.safetensors" in first.text) == ("fail", True)
+
+
+def test_a_cut_off_weight_file_is_seen(tmp_path: Path) -> None:
+    good = data_path("weights", "cel.safetensors").read_bytes()
+    path = tmp_path / "cel.safetensors"
+    path.write_bytes(good)
+    assert files.broken(path) == ""
+    for kept in (len(good) - 1, 1000, 9, 3, 0):
+        path.write_bytes(good[:kept])
+        assert "cut off" in files.broken(path), kept
+    path.write_bytes(b"\xff" * 1000)
+    assert "no weight file" in files.broken(path)
+    path.unlink()
+    assert "cannot be read" in files.broken(path)
+
+
+@pytest.mark.parametrize(
+    ("free", "level"), [(10 << 20, "fail"), (1 << 30, "warn"), (1 << 40, "ok")]
+)
+def test_little_room_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, level: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "not made yet"))
+    findings = list(files.check_disk(HERE))
+    assert [f.level for f in findings] == [level] * 3
+    assert not (tmp_path / "not made yet").exists()
+
+
+def test_a_file_in_place_of_a_folder_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    first, *_ = files.check_disk(HERE)
+    assert first.level == "warn"
+
+
+def test_without_home_there_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    first, *rest = files.check_disk(Place({}))
+    assert first.hint == "set HOME"
+    assert len(rest) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("style = plain", "is not TOML"),
+        ("sytle = 'plain'", 'no key "sytle"'),
+        ("style = 'plan'", '"plan", expected smooth'),
+    ],
+)
+def test_a_bad_line_in_the_users_file_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "rtvfi.toml"
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("RTVFI_CONFIG", str(path))
+    (finding,) = files.check_settings(HERE)
+    assert (finding.level, said in finding.text, bool(finding.hint)) == ("fail", True, True)
+
+
+def test_a_good_file_is_named_with_what_is_in_force(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "rtvfi.toml"
+    path.write_text("style = 'off'", encoding="utf-8")
+    monkeypatch.setenv("RTVFI_CONFIG", str(path))
+    first, second = files.check_settings(HERE)
+    assert (first.level, second.level) == ("ok", "ok")
+    assert "style off" in second.text
+
+
+def test_a_file_that_is_named_and_missing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RTVFI_CONFIG", "/no/such/file")
+    (finding,) = files.check_settings(HERE)
+    assert finding.level == "fail"
