@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from rtvfi.errors import OpenError, RtvfiError
-from rtvfi.playlist import is_address
+from rtvfi.playlist import is_address, is_list
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
 from rtvfi.stream.hardware import check_hwaccel
 from rtvfi.stream.rates import Grid, parse_rate
@@ -34,13 +34,13 @@ class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
     """The file plays as it is; the message says why."""
 
 
-def readable(player: Any, path: str, *, is_free: bool) -> str:
+def readable(player: Any, path: str, *, is_wanted: bool) -> str:
     """What a source of ours can read besides mpv: a file, or an address of the web.
 
     Args:
         player: has the file open, in its ``on_preloaded`` hook.
         path: what it calls the file.
-        is_free: whether mpv may choose the picture.
+        is_wanted: whether its best video track is what shall be shown.
 
     Raises:
         NothingToDo: nothing can.
@@ -48,8 +48,8 @@ def readable(player: Any, path: str, *, is_free: bool) -> str:
     # What mpv's script for yt-dlp puts there stands for the page that was named.
     opened = os.fsdecode(player.raw.stream_open_filename or path)
     scheme = opened.partition("://")[0] if is_address(opened) else ""
-    if not is_free:
-        raise NothingToDo("a video track was chosen, or none: it plays as it is")
+    if not is_wanted:
+        raise NothingToDo("another video track was chosen, or none: it plays as it is")
     if player.current_demuxer == "timeline":
         raise NothingToDo("it is put together from several files or streams: it plays as it is")
     if scheme in ("http", "https"):
@@ -95,7 +95,7 @@ class Opener:
         """
         check_hwaccel(self._options.source)
         first = files[0]
-        if is_address(first):
+        if is_address(first) or is_list(first):
             return
         pipeline = self._new_pipeline(first)
         try:

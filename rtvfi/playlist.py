@@ -22,12 +22,19 @@ _VIDEO: Final = re.compile(
 )
 """What counts as a video inside a folder; a file named on its own may have any name."""
 
+_LIST: Final = re.compile(r".+\.(7z|cue|edl|iso|m3u8?|pls|rar|zip)", re.IGNORECASE)
+
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_address(text: str) -> bool:
     """Whether ``text`` is a URL, which goes to mpv as it is (``-``, standard input, does too)."""
     return text == "-" or _ADDRESS.match(text) is not None
+
+
+def is_list(name: str) -> bool:
+    """Whether a file of that name is for mpv to take apart: a list of films, an archive, a disc."""
+    return _LIST.fullmatch(name) is not None
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

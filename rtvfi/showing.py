@@ -82,7 +82,7 @@ class Showing:
             RtvfiError: its pictures cannot be had.
         """
         self.viewing, self._num_files = None, self._num_files + 1
-        source = readable(self._mpv, path, is_free=self._tracks.begin(path))
+        source = readable(self._mpv, path, is_wanted=self._tracks.begin(path))
         if is_address(source) and self._options.record is None:
             # It plays while a second connection is made.
             self._worker.do(partial(self._join_late, source, self._num_files))

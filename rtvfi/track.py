@@ -40,7 +40,7 @@ class Tracks:
         """A file is about to play: find its picture.
 
         Returns:
-            Whether mpv may choose the picture.
+            Whether that picture is wanted, and not another or none.
 
         Raises:
             OpenError: it has no picture.
@@ -55,7 +55,8 @@ class Tracks:
             raise OpenError(f'"{path}" holds no video', "rtvfi plays video files")
         # The one mpv would take, and the source takes too.
         self._original = next((t for t in videos if t.get("default")), videos[0])["id"]
-        return self._mpv["vid"] in ("auto", True)  # else the user chose a track, or none
+        chosen = self._mpv["vid"]
+        return chosen == "auto" or chosen is True or (chosen and chosen == self._original)
 
     def offer(self, viewing: Viewing) -> int | None:
         """Add the track of a viewing to the file.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pytest
     from numpy.typing import NDArray
 
+    from rtvfi.session import Viewing
+
 PATIENCE: Final = 15.0
 """Seconds after which an event that did not come is a failure; never waited out otherwise."""
 
@@ -186,6 +188,13 @@ class Playing:
         )
 
     # ---- looking ----
+
+    @property
+    def viewing(self) -> Viewing:
+        """What is shown of ours."""
+        viewing = self._player._showing.viewing
+        assert viewing is not None, "the film plays as it is"
+        return viewing
 
     @property
     def time(self) -> float:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from clips import FILM, ClipSpec
 from playing import Playing, off_by
 
+from rtvfi.stream.interpolate import Interpolation
+from rtvfi.stream.options import StreamOptions
+from rtvfi.stream.pipeline import Pipeline
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from clips import Clips
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.mpv
 
 HALF = 0.51
+PLAIN = StreamOptions(style="plain")
 SHORT = ClipSpec(num_frames=48)
 LONG = ClipSpec(num_frames=240, gop=48, audio=True)
 
@@ -82,3 +88,70 @@ def test_the_key_that_quits_and_remembers_does(
     (kept,) = tmp_path.iterdir()
     assert "start=2.5" in kept.read_text()
     assert "vid=" not in kept.read_text()
+
+
+# --- nobody looks ----------------------------------------------------------------------------
+
+
+class Counted:
+    """An executor of ``linear`` that counts what it is asked to make."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.num_frames = 0
+        self.uses: list[bool] = []
+        """Whether a pipeline was given a model or told to do without, each time."""
+        run, use = Interpolation.run, Pipeline.use
+        counted = self
+
+        def counting_run(self: Interpolation, actions: Any, sources: Any) -> Any:
+            counted.num_frames += len(actions)
+            return run(self, actions, sources)
+
+        def counting_use(self: Pipeline, executor: Any) -> None:
+            use(self, executor)
+            counted.uses.append(executor is not None)
+            counted.changed()
+
+        self.changed: Callable[[], None] = lambda: None
+        monkeypatch.setattr(Interpolation, "run", counting_run)
+        monkeypatch.setattr(Pipeline, "use", counting_use)
+
+
+AHEAD = round((1.5 + 0.5) * 2 * FILM) + 8
+"""Frames that may be made before the player asks for more: what it reads ahead, and the ring."""
+
+
+def test_a_paused_film_is_made_no_further_than_the_player_reads_ahead(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(monkeypatch)
+    film = clips.get(LONG, num_frames=480)
+    with Playing(monkeypatch, film, model="linear", stream=PLAIN) as playing:
+        counted.changed = lambda: playing.note("use")
+        playing.wait_for("use")
+        viewing = playing.viewing
+        assert viewing.pipeline.wait_until_full(15)
+        playing.settle("seek", 4, "absolute+exact")
+        assert viewing.pipeline.wait_until_full(15)
+        assert 0 < counted.num_frames < 2 * AHEAD
+
+
+def test_a_minimised_window_gets_no_frames_of_the_model(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(monkeypatch)
+    with Playing(monkeypatch, clips.get(LONG), model="linear", stream=PLAIN) as playing:
+        counted.changed = lambda: playing.note("use")
+        playing.wait_for("use")
+        playing.mpv["window-minimized"] = True
+        playing.wait_for("use", 2)
+        before = counted.num_frames
+        playing.settle("seek", 6, "absolute+exact")
+        assert off_by(playing, FILM) < HALF
+        assert counted.num_frames == before
+        playing.mpv["window-minimized"] = False
+        playing.wait_for("use", 3)
+        playing.settle("seek", 3, "absolute+exact")
+        assert playing.viewing.pipeline.wait_until_full(15)
+        assert counted.num_frames > before
+    assert counted.uses == [True, False, True]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvfi.errors import OpenError
-from rtvfi.playlist import expand, is_address, natural_key
+from rtvfi.playlist import expand, is_address, is_list, natural_key
 
 
 def test_folder_gives_its_videos_in_natural_order(tmp_path: Path) -> None:
@@ -52,6 +52,13 @@ def test_addresses_pass_through(address: str) -> None:
 @pytest.mark.parametrize("name", ["a.mkv", "http:a", "C:/x", "./a://b"])
 def test_file_names_are_no_addresses(name: str) -> None:
     assert not is_address(name)
+
+
+def test_lists_are_known_by_their_names() -> None:
+    assert [name for name in ("a.M3U8", "b/c.cue", "zip", "a.mkv", ".edl") if is_list(name)] == [
+        "a.M3U8",
+        "b/c.cue",
+    ]
 
 
 @given(st.lists(st.text()))
