@@ -170,8 +170,25 @@ def lift(flow: Tensor, height: int, width: int) -> Tensor:
 
 def upsample(x: Tensor, height: int, width: int) -> Tensor:
     """Twice the size bilinearly, cropped to (height, width)."""
-    doubled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    if x.device.type == "cpu" and torch.is_inference_mode_enabled():
+        doubled = _twice(_twice(x, 3), 2)
+    else:
+        doubled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     return doubled[..., :height, :width]
+
+
+def _twice(x: Tensor, dim: int) -> Tensor:
+    """Twice as long along ``dim``. For a CPU, where both directions take a quarter of the time of
+    interpolate (torch 2.13, AVX-512: 0.8 against 3.1 ms for 5 channels of 270 x 480)."""
+    length = x.shape[dim]
+    out = x.new_empty((*x.shape[: dim + 1], 2, *x.shape[dim + 1 :]))
+    evens, odds = out.unbind(dim + 1)
+    first, last = x.narrow(dim, 0, length - 1), x.narrow(dim, 1, length - 1)
+    torch.lerp(last, first, 0.25, out=evens.narrow(dim, 1, length - 1))
+    torch.lerp(first, last, 0.25, out=odds.narrow(dim, 0, length - 1))
+    evens.select(dim, 0).copy_(x.select(dim, 0))
+    odds.select(dim, -1).copy_(x.select(dim, -1))
+    return out.flatten(dim, dim + 1)
 
 
 def conv(inputs: int, outputs: int, level: int, stride: int = 1) -> nn.Conv2d:
@@ -406,12 +423,17 @@ class Cel:
         size."""
         self.net = net
         self._run: Runner = directly
+        self.flow_scale = flow_scale
         self.octaves = round(-math.log2(flow_scale))
         if self.octaves < 0 or 2.0**-self.octaves != flow_scale:
             raise UsageError(
                 f'cel cannot estimate motion at flow scale "{flow_scale}"',
                 "flow scales: 1, 0.5, 0.25",
             )
+
+    def at_scale(self, flow_scale: float) -> Cel:
+        """The same network at another flow scale; pictures are prepared anew."""
+        return Cel(self.net, flow_scale)
 
     def with_runner(self, runner: Runner) -> Cel:
         """See ``base.HasCore``."""
@@ -425,10 +447,10 @@ class Cel:
         Args:
             frame: N = 1, any size from 2 x 2, 4:2:0 or 4:4:4, any float dtype; may be odd.
         """
-        packed = [pack(frame).to(self.net.dtype)]
+        packed = [pack(frame).float()]
         for _ in range(self.octaves):
             packed.append(F.avg_pool2d(packed[-1], 2, ceil_mode=True, count_include_pad=False))
-        seen = packed[-1].contiguous(memory_format=torch.channels_last)
+        seen = packed[-1].to(self.net.dtype, memory_format=torch.channels_last)
         return CelPrepared(frame, tuple(packed), self.net.encode(seen))
 
     def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:

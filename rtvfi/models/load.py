@@ -13,7 +13,7 @@ from rtvfi.models.distil_drba import DistilDrba
 from rtvfi.models.drba import Drba
 from rtvfi.models.linear import Linear, Nearest
 from rtvfi.models.rife import Rife
-from rtvfi.models.tuning import tune
+from rtvfi.models.tuning import network_dtype, tune
 from rtvfi.models.weight_file import read_tensors
 from rtvfi.models.weights import find_weights, manifest
 
@@ -34,7 +34,7 @@ def load_model(
     Args:
         model_id: an id of the catalogue.
         device: where it will run.
-        dtype: float16, bfloat16 or float32 (a CPU is fastest with float32).
+        dtype: float16, bfloat16 or float32, of pictures in and out.
         flow_scale: size at which motion is estimated, a power of two from 0.25 to 4; ``linear``
             and ``copy`` know no such choice and ignore it.
 
@@ -61,7 +61,7 @@ def build_model(
 ) -> Interpolator:
     """A model with weights, from its parameters; see ``load_model``."""
     if info.family == "cel":
-        return cel.Cel(cel.build(state).to(device, dtype), flow_scale)
+        return cel.Cel(cel.build(state).to(device, network_dtype(device, dtype)), flow_scale)
     tuning = tune(device, dtype)
     if info.family == "distil-drba":
         distil = DistilDrba(state, info, tuning, flow_scale=flow_scale)

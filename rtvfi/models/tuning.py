@@ -42,6 +42,20 @@ class Tuning:
         return moved.contiguous(memory_format=layout)
 
 
+def network_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """What the convolutions of a network may compute in, given the dtype of its pictures.
+
+    A CPU with bfloat16 instructions does them in half the time (AVX-512, `cel`, 960 x 540, one
+    thread: 60 against 80 ms a picture, the pictures 61 dB alike). Not measured here but read off
+    the processor, because a rendering that goes on later must get the same pictures. Only for
+    networks that keep flow and grids in float32.
+    """
+    # a private name: torch tells this nowhere else
+    has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
+    is_cpu = device.type == "cpu" and dtype == torch.float32
+    return torch.bfloat16 if is_cpu and has_bfloat16() else dtype
+
+
 @cache
 def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
     """The choices for a device, made once.

@@ -220,6 +220,14 @@ def test_upsampling_crops_what_is_too_large() -> None:
     assert upsample(torch.zeros(1, 1, 3, 4), 5, 7).shape == (1, 1, 5, 7)
 
 
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4), (3, 2)])
+def test_a_processor_doubles_sizes_its_own_way_to_the_same_result(height: int, width: int) -> None:
+    x = torch.rand(2, 3, height, width)
+    wanted = upsample(x, 2 * height, 2 * width)
+    with torch.inference_mode():
+        assert torch.allclose(upsample(x, 2 * height, 2 * width), wanted, atol=1e-6)
+
+
 # --- what rests ------------------------------------------------------------------------------
 
 

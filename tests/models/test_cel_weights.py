@@ -110,3 +110,14 @@ def test_a_picture_much_larger_than_the_training_crops_holds_together(cel: Cel) 
     inner = (..., slice(32, -32), slice(32, -32))
     made = middle(cel, shifted(0), shifted(8)).y[inner]
     assert psnr(made, shifted(4).y[inner]) > 35
+
+
+def test_bfloat16_convolutions_lose_nothing(wall: torch.Tensor) -> None:
+    left, truth, right = shots([layer(7.3, 2.1, 1.2)], [wall], 0.0, 0.5, 1.0)
+    state = load_file(data_path("weights", "cel.safetensors"))
+    whole, half = (
+        middle(Cel(build(dict(state)).to(dtype)), left, right)
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert half.y.dtype == torch.float32
+    assert psnr(half.y, truth.y) > psnr(whole.y, truth.y) - 0.1

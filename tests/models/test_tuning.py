@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rtvfi.models import tuning
-from rtvfi.models.tuning import Tuning, tune
+from rtvfi.models.tuning import Tuning, network_dtype, tune
 
 CPU = torch.device("cpu")
 
@@ -30,6 +30,26 @@ def test_a_gpu_is_tuned_by_timing_and_rocm_never_tries_channels_last(
     chosen = tune.__wrapped__(torch.device("cuda"), torch.float16)
     assert {form.channels_last for form in tried} == layouts
     assert chosen.conv_tail
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "has_bfloat16", "chosen"),
+    [
+        ("cpu", torch.float32, True, torch.bfloat16),
+        ("cpu", torch.float32, False, torch.float32),
+        ("cpu", torch.float16, True, torch.float16),
+        ("cuda", torch.float32, True, torch.float32),
+    ],
+)
+def test_only_a_processor_that_has_bfloat16_computes_in_it(
+    device: str,
+    asked: torch.dtype,
+    has_bfloat16: bool,
+    chosen: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bfloat16, raising=False)
+    assert network_dtype(torch.device(device), asked) == chosen
 
 
 @pytest.mark.parametrize("channels_last", [False, True])
