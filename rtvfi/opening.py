@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.record import Recorder
 
-_LONGEST_SECONDS: Final = 24 * 3600
+_LONGEST_SECONDS: Final = 12 * 3600
 """Longer films are none, but damage: the virtual file has an index entry for every picture."""
 
 
@@ -174,7 +174,7 @@ def _place(info: StreamInfo, rate: str, player: Any) -> Place:
     if not length:
         raise NothingToDo("length unknown: it plays as it is")
     if length > _LONGEST_SECONDS:
-        raise NothingToDo("longer than a day, it says: it plays as it is")
+        raise NothingToDo("longer than half a day, it says: it plays as it is")
     start = player.demuxer_start_time or 0.0
     origin = Fraction(round(start * 1_000_000), 1_000_000)
     return Place(target, origin, length)

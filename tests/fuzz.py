@@ -77,6 +77,19 @@ class Tally:
         rows.append(line.format("all", sum(totals), *totals))
         return "\n".join(rows)
 
+    def report(self, *, is_long: bool) -> str:
+        """Everything that is to be told."""
+        lines = [
+            self.table(),
+            f"most memory: {self.most_resident >> 20} MiB",
+            f"slowest: {self.slowest[0]:.1f} s, {self.slowest[1]}",
+        ]
+        if is_long:
+            found = sorted(self.reasons.items())
+            lines += [f"{count:>5}  {outcome}: {why}" for (outcome, why), count in found]
+        lines += [f"FAILURE {failure}" for failure in self.failures[:_SHOWN]]
+        return "\n".join(lines) + "\n"
+
 
 def fuzz(cases: Iterable[Case], names: Iterable[str], folder: Path) -> Tally:
     """Try every case on every route."""
@@ -119,14 +132,7 @@ def main(words: list[str] | None = None) -> int:
                 yield Case(-1, "given", path.name, path.resolve())
 
         tally = fuzz(cases(), arguments.routes.split(","), folder)
-    print(tally.table())
-    print(f"most memory: {tally.most_resident >> 20} MiB")
-    print(f"slowest: {tally.slowest[0]:.1f} s, {tally.slowest[1]}")
-    if arguments.verbose:
-        for (outcome, why), count in sorted(tally.reasons.items()):
-            print(f"{count:>5}  {outcome}: {why}")
-    for failure in tally.failures[:_SHOWN]:
-        print(f"FAILURE {failure}")
+    sys.stdout.write(tally.report(is_long=arguments.verbose))
     return 1 if tally.failures else 0
 
 

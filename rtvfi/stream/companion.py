@@ -74,6 +74,9 @@ class Companion:
         self._packets: Iterator[Packet] | None = None
         self._next: Packet | None = None
         self._out: OutputContainer | None = None
+        self._newest: dict[int, int] = {}
+        """Decoding time of the newest packet of each copied stream, in its ticks."""
+        self._num_astray = 0
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> list[str]:
         """Add streams, attachments, chapters and tags to a container that has not begun.
@@ -188,11 +191,20 @@ class Companion:
         packet.pts = round((begin - span.zero) / base)
         packet.dts = min(packet.pts, round((decoded - span.zero) / base))
         packet.duration = round((end - begin) / base)
-        packet.stream = self._copies[packet.stream.index]
+        copy = self._copies[packet.stream.index]
+        if packet.dts < self._newest.get(copy.index, packet.dts):
+            self._num_astray += 1  # muxers refuse time that runs backwards
+            return
+        self._newest[copy.index] = packet.dts
+        packet.stream = copy
         self._out.mux(packet)
 
     def close(self) -> None:
         """Let go of the source."""
+        if self._num_astray:
+            name, count = self._path, self._num_astray
+            log.warning("%s: %d packets of sound or subtitles are out of order", name, count)
+            self._num_astray = 0
         self._packets = self._next = None
         self._source.close()
 

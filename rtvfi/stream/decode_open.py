@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
 
-FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError)
-"""What PyAV raises on bad input; the last two on impossible numbers and texts."""
+FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError, OverflowError)
+"""What PyAV raises on bad input; all but the first on impossible numbers and texts."""
 
 _NETWORK_TIMEOUT: Final = (15.0, 30.0)
 """Seconds to connect, and between two reads."""

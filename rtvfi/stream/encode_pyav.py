@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, RuntimeError)
-"""What PyAV raises when a stream cannot be set up or written."""
+FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, RuntimeError, OverflowError)
+"""What PyAV raises when a stream cannot be set up or written; the last on numbers it cannot hold.
+"""
 
 
 class PyavEncoder:

@@ -181,10 +181,13 @@ class VirtualMkv:
         cues_bytes = self.num_records * _CUE_BYTES
         first_cluster = len(about) + len(tracks) + 12 + cues_bytes
         segment = _length8(first_cluster + self.num_records * self.record_bytes)
-        cues = bytes.fromhex("1C53BB6B") + _length8(cues_bytes) + self._cues(first_cluster)
-        return ebml + bytes.fromhex("18538067") + segment + about + tracks + cues
+        head = bytes.fromhex("1C53BB6B") + _length8(cues_bytes)
+        cues = self._cues(first_cluster)
+        # In one go: the cues of a long film are tens of megabytes.
+        parts = (ebml, bytes.fromhex("18538067"), segment, about, tracks, head, cues.data)
+        return b"".join(parts)
 
-    def _cues(self, first_cluster: int) -> bytes:
+    def _cues(self, first_cluster: int) -> NDArray[np.uint8]:
         """CuePoint(CueTime, CueTrackPositions(CueTrack 1, CueClusterPosition)) for every record,
         vectorised.
         """
@@ -194,7 +197,7 @@ class VirtualMkv:
         places = first_cluster + np.arange(self.num_records, dtype=np.int64) * self.record_bytes
         cues[:, 4:12] = self.times_us.astype(">i8").view(np.uint8).reshape(-1, 8)
         cues[:, 19:27] = places.astype(">i8").view(np.uint8).reshape(-1, 8)
-        return cues.tobytes()
+        return cues
 
     def locate(self, offset: int) -> tuple[int, int]:
         """(record, offset inside it) of a file offset at or behind the header."""

@@ -24,6 +24,8 @@ MAX_RATE: Final = 1000
 MAX_MULTIPLE: Final = 16
 
 _TOLERANCE: Final = Fraction(1, 100_000)
+_FINEST: Final = 100_000
+"""Largest denominator of a rate nobody meant; up to 16 times 1000 Hz it fits 32 bits."""
 _DISPLAY_SLACK: Final = Fraction(1005, 1000)
 """Clocks are up to 0.1 % off their name, 60 is shown on 59.94: mpv's display sync absorbs that."""
 
@@ -49,7 +51,13 @@ def snap_rate(value: Fraction | float) -> Fraction:
         return ntsc
     if (rate * 100).denominator == 1 and rate == round(ntsc, 2):
         return ntsc
-    return rate
+    return _bounded(rate)
+
+
+def _bounded(rate: Fraction) -> Fraction:
+    """A rate that FFmpeg can hold: two integers of 32 bits."""
+    is_held = max(rate.numerator, rate.denominator) < 1 << 31
+    return rate if is_held else rate.limit_denominator(_FINEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def resolve(
     if choice.kind == "rate":
         return max(choice.value, source_rate)
     if choice.kind == "multiple":
-        return choice.value * source_rate
+        return _bounded(choice.value * source_rate)
     limit = (display_rate or DEFAULT_DISPLAY_RATE) * _DISPLAY_SLACK
     halves = math.floor(2 * limit / source_rate)
     return source_rate * Fraction(max(halves, 2), 2)

@@ -16,12 +16,16 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
+import numpy as np
+
 from rtvfi.errors import RtvfiError
 from rtvfi.frame import END, EndOfStream, Kind, OutputFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from fractions import Fraction
+
+    from numpy.typing import NDArray
 
     from rtvfi.stream.matroska import VirtualMkv
     from rtvfi.stream.playhead import Playhead
@@ -37,6 +41,7 @@ else pull gigabytes.
 _TURN_SECONDS: Final = 0.02
 """Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
 
+_AT_A_TIME: Final = 1 << 16
 _WOBBLE_SECONDS: Final = 0.02
 """The estimated playhead may go back that little by itself."""
 
@@ -88,15 +93,21 @@ class RecordMap:
         """Grid index shown by a record."""
         return self.first_index + record
 
-    def times_us(self) -> Sequence[int]:
+    def times_us(self) -> NDArray[np.int64]:
         """Start of every record on the player's clock, microseconds."""
         step, start = self.grid.step, self.grid.pts(self.first_index) - self.origin
-        # Exact and fast: integers over one denominator, rounded half up.
+        # Exact and fast: integers over one denominator, rounded half up. Python's, for they may be
+        # long, and few at a time, for they are large.
         under = step.denominator * start.denominator
         first = start.numerator * step.denominator * 2_000_000
         each = step.numerator * start.denominator * 2_000_000
-        later = range(1, self.num_records)
-        return [0, *((first + k * each + under) // (2 * under) for k in later)]
+        times = np.zeros(self.num_records, np.int64)
+        for begin in range(1, self.num_records, _AT_A_TIME):
+            part = range(begin, min(begin + _AT_A_TIME, self.num_records))
+            times[part.start : part.stop] = [
+                (first + k * each + under) // (2 * under) for k in part
+            ]
+        return times
 
     def seconds(self, index: int) -> float:
         """A grid index on the player's clock."""

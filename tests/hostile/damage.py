@@ -1,4 +1,4 @@
-"""Films broken in every way a seed asks for: the same seed breaks the same film in the same place."""
+"""Films broken in every way a seed asks for, always the same one in the same place."""
 
 from __future__ import annotations
 

@@ -89,10 +89,10 @@ def varied(rng: random.Random, container: str, suffix: str, codec: str) -> Film:
         suffix=suffix,
         codec=codec,
         pix_fmt=rng.choice(formats),
-        size=rng.choice(((96, 64), (64, 96), (160, 90), (176, 144), (1280, 720), (32, 32))),
+        size=rng.choice(((96, 64), (64, 96), (160, 90), (176, 144), (640, 360), (32, 32))),
         rate=Fraction(rng.choice((24, 25, 30, 50, 60))),
         num_frames=rng.randint(2, 12),
-        start=rng.choice((0, 0, 5, 1000)),
+        start=rng.choice((0, 0, 5, 100)),
     )
 
 

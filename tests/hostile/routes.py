@@ -102,15 +102,15 @@ def play(path: Path, _folder: Path) -> int:
                 if not feed.read_into(ctypes.addressof(buffer), len(buffer)):
                     break
     except NothingToDo as reason:
-        print(f"warning: {reason.message}", file=sys.stderr)
+        sys.stderr.write(f"warning: {reason.message}\n")
         return 0
     except RtvfiError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        sys.stderr.write(f"error: {error.message}\n")
         return error.exit_code
     finally:
         opener.stop(time.monotonic() + 5)
     if failures:
-        print(f"error: {failures[0].message}", file=sys.stderr)
+        sys.stderr.write(f"error: {failures[0].message}\n")
         return 1
     return 0
 
