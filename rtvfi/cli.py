@@ -28,7 +28,7 @@ from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
-from rtvfi.playlist import expand
+from rtvfi.playlist import check_there, expand
 from rtvfi.settings import (
     any_of,
     did_you_mean,
@@ -72,6 +72,14 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
     )
     add_settings(parser)
     parser.add_argument("--start", metavar="TIME", help="where to begin: 90, 1:30, 25%%")
+    for option, what in (("--sub-file", "subtitles"), ("--audio-file", "sound")):
+        parser.add_argument(
+            option,
+            metavar="FILE",
+            action="append",
+            default=[],
+            help=f"{what} from another file; may be repeated",
+        )
     parser.add_argument(
         "--record", metavar="OUT.mkv", type=Path, help="write what is played, every frame of it"
     )
@@ -100,6 +108,8 @@ def _play(arguments: argparse.Namespace) -> int:
         record=arguments.record,
         encode=encode_options(arguments, config),
         force=arguments.force,
+        sub_files=check_there(arguments.sub_file),
+        audio_files=check_there(arguments.audio_file),
     )
     if config.preset.origin == "no GPU":
         log.warning('no GPU was found: the processor computes, with the preset "cpu"')

@@ -53,6 +53,10 @@ class PlayOptions:
     source: SourceOptions
     start: str | None = None
     """Where to begin, in mpv's syntax."""
+    sub_files: tuple[str, ...] = ()
+    """Files and addresses with more subtitles."""
+    audio_files: tuple[str, ...] = ()
+    """The same with sound."""
     mpv: tuple[tuple[str, str], ...] = ()
     """Options for mpv, in order; they win over rtvfi's own."""
     report: Path | None = None

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.playlist import is_address, is_list
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
+from rtvfi.stream.extras import Extra
 from rtvfi.stream.hardware import check_hwaccel
 from rtvfi.stream.rates import Grid, parse_rate
 from rtvfi.stream.record import Viewed
@@ -122,14 +123,14 @@ class Opener:
             info = pipeline.open()
             place = _place(info, rate, player)
             if self._recorder is not None:
-                place = replace(place, tap=self._tap(path, info, place))
+                place = replace(place, tap=self._tap(path, info, place, _extras(player, place)))
             return view(pipeline, path, info, self._options.stream, place, self._playhead)
         except BaseException:
             pipeline.stop()
             raise
 
     def _tap(
-        self, path: str, info: StreamInfo, place: Place
+        self, path: str, info: StreamInfo, place: Place, extras: tuple[Extra, ...]
     ) -> Callable[[OutputFrame, bool], None]:
         assert self._recorder is not None
         viewed = Viewed(
@@ -138,6 +139,7 @@ class Opener:
             grid=Grid(info.start, 1 / place.target_rate),
             zero=place.origin,
             has_model=self._options.model != "copy",
+            extras=extras,
         )
         return self._recorder.recording(viewed).tap
 
@@ -178,3 +180,18 @@ def _place(info: StreamInfo, rate: str, player: Any) -> Place:
     start = player.demuxer_start_time or 0.0
     origin = Fraction(round(start * 1_000_000), 1_000_000)
     return Place(target, origin, length)
+
+
+def _extras(player: Any, place: Place) -> tuple[Extra, ...]:
+    """The files whose sound and subtitles the player has taken in with the film."""
+    found: dict[tuple[str, str], Extra] = {}
+    for track in player.track_list:
+        if track.get("external") and track["type"] in ("audio", "sub"):
+            extra = Extra(
+                path=track["external-filename"],
+                kind="audio" if track["type"] == "audio" else "subtitle",
+                zero=place.origin,
+                language=track.get("lang") or "",
+            )
+            found.setdefault((extra.path, extra.kind), extra)
+    return tuple(found.values())

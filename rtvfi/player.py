@@ -108,8 +108,7 @@ class Player:
         self._controls = Controls(player, showing, self._screen, self._watch, self._report)
         self._observe()
         add_hook(player, "on_preloaded", self._attach)
-        if self._options.start is not None:
-            player["start"] = self._options.start
+        self._set_up(player)
         for path in files:
             player.loadfile(path, "append-play")
         code = self._wait()
@@ -120,6 +119,15 @@ class Player:
         if code == 0 and not self._num_played:
             raise next(iter(self._bad.values()), OpenError("nothing could be played"))
         return code
+
+    def _set_up(self, player: Any) -> None:
+        """What was asked for besides the options of mpv."""
+        options = self._options
+        if options.start is not None:
+            player["start"] = options.start
+        for kind, files in (("sub", options.sub_files), ("audio", options.audio_files)):
+            for file in files:
+                player.command("change-list", f"{kind}-files", "append", file)
 
     def _wait(self) -> int:
         """Sleep until the player is over; Ctrl+C and SIGTERM end it in order."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.errors import OpenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,18 @@ def expand(arguments: Iterable[str]) -> tuple[str, ...]:
         raise bad[0]
     for entry in bad:
         log.warning("%s%s", entry.message, f" ({entry.hint})" if entry.hint else "")
+    return tuple(files)
+
+
+def check_there(files: Sequence[str]) -> tuple[str, ...]:
+    """Files beside a film, which must be there; addresses may be anything.
+
+    Raises:
+        OpenError: one is not.
+    """
+    for file in files:
+        if not is_address(file) and not Path(file).exists():
+            raise _missing(Path(file))
     return tuple(files)
 
 

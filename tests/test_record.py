@@ -6,10 +6,11 @@ import json
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import av
 import numpy as np
 import pytest
 from clips import FILM, Clips, ClipSpec
-from files import planes, track
+from files import planes, track, tracks
 from playing import Playing
 
 from rtvfi import cli
@@ -109,3 +110,43 @@ def test_a_dying_encoder_leaves_the_film_playing(
     assert playing.code == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert "h264_nvenc cannot be started" in report["recording"]["error"]
+
+
+TEXT = "1\n00:00:01,000 --> 00:00:02,000\nbeside\n"
+
+
+def test_sound_and_subtitles_of_other_files_are_heard_read_and_recorded(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = tmp_path / "film.mkv"
+    film.symlink_to(clips.get(FEATURE, num_frames=96, audio=False, start=Fraction(3)))
+    named, found = tmp_path / "a:b named.srt", tmp_path / "film.de.srt"
+    named.write_text(TEXT)
+    found.write_text(TEXT.replace("beside", "found"))
+    sound = clips.get(num_frames=0, audio=True)
+    with record(
+        monkeypatch,
+        film,
+        tmp_path,
+        model="copy",
+        sub_files=(str(named),),
+        audio_files=(str(sound),),
+        mpv={"sub-auto": "fuzzy", "pause": "yes"},
+    ) as playing:
+        playing.wait_for("playback-restart")
+        assert len(playing.tracks("audio")) == 1
+        assert len(playing.tracks("sub")) == 3
+        playing.mpv.pause = False
+        playing.wait_value("sub-text", "beside")
+        playing.join()
+    heard = track(tmp_path / "o.mkv", "audio")
+    assert heard.data == track(sound, "audio").data
+    assert heard.times[0] == 0
+    own, beside, other = (t for t in tracks(tmp_path / "o.mkv") if t.kind == "subtitle")
+    assert len(own.times) == len(track(film, "subtitle").times)
+    assert (beside.times, beside.durations, beside.data) == ([1], [1], [b"beside"])
+    assert other.data == [b"found"]
+    with av.open(str(tmp_path / "o.mkv")) as file:
+        tags = [stream.metadata for stream in file.streams if stream.type == "subtitle"]
+    assert [tag.get("language") for tag in tags[1:]] == [None, "de"]
+    assert tags[1]["title"] == named.name

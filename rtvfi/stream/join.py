@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtvfi.errors import EncodeError
-from rtvfi.stream.companion import Companion
+from rtvfi.stream.extras import companion_of
 from rtvfi.stream.mux import OutputFile
 from rtvfi.stream.pieces import coding, opened, packets
 
@@ -53,10 +53,7 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
         with opened(cuts[0].path) as first:
             common = coding(first)
             video = out.container.add_stream_from_template(first.streams.video[0])
-            companion = (
-                Companion(job.source, job.span, has_audio=job.has_audio) if job.source else None
-            )
-            left_out = out.begin(video, reorder, companion)
+            left_out = out.begin(video, reorder, companion_of(job))
         number = 0
         for cut in cuts:
             number += _append(out, cut, number, job, common)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtvfi.frame import OutputFrame, StreamInfo
+    from rtvfi.stream.extras import Extra
     from rtvfi.stream.options import EncodeOptions
     from rtvfi.stream.rates import Grid
 
@@ -56,6 +57,8 @@ class Viewed:
     """The player's time 0 on the source's clock."""
     has_model: bool
     """Whether frames of a model are wanted: without one nothing stands in for them."""
+    extras: tuple[Extra, ...] = ()
+    """Files beside the source that are heard or read with it."""
 
 
 @dataclass(slots=True)
@@ -304,6 +307,7 @@ def _job(path: Path, viewed: Viewed, first: int, encode: EncodeOptions) -> Job:
         span=Span(zero=zero, start=None if is_beginning else zero),
         encode=encode,
         source=viewed.source,
+        extras=viewed.extras,
     )
 
 

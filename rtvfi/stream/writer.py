@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import EncodeError, RtvfiError
 from rtvfi.frame import END, OutputFrame
-from rtvfi.stream.companion import Companion, Span
 from rtvfi.stream.encode import open_encoder
+from rtvfi.stream.extras import companion_of
 from rtvfi.stream.mux import OutputFile, Timeline
 from rtvfi.stream.pieces import opened, packets
 from rtvfi.stream.pngs import PngFolder
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     import av
 
     from rtvfi.frame import StreamInfo
+    from rtvfi.stream.companion import Span
     from rtvfi.stream.encode import Encoder
+    from rtvfi.stream.extras import Extra
     from rtvfi.stream.options import EncodeOptions
     from rtvfi.stream.rates import Grid
 
@@ -56,6 +58,8 @@ class Job:
     source: str | None = None
     """Where sound, subtitles, fonts and chapters are copied from; None = pictures alone."""
     has_audio: bool = True
+    extras: tuple[Extra, ...] = ()
+    """Files beside the source, copied with it."""
     carried: tuple[Path, int] | None = None
     """An older file with the same beginning, and how many of its pictures are taken over."""
     pngs: Path | None = None
@@ -155,9 +159,7 @@ class Writer:
         encoder: Encoder | None = None
         try:
             encoder = open_encoder(out.container, job.info, 1 / job.grid.step, job.encode)
-            companion = (
-                Companion(job.source, job.span, has_audio=job.has_audio) if job.source else None
-            )
+            companion = companion_of(job)
             self.statistics.left_out = out.begin(encoder.stream, encoder.reorder, companion)
             self.statistics.encoder = encoder.name
             if job.carried is not None:
