@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import info, render_command, still, store
+from rtvfi import eval_command, info, render_command, still, store
 from rtvfi.config import (
     default_user_file,
     play_options,
@@ -198,6 +198,7 @@ COMMANDS: Final = (
     ),
     Command("info", "tell what a film is like", info.add_arguments, info.main),
     Command("models", "list the models", _add_models, _models),
+    Command("eval", "measure models side by side", eval_command.add_arguments, eval_command.main),
     Command("image", "make pictures between still pictures", still.add_arguments, still.main),
     Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
     Command("doctor", "look for what is missing or slow", doctor.add_arguments, doctor.main),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -25,18 +26,28 @@ def middle(left: Picture, right: Picture) -> Picture:
     return frames[2 * REPEATS - 1]
 
 
-def seconds_per_frame(pictures: Sequence[Picture]) -> float:
-    """Wall time of one made picture, without starting ffmpeg and piping.
+def cost(pictures: Sequence[Picture]) -> tuple[float, float]:
+    """Wall and CPU seconds of one made picture, without starting ffmpeg and piping.
 
     Args:
         pictures: consecutive frames, at least 4.
     """
     clip = list(pictures)
-    started = time.perf_counter()
+    began = _clocks()
     _run(clip, "null")
-    piped = time.perf_counter()
-    num_made = len(_run(clip, FILTER)) // 2
-    return (time.perf_counter() - piped - (piped - started)) / max(1, num_made)
+    piped = _clocks()
+    num_made = max(1, len(_run(clip, FILTER)) // 2)
+    wall, cpu = (
+        max(0.0, end - 2 * middle + start) / num_made
+        for start, middle, end in zip(began, piped, _clocks(), strict=True)
+    )
+    return wall, cpu
+
+
+def _clocks() -> tuple[float, float]:
+    """Wall clock, and what ended children took of the processor, seconds."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.perf_counter(), used.ru_utime + used.ru_stime
 
 
 def _run(pictures: Sequence[Picture], chain: str) -> list[Picture]:

@@ -1,9 +1,10 @@
 """Three pictures in a row, of which the middle one is to be guessed.
 
 A list of triplets is a CSV file with the columns ``id, i0, gt, i1``; each of the three names a
-picture file, or a frame of a video as ``file#index``, relative to the folder the list's own paths
-start from. The id up to its last number is the name of the set (``bbb60_2`` belongs to ``bbb60``).
-Pictures come out as 4:2:0 in full range, through the ``ffmpeg`` program.
+picture file, or a frame of a video as ``file#index``, relative to the list's folder or the one
+above it. A column ``t``, if there is one, is 0.5. The id up to its last number is the name of the
+set (``bbb60_2`` belongs to ``bbb60``). Pictures come out as 4:2:0 in full range, through the
+``ffmpeg`` program.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from rtvfi.errors import DecodeError, OpenError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -61,7 +62,16 @@ class Triplet:
     @property
     def set_name(self) -> str:
         """The id without its number."""
-        return re.sub(r"[_-]?\d+$", "", self.id)
+        return set_name(self.id)
+
+
+Row = dict[str, str]
+"""A line of a list, by column."""
+
+
+def set_name(triplet_id: str) -> str:
+    """An id without its last number."""
+    return re.sub(r"[_-]?\d+$", "", triplet_id)
 
 
 def read_frames(path: Path, indices: Iterable[int]) -> dict[int, Picture]:
@@ -105,11 +115,47 @@ def read_list(path: Path, root: Path | None = None) -> list[Triplet]:
 
     Args:
         path: the CSV file.
-        root: where its paths start; the folder above the list's when None.
+        root: where its paths start; the list's own folder or the one above when None.
+
+    Raises:
+        OpenError: it is no such list, or a file it names is not there.
+        DecodeError: a frame is not there.
     """
-    root = path.parent.parent if root is None else root
+    return [
+        t for rows in rows_of(path).values() for t in load_rows(rows, root_of(path, rows, root))
+    ]
+
+
+def rows_of(path: Path) -> dict[str, list[Row]]:
+    """The rows of a list by the name of their set, in its order.
+
+    Raises:
+        OpenError: it is no such list, or asks for something else than the middle.
+    """
     with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+        reader = csv.DictReader(stream)
+        missing = {"id", "i0", "gt", "i1"} - set(reader.fieldnames or ())
+        if missing:
+            raise OpenError(f'"{path}" has no column "{min(missing)}"', "columns: id, i0, gt, i1")
+        rows = list(reader)
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if float(row.get("t") or 0.5) != 0.5:
+            raise OpenError(f'"{path}" wants "{row["id"]}" at t = {row["t"]}, expected 0.5')
+        found.setdefault(set_name(row["id"]), []).append(row)
+    return found
+
+
+def root_of(path: Path, rows: Iterable[Row], root: Path | None) -> Path:
+    """Where the paths of a list start."""
+    if root is not None:
+        return root
+    file = next(iter(rows))["i0"].partition("#")[0]
+    return path.parent if (path.parent / file).exists() else path.parent.parent
+
+
+def load_rows(rows: Sequence[Row], root: Path) -> list[Triplet]:
+    """Read rows of a list; a video is decoded once."""
     needed: dict[str, set[int]] = {}
     for row in rows:
         for column in ("i0", "gt", "i1"):

@@ -1,0 +1,172 @@
+"""What there is to measure: lists of triplets, folders of them, and films with every second frame
+left out.
+
+A set is opened when it is measured, and a folder's triplets are read one by one, so the size of a
+data set does not matter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import OpenError, UsageError
+from rtvfi.quality.films import choose, chosen_of_pictures
+from rtvfi.quality.triplets import Triplet, load_rows, read_frames, root_of, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+LIST: Final = "triplets.csv"
+PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True, slots=True)
+class TripletSet:
+    """Triplets that are measured together."""
+
+    name: str
+    num_triplets: int
+    read: Callable[[], Iterator[Triplet]]
+    """Reads them, one after the other; may be called again."""
+    remark: str = ""
+    """What was left out, for the reader."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GatherOptions:
+    """What to take of what is there."""
+
+    root: Path | None = None
+    """Where the paths of a list start."""
+    step: int = 2
+    """Frames from one end to the other, of films."""
+    count: int | None = None
+    """Most triplets of a set, spread over it; None = all, of a film 20."""
+
+
+def gather(path: Path, options: GatherOptions) -> list[TripletSet]:
+    """The sets found at a path.
+
+    Args:
+        path: a list, a folder with a ``triplets.csv``, a folder of folders of three pictures, a
+            folder of the numbered pictures of a film, or a video.
+        options: see there.
+
+    Raises:
+        OpenError: nothing of the kind is there.
+        UsageError: a step that has no middle.
+    """
+    if options.step < 2 or options.step % 2:
+        raise UsageError(f'--step is "{options.step}", expected an even number from 2')
+    if not path.exists():
+        raise OpenError(f'"{path}" is not there')
+    if path.is_file():
+        if path.suffix.lower() == ".csv":
+            return _of_list(path, options)
+        return [_of_film(path, options)]
+    if (path / LIST).exists():
+        return _of_list(path / LIST, options)
+    pictures = _pictures(path)
+    if len(pictures) > 3:
+        return [_of_pictures(path.resolve().name, pictures, options)]
+    found = _of_folders(path, options)
+    if not found:
+        raise OpenError(
+            f'"{path}" holds nothing to measure',
+            f"expected {LIST}, folders of three pictures each, or the numbered pictures of a film",
+        )
+    return found
+
+
+def spread(num: int, most: int | None) -> list[int]:
+    """Up to ``most`` of the numbers below ``num``, evenly spread."""
+    if most is None or most >= num:
+        return list(range(num))
+    return [(2 * k + 1) * num // (2 * most) for k in range(most)]
+
+
+def _of_list(path: Path, options: GatherOptions) -> list[TripletSet]:
+    sets = []
+    for name, rows in rows_of(path).items():
+        wanted = [rows[k] for k in spread(len(rows), options.count)]
+        root = root_of(path, rows, options.root)
+
+        def read(rows: Sequence[dict[str, str]] = wanted, root: Path = root) -> Iterator[Triplet]:
+            return iter(load_rows(rows, root))
+
+        sets.append(TripletSet(name, len(wanted), read))
+    return sets
+
+
+def _of_folders(top: Path, options: GatherOptions) -> list[TripletSet]:
+    """Folders below of three pictures each (Vimeo-90K: im1 to im3; ATD-12K: frame1 to frame3), or
+    of more (X4K1000FPS: 33), of which ``step`` says how far the ends are apart."""
+    groups: dict[str, list[list[Path]]] = {}
+    for folder in sorted({p.parent for p in top.rglob("*") if p.suffix.lower() in PICTURES}):
+        pictures, parts = _pictures(folder), folder.relative_to(top).parts
+        name = parts[0] if len(parts) > 1 else top.resolve().name
+        if len(pictures) == 3:
+            groups.setdefault(name, []).append(pictures)
+        elif len(pictures) > options.step:
+            middles = chosen_of_pictures(len(pictures), options.step)
+            half = options.step // 2
+            groups.setdefault(name, []).extend(
+                [pictures[m - half], pictures[m], pictures[m + half]] for m in middles
+            )
+    return [_of_files(name, threes, options.count) for name, threes in groups.items()]
+
+
+def _of_pictures(name: str, pictures: list[Path], options: GatherOptions) -> TripletSet:
+    half = options.step // 2
+    middles = chosen_of_pictures(len(pictures), options.step)
+    if not middles:
+        raise OpenError(
+            f'"{pictures[0].parent}" holds {len(pictures)} pictures, '
+            f"--step {options.step} needs {options.step + 1}"
+        )
+    threes = [[pictures[m - half], pictures[m], pictures[m + half]] for m in middles]
+    return _of_files(name, threes, 20 if options.count is None else options.count)
+
+
+def _of_files(name: str, threes: list[list[Path]], count: int | None) -> TripletSet:
+    wanted = [threes[k] for k in spread(len(threes), count)]
+
+    def read() -> Iterator[Triplet]:
+        for three in wanted:
+            left, middle, right = (read_frames(path, [0])[0] for path in three)
+            shapes = {p.y.shape for p in (left, middle, right)}
+            if len(shapes) > 1:
+                raise OpenError(f'the pictures in "{three[0].parent}" differ in size')
+            yield Triplet(str(three[1]), left, middle, right)
+
+    return TripletSet(name, len(wanted), read)
+
+
+def _of_film(path: Path, options: GatherOptions) -> TripletSet:
+    count = 20 if options.count is None else options.count
+    choice = choose(path, options.step)
+    if not choice.middles:
+        raise OpenError(f'"{path}" has no frame to leave out', choice.remark)
+    half = options.step // 2
+    middles = [choice.middles[k] for k in spread(len(choice.middles), count)]
+
+    def read() -> Iterator[Triplet]:
+        frames = read_frames(path, {m + d for m in middles for d in (-half, 0, half)})
+        for m in middles:
+            yield Triplet(f"{path.name}#{m}", frames[m - half], frames[m], frames[m + half])
+
+    return TripletSet(path.stem, len(middles), read, choice.remark)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """Pictures of a folder, numbers in their names counting as numbers."""
+    found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES]
+    return sorted(found, key=lambda path: _natural(path.stem))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,201 @@
+"""Methods side by side over sets of triplets.
+
+A number that cannot be had is None, and the reason is kept beside it. Nothing is made up: a mean is
+over the triplets that have the number, the mean of all over the sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from rtvfi.quality.lines import line_distance, line_points
+from rtvfi.quality.metrics import psnr, ripple, ssim
+from rtvfi.quality.motion import BLOCK, deviation, follow, textured, warping_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from rtvfi.quality.gather import TripletSet
+    from rtvfi.quality.methods import Method
+    from rtvfi.quality.triplets import Picture, Triplet
+
+METRICS: Final = ("psnr", "ssim", "line", "evenness", "warp", "ripple", "ms", "cpu_ms")
+BEST_PSNR: Final = 100.0
+"""What equal pictures count, dB: a mean with infinity says nothing."""
+_SSIM_SIDE: Final = 11
+
+Row = dict[str, float | None]
+"""By metric."""
+
+
+@dataclass(slots=True)
+class Scores:
+    """One method over one set, or over all."""
+
+    values: Row
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why a value is None, by metric."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """A triplet and what was made of it."""
+
+    set_name: str
+    triplet: Triplet
+    made: dict[str, Picture]
+    """By method."""
+
+
+@dataclass(slots=True)
+class SetResult:
+    """What was found in one set."""
+
+    name: str
+    size: tuple[int, int]
+    """Width, height of its first picture."""
+    num_triplets: int
+    remark: str
+    scores: dict[str, Scores]
+    """By method."""
+    hardest: Example | None = None
+    """The triplet that came out worst on average of all methods."""
+
+
+class _Truth:
+    """A triplet, and what is found out about it once for all methods."""
+
+    def __init__(self, triplet: Triplet) -> None:
+        self.triplet = triplet
+        luma = triplet.middle.y
+        self.lines = line_points(luma)
+        self.has_blocks = min(luma.shape) >= 2 * BLOCK
+        self.textured: NDArray[np.bool_] = np.zeros((0, 0), bool)
+        self.followed: tuple[tuple[NDArray[np.uint8], NDArray[np.bool_]], ...] = ()
+        if self.has_blocks:
+            self.textured = textured(luma)
+            self.followed = tuple(follow(luma, e.y) for e in (triplet.left, triplet.right))
+
+    def score(self, made: Picture) -> Scores:
+        """All metrics but the costs."""
+        truth, ends = self.triplet.middle.y, (self.triplet.left.y, self.triplet.right.y)
+        scores = Scores({"psnr": min(BEST_PSNR, psnr(made.y, truth))})
+
+        def put(name: str, value: float | None, reason: str) -> None:
+            scores.values[name] = value
+            if value is None:
+                scores.reasons[name] = reason
+
+        is_large = min(truth.shape) >= _SSIM_SIDE
+        small = f"the pictures are smaller than {2 * BLOCK} x {2 * BLOCK}"
+        put("ssim", ssim(made.y, truth) if is_large else None, "pictures smaller than 11 x 11")
+        put("line", line_distance(line_points(made.y), self.lines), "the truth has no lines")
+        even = deviation(made.y, truth, self.textured) if self.has_blocks else None
+        put("evenness", even, "no texture in the truth" if self.has_blocks else small)
+        warp = warping_error(made.y, self.followed) if self.has_blocks else None
+        put("warp", warp, "hardly anything could be followed" if self.has_blocks else small)
+        put("ripple", ripple(made.y, *ends), "nothing stands still")
+        return scores
+
+
+def measure(
+    triplet_set: TripletSet,
+    methods: Sequence[Method],
+    made_one: Callable[[], None] = lambda: None,
+) -> SetResult:
+    """All methods over one set.
+
+    Args:
+        triplet_set: read once.
+        methods: with different names.
+        made_one: called after every made picture.
+    """
+    rows: dict[str, list[Scores]] = {method.name: [] for method in methods}
+    result = SetResult(triplet_set.name, (0, 0), 0, triplet_set.remark, {})
+    timed = {0, triplet_set.num_triplets // 2, triplet_set.num_triplets - 1}
+    worst = float("inf")
+    for number, triplet in enumerate(triplet_set.read()):
+        if number == 0:
+            height, width = triplet.middle.y.shape
+            result.size = (width, height)
+        truth, made = _Truth(triplet), {}
+        for method in methods:
+            made[method.name] = method.between(triplet.left, triplet.right)
+            scores = truth.score(made[method.name])
+            if number in timed:
+                wall, cpu = method.cost(triplet)
+                scores.values |= {"ms": wall * 1e3, "cpu_ms": cpu * 1e3}
+            rows[method.name].append(scores)
+            made_one()
+        mean = sum(row[-1].values["psnr"] or 0.0 for row in rows.values()) / len(rows)
+        if mean < worst:
+            worst = mean
+            result.hardest = Example(triplet_set.name, triplet, made)
+        result.num_triplets += 1
+    result.scores = {name: _over_triplets(found) for name, found in rows.items()}
+    return result
+
+
+def _over_triplets(rows: Sequence[Scores]) -> Scores:
+    """Means; of costs the lowest, which is that of an undisturbed machine."""
+    total = Scores({})
+    for name in METRICS:
+        known = [v for row in rows if (v := row.values.get(name)) is not None]
+        if not known:
+            total.values[name] = None
+            reasons = [row.reasons[name] for row in rows if name in row.reasons]
+            total.reasons[name] = reasons[0] if reasons else "no triplets"
+        else:
+            is_cost = name in ("ms", "cpu_ms")
+            total.values[name] = min(known) if is_cost else sum(known) / len(known)
+    return total
+
+
+def over_sets(results: Sequence[SetResult]) -> dict[str, Scores]:
+    """Every set counting the same, by method; sets that lack a number are left out of its mean.
+
+    Costs have no mean: sets differ in size.
+    """
+    means = {}
+    for method in results[0].scores:
+        total = Scores({})
+        for name in METRICS:
+            known = [v for r in results if (v := r.scores[method].values[name]) is not None]
+            if name in ("ms", "cpu_ms"):
+                total.values[name] = None
+                total.reasons[name] = "sets differ in size"
+            elif not known:
+                total.values[name] = None
+                total.reasons[name] = "no set has it"
+            else:
+                total.values[name] = sum(known) / len(known)
+        means[method] = total
+    return means
+
+
+def as_json(results: Sequence[SetResult]) -> dict[str, dict[str, dict[str, object]]]:
+    """{set: {method: {metric: number or None}}}; "absent" says why a number is None."""
+    sets: list[tuple[str, int, Mapping[str, Scores]]] = [
+        (r.name, r.num_triplets, r.scores) for r in results
+    ]
+    if len(results) > 1:
+        sets.append(("mean", sum(r.num_triplets for r in results), over_sets(results)))
+    out: dict[str, dict[str, dict[str, object]]] = {}
+    for name, num, scores in sets:
+        out[name] = {}
+        for method, found in scores.items():
+            row: dict[str, object] = {"triplets": num}
+            row |= {k: None if v is None else _rounded(v) for k, v in found.values.items()}
+            if found.reasons:
+                row["absent"] = found.reasons
+            out[name][method] = row
+    return out
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")

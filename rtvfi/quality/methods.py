@@ -1,0 +1,172 @@
+"""Ways to guess the picture between two: models as rtvfi runs them, and ffmpeg's minterpolate.
+
+A model is named as the catalogue does, or by its weight file, with ``@SCALE`` for the size at which
+it estimates motion: ``cel``, ``cel@0.5``, ``RUN/weights.safetensors@0.5``.
+"""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+import torch
+
+from rtvfi.errors import UsageError
+from rtvfi.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
+from rtvfi.models.catalogue import MODELS, find
+from rtvfi.models.load import build_model, load_model
+from rtvfi.models.weight_file import identify, read_tensors
+from rtvfi.models.weights import manifest
+from rtvfi.quality import minterpolate
+from rtvfi.quality.triplets import Picture
+from rtvfi.stream.child import find_ffmpeg
+from rtvfi.stream.interpolate import Interpolation
+from rtvfi.stream.plan import Retime
+
+if TYPE_CHECKING:
+    from rtvfi.models.base import Interpolator
+    from rtvfi.quality.triplets import Triplet
+    from rtvfi.stream.plan import ImageId
+
+MINTERPOLATE: Final = "minterpolate"
+REPEATS: Final = 3
+"""How often a cost is measured; the fastest counts."""
+WEIGHT_FILES: Final = (".safetensors", ".pkl", ".pth", ".pt")
+
+
+class Method(Protocol):
+    """Guesses pictures."""
+
+    name: str
+
+    def between(self, left: Picture, right: Picture) -> Picture:
+        """The picture half way."""
+        ...
+
+    def cost(self, triplet: Triplet) -> tuple[float, float]:
+        """Wall and CPU seconds of one such picture, while a film goes on."""
+        ...
+
+
+def picture_info(height: int, width: int) -> StreamInfo:
+    """A stream of ``Picture``s: 4:2:0 in full range, BT.709."""
+    return StreamInfo(
+        width=width,
+        height=height,
+        format=PIXEL_FORMATS["yuv420p"],
+        color=ColorInfo(matrix=1, full_range=True),
+        source_rate=Fraction(24),
+        start=Fraction(0),
+        duration=None,
+        pixel_aspect=Fraction(1),
+    )
+
+
+def payload_of(picture: Picture) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+    """As the executor takes it."""
+    return np.concatenate([picture.y.ravel(), picture.uv.ravel()])
+
+
+class ModelMethod:
+    """A model in the executor that plays films, so with all that it adds: conversion there and
+    back, and tiles that are copied where both pictures agree."""
+
+    def __init__(self, name: str, model: Interpolator, device: torch.device) -> None:
+        self.name = name
+        self.model = model
+        self._device = device
+        self._executors: dict[tuple[int, ...], Interpolation] = {}
+
+    def between(self, left: Picture, right: Picture) -> Picture:
+        """See ``Method``."""
+        executor = self.executor(left.y.shape)
+        executor.reset()
+        return self._made(executor, {(0, 0): payload_of(left), (0, 1): payload_of(right)}, left)
+
+    def cost(self, triplet: Triplet) -> tuple[float, float]:
+        """The left picture is known from the pair before, the right one is new."""
+        executor = self.executor(triplet.left.y.shape)
+        executor.reset()
+        pictures = {(0, 0): payload_of(triplet.left), (0, 1): payload_of(triplet.right)}
+        self._made(executor, pictures, triplet.left)
+        walls, cpus = [], []
+        for _ in range(REPEATS):
+            executor.keep({(0, 0)})
+            wall, cpu = time.perf_counter(), time.process_time()
+            self._made(executor, pictures, triplet.left)
+            walls.append(time.perf_counter() - wall)
+            cpus.append(time.process_time() - cpu)
+        return min(walls), min(cpus)
+
+    def executor(self, shape: tuple[int, ...]) -> Interpolation:
+        """The executor for pictures of (H, W)."""
+        if shape not in self._executors:
+            dtype = torch.float16 if self._device.type == "cuda" else torch.float32
+            info = picture_info(*shape)
+            self._executors = {shape: Interpolation(self.model, info, self._device, dtype)}
+        return self._executors[shape]
+
+    def _made(
+        self,
+        executor: Interpolation,
+        pictures: dict[ImageId, np.ndarray[tuple[int], np.dtype[np.uint8]]],
+        like: Picture,
+    ) -> Picture:
+        half_way = Retime(0, Fraction(0), (0, 0), (0, 1), Fraction(1, 2))
+        payload = executor.run([half_way], pictures)[0]
+        height, width = like.y.shape
+        return Picture.from_bytes(payload.tobytes(), width, height)
+
+
+class Minterpolate:
+    """ffmpeg's filter, which gets each end three times."""
+
+    name = MINTERPOLATE
+
+    def between(self, left: Picture, right: Picture) -> Picture:
+        """See ``Method``."""
+        return minterpolate.middle(left, right)
+
+    def cost(self, triplet: Triplet) -> tuple[float, float]:
+        """Over twelve pictures."""
+        return minterpolate.cost([triplet.left, triplet.middle, triplet.right] * 4)
+
+
+def method_of(word: str, device: torch.device) -> Method:
+    """The method of a name.
+
+    Raises:
+        UsageError: no such model, file or flow scale.
+        ModelError: its weights are not here or broken.
+    """
+    if word == MINTERPOLATE:
+        if find_ffmpeg() is None:
+            raise UsageError("minterpolate is a filter of ffmpeg, which is not here")
+        return Minterpolate()
+    name, _, scale = word.partition("@")
+    try:
+        flow_scale = float(scale or 1)
+    except ValueError:
+        raise UsageError(
+            f'"{word}" has the flow scale "{scale}", expected a number', f"{name}@0.5"
+        ) from None
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    if Path(name).suffix in WEIGHT_FILES:
+        return ModelMethod(word, _from_file(Path(name), device, dtype, flow_scale), device)
+    return ModelMethod(word, load_model(name, device, dtype, flow_scale), device)
+
+
+def _from_file(
+    path: Path, device: torch.device, dtype: torch.dtype, flow_scale: float
+) -> Interpolator:
+    if not path.is_file():
+        raise UsageError(f'"{path}" is not there')
+    state = read_tensors(path)
+    if any(key.startswith("encoder.stages.") for key in state):
+        return build_model(find("cel"), state, device, dtype, flow_scale)
+    found = identify(state)
+    rows = [MODELS[e.name] for e in manifest().values() if e.network == found.network]
+    return build_model(rows[0], found.state, device, dtype, flow_scale)

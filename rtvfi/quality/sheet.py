@@ -1,0 +1,114 @@
+"""A picture sheet: what each method made of the hardest triplet of every set.
+
+Three rows a set: pictures as a whole, made small; how far each is from the truth (the brighter, the
+further; white from 64 levels on); and, pixel by pixel, the place at which the methods went wrong
+the most.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from rtvfi.quality.measure import Example
+    from rtvfi.quality.triplets import Picture
+
+    Rgb = NDArray[np.uint8]
+
+CELL: Final = 400
+"""Width of a cell, pixels."""
+GAP: Final = 6
+LABEL: Final = 18
+"""Height of a line of text."""
+_GAIN: Final = 4
+_GROUND: Final = 32
+
+
+def to_rgb(picture: Picture) -> Rgb:
+    """(H, W, 3) 8-bit, from full-range BT.709; chroma repeated."""
+    y = picture.y.astype(np.float32)
+    u, v = (plane.repeat(2, 0).repeat(2, 1) - np.float32(128) for plane in picture.uv)
+    rgb = np.stack([y + 1.5748 * v, y - 0.1873 * u - 0.4681 * v, y + 1.8556 * u], axis=-1)
+    codes: Rgb = rgb.round().clip(0, 255).astype(np.uint8)
+    return codes
+
+
+def error_map(made: Picture, truth: Picture) -> NDArray[np.uint8]:
+    """(H, W): four times the difference of luma."""
+    difference = np.abs(made.y.astype(np.int16) - truth.y)
+    bright: NDArray[np.uint8] = (_GAIN * difference).clip(0, 255).astype(np.uint8)
+    return bright
+
+
+def hardest_place(errors: Sequence[NDArray[np.uint8]], width: int, height: int) -> tuple[int, int]:
+    """x, y of the part of that size in which the errors of all add up to the most."""
+    total = np.sum([e.astype(np.float64) for e in errors], axis=0)
+    sums = np.pad(total.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = (sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]) + sums[
+        :-height, :-width
+    ]
+    y, x = np.unravel_index(inside.argmax(), inside.shape)
+    return int(x), int(y)
+
+
+def sheet(examples: Sequence[Example]) -> Any:
+    """All sets below each other, as a PIL image."""
+    from PIL import Image
+
+    blocks = [_block(example) for example in examples]
+    width = max(block.width for block in blocks)
+    height = sum(block.height for block in blocks)
+    whole = Image.new("RGB", (width, height), (_GROUND,) * 3)
+    top = 0
+    for block in blocks:
+        whole.paste(block, (0, top))
+        top += block.height
+    return whole
+
+
+def write_sheet(examples: Sequence[Example], path: Path) -> None:
+    """Write it as a picture file."""
+    sheet(examples).save(path)
+
+
+def _block(example: Example) -> Any:
+    from PIL import Image, ImageDraw
+
+    triplet = example.triplet
+    given = {"left": triplet.left, "truth": triplet.middle, "right": triplet.right}
+    columns: dict[str, Picture] = {**given, **example.made}
+    errors = {name: error_map(p, triplet.middle) for name, p in columns.items()}
+    height, width = triplet.middle.y.shape
+    cell_height = round(CELL * height / width)
+    part = (min(CELL, width), min(cell_height, height))
+    x, y = hardest_place([errors[name] for name in example.made], *part)
+
+    def cut(picture: Any) -> Any:
+        return picture.crop((x, y, x + part[0], y + part[1])).resize((CELL, cell_height))
+
+    size = (
+        len(columns) * (CELL + GAP) + GAP,
+        2 * LABEL + 3 * (cell_height + GAP) + GAP,
+    )
+    block = Image.new("RGB", size, (_GROUND,) * 3)
+    draw = ImageDraw.Draw(block)
+    draw.text((GAP, 2), f"{example.set_name}: {triplet.id}, {width}x{height}", fill="white")
+    for number, (name, picture) in enumerate(columns.items()):
+        left, top = GAP + number * (CELL + GAP), 2 * LABEL
+        draw.text((left, LABEL + 2), name, fill="white")
+        whole = Image.fromarray(to_rgb(picture))
+        shown = [
+            whole.resize((CELL, cell_height), Image.Resampling.BOX),
+            Image.fromarray(errors[name]).resize((CELL, cell_height), Image.Resampling.BOX),
+            cut(whole),
+        ]
+        for row, image in enumerate(shown):
+            block.paste(image, (left, top + row * (cell_height + GAP)))
+    return block
