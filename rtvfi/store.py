@@ -9,11 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.errors import UsageError
-from rtvfi.models.weights import Store, entry_for, find_weights, manifest
+from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights import (
+    Store,
+    entry_for,
+    find_weights,
+    is_available,
+    manifest,
+    weight_name,
+)
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.progress import Progress
 
@@ -59,18 +67,36 @@ def _list() -> int:
 
     store = Store()
     table = Table("NAME", "HERE", "NETWORK", "HASH", "LICENCE", box=None, pad_edge=False)
-    for entry in manifest().values():
-        known = any(s.sha256 or s.git_blob for s in entry.sources)
-        row = (
-            entry.name,
-            "yes" if store.has(entry.name) else "no",
-            entry.network,
-            "published" if known else "on first fetch",
-            entry.licence,
-        )
+    for row in (*_others(), *(_row(store, entry) for entry in manifest().values())):
         table.add_row(*row)
-    Console(markup=False, highlight=False).print(table)
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+    console.print("rtvfi weights get NAME fetches one, rtvfi weights add FILE takes in a file")
     return 0
+
+
+def _row(store: Store, entry: WeightEntry) -> tuple[str, ...]:
+    is_known = any(source.sha256 or source.git_blob for source in entry.sources)
+    return (
+        entry.name,
+        "yes" if store.has(entry.name) else "no",
+        entry.network,
+        "published" if is_known else "on first fetch",
+        entry.licence,
+    )
+
+
+def _others() -> Iterator[tuple[str, ...]]:
+    """Models whose weights are no file of their own in the manifest."""
+    for info in MODELS.values():
+        name = weight_name(info)
+        if name is None or (name == info.id and name in manifest()):
+            continue
+        here = "yes" if is_available(info) else "no"
+        if name in manifest():
+            yield info.id, here, manifest()[name].network, f"as {name}", info.licence
+        else:
+            yield info.id, here, info.family, "comes with rtvfi", info.licence
 
 
 def _get(names: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,9 +47,13 @@ def given(tmp_path: Path) -> str:
 def test_list_shows_every_file_and_which_are_here(rtvfi: Run, given: str) -> None:
     rtvfi("weights", "add", given)
     code, out, _ = rtvfi("weights", "list")
-    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:]}
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:-1]}
     assert code == 0
-    assert rows == dict.fromkeys(manifest(), "no") | {LITE: "yes"}
+    others = {"cel": "yes", "drba": "no"}
+    assert rows == others | dict.fromkeys(manifest(), "no") | {LITE: "yes"}
+    assert re.search(r"^cel .* comes with rtvfi ", out, re.MULTILINE)
+    assert re.search(r"^drba .* as rife-4.26.heavy ", out, re.MULTILINE)
+    assert max(map(len, out.splitlines())) <= 80
 
 
 def test_an_added_file_makes_its_model_available(rtvfi: Run, given: str) -> None:
