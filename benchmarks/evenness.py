@@ -192,7 +192,7 @@ def plan_of(seen: Sequence[Seen], style: str, ratio: Fraction) -> tuple[list[Act
             changed=change.changed, cut=stamp.cut, model_frames=2, slowest=change.cadence
         )
         if style == "auto":
-            planner.adjust(plan.passes, 2)
+            planner.adjust(plan)
         used.append(planner.options.passes)
         actions += planner.push(stamp)
     actions += planner.flush()

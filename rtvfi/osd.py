@@ -9,7 +9,7 @@ from rtvfi.frame import Kind
 if TYPE_CHECKING:
     from rtvfi.report import Report
     from rtvfi.session import Viewing
-    from rtvfi.stream.governor import Quality
+    from rtvfi.stream.ladder import Standing
     from rtvfi.stream.pipeline import Statistics
     from rtvfi.wanted import Wanted
 
@@ -28,33 +28,39 @@ def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list
         f"rtvfi   {float(info.source_rate):.6g} fps > {float(viewing.target_rate):.6g} fps",
         f"model   {wanted.model} on {device}{state}",
         f"style   {wanted.live_style}{_plan(now)}",
+        *_quality(now.standing),
         f"decoder {now.decoder}, {info.width}x{info.height} {info.format.name}",
         f"cost    {cost} a frame, margin {margin}, ready {now.num_ready}",
-        f"frames  {now.counts.get(Kind.SYNTHETIC, 0) / total:.0%} interpolated, "
-        f"{now.counts.get(Kind.CHEAP, 0) / total:.0%} filled in, {report.drops} dropped",
+        f"frames  {sum(now.counts.values())} made: {now.counts.get(Kind.SYNTHETIC, 0) / total:.0%} "
+        f"interpolated, {now.counts.get(Kind.COPY, 0) / total:.0%} as in the film, "
+        f"{now.counts.get(Kind.CHEAP, 0) / total:.0%} filled in for lack of time",
+        f"mpv     dropped {report.drops}",
     ]
 
 
 def _plan(now: Statistics) -> str:
-    """How scenes are retimed, and what was given up for lack of time."""
-    plan, quality = now.plan, now.quality
+    """How scenes are retimed."""
+    plan = now.plan
     text = ""
     if plan is not None and plan.num_frames == 3:
         text += ", 3 frames"
     if plan is not None and plan.passes:
         text += f", {count(plan.passes, 'pass', 'passes')}"
-    if now.level and quality is not None:
-        text += f" (quality -{now.level}: {words(quality)})"
     return text
 
 
-def words(quality: Quality) -> str:
-    """A step of the quality ladder that is not the best."""
-    if quality.is_bypass:
-        return "source frames only"
-    if quality.is_sparse:
-        return "every second pair is left as it is"
-    return f"{count(quality.passes, 'pass', 'passes')}, {quality.num_frames} frames a call"
+def _quality(standing: Standing) -> list[str]:
+    """Where on the ladder quality stands, and what was given up for lack of time."""
+    level, steps = standing
+    if not steps:
+        return []
+    if not level:
+        return ["quality full"]
+    return [
+        f"quality {count(level, 'step', 'steps')} of {len(steps) - 1} down: the machine is too "
+        "slow for all of it, given up:",
+        f"        {', '.join(standing.given_up)}",
+    ]
 
 
 def count(number: int, one: str, many: str) -> str:

@@ -224,7 +224,9 @@ class Player:
             "model": showing.wanted.model,
             "style": showing.wanted.live_style,
             "passes": None if statistics.plan is None else statistics.plan.passes,
-            "level": statistics.level,
+            "level": statistics.standing.level,
+            "levels": max(0, len(statistics.standing.steps) - 1),
+            "given_up": statistics.standing.given_up,
             "source_rate": str(viewing.info.source_rate),
             "target_rate": str(viewing.target_rate),
         }

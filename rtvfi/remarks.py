@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.osd import words
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -46,10 +44,11 @@ class Remarks:
         cost = f"{model} is too slow"
         if now.cost_ms is not None:
             cost += f" ({now.cost_ms:.0f} ms)"
-        if now.level > self._level and now.quality is not None:
-            self._say(f"{cost}: {words(now.quality)}")
+        level = now.standing.level
+        if level > self._level:
+            self._say(f"{cost}: {', '.join(now.standing.given_up)}")
             self._behind_since = clock + _SAID_AGAIN_SECONDS
-        self._level = max(now.level, self._level) if now.level else 0
+        self._level = max(level, self._level) if level else 0
         if not now.is_behind:
             self._behind_since = None
         elif self._behind_since is None:

@@ -44,7 +44,7 @@ class Report:
     """Absolute values."""
     seeks: list[dict[str, float]] = field(default_factory=list)
     stages_ms: dict[str, deque[float]] = field(default_factory=dict)
-    live: dict[str, str | float | None] = field(default_factory=dict)
+    live: dict[str, str | float | list[str] | None] = field(default_factory=dict)
     recording: dict[str, Any] | None = None
     """What was recorded; see ``Recorder.close``."""
     first_picture_ms: float | None = None

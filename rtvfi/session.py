@@ -11,12 +11,15 @@ import logging
 import math
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import DeviceError
-from rtvfi.stream.governor import MarginGate
+from rtvfi.errors import DeviceError, UsageError, WeightsMismatch
+from rtvfi.models.catalogue import lighter
+from rtvfi.models.weights import is_available
+from rtvfi.stream.ladder import Variant
 from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
@@ -28,13 +31,13 @@ from rtvfi.stream.serve import FrameStream, RecordMap
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import torch
 
     from rtvfi.config import PlayOptions
     from rtvfi.frame import OutputFrame, StreamInfo
-    from rtvfi.models.base import Interpolator
+    from rtvfi.models.base import Form, Interpolator
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.stream.options import SourceOptions, StreamOptions
     from rtvfi.stream.playhead import Playhead
@@ -50,6 +53,8 @@ _NEAR: Final = Fraction(1, 64)
 """Of the way between two pictures: an output this near to one is it, which nobody sees and which
 saves the call where the rates do not quite divide.
 """
+_SHARES: Final = (0.5, 0.25)
+"""Sizes at which motion is estimated when a model is too slow, as shares of the one wanted."""
 _SNAP: Final = Fraction(1, 1000)
 """A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
 
@@ -115,7 +120,6 @@ def view(
         plan=PlanOptions(tail=options.tail, snap=Fraction(0) if place.tap else _NEAR),
         retiming=Retiming(style=options.style, passes=options.passes),
         is_governed=True,
-        gate=MarginGate(),
         attainable=min(1.0, readahead + ring_seconds),
         ring_frames=ring_frames,
         prime_frames=min(_PRIME_FRAMES, ring_frames, records.num_records),
@@ -160,7 +164,6 @@ def rendering(
         origin=info.start,
         plan=PlanOptions(tail=options.tail),
         retiming=Retiming(style=options.style, passes=options.passes),
-        gate=MarginGate(),
         attainable=1.0,
         ring_frames=ring_frames,
         prime_frames=1,
@@ -294,21 +297,64 @@ class ModelHost:
                     leave_a_core()
         import torch
 
-        from rtvfi.models.load import load_model
         from rtvfi.stream.interpolate import Interpolation
 
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
-        scale = self.flow_scale(viewing.info)
-        key = (model_id, scale)
+        key = (model_id, self.flow_scale(viewing.info))
         if key not in self._loaded:
-            self._loaded = {key: load_model(model_id, self.device, dtype, scale)}
+            self._loaded = {key: self._load(*key)}
         executor = Interpolation(self._loaded[key], viewing.info, self.device, dtype)
-        new = math.ceil(viewing.target_rate / viewing.info.source_rate)
-        executor.warm_up(self._options.form, new)
+        executor.warm_up(self._options.form, _num_new(viewing))
         return executor
+
+    def add_variants(self, executor: Interpolation, model_id: str, viewing: Viewing) -> None:
+        """Make ready what stands in for a model while it is too slow.
+
+        Args:
+            executor: made for this model and viewing; may be at work already.
+            model_id: see there.
+            viewing: see there.
+        """
+        form: Form = "eager" if self._options.form == "eager" else "auto"
+        with self._lock:
+            for variant, model in self._variants(model_id, self.flow_scale(viewing.info)):
+                executor.offer(variant, model, form, _num_new(viewing))
+
+    def _variants(self, model_id: str, scale: float) -> Iterator[tuple[Variant, Interpolator]]:
+        """Cheaper ways to run a model that is loaded: the same network on smaller pictures of
+        motion, then a lighter one, if its weights are here.
+        """
+        from rtvfi.models.base import HasScales
+
+        model = self._loaded.get((model_id, scale))
+        if isinstance(model, HasScales):
+            for share in _SHARES:
+                with suppress(UsageError):  # not every network knows every size
+                    yield Variant(share), model.at_scale(scale * share)
+        light = next((row.id for row in lighter(model_id) if is_available(row)), None)
+        if light is not None:
+            key = (light, scale * _SHARES[0])
+            with suppress(UsageError, WeightsMismatch):
+                if key not in self._loaded:
+                    self._loaded[key] = self._load(*key)
+                yield Variant(_SHARES[0], is_lite=True), self._loaded[key]
+
+    def _load(self, model_id: str, scale: float) -> Interpolator:
+        import torch
+
+        from rtvfi.models.load import load_model
+
+        assert self.device is not None
+        dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        return load_model(model_id, self.device, dtype, scale)
 
     def flow_scale(self, info: StreamInfo) -> float:
         """The size at which motion is estimated for this stream."""
         if self._options.flow_scale is not None:
             return self._options.flow_scale
         return 1.0 if info.width * info.height <= 1920 * 1088 else 0.5
+
+
+def _num_new(viewing: Viewing | Rendering) -> int:
+    """Pictures that one call makes, at most."""
+    return math.ceil(viewing.target_rate / viewing.info.source_rate)

@@ -191,6 +191,8 @@ class Showing:
         is_copy = wanted.model == "copy"
         self._executor = None if is_copy else self.models.executor(wanted.model, viewing)
         viewing.pipeline.use(None if self._is_resting else self._executor)
+        if self._executor is not None:
+            self.models.add_variants(self._executor, wanted.model, viewing)
 
     def _let_work(self) -> None:
         """The executor goes or stays as ``rest`` says."""

@@ -26,6 +26,7 @@ from rtvfi.frame import (
     StreamInfo,
 )
 from rtvfi.stream.interpolate import StageTimes
+from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.plan import Mid
 from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.source import Interrupted
@@ -235,6 +236,8 @@ class FakeExecutor:
         self._latch = latch
         self._error = error
         self.num_frames: Literal[2, 3] = 2
+        self.variants: frozenset[Variant] = frozenset()
+        self.chosen = FULL
         self.calls: list[list[Action]] = []
         self.kept: list[frozenset[ImageId]] = []
         self.num_resets = 0
@@ -261,6 +264,10 @@ class FakeExecutor:
             else:
                 made[action.index] = numbered(self._info, MADE + action.index)
         return made
+
+    def choose(self, variant: Variant) -> None:
+        assert variant == FULL or variant in self.variants
+        self.chosen = variant
 
     def keep(self, needed: Collection[ImageId]) -> None:
         self.kept.append(frozenset(needed))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 from fakes import PATIENCE, FakePlayhead, FakeSource, stream_info
 
 from rtvfi.frame import END, OutputFrame
-from rtvfi.stream.governor import MarginGate
 from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
@@ -65,7 +64,7 @@ class Running:
             "ring_frames": 4,
             "prime_frames": 2,
         }
-        start = Start(grid=self.grid, plan=plan, gate=MarginGate(), **(fields | options))
+        start = Start(grid=self.grid, plan=plan, **(fields | options))
         self.pipeline.start(start, ring_bytes)
         self.pipeline.use(self._executor)
         return self

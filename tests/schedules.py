@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rtvfi.stream.plan import Copy, Mid, Retime, Retime3, Stamp
+from rtvfi.stream.plan import Again, Copy, Mid, Retime, Retime3, Stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,7 +77,7 @@ class Blender:
                 if self.shown:
                     assert action.index == self.shown[-1].index + 1, "outputs out of order"
                 weights = self._weights(action)
-                self.num_retimes += not isinstance(action, Copy)
+                self.num_retimes += not isinstance(action, Copy | Again)
                 self.shown.append(Shown(action.index, action.pts, weights, self._reads, action))
         needed = self.planner.needed()
         self.max_needed = max(self.max_needed, len(needed))
@@ -85,6 +85,8 @@ class Blender:
         return self.shown[count:]
 
     def _weights(self, action: Output) -> Weights:
+        if isinstance(action, Again):
+            return self.shown[-1].weights
         if isinstance(action, Copy):
             return self._images[action.image]
         if isinstance(action, Retime):

@@ -11,7 +11,7 @@ from fakes import stream_info
 from rtvfi import osd
 from rtvfi.frame import Kind
 from rtvfi.report import Report
-from rtvfi.stream.governor import Quality
+from rtvfi.stream.ladder import Quality, Standing
 from rtvfi.stream.pipeline import Statistics
 from rtvfi.stream.plan import PlanOptions
 from rtvfi.wanted import Wanted
@@ -25,7 +25,7 @@ MEASURED: dict[str, Any] = {
     "cost_ms": 12.34,
     "num_ready": 7,
     "plan": PlanOptions(passes=2),
-    "level": 0,
+    "standing": Standing(),
     "decoder": "software h264",
 }
 
@@ -51,7 +51,11 @@ def test_rates_model_and_decoder_are_named() -> None:
 def test_shares_and_figures_are_told() -> None:
     text = shown(drops=3)
     assert "12.3 ms a frame, margin 0.88 s, ready 7" in text
-    assert "40% interpolated, 10% filled in, 3 dropped" in text
+    assert (
+        "frames  100 made: 40% interpolated, 50% as in the film, 10% filled in for lack of time\n"
+        in text
+    )
+    assert "mpv     dropped 3" in text
 
 
 def test_style_and_passes_are_told() -> None:
@@ -61,10 +65,12 @@ def test_style_and_passes_are_told() -> None:
 
 
 def test_what_was_given_up_is_told() -> None:
-    text = shown(plan=PlanOptions(), level=3, quality=Quality(is_sparse=True))
-    assert "style   smooth (quality -3: every second pair is left as it is)\n" in text
-    text = shown(plan=PlanOptions(passes=1), level=1, quality=Quality(passes=1))
-    assert "style   smooth, 1 pass (quality -1: 1 pass, 2 frames a call)\n" in text
+    steps = (Quality(passes=2), Quality(passes=1), Quality(passes=0, is_sparse=True))
+    assert "quality" not in shown()
+    assert "quality full\n" in shown(standing=Standing(0, steps))
+    text = shown(standing=Standing(2, steps))
+    assert "quality 2 steps of 2 down: the machine is too slow for all of it, given up:\n" in text
+    assert "        no passes instead of 2, nothing between every second pair of frames\n" in text
 
 
 def test_a_model_that_is_not_there_yet_is_loading() -> None:
@@ -78,4 +84,4 @@ def test_a_model_that_is_too_slow_is_called_so() -> None:
 def test_before_the_first_frame_nothing_is_claimed() -> None:
     text = shown(counts={}, margin=None, cost_ms=None, num_ready=0, is_interpolating=False)
     assert "cost    - a frame, margin -, ready 0" in text
-    assert "0% interpolated, 0% filled in" in text
+    assert "0 made: 0% interpolated, 0% as in the film, 0% filled in" in text

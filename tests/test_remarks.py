@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from rtvfi.remarks import Remarks
-from rtvfi.stream.governor import Quality
+from rtvfi.stream.ladder import Quality, Standing
 from rtvfi.stream.pipeline import Statistics
 
-SPARSE, SOURCE = Quality(is_sparse=True), Quality(is_bypass=True)
+STEPS = (Quality(), Quality(is_sparse=True), Quality(is_bypass=True))
 
 
 def now(**changes: Any) -> Statistics:
     fields: dict[str, Any] = dict.fromkeys(Statistics.__slots__)
-    return Statistics(**(fields | {"level": 0, "is_behind": False, "cost_ms": 70.0} | changes))
+    return Statistics(
+        **(fields | {"standing": Standing(), "is_behind": False, "cost_ms": 70.0} | changes)
+    )
 
 
 class Said(list[str]):
@@ -28,25 +30,24 @@ class Said(list[str]):
 
 def test_quality_is_said_on_the_way_down_only() -> None:
     said = Said()
-    for level, quality in [(0, None), (1, SPARSE), (1, SPARSE), (2, SOURCE), (1, SPARSE)]:
-        said.look(level=level, quality=quality)
-    said.look(level=2, quality=SOURCE)
+    for level in (0, 1, 1, 2, 1, 2):
+        said.look(standing=Standing(level, STEPS))
     assert said == [
-        "cel is too slow (70 ms): every second pair is left as it is",
+        "cel is too slow (70 ms): nothing between every second pair of frames",
         "cel is too slow (70 ms): source frames only",
     ]
 
 
 def test_an_unknown_cost_is_not_said() -> None:
     said = Said()
-    said.look(level=1, quality=SOURCE, cost_ms=None)
+    said.look(standing=Standing(2, STEPS), cost_ms=None)
     assert said == ["cel is too slow: source frames only"]
 
 
 def test_after_full_quality_it_is_said_again() -> None:
     said = Said()
     for level in (1, 0, 1):
-        said.look(level=level, quality=SPARSE)
+        said.look(standing=Standing(level, STEPS))
     assert len(said) == 2
 
 

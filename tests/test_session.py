@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from fakes import FakePlayhead, FakeSource, stream_info
+from held import held
 
+from rtvfi import session
 from rtvfi.errors import DeviceError, ModelError
 from rtvfi.frame import Kind, StreamInfo
+from rtvfi.models.catalogue import find
 from rtvfi.session import (
     ModelHost,
     Place,
@@ -21,6 +24,7 @@ from rtvfi.session import (
     target_rate,
     view,
 )
+from rtvfi.stream.ladder import Variant
 from rtvfi.stream.options import StreamOptions
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.rates import RateChoice, parse_rate
@@ -250,7 +254,7 @@ def test_a_host_loads_a_model_once_and_warms_every_executor(make_viewed: Any) ->
     assert host.device == torch.device("cpu")
     assert first is not second
     assert first.model is second.model
-    assert first.num_images == 0
+    assert held(first) == 0
 
 
 def test_a_host_forgets_a_model_for_another(make_viewed: Any) -> None:
@@ -261,8 +265,45 @@ def test_a_host_forgets_a_model_for_another(make_viewed: Any) -> None:
     assert host.executor("linear", viewing).model is not first
 
 
+def test_a_host_makes_ready_smaller_scales_of_the_same_network(make_viewed: Any) -> None:
+    viewing = make_viewed().viewing
+    host = ModelHost("cpu", StreamOptions())
+    executor = host.executor("cel", viewing)
+    host.add_variants(executor, "cel", viewing)
+    assert set(executor.variants) == {Variant(0.5), Variant(0.25)}
+    full: Any = executor.model
+    executor.choose(Variant(0.25))
+    small: Any = executor.model
+    assert (small.flow_scale, full.flow_scale) == (0.25, 1.0)
+    assert small.net is full.net
+
+
+def test_a_model_without_scales_has_no_variants(make_viewed: Any) -> None:
+    viewing = make_viewed().viewing
+    host = ModelHost("cpu", StreamOptions())
+    executor = host.executor("linear", viewing)
+    host.add_variants(executor, "linear", viewing)
+    assert set(executor.variants) == set()
+
+
+def test_a_lighter_network_is_taken_where_its_weights_are(
+    make_viewed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewing = make_viewed().viewing
+    host = ModelHost("cpu", StreamOptions())
+    executor = host.executor("linear", viewing)
+    monkeypatch.setattr(session, "lighter", lambda _: [find("copy"), find("cel")])
+    monkeypatch.setattr(session, "is_available", lambda row: row.id == "cel")
+    host.add_variants(executor, "linear", viewing)
+    lite = Variant(0.5, is_lite=True)
+    assert set(executor.variants) == {lite}
+    executor.choose(lite)
+    chosen: Any = executor.model
+    assert (chosen.info.id, chosen.flow_scale) == ("cel", 0.5)
+
+
 def test_a_host_runs_the_network_in_the_form_that_was_asked_for(make_viewed: Any) -> None:
     viewing = make_viewed().viewing
     with pytest.raises(ModelError, match=r'"cel" .* graphs are for CUDA'):
         ModelHost("cpu", StreamOptions(form="graph")).executor("cel", viewing)
-    assert ModelHost("cpu", StreamOptions(form="eager")).executor("cel", viewing).num_images == 0
+    assert held(ModelHost("cpu", StreamOptions(form="eager")).executor("cel", viewing)) == 0

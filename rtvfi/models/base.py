@@ -90,6 +90,22 @@ class Interpolator(Protocol):
 
 
 @runtime_checkable
+class HasScales(Interpolator, Protocol):
+    """A model that can estimate motion at other sizes."""
+
+    flow_scale: float
+    """As a share of the picture's size."""
+
+    def at_scale(self, flow_scale: float) -> Interpolator:
+        """The same network, same parameters, at another flow scale; pictures are prepared anew.
+
+        Raises:
+            UsageError: it does not know that one.
+        """
+        ...
+
+
+@runtime_checkable
 class TripleInterpolator(Interpolator, Protocol):
     """A three-frame model; it still offers ``pair`` for places without a third frame."""
 

@@ -53,6 +53,7 @@ class Drba:
 
     def __init__(self, net: Rife, info: ModelInfo, *, linear: bool = True) -> None:
         self.net = net
+        self.flow_scale = net.flow_scale
         self.info = info
         self.linear = linear
 

@@ -19,7 +19,7 @@ from rtvfi.stream.batch import batches
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.lineage import Lineage
 from rtvfi.stream.margin import Margin
-from rtvfi.stream.plan import Copy, ImageId, Mid, Planner, Retime
+from rtvfi.stream.plan import Again, Copy, ImageId, Mid, Planner, Retime
 from rtvfi.stream.retiming import Pace, Steering
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ class Compute:
         self._started = started
         reach = math.ceil(_REACH / info.source_rate / started.grid.step)
         self._passes_from = (started.first_index or 0) - reach
-        self._margin = Margin(playhead, started.gate, started.attainable)
+        self._playhead = playhead
+        self._margin = Margin(playhead, started.attainable)
         self._lines = lines
         self._meters = meters
         self._cuts = CutDetector(info, cut_threshold)
@@ -82,6 +83,8 @@ class Compute:
         self._pair: tuple[ImageId, ...] = ()
         self._is_odd = False
         self._newest: Payload | None = None
+        self._latest: tuple[Payload, Kind, bool] | None = None
+        """What the newest output showed, its kind, and whether it was final."""
         self._epoch = 0
         self._lock = threading.Lock()
         self._executor: Executor | None = None
@@ -153,27 +156,31 @@ class Compute:
 
     def _push(self, seen: Seen) -> bool:
         stamp, self._newest = seen.stamp, seen.payload
-        plan = self._steering.push(
+        steering, executor = self._steering, self._executor
+        steering.variants = () if executor is None else executor.variants
+        plan = steering.push(
             changed=seen.change.changed,
             cut=stamp.cut,
-            model_frames=_frames_of(self._executor),
+            model_frames=_frames_of(executor),
             slowest=seen.change.cadence,
         )
+        quality = steering.standing.quality
+        if executor is not None and quality is not None:
+            executor.choose(quality.variant)
         # A new executor knows none of the pictures made by passes: it begins with a new scene.
-        executor = self._next_executor
-        is_new = executor is not self._executor
+        newer = self._next_executor
+        is_new = newer is not executor
         if is_new and self._planner.options.passes:
             stamp = replace(stamp, cut=True)
-        self._planner.adjust(plan.passes, plan.num_frames)
+        self._planner.adjust(plan)
         actions = self._planner.push(stamp)
         self._frames[0, stamp.index] = seen.payload
         go_on = self._emit(actions)
         if is_new:
-            self._take(executor)
+            self._take(newer)
         self._forget(self._planner.needed())
-        self._steering.judge(time.monotonic(), self._margin.settled_share)
-        meters, steering = self._meters, self._steering
-        meters.plan, meters.level, meters.quality = plan, steering.level, steering.quality
+        steering.judge(time.monotonic(), self._margin.settled_share, self._playhead.speed)
+        self._meters.plan, self._meters.standing = plan, steering.standing
         return go_on
 
     def _forget(self, needed: frozenset[ImageId]) -> None:
@@ -247,6 +254,10 @@ class Compute:
         if isinstance(first, Mid):
             self._pass(first)
             return True
+        if isinstance(first, Again):
+            assert self._latest is not None, "there is nothing to show again"
+            payload, kind, is_final = self._latest
+            return self._put(batch, {first.index: payload}, kind, is_final=is_final)
         if isinstance(first, Copy) and first.image in self._frames:
             return self._put(batch, {first.index: self._frames[first.image]}, Kind.COPY)
         if self._executor is not None and self._is_out_of_reach(batch):
@@ -275,7 +286,7 @@ class Compute:
 
     def _is_spared(self, action: Action) -> bool:
         """Whether the quality in force does without this output."""
-        quality = self._steering.quality
+        quality = self._steering.standing.quality
         if quality is None or not (quality.is_sparse or quality.is_bypass):
             return False
         names = _names(action)
@@ -291,7 +302,7 @@ class Compute:
         return {
             action.index: self._frames[self._lineage.stand_in(action)]
             for action in batch
-            if not isinstance(action, Mid)
+            if not isinstance(action, Mid | Again)
         }
 
     def _is_late(self, batch: list[Action]) -> bool:
@@ -300,7 +311,7 @@ class Compute:
         first = batch[0]
         assert not isinstance(first, Mid)
         position = float(started.grid.pts(first.index) - started.origin)
-        quality = self._steering.quality
+        quality = self._steering.standing.quality
         is_bypass = quality is not None and quality.is_bypass
         cost = 0.0 if is_bypass or meters.cost is None else meters.cost * len(batch)
         meters.is_behind = margin.look(position, cost)
@@ -341,6 +352,7 @@ class Compute:
     ) -> bool:
         for action in batch:
             assert not isinstance(action, Mid)
+            self._latest = shown[action.index], kind, is_final
             frame = OutputFrame(shown[action.index], action.index, action.pts, kind, self._epoch)
             if not self._put_one(frame, is_final=is_final):
                 return False
@@ -350,12 +362,14 @@ class Compute:
         is_taken = self._lines.outputs.put(frame, self._epoch)
         self._meters.counts[frame.kind] += is_taken
         if is_taken and self._started.tap is not None:
-            self._started.tap(frame, is_final and not self._steering.level)
+            self._started.tap(frame, is_final and not self._steering.standing.level)
         return is_taken
 
 
 def _names(action: Action) -> tuple[ImageId, ...]:
     """The pictures an action needs."""
+    if isinstance(action, Again):
+        return ()
     if isinstance(action, Copy):
         return (action.image,)
     if isinstance(action, Mid | Retime):

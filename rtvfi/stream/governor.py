@@ -1,20 +1,22 @@
-"""What to give up when the device is too slow, and when to take it back.
+"""When to give up quality because the device is too slow, and when to take it back. Pure.
 
-Two parts, both without a clock of their own. The ``Governor`` picks a step of the quality ladder
-from measured call costs and the fill of the output ring; it thinks in seconds. The ``MarginGate``
-decides before every single call whether there is still time for it; it thinks in frames. Neither
-changes when an output is shown.
+The governor picks a step of the quality ladder from measured call costs and how far ahead of the
+player the output is; it thinks in seconds and has no clock of its own. It never changes when an
+output is shown.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.stream.ladder import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rtvfi.stream.ladder import Quality, Variant
 
 _OVERLOAD: Final = 0.95
 """Load above which the device cannot keep up: cost per source frame / source period."""
@@ -25,83 +27,13 @@ _FRAMES: Final = 12
 _LOW, _HIGH = 0.25, 0.75
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
 """Seconds between a change and the next rise; doubled whenever a rise did not hold."""
+_DOUBT: Final = 4
+"""Times the wait after which a measured cost gives way to one guessed from present ones."""
 _MISS_SECONDS: Final = 1.0
 _SMOOTHING: Final = 0.15
 """Weight of the newest call in the running mean."""
 _CALLS_WINDOW: Final = 24
 """Source frames over which calls are averaged: drawings held for long need few."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Quality:
-    """A step of the ladder."""
-
-    num_frames: Literal[2, 3] = 2
-    flow_scale: float = 1.0
-    passes: int = 0
-    ratio: Fraction = Fraction(2)
-    """Target rate / source rate."""
-    is_lite: bool = False
-    """Half-size inference or a lighter model."""
-    is_sparse: bool = False
-    """Every second pair of pictures gets nothing between."""
-    is_bypass: bool = False
-    """Source frames only."""
-
-    @property
-    def num_calls(self) -> float:
-        """Network calls per source frame: passes, and outputs that fall on no knot."""
-        if self.is_bypass:
-            return 0.0
-        between = self.ratio - Fraction(1, self.ratio.denominator)
-        return float(self.passes + between / (2 if self.is_sparse else 1))
-
-    @property
-    def relative_cost(self) -> float:
-        """Cost of a call against a two-frame one at full scale, until it has been measured.
-
-        Guesses: a third frame adds a flow and more warping, half the size is a quarter of the
-        pixels but not of the overhead.
-        """
-        cost = 1.7 if self.num_frames == 3 else 1.0
-        if self.flow_scale < 1:
-            cost *= 0.6
-        return cost * (0.35 if self.is_lite else 1.0)
-
-
-def ladder(
-    full: Quality,
-    *,
-    has_scales: bool = True,
-    has_lite: bool = True,
-    has_free_grid: bool = False,
-    has_sparse: bool = False,
-) -> list[Quality]:
-    """Steps from ``full`` down to pass-through, each cheaper than the one before.
-
-    Args:
-        full: what the user asked for.
-        has_scales: motion may be estimated at half size.
-        has_lite: a lighter model or half-size inference is at hand.
-        has_free_grid: the output rate may drop to twice the source rate on the way.
-        has_sparse: every second pair may be left out.
-    """
-    steps = [full]
-
-    def give_up(wanted: bool, **change: object) -> None:
-        cheaper = replace(steps[-1], **change)  # type: ignore[arg-type]
-        if wanted and _first_guess(cheaper) < _first_guess(steps[-1]):
-            steps.append(cheaper)
-
-    give_up(full.num_frames == 3, num_frames=2)
-    give_up(has_scales and full.flow_scale > 0.5, flow_scale=0.5)
-    give_up(full.passes > 1, passes=full.passes - 1)
-    give_up(has_free_grid and full.ratio > 2, ratio=Fraction(2))
-    give_up(full.passes > 0, passes=0)
-    give_up(has_lite, is_lite=True)
-    give_up(has_sparse, is_sparse=True)
-    give_up(True, is_bypass=True)
-    return steps
 
 
 class Governor:
@@ -114,13 +46,18 @@ class Governor:
             steps: the ladder, best first.
             period: seconds per source frame.
         """
-        self._steps = list(steps)
+        self._steps = tuple(steps)
         self._period = period
+        self.speed = 1.0
+        """Of playback: at 2 a source frame has half the time."""
         self._level = 0
         self._activity = 1.0
         """Calls wanted, as a share of those of a scene in which every frame differs."""
         self._num_counted = 0
-        self._cost: dict[tuple[int, float, bool], float] = {}
+        self._cost: dict[tuple[int, Variant], float] = {}
+        """Seconds of a call by its kind."""
+        self._num_measured = 0
+        """Since the last change of step; the first calls may be slower than all later ones."""
         self._num_overloaded = self._num_whole = 0
         self._frames_since_change = 0
         self._changed_at: float | None = None
@@ -140,11 +77,21 @@ class Governor:
         """The step in force."""
         return self._steps[self._level]
 
+    @property
+    def standing(self) -> Standing:
+        """Step and ladder."""
+        return Standing(self._level, self._steps)
+
     def measure(self, seconds: float, quality: Quality | None = None) -> None:
         """Tell what one network call took, made at ``quality`` (by default the step in force)."""
         key = _kind(quality or self.quality)
-        mean = self._cost.get(key, seconds)
-        self._cost[key] = mean + _SMOOTHING * (seconds - mean)
+        before = self._cost.get(key, seconds)
+        mean = self._cost[key] = before + _SMOOTHING * (seconds - before)
+        self._num_measured += 1
+        if self._num_measured > _FRAMES and before > 0:
+            # What slows one kind of call, or no longer does, is taken to do so to all.
+            for other in self._cost.keys() - {key}:
+                self._cost[other] *= mean / before
 
     def count(self, num_calls: int) -> None:
         """Tell how many calls a source frame wanted, those left out for lack of time included."""
@@ -155,10 +102,10 @@ class Governor:
 
     def change(self, steps: Sequence[Quality]) -> None:
         """Go on with another ladder, at its first step that costs no more than the one in force."""
-        most = _first_guess(self.quality)
-        self._steps = list(steps)
+        most = self.quality.cost
+        self._steps = tuple(steps)
         if self._level:
-            fitting = (i for i, step in enumerate(steps) if _first_guess(step) <= most)
+            fitting = (i for i, step in enumerate(steps) if step.cost <= most)
             self._level = next(fitting, len(steps) - 1)
 
     def miss(self, now: float) -> None:
@@ -168,7 +115,8 @@ class Governor:
     def load(self, level: int) -> float:
         """Predicted share of the time that a step needs; 0 while nothing was measured."""
         quality = self._steps[level]
-        return quality.num_calls * self._activity * self._call_cost(quality) / self._period
+        seconds = quality.num_calls * self._activity * self._call_cost(quality)
+        return seconds * self.speed / self._period
 
     def push(self, now: float, fill: float, *, is_short: bool = False) -> Quality:
         """Decide anew, once per source frame.
@@ -209,8 +157,19 @@ class Governor:
         calm = now - self._changed_at
         if self.load(self._level - 1) < _SPARE:
             return calm >= self._wait
-        # What the better step cost was measured before the last change; it may no longer be true.
+        # What the better step cost was measured before the last change, and may be true no longer.
+        if calm >= min(_DOUBT * self._wait, _LONGEST_WAIT) and self._guess() < _SPARE:
+            return True
         return calm >= _LONGEST_WAIT and self.load(self._level) < _SPARE
+
+    def _guess(self) -> float:
+        """Load of the next better step, from what calls take now."""
+        better, now = self._steps[self._level - 1], self.quality
+        cost = self._cost.get(_kind(now))
+        if cost is None or now.is_bypass:
+            return math.inf
+        calls = better.num_calls * better.relative_cost / now.relative_cost
+        return calls * self._activity * cost * self.speed / self._period
 
     def _go(self, level: int, now: float) -> None:
         level = min(level, len(self._steps) - 1)
@@ -219,7 +178,8 @@ class Governor:
         self._rose = level < self._level
         self._level = level
         self._changed_at = now
-        self._num_overloaded = self._frames_since_change = self._num_counted = 0
+        self._num_overloaded = self._frames_since_change = 0
+        self._num_counted = self._num_measured = 0
         self._misses.clear()
 
     def _call_cost(self, quality: Quality) -> float:
@@ -234,62 +194,5 @@ class Governor:
         return 0.0
 
 
-class MarginGate:
-    """Whether the next output can afford its network call, with hysteresis.
-
-    The margin is what the player still has to show when the output is due to be ready. Thresholds
-    are shares of the margin that can be had at all (a full ring), and no more than fixed times.
-    """
-
-    def __init__(self, priming_seconds: float = 1.5) -> None:
-        """Start unprimed.
-
-        Args:
-            priming_seconds: wall time after ``restart`` in which quality goes first: nothing is
-                shown yet, so nothing can be late.
-        """
-        self._priming_seconds = priming_seconds
-        self._priming_since: float | None = None
-        self._cheap = False
-
-    def restart(self, now: float) -> None:
-        """A start or seek: nothing of this epoch has been handed to the player yet."""
-        self._priming_since = now
-        self._cheap = False
-
-    def started(self) -> None:
-        """The player has taken its first frame: priming is over."""
-        self._priming_since = None
-
-    def decide(
-        self,
-        margin_seconds: float,
-        cost_seconds: float,
-        attainable: float,
-        now: float | None = None,
-    ) -> bool:
-        """Whether the next output should be the cheap one, a copy in place of a call.
-
-        Args:
-            margin_seconds: seconds of output ready beyond what the player has taken.
-            cost_seconds: predicted cost of the call.
-            attainable: seconds of output a full ring holds.
-            now: the clock given to ``restart``; without it there is no priming.
-        """
-        since = self._priming_since
-        if since is not None and now is not None and now - since < self._priming_seconds:
-            return False
-        left = margin_seconds - cost_seconds
-        if left < min(0.3 * attainable, 0.3):
-            self._cheap = True
-        elif left > min(0.6 * attainable, 0.6):
-            self._cheap = False
-        return self._cheap
-
-
-def _kind(quality: Quality) -> tuple[int, float, bool]:
-    return (quality.num_frames, quality.flow_scale, quality.is_lite)
-
-
-def _first_guess(quality: Quality) -> float:
-    return quality.num_calls * quality.relative_cost
+def _kind(quality: Quality) -> tuple[int, Variant]:
+    return (quality.num_frames, quality.variant)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from rtvfi.frame import plane_views
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.fast import fastest
 from rtvfi.stream.convert import Converter
+from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.lineage import Lineage
 from rtvfi.stream.plan import Action, Copy, ImageId, Mid, Retime, Retime3
 from rtvfi.stream.tiles import StaticTiles
@@ -68,9 +70,6 @@ class _Cache:
         for pair in [p for p in self.links if p[0] not in needed or p[1] not in needed]:
             del self.links[pair]
 
-    def __len__(self) -> int:
-        return len(self.prepared.keys() | self.pictures.keys())
-
 
 class Interpolation:
     """The executor: one model, one stream, one device. Used by one thread.
@@ -86,9 +85,11 @@ class Interpolation:
         self, model: Interpolator, info: StreamInfo, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.model = model
+        self._models = {FULL: model}
         self._times = StageTimes()
         self._info = info
         self._device = device
+        self._dtype = dtype
         self._converter = Converter(info, device, dtype)
         self._tiles = StaticTiles(info)
         self._cache = _Cache()
@@ -110,14 +111,48 @@ class Interpolation:
         Raises:
             ModelError: a form that was asked for by name cannot be had.
         """
-        self.model = fastest(self.model, self._pictures, self._device, form, num_new)
+        pictures = partial(self._pictures, self._converter)
+        self.model = fastest(self.model, pictures, self._device, form, num_new)
+        self._models[FULL] = self.model
         grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
         names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
         self.run([Retime(0, Fraction(0), *names, Fraction(1, 2))], dict.fromkeys(names, grey))
         self.reset()
         self.take_times()
 
-    def _pictures(self) -> list[Any]:
+    @property
+    def variants(self) -> Collection[Variant]:
+        """Cheaper ways it can run by now."""
+        return self._models.keys() - {FULL}
+
+    @torch.inference_mode()
+    def offer(
+        self, variant: Variant, model: Interpolator, form: Form = "eager", num_new: int = 1
+    ) -> None:
+        """Let ``model`` stand in for the full one when that is too slow; on any thread.
+
+        Args:
+            variant: its name.
+            model: on the same device, for the same kind of pictures, as many a call.
+            form: see ``warm_up``.
+            num_new: see there.
+        """
+        # The converter is that of the thread at work.
+        pictures = self._pictures(Converter(self._info, self._device, self._dtype))
+        model = fastest(model, lambda: pictures, self._device, form, num_new)
+        left, right = (model.prepare(picture) for picture in pictures[:2])
+        model.pair(left, right, [0.5])
+        self._models = {**self._models, variant: model}
+
+    def choose(self, variant: Variant) -> None:
+        """Run like this from the next batch on: pictures stay, what a model made of them goes."""
+        model = self._models[variant]
+        if model is not self.model:
+            self.model = model
+            self._cache.prepared.clear()
+            self._cache.links.clear()
+
+    def _pictures(self, converter: Converter) -> list[Any]:
         """Three with something to see, which moves by a few pixels."""
         payloads = [np.zeros(self._info.payload_bytes, np.uint8) for _ in range(3)]
         for k, payload in enumerate(payloads):
@@ -125,7 +160,7 @@ class Interpolation:
                 y, x = np.ogrid[: plane.shape[0], : plane.shape[1]]
                 waves = np.sin((x + 3 * k) / 9) * np.cos((y - 2 * k) / 7)
                 plane[:] = (0.5 + 0.4 * waves) * ((1 << self._info.format.bits) - 1)
-        return [self._upload(payload) for payload in payloads]
+        return [self._upload(payload, converter) for payload in payloads]
 
     def reset(self) -> None:
         """Forget every picture (a seek: identities start anew)."""
@@ -139,11 +174,6 @@ class Interpolation:
         """Stage times since the last call."""
         taken, self._times = self._times, StageTimes()
         return taken
-
-    @property
-    def num_images(self) -> int:
-        """Pictures held right now."""
-        return len(self._cache)
 
     @torch.inference_mode()
     def run(
@@ -236,15 +266,17 @@ class Interpolation:
         if found is None:
             picture = self._cache.pictures.get(image)
             if picture is None:
-                picture = self._timed("convert", lambda: self._upload(sources[image]))
+                picture = self._timed(
+                    "convert", lambda: self._upload(sources[image], self._converter)
+                )
             found = self._timed("model", lambda: self.model.prepare(picture))
             self._cache.prepared[image] = found
         return found
 
-    def _upload(self, payload: Payload) -> Any:
+    def _upload(self, payload: Payload, converter: Converter) -> Any:
         if self.model.info.picture == "yuv":
-            return self._converter.to_planes(payload)
-        return self._converter.to_rgb(payload)
+            return converter.to_planes(payload)
+        return converter.to_rgb(payload)
 
     def _download(self, picture: Any) -> list[Payload]:
         def work() -> list[Payload]:

@@ -31,6 +31,8 @@ class Scene:
         """From the one at or before the next output on."""
         self.before: Knot | None = None
         """The knot before ``knots[0]``."""
+        self.shown: Fraction | None = None
+        """Content of its newest output."""
 
     def advance(self, content: Fraction) -> None:
         """Forget the knots that an output at ``content`` and later ones cannot lie after."""

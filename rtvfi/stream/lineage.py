@@ -14,7 +14,7 @@ from rtvfi.stream.plan import Copy, ImageId, Mid, Retime
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from rtvfi.stream.plan import Output
+    from rtvfi.stream.plan import Fresh
 
     Weights = Mapping[ImageId, Fraction]
 
@@ -42,14 +42,14 @@ class Lineage:
         """The source frames a picture is made of."""
         return self._of(image).keys()
 
-    def stand_in(self, output: Output) -> ImageId:
+    def stand_in(self, output: Fresh) -> ImageId:
         """The source frame an output shows most of, the later one of equals: the closest one in
         content time.
         """
         weights = self._of_output(output)
         return max(weights, key=lambda source: (weights[source], source))
 
-    def _of_output(self, output: Output) -> Weights:
+    def _of_output(self, output: Fresh) -> Weights:
         if isinstance(output, Copy):
             return self._of(output.image)
         if isinstance(output, Retime):

@@ -6,6 +6,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+from rtvfi.stream.ladder import Standing
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from fractions import Fraction
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.frame import Kind, OutputFrame, SourceFrame
-    from rtvfi.stream.governor import MarginGate, Quality
+    from rtvfi.stream.ladder import Variant
     from rtvfi.stream.plan import Action, ImageId, PlanOptions
     from rtvfi.stream.rates import Grid
     from rtvfi.stream.retiming import Retiming
@@ -50,6 +52,15 @@ class Executor(Protocol):
         """Carry out one batch; payloads by grid index."""
         ...
 
+    @property
+    def variants(self) -> Collection[Variant]:
+        """Cheaper ways it can run by now; more may come."""
+        ...
+
+    def choose(self, variant: Variant) -> None:
+        """Run like this from the next batch on: the full model, or one of ``variants``."""
+        ...
+
     def keep(self, needed: Collection[ImageId]) -> None:
         """Free all other pictures."""
         ...
@@ -72,9 +83,8 @@ class Start:
     """The player's time 0 on the source's clock."""
     plan: PlanOptions
     """Where ``retiming`` is given, its passes and pictures per retime do not count."""
-    gate: MarginGate
     attainable: float
-    """Seconds a player and the output ring can be ahead of the playhead together."""
+    """Seconds of film a player and the output ring can be ahead of the playhead together."""
     ring_frames: int
     prime_frames: int
     """Frames that make the ring primed."""
@@ -107,8 +117,7 @@ class Meters:
     num_calls: int = 0
     is_behind: bool = False
     plan: PlanOptions | None = None
-    level: int = 0
-    quality: Quality | None = None
+    standing: Standing = field(default_factory=Standing)
     margin: float | None = None
     cost: float | None = None
     samples: dict[str, deque[float]] = field(

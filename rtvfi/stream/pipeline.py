@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rtvfi.frame import StreamInfo
-    from rtvfi.stream.governor import Quality
+    from rtvfi.stream.ladder import Standing
     from rtvfi.stream.parts import Executor, Start
     from rtvfi.stream.plan import PlanOptions
     from rtvfi.stream.playhead import Playhead
@@ -51,10 +51,8 @@ class Statistics:
     """The margin is low: cheap frames stand in for the model's."""
     plan: PlanOptions | None
     """How scenes are retimed now; None before the first frame."""
-    level: int
-    """Steps of quality given up for lack of time."""
-    quality: Quality | None
-    """The step in force; None where quality never gives way."""
+    standing: Standing
+    """Quality given up for lack of time."""
     margin: float | None
     """Seconds the newest frame was ahead of the playhead when it was made."""
     cost_ms: float | None
@@ -227,8 +225,7 @@ class Pipeline:
             is_interpolating=self._worker is not None and self._worker.is_interpolating,
             is_behind=meters.is_behind,
             plan=meters.plan,
-            level=meters.level,
-            quality=meters.quality,
+            standing=meters.standing,
             margin=meters.margin,
             cost_ms=None if meters.cost is None else meters.cost * 1e3,
             num_ready=ring.depth,

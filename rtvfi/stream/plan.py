@@ -19,7 +19,7 @@ the one it follows, at a constant rate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -104,7 +104,16 @@ class Retime3:
     t: Fraction
 
 
-Output = Copy | Retime | Retime3
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Show what the output before it showed."""
+
+    index: int
+    pts: Fraction
+
+
+Fresh = Copy | Retime | Retime3
+Output = Fresh | Again
 Action = Output | Mid
 
 
@@ -122,12 +131,16 @@ class PlanOptions:
     """Seconds the picture runs behind its frame; 0 to half a source period, cuts stay exact."""
     snap: Fraction = _ZERO
     """An output this close to a knot, in knot distances, copies it; below 1/2."""
+    beat: Fraction | None = None
+    """Seconds between new pictures, counted from the grid's start; the outputs between repeat them.
+    None = every output is its own.
+    """
 
     def __post_init__(self) -> None:
         if not 0 <= self.passes <= MAX_PASSES:
             raise ValueError(f"passes must be 0 to {MAX_PASSES}, got {self.passes}")
-        if self.phase < 0 or not 0 <= self.snap < _HALF:
-            raise ValueError(f"phase and snap must be small and not negative: {self}")
+        if self.phase < 0 or not 0 <= self.snap < _HALF or (self.beat or 1) <= 0:
+            raise ValueError(f"phase, snap and beat must be small and not negative: {self}")
 
     @property
     def lookahead(self) -> int:
@@ -162,18 +175,12 @@ class Planner:
         self._grid = grid
         self._options = options or PlanOptions()
         self._period = period
-        self._pending: tuple[PlanOptions, Grid | None] | None = None
         self.reset(0)
 
     @property
     def options(self) -> PlanOptions:
         """The options in force."""
         return self._options
-
-    @property
-    def lookahead(self) -> int:
-        """``PlanOptions.lookahead`` of the options in force."""
-        return self._options.lookahead
 
     @property
     def next_index(self) -> int:
@@ -189,31 +196,19 @@ class Planner:
         self._scene: Scene | None = None
         self._newest: ImageId | None = None
 
-    def reconfigure(self, options: PlanOptions, grid: Grid | None = None) -> None:
-        """Take ``options`` and ``grid`` from the next scene (or reset) on.
-
-        With another grid, outputs continue at its first index at or after the scene's start.
-        """
-        self._pending = (options, grid or (self._pending[1] if self._pending else None))
-
-    def adjust(self, passes: int, num_frames: Literal[2, 3]) -> None:
-        """Plan with these from the next frame on, inside a scene too.
+    def adjust(self, options: PlanOptions) -> None:
+        """Plan like this from the next frame on, inside a scene too; ``phase`` must stay.
 
         Fewer passes end the ones given up with a part of the ramp that ends a scene, more begin
         with a part of the one that starts it: content time neither jumps nor stops.
         """
-        changed = replace(self._options, passes=passes, num_frames=num_frames)
-        if changed == self._options:
-            return
-        if self._pending is not None:
-            pending, grid = self._pending
-            self._pending = (replace(pending, passes=passes, num_frames=num_frames), grid)
+        before, self._options = self._options, options
         scene = self._scene
-        if scene is not None:
-            scene.lower(passes)
-            if num_frames > self._options.num_frames:
-                scene.before = None  # it was not kept
-        self._options = changed
+        if scene is None or options == before:
+            return
+        scene.lower(options.passes)
+        if options.num_frames > before.num_frames:
+            scene.before = None  # it was not kept
 
     def push(self, stamp: Stamp) -> list[Action]:
         """Take the next frame.
@@ -285,11 +280,6 @@ class Planner:
             self._emit(actions)
 
     def _open(self, stamp: Stamp, image: ImageId) -> None:
-        if self._pending is not None:
-            self._options, grid = self._pending
-            self._pending = None
-            if grid is not None:
-                self._grid, self._next = grid, grid.first_at_or_after(stamp.pts)
         self._scene = Scene(stamp, image)
         self._num_frames += 1
 
@@ -313,9 +303,8 @@ class Planner:
         slope = self._slope(scene, end)
         top = scene.edge[-1].pts
         scene.lower(0)
-        phase = self._options.phase
         while (pts := self._grid.pts(self._next)) < end:
-            content = max(pts - phase, scene.start)
+            content = self._content(scene, pts)
             if slope is not None and content > top:
                 content = top + (content - top) * slope
             scene.advance(content)
@@ -340,10 +329,10 @@ class Planner:
         scene = self._scene
         if scene is None:
             return
-        last, phase = scene.last, self._options.phase
+        last = scene.last
         while True:
             pts = self._grid.pts(self._next)
-            content = max(pts - phase, scene.start)
+            content = self._content(scene, pts)
             scene.advance(content)
             if content > scene.knots[-1].pts or (pts > last.pts and pts >= last.end):
                 return
@@ -351,6 +340,13 @@ class Planner:
                 return
             actions.append(self._output(scene, pts, content))
             self._next += 1
+
+    def _content(self, scene: Scene, pts: Fraction) -> Fraction:
+        """The moment of the story to be shown at ``pts``."""
+        beat, start = self._options.beat, self._grid.origin
+        if beat is not None:
+            pts = start + (pts - start) // beat * beat
+        return max(pts - self._options.phase, scene.shown or scene.start)
 
     def _wants_third(self, scene: Scene, content: Fraction) -> bool:
         """Whether a three-frame call must wait for the knot right of its centre."""
@@ -362,6 +358,9 @@ class Planner:
     def _output(self, scene: Scene, pts: Fraction, content: Fraction) -> Output:
         """The output at ``content``, which lies at or after the first knot in play."""
         index, knots = self._next, scene.knots
+        if self._options.beat is not None and content == scene.shown:
+            return Again(index, pts)
+        scene.shown = content
         left = knots[0]
         if content == left.pts or len(knots) == 1 or left.image == knots[1].image:
             return Copy(index, pts, left.image)

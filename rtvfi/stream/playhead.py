@@ -77,6 +77,11 @@ class Playhead:
         self._change(held=None, held_until=None)
 
     @property
+    def speed(self) -> float:
+        """Seconds of film that pass in a second of playback."""
+        return self._state.speed
+
+    @property
     def is_held(self) -> bool:
         """Whether a seek is under way and its first frame not yet handed over."""
         return self._state.held is not None and self._state.held_until is None

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from rtvfi.stream.cadence import CadenceEstimator, passes_for
-from rtvfi.stream.governor import Governor, Quality, ladder
+from rtvfi.stream.governor import Governor
+from rtvfi.stream.ladder import Quality, Standing, Variant, ladder
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from fractions import Fraction
 
     from rtvfi.stream.options import Style
@@ -37,6 +39,11 @@ class Pace(NamedTuple):
     source_rate: Fraction
     target_rate: Fraction
 
+    @property
+    def ratio(self) -> Fraction:
+        """Outputs per source frame."""
+        return self.target_rate / self.source_rate
+
 
 class Steering:
     """Passes and pictures per retime for the next frame; used by one thread, but ``retiming`` may
@@ -55,21 +62,19 @@ class Steering:
         self._pace = pace
         self._cadence = CadenceEstimator()
         self._governor: Governor | None = None
-        self._full: Quality | None = None
+        self._wish: tuple[Quality, frozenset[Variant]] | None = None
+        """What the ladder was made for."""
         self._seconds = 0.0
         self._num_calls = 0
         self._num_wanted = 0
         self.retiming = retiming
+        self.variants: Collection[Variant] = ()
+        """Cheaper ways the model can be run."""
 
     @property
-    def level(self) -> int:
-        """Steps of quality given up."""
-        return self._governor.level if self._governor is not None else 0
-
-    @property
-    def quality(self) -> Quality | None:
-        """The step in force; None without a pace or a model."""
-        return self._governor.quality if self._governor is not None else None
+    def standing(self) -> Standing:
+        """The step of quality in force; none without a pace or a model."""
+        return self._governor.standing if self._governor is not None else Standing()
 
     def reset(self) -> None:
         """A seek: the next frame starts a scene."""
@@ -78,7 +83,7 @@ class Steering:
 
     def renew(self) -> None:
         """Another model: what the old one cost says nothing."""
-        self._governor = self._full = None
+        self._governor = self._wish = None
 
     def push(
         self,
@@ -113,15 +118,19 @@ class Steering:
         """
         if model_frames is None:
             return replace(self._plan, passes=0, num_frames=2)
-        wanted, quality = self._wanted(model_frames), self.quality
+        wanted, quality = self._wanted(model_frames), self.standing.quality
         if quality is None:
             return wanted
         if quality.is_bypass:
             return replace(wanted, passes=0, num_frames=2)
+        beat = None
+        if self._pace is not None and quality.ratio < self._pace.ratio:
+            beat = 1 / (self._pace.source_rate * quality.ratio)
         return replace(
             wanted,
             passes=min(wanted.passes, quality.passes),
             num_frames=min(wanted.num_frames, quality.num_frames),
+            beat=beat,
         )
 
     # What the work costs.
@@ -141,15 +150,17 @@ class Steering:
         if self._governor is not None:
             self._governor.miss(now)
 
-    def judge(self, now: float, share: float | None) -> None:
+    def judge(self, now: float, share: float | None, speed: float = 1.0) -> None:
         """The newest frame's work is done: decide on the quality of the next.
 
         Args:
             now: seconds on any clock that does not jump.
             share: of the margin that can be had; None when it says nothing yet.
+            speed: of playback: at 2 a source frame has half the time.
         """
         governor = self._governor
         if governor is not None:
+            governor.speed = speed
             if self._num_calls:
                 governor.measure(self._seconds / self._num_calls)
             governor.count(self._num_wanted)
@@ -159,15 +170,12 @@ class Steering:
 
     def _follow(self, wanted: PlanOptions, pace: Pace) -> None:
         """The ladder begins at what is wanted now."""
-        full = Quality(
-            num_frames=wanted.num_frames,
-            passes=wanted.passes,
-            ratio=pace.target_rate / pace.source_rate,
-        )
-        if full == self._full:
+        full = Quality(num_frames=wanted.num_frames, passes=wanted.passes, ratio=pace.ratio)
+        wish = full, frozenset(self.variants)
+        if wish == self._wish:
             return
-        self._full = full
-        steps = ladder(full, has_scales=False, has_lite=False, has_sparse=True)
+        self._wish = wish
+        steps = ladder(*wish)
         if self._governor is None:
             self._governor = Governor(steps, float(1 / pace.source_rate))
         else:

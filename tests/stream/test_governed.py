@@ -20,7 +20,7 @@ from rtvfi.stream import compute, margin
 from rtvfi.stream.changes import Change
 from rtvfi.stream.compute import Compute
 from rtvfi.stream.cuts import Seen
-from rtvfi.stream.governor import MarginGate
+from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.parts import Lines, Meters, Start
 from rtvfi.stream.plan import Copy, PlanOptions, Stamp
 from rtvfi.stream.rates import Grid
@@ -61,16 +61,20 @@ class Stamps:
 
 
 class SlowExecutor(FakeExecutor):
-    """Takes ``cost`` seconds per call."""
+    """Takes ``cost`` seconds per call, or the share of it that a variant takes."""
 
-    def __init__(self, clock: FakeClock, cost: float) -> None:
+    def __init__(
+        self, clock: FakeClock, cost: float, shares: dict[Variant, float] | None = None
+    ) -> None:
         super().__init__(INFO)
         self.clock = clock
         self.cost = cost
+        self._shares = {FULL: 1.0} | (shares or {})
+        self.variants = frozenset(shares or ())
 
     def run(self, actions: Sequence[Action], sources: Any) -> Any:
         if not isinstance(actions[0], Copy):
-            self.clock.advance(self.cost * len(actions))
+            self.clock.advance(self.cost * self._shares[self.chosen] * len(actions))
         return super().run(actions, sources)
 
 
@@ -78,14 +82,20 @@ class Simulation:
     """A player that shows every output at its time and holds a second of them."""
 
     def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, style: Style, *, ratio: Fraction, cost: float
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        style: Style,
+        *,
+        ratio: Fraction,
+        cost: float,
+        shares: dict[Variant, float] | None = None,
     ) -> None:
         self.clock = clock = FakeClock()
         for room in (compute, margin):
             clocks = SimpleNamespace(monotonic=clock, perf_counter=clock)
             monkeypatch.setattr(room, "time", clocks)
         monkeypatch.setattr(compute, "CutDetector", Stamps)
-        self.executor = SlowExecutor(clock, cost)
+        self.executor = SlowExecutor(clock, cost, shares)
         self.playhead = FakePlayhead(None)
         self.grid = Grid(INFO.start, 1 / (ratio * INFO.source_rate))
         self.shown: list[OutputFrame] = []
@@ -99,7 +109,6 @@ class Simulation:
             grid=self.grid,
             origin=INFO.start,
             plan=PlanOptions(),
-            gate=MarginGate(),
             attainable=RING_SECONDS + READAHEAD_SECONDS,
             ring_frames=self._capacity,
             prime_frames=8,
@@ -124,7 +133,7 @@ class Simulation:
     def _get(self, _epoch: int) -> Any:
         number, frame = next(self._frames, (0, END))
         self.executor.cost = self._costs.get(number, self.executor.cost)
-        self.levels.append(self.meters.level)
+        self.levels.append(self.meters.standing.level)
         return frame
 
     def _put(self, frame: OutputFrame, _epoch: int) -> bool:
@@ -133,10 +142,10 @@ class Simulation:
         if self._began is None and len(self.shown) == 8:
             self._began = self.clock.now
         if self._began is not None:
-            position = self.clock.now - self._began
+            position = (self.clock.now - self._began) * self.playhead.speed
             self.playhead.move(position)
             self.margins.append(float(frame.pts) - position)
-        self._due.append((self._began or self.clock.now) + float(frame.pts))
+        self._due.append((self._began or self.clock.now) + float(frame.pts) / self.playhead.speed)
         self.shown.append(frame)
         return True
 
@@ -218,7 +227,62 @@ def test_held_drawings_are_not_taken_for_a_slow_model(monkeypatch: pytest.Monkey
 def test_a_new_model_begins_with_full_quality(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=5 * PERIOD)
     simulation.run(20)
-    assert simulation.meters.level > 0
+    assert simulation.meters.standing.level > 0
     simulation.compute.use(SlowExecutor(simulation.clock, 0.1 * PERIOD))
     simulation.run(1)
-    assert simulation.meters.level == 0
+    assert simulation.meters.standing.level == 0
+
+
+def test_motion_at_half_size_comes_before_source_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(
+        monkeypatch, "plain", ratio=TWICE, cost=1.3 * PERIOD, shares={Variant(0.5): 0.5}
+    )
+    simulation.run(55)
+    assert simulation.executor.chosen == Variant(0.5)
+    assert simulation.meters.standing.given_up == ["motion estimated at 1/2 size"]
+    assert simulation.kinds(20, 50).keys() == {Kind.COPY, Kind.SYNTHETIC}
+    assert num_changes(simulation.levels) == 1
+
+
+def test_a_variant_that_comes_late_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=1.3 * PERIOD)
+    simulation.run(30)
+    assert simulation.executor.chosen == FULL
+    faster = SlowExecutor(simulation.clock, 1.3 * PERIOD, {Variant(0.5): 0.5})
+    faster.variants = frozenset()
+    simulation.compute.use(faster)
+    frames = simulation._get
+
+    def get(epoch: int) -> Any:
+        if len(simulation.levels) == 1000:
+            faster.variants = frozenset({Variant(0.5)})
+        return frames(epoch)
+
+    monkeypatch.setattr(simulation.compute._lines.sources, "get", get)
+    simulation.run(60)
+    assert faster.chosen == Variant(0.5)
+
+
+def test_fewer_pictures_are_each_shown_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 a second give way to 48 shown on the same grid: one in five is shown twice."""
+    simulation = Simulation(monkeypatch, "plain", ratio=Fraction(5, 2), cost=0.7 * PERIOD)
+    simulation.run(55)
+    assert simulation.meters.standing.given_up == ["2 pictures per source frame instead of 2.5"]
+    shown = [f for f in simulation.shown if 20 <= f.pts < 50]
+    repeats = [a.payload is b.payload for a, b in pairwise(shown)]
+    assert sum(repeats) == pytest.approx(len(shown) / 5, abs=2)
+    assert not any(a and b for a, b in pairwise(repeats))
+    assert [f.index for f in simulation.shown] == list(range(len(simulation.shown)))
+
+
+@pytest.mark.parametrize("speed", [0.5, 2.0])
+def test_playback_speed_counts(monkeypatch: pytest.MonkeyPatch, speed: float) -> None:
+    simulation = Simulation(
+        monkeypatch, "plain", ratio=TWICE, cost=0.65 * PERIOD, shares={Variant(0.5): 0.5}
+    )
+    simulation.playhead.set_speed(speed)
+    simulation.run(100)
+    assert (simulation.executor.chosen == FULL) is (speed < 1)
+    assert simulation.meters.standing.level == (speed > 1)
+    assert Kind.CHEAP not in simulation.kinds(30, 95)
+    assert num_changes(simulation.levels) <= 1

@@ -1,4 +1,4 @@
-"""The quality ladder and the margin gate, against simulated devices."""
+"""The quality ladder and the governor, against simulated devices."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.governor import Governor, MarginGate, Quality, ladder
+from rtvfi.stream.governor import Governor
+from rtvfi.stream.ladder import Quality, Variant, given_up, ladder
 
 PERIOD = 1001 / 24000
 FULL = Quality(num_frames=3, passes=3, ratio=Fraction(5, 2))
+HALF, QUARTER, LITE = Variant(0.5), Variant(0.25), Variant(0.5, is_lite=True)
+VARIANTS = (HALF, QUARTER, LITE)
 
 
 @dataclass
@@ -24,6 +27,7 @@ class Playback:
     call: float
     now: float = 0.0
     ready: float = 0.5
+    speed: float = 1.0
     levels: list[int] = field(default_factory=list)
 
     def run(self, seconds: float) -> None:
@@ -33,8 +37,9 @@ class Playback:
             cost = quality.num_calls * self.call * quality.relative_cost
             if not quality.is_bypass:
                 self.governor.measure(self.call * quality.relative_cost)
-            self.now += PERIOD
-            self.ready = min(self.ready + PERIOD - cost, 0.5)
+            self.governor.speed = self.speed
+            self.now += PERIOD / self.speed
+            self.ready = min(self.ready + PERIOD / self.speed - cost, 0.5)
             if self.ready < 0:
                 self.governor.miss(self.now)
                 self.ready = 0.0
@@ -47,41 +52,68 @@ class Playback:
 
 
 def make(call: float, full: Quality = FULL) -> Playback:
-    return Playback(Governor(ladder(full), PERIOD), call)
+    return Playback(Governor(ladder(full, VARIANTS), PERIOD), call)
 
 
 qualities = st.builds(
     Quality,
     num_frames=st.sampled_from([2, 3]),
-    flow_scale=st.sampled_from([1.0, 0.5]),
     passes=st.integers(0, 5),
     ratio=st.sampled_from([Fraction(2), Fraction(5, 2), Fraction(1001, 400), Fraction(6)]),
 )
 
 
-@given(qualities, st.booleans(), st.booleans(), st.booleans())
+@given(qualities, st.frozensets(st.sampled_from(VARIANTS)), st.booleans())
 def test_every_step_is_cheaper_and_the_last_is_free(
-    full: Quality, has_lite: bool, has_free_grid: bool, has_sparse: bool
+    full: Quality, variants: frozenset[Variant], has_beats: bool
 ) -> None:
-    steps = ladder(full, has_lite=has_lite, has_free_grid=has_free_grid, has_sparse=has_sparse)
-    costs = [s.num_calls * s.relative_cost for s in steps]
+    steps = ladder(full, variants, has_beats=has_beats)
+    costs = [s.cost for s in steps]
     assert all(a > b for a, b in pairwise(costs))
     assert (steps[0], steps[-1].is_bypass, costs[-1]) == (full, True, 0)
-    assert has_free_grid or {s.ratio for s in steps} == {full.ratio}
-    assert has_lite or not any(s.is_lite for s in steps)
+    assert has_beats or {s.ratio for s in steps} == {full.ratio}
+    assert {s.variant for s in steps} - {Variant()} == variants
+
+
+@given(qualities, st.frozensets(st.sampled_from(VARIANTS)))
+def test_every_step_says_something_else(full: Quality, variants: frozenset[Variant]) -> None:
+    said = [tuple(given_up(full, step)) for step in ladder(full, variants)]
+    assert said[0] == ()
+    assert len(set(said)) == len(said)
 
 
 def test_the_whole_ladder() -> None:
-    steps = ladder(FULL, has_free_grid=True)
-    assert [(s.num_frames, s.flow_scale, s.passes, s.ratio) for s in steps[:6]] == [
-        (3, 1.0, 3, Fraction(5, 2)),
-        (2, 1.0, 3, Fraction(5, 2)),
-        (2, 0.5, 3, Fraction(5, 2)),
-        (2, 0.5, 2, Fraction(5, 2)),
-        (2, 0.5, 2, Fraction(2)),
-        (2, 0.5, 0, Fraction(2)),
+    steps = ladder(FULL, VARIANTS)
+    assert [(s.num_frames, s.variant, s.passes, s.ratio) for s in steps[:8]] == [
+        (3, Variant(), 3, Fraction(5, 2)),
+        (2, Variant(), 3, Fraction(5, 2)),
+        (2, HALF, 3, Fraction(5, 2)),
+        (2, HALF, 2, Fraction(5, 2)),
+        (2, HALF, 2, Fraction(2)),
+        (2, HALF, 0, Fraction(2)),
+        (2, QUARTER, 0, Fraction(2)),
+        (2, LITE, 0, Fraction(2)),
     ]
-    assert [(s.is_lite, s.is_bypass) for s in steps[6:]] == [(True, False), (True, True)]
+    assert [(s.is_sparse, s.is_bypass) for s in steps[8:]] == [(True, False), (True, True)]
+
+
+def test_a_high_rate_is_halved_before_it_is_twice_that_of_the_film() -> None:
+    ratios = [step.ratio for step in ladder(Quality(ratio=Fraction(5)))]
+    assert ratios[:3] == [5, Fraction(5, 2), 2]
+
+
+def test_what_was_given_up_is_said_in_words() -> None:
+    lowest = Quality(variant=LITE, is_sparse=True)
+    assert given_up(FULL, lowest) == [
+        "2 pictures a call instead of 3",
+        "a lighter network",
+        "motion estimated at 1/2 size",
+        "no passes instead of 3",
+        "2 pictures per source frame instead of 2.5",
+        "nothing between every second pair of frames",
+    ]
+    assert given_up(FULL, Quality(is_bypass=True)) == ["source frames only"]
+    assert given_up(Quality(passes=2), Quality(passes=1)) == ["1 pass instead of 2"]
 
 
 @pytest.mark.parametrize(
@@ -132,8 +164,41 @@ def test_a_device_that_recovers_gets_everything_back() -> None:
     assert playback.governor.level == 0
 
 
+@pytest.mark.parametrize("call", [0.004, 0.008])
+def test_at_twice_the_speed_quality_settles_as_with_a_device_half_as_fast(call: float) -> None:
+    fast, slow = make(call), make(2 * call)
+    fast.speed = 2.0
+    fast.run(300)
+    slow.run(300)
+    assert fast.levels[-1] == slow.levels[-1] > 0
+    assert fast.num_changes < 20
+
+
+def test_back_at_normal_speed_everything_comes_back() -> None:
+    playback = make(call=0.003)
+    playback.run(30)
+    assert set(playback.levels) == {0}
+    playback.speed = 3.0
+    playback.run(60)
+    assert playback.governor.level > 0
+    playback.speed = 1.0
+    playback.run(60)
+    assert playback.governor.level == 0
+
+
+def test_a_load_that_goes_is_seen_in_the_calls_still_made() -> None:
+    """What the better step cost under load is not believed for a minute."""
+    playback = make(call=0.012)
+    playback.run(90)
+    settled = playback.governor.level
+    assert 0 < settled < len(playback.governor.standing.steps) - 1
+    playback.call = 0.001
+    playback.run(25 * settled)
+    assert playback.governor.level == 0
+
+
 def test_levels_change_by_one_unless_a_deadline_was_missed_twice() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     governor.miss(0.0)
     assert governor.push(0.1, 0.5) == FULL
     governor.miss(0.9)
@@ -142,7 +207,7 @@ def test_levels_change_by_one_unless_a_deadline_was_missed_twice() -> None:
 
 
 def test_misses_a_second_apart_are_forgiven() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     governor.miss(0.0)
     governor.miss(1.5)
     governor.push(1.6, 0.5)
@@ -150,7 +215,7 @@ def test_misses_a_second_apart_are_forgiven() -> None:
 
 
 def test_a_short_overload_is_ridden_out() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     for frame in range(11):
         governor.measure(1.0)
         governor.push(frame * PERIOD, 0.5)
@@ -160,21 +225,21 @@ def test_a_short_overload_is_ridden_out() -> None:
 
 
 def test_a_low_ring_that_fills_is_left_alone() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     for frame in range(100):
         governor.push(frame * PERIOD, frame / 1000)
     assert governor.level == 0
 
 
 def test_a_low_ring_that_shrinks_costs_a_step() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     for frame in range(20):
         governor.push(frame * PERIOD, 0.2 - frame / 1000)
     assert governor.level == 1
 
 
 def test_held_drawings_count_for_the_calls_they_need() -> None:
-    governor = Governor(ladder(Quality(), has_lite=False), PERIOD)
+    governor = Governor(ladder(Quality()), PERIOD)
     for frame in range(600):
         if frame % 2 == 0:
             governor.measure(1.5 * PERIOD)
@@ -186,7 +251,7 @@ def test_held_drawings_count_for_the_calls_they_need() -> None:
 
 
 def test_another_ladder_goes_on_where_the_old_one_was() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     governor.change(ladder(Quality(passes=1)))
     assert governor.level == 0
     governor.miss(0.0)
@@ -208,7 +273,7 @@ def climb(governor: Governor, start: float) -> float:
 
 
 def test_a_failed_rise_doubles_the_wait() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     governor.push(0.0, 0.5)
     now, waits = 0.0, []
     for _ in range(6):
@@ -221,7 +286,7 @@ def test_a_failed_rise_doubles_the_wait() -> None:
 
 
 def test_a_rise_that_held_restores_trust() -> None:
-    governor = Governor(ladder(FULL), PERIOD)
+    governor = Governor(ladder(FULL, VARIANTS), PERIOD)
     now = wait = 0.0
     for pause in (0.0, 0.0, 30.0):
         governor.push(now + pause, 0.5)
@@ -232,65 +297,3 @@ def test_a_rise_that_held_restores_trust() -> None:
         wait = climb(governor, now)
         now += wait
     assert wait == pytest.approx(5, abs=2 * PERIOD)
-
-
-# The margin gate.
-
-
-@pytest.mark.parametrize(("attainable", "low", "high"), [(0.5, 0.15, 0.3), (2.0, 0.3, 0.6)])
-def test_the_gate_has_hysteresis(attainable: float, low: float, high: float) -> None:
-    gate = MarginGate()
-    cost = 0.02
-
-    def cheap(left: float) -> bool:
-        return gate.decide(left + cost, cost, attainable)
-
-    assert not cheap(low + 0.001)
-    assert cheap(low - 0.001)
-    assert cheap(high - 0.001)
-    assert not cheap(high + 0.001)
-    assert not cheap(low + 0.001)
-
-
-def test_a_cost_counts_before_it_is_paid() -> None:
-    assert not MarginGate().decide(0.4, 0.05, 1.0)
-    assert MarginGate().decide(0.4, 0.2, 1.0)
-
-
-def test_priming_is_never_cheap_until_its_time_is_up() -> None:
-    gate = MarginGate(priming_seconds=1.0)
-    gate.restart(100.0)
-    assert not gate.decide(0.0, 0.1, 1.0, 100.9)
-    assert gate.decide(0.0, 0.1, 1.0, 101.0)
-
-
-def test_priming_ends_when_the_player_has_started() -> None:
-    gate = MarginGate(priming_seconds=1.0)
-    gate.restart(0.0)
-    gate.started()
-    assert gate.decide(0.0, 0.1, 1.0, 0.1)
-
-
-def test_a_restart_forgives() -> None:
-    gate = MarginGate()
-    assert gate.decide(0.0, 0.1, 1.0, 0.0)
-    gate.restart(1.0)
-    gate.started()
-    assert not gate.decide(0.5, 0.1, 1.0, 1.0)
-
-
-margins = st.floats(-1, 3)
-
-
-@given(st.lists(margins, max_size=30), st.floats(0, 0.2), st.floats(0.05, 3))
-def test_the_gate_switches_only_across_both_thresholds(
-    lefts: list[float], cost: float, attainable: float
-) -> None:
-    gate = MarginGate()
-    before = False
-    for margin in lefts:
-        cheap = gate.decide(margin, cost, attainable)
-        if cheap != before:
-            limit = min(0.3 * attainable, 0.3) if cheap else min(0.6 * attainable, 0.6)
-            assert (margin - cost < limit) is cheap
-        before = cheap

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 import torch
 from fakes import stream_info
+from held import held
 
 from rtvfi.frame import plane_views
+from rtvfi.models.base import Planes
 from rtvfi.models.linear import Linear
 from rtvfi.stream import interpolate
 from rtvfi.stream.interpolate import Interpolation
+from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.plan import Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.frame import StreamInfo
-    from rtvfi.models.base import Planes
     from rtvfi.stream.plan import ImageId
 
 A, B, C = (0, 0), (0, 1), (0, 2)
@@ -154,13 +156,13 @@ def test_pictures_that_are_not_kept_are_freed() -> None:
     model = Counted()
     work = executor(model)
     work.run(retimes(HALF), SOURCES)
-    assert work.num_images == 2
+    assert held(work) == 2
     work.keep({B})
-    assert work.num_images == 1
+    assert held(work) == 1
     work.run(retimes(HALF, left=B, right=C), SOURCES)
     assert model.num_prepared == 3
     work.keep(())
-    assert work.num_images == 0
+    assert held(work) == 0
 
 
 def test_a_reset_forgets_pictures_whose_names_come_again() -> None:
@@ -277,6 +279,43 @@ def test_every_format_goes_in_and_out(name: str) -> None:
     assert error.max() <= 0.5
 
 
+# --- cheaper ways to run ----------------------------------------------------------------------
+
+
+class Dark(Linear):
+    """Gives black pictures."""
+
+    def pair(self, a: Any, b: Any, ts: Any) -> Any:
+        return Planes(*(0 * plane for plane in super().pair(a, b, ts)))
+
+
+def test_a_variant_is_used_from_the_next_batch_on_and_left_again() -> None:
+    model, half = Counted(), Variant(0.5)
+    work = executor(model)
+    bright = work.run(retimes(HALF), SOURCES)[10]
+    assert set(work.variants) == set()
+    work.offer(half, Dark())
+    assert set(work.variants) == {half}
+    assert np.array_equal(work.run(retimes(HALF), SOURCES)[10], bright)
+    work.choose(half)
+    assert not np.array_equal(work.run(retimes(HALF), SOURCES)[10], bright)
+    work.choose(FULL)
+    work.choose(FULL)
+    assert np.array_equal(work.run(retimes(HALF), SOURCES)[10], bright)
+    assert model.num_prepared == 4
+
+
+def test_pictures_made_by_passes_outlive_a_change_of_variant() -> None:
+    work = executor(Linear())
+    work.offer(Variant(0.5), Linear())
+    work.run([Mid((1, 0), A, B)], SOURCES)
+    made = work.run([Copy(3, Fraction(1), (1, 0))], SOURCES)[3]
+    work.choose(Variant(0.5))
+    work.keep({(1, 0), B})
+    assert np.array_equal(work.run([Copy(4, Fraction(1), (1, 0))], SOURCES)[4], made)
+    assert len(work.run(retimes(HALF, left=(1, 0), right=B), SOURCES)) == 1
+
+
 # --- figures ---------------------------------------------------------------------------------
 
 
@@ -285,7 +324,7 @@ def test_a_warm_up_leaves_nothing_behind() -> None:
     work = executor(model)
     work.warm_up()
     assert len(model.pairs) == 1
-    assert work.num_images == 0
+    assert held(work) == 0
     times = work.take_times()
     assert (times.convert, times.model, times.download) == (0, 0, 0)
 

@@ -179,7 +179,7 @@ def test_fewer_passes_end_with_a_ramp_and_more_begin_with_one() -> None:
     stamps = stamps_at([F(i) for i in range(12)], F(12))
     for i, stamp in enumerate(stamps):
         if i in (4, 8):
-            planner.adjust(0 if i == 4 else 2, 2)
+            planner.adjust(PlanOptions(passes=0 if i == 4 else 2))
         blender.push(stamp)
     blender.flush()
     blended = [s.index for s in blender.shown if len(s.weights) > 1]

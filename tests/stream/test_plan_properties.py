@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
-from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,19 +82,24 @@ def test_weights_are_of_one_scene_and_sum_to_one(stream: Stream, o: PlanOptions)
         assert all(i in scene for i in shown.weights)
 
 
-modes = st.tuples(st.integers(0, 5), st.sampled_from([2, 3]))
+modes = st.builds(
+    PlanOptions,
+    passes=st.integers(0, 5),
+    num_frames=st.sampled_from([2, 3]),
+    beat=st.sampled_from([None, None, F(1, 2), F(2, 5), F(3)]),
+)
 
 
 @given(streams(repeats=True), still, st.dictionaries(st.integers(0, 13), modes))
 def test_passes_that_change_inside_a_scene_neither_lose_nor_delay_anything(
-    stream: Stream, o: PlanOptions, changes: dict[int, tuple[int, Literal[2, 3]]]
+    stream: Stream, o: PlanOptions, changes: dict[int, PlanOptions]
 ) -> None:
     planner = Planner(stream.grid, o)
     blender = Blender(planner)
     stamps = stamps_at(stream.pts, stream.end, stream.cuts, stream.same)
     for i, stamp in enumerate(stamps):
         if i in changes:
-            planner.adjust(*changes[i])
+            planner.adjust(changes[i])
         blender.push(stamp)
     blender.flush(stream.end)
     count = math.ceil((stream.end - stream.pts[0]) / stream.grid.step)
@@ -104,8 +108,28 @@ def test_passes_that_change_inside_a_scene_neither_lose_nor_delay_anything(
         scene = stream.scene_at(shown.pts)
         assert sum(shown.weights.values()) == 1
         assert all(i in scene for i in shown.weights)
-        if not stream.same:
+        if not stream.same and not any(mode.beat for mode in changes.values()):
             assert shown.content(stream.pts) == min(shown.pts, stream.pts[scene[-1]])
+    if not stream.same:
+        contents = [shown.content(stream.pts) for shown in blender.shown]
+        assert contents == sorted(contents)
+        assert all(content <= s.pts for content, s in zip(contents, blender.shown, strict=True))
+
+
+@given(streams(), st.sampled_from([F(1, 2), F(2, 5), F(3)]), st.integers(0, 3))
+def test_on_a_beat_outputs_show_the_moment_it_began(
+    stream: Stream, beat: Fraction, passes: int
+) -> None:
+    blender = stream.run(PlanOptions(passes=passes, beat=beat))
+    start = stream.pts[0]
+    moments = set()
+    for shown in blender.shown:
+        scene = stream.scene_at(shown.pts)
+        began = start + (shown.pts - start) // beat * beat
+        first, last = stream.pts[scene[0]], stream.pts[scene[-1]]
+        assert shown.content(stream.pts) == min(max(began, first), last)
+        moments.add((scene[0], max(began, first)))
+    assert blender.num_retimes <= len(moments)
 
 
 @given(streams(), still)

@@ -1,4 +1,4 @@
-"""Gaps, seeks and changes of options."""
+"""Gaps and seeks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from schedules import Blender, Shown, stamps_at
 
-from rtvfi.stream.plan import Copy, Planner, PlanOptions, Retime
+from rtvfi.stream.plan import Copy, Planner, PlanOptions
 from rtvfi.stream.rates import Grid
 
 F = Fraction
@@ -98,45 +98,3 @@ def test_after_a_seek_the_schedule_settles_within_the_passes() -> None:
     planner.reset(next_index=10)
     part = Blender(planner).run(stamps_at(pts[5:], F(20), first=5))
     assert [s.weights for s in part[6:]] == [s.weights for s in whole[16:]]
-
-
-def test_options_change_with_the_scene_and_not_before() -> None:
-    planner = Planner(HALVES)
-    stamps = stamps_at([F(i) for i in range(6)], F(6), cuts=[3])
-    blender = Blender(planner)
-    blender.push(stamps[0])
-    planner.reconfigure(PlanOptions(passes=2))
-    for stamp in stamps[1:3]:
-        blender.push(stamp)
-    assert (blender.num_mids, planner.lookahead) == (0, 1)
-    for stamp in stamps[3:]:
-        blender.push(stamp)
-    assert (blender.num_mids, planner.lookahead) == (3, 2)
-
-
-def test_options_change_with_a_reset() -> None:
-    planner = Planner(HALVES)
-    planner.reconfigure(PlanOptions(passes=1))
-    planner.reset(0)
-    blender = Blender(planner)
-    blender.run(stamps_at([F(0), F(1)], F(2)))
-    assert blender.num_mids == 1
-
-
-def test_a_new_grid_goes_on_at_the_scene_that_starts() -> None:
-    planner = Planner(HALVES)
-    stamps = stamps_at([F(i) for i in range(4)], F(4), cuts=[2])
-    actions = [a for s in stamps[:2] for a in planner.push(s)]
-    planner.reconfigure(PlanOptions(), Grid(F(0), F(1, 4)))
-    actions += [a for s in stamps[2:] for a in planner.push(s)] + planner.flush()
-    outputs = [(a.index, a.pts) for a in actions if isinstance(a, Copy | Retime)]
-    assert outputs == [(k, F(k, 2)) for k in range(4)] + [(k, F(k, 4)) for k in range(8, 16)]
-
-
-def test_the_newest_reconfiguration_wins_and_keeps_a_pending_grid() -> None:
-    planner = Planner(HALVES)
-    planner.reconfigure(PlanOptions(passes=2), Grid(F(0), F(1)))
-    planner.reconfigure(PlanOptions(passes=1))
-    blender = Blender(planner)
-    shown = blender.run(stamps_at([F(0), F(1), F(2)], F(3)))
-    assert ([s.pts for s in shown], blender.num_mids) == ([F(0), F(1), F(2)], 2)

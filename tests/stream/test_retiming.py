@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 import torch
 from fakes import MADE, FakeExecutor, FakePlayhead, number_of
+from held import held
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running import INFO, Running, fake_source
@@ -248,7 +249,7 @@ class Weighed(Interpolation):
 
     def run(self, actions: Any, sources: Any) -> Any:
         made = super().run(actions, sources)
-        self.most_images = max(self.most_images, self.num_images)
+        self.most_images = max(self.most_images, held(self))
         self.most_sources = max(self.most_sources, len(sources))
         return made
 
