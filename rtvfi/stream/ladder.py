@@ -1,0 +1,148 @@
+"""The quality ladder: what may be given up when the device is too slow, and what it costs. Pure.
+
+Every step is cheaper than the one before. What is given up is said in words here, for whatever
+tells the user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+class Variant(NamedTuple):
+    """A way to run a model."""
+
+    flow_scale: float = 1.0
+    """Size at which motion is estimated, as a share of the one wanted."""
+    is_lite: bool = False
+    """A lighter network in its place."""
+
+
+FULL: Final = Variant()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quality:
+    """A step of the ladder."""
+
+    num_frames: Literal[2, 3] = 2
+    variant: Variant = FULL
+    passes: int = 0
+    ratio: Fraction = Fraction(2)
+    """Different pictures per source frame; where the output shows more, it repeats them."""
+    is_sparse: bool = False
+    """Every second pair of pictures gets nothing between."""
+    is_bypass: bool = False
+    """Source frames only."""
+
+    @property
+    def num_calls(self) -> float:
+        """Network calls per source frame: passes, and outputs that fall on no knot."""
+        if self.is_bypass:
+            return 0.0
+        between = self.ratio - Fraction(1, self.ratio.denominator)
+        return float(self.passes + between / (2 if self.is_sparse else 1))
+
+    @property
+    def relative_cost(self) -> float:
+        """Cost of a call against a two-frame one of the full model, until it has been measured.
+
+        Guesses: a third frame adds a flow and more warping, half the size is a quarter of the
+        pixels but not of the overhead.
+        """
+        cost = 1.7 if self.num_frames == 3 else 1.0
+        scale = self.variant.flow_scale
+        if scale < 1:
+            cost *= 0.6 if scale >= 0.5 else 0.45
+        return cost * (0.35 if self.variant.is_lite else 1.0)
+
+    @property
+    def cost(self) -> float:
+        """Guessed cost of a source frame, in calls of the full model."""
+        return self.num_calls * self.relative_cost
+
+
+class Standing(NamedTuple):
+    """Which step of which ladder is in force."""
+
+    level: int = 0
+    """Steps given up."""
+    steps: tuple[Quality, ...] = ()
+    """What is wanted first, source frames last; none where quality never gives way."""
+
+    @property
+    def quality(self) -> Quality | None:
+        """The step in force."""
+        return self.steps[self.level] if self.steps else None
+
+    @property
+    def given_up(self) -> list[str]:
+        """What it lacks, a phrase each."""
+        return given_up(self.steps[0], self.steps[self.level]) if self.steps else []
+
+
+def ladder(
+    full: Quality, variants: Collection[Variant] = (), *, has_beats: bool = True
+) -> list[Quality]:
+    """Steps from ``full`` down to source frames.
+
+    Args:
+        full: what the user asked for.
+        variants: cheaper ways to run the model that can be had.
+        has_beats: pictures may be repeated on the way.
+    """
+    steps = [full]
+
+    def give_up(is_wanted: bool, **change: object) -> None:
+        cheaper = replace(steps[-1], **change)  # type: ignore[arg-type]
+        if is_wanted and cheaper.cost < steps[-1].cost:
+            steps.append(cheaper)
+
+    give_up(full.num_frames == 3, num_frames=2)
+    halves = [v for v in sorted(variants, reverse=True) if not v.is_lite]
+    for variant in halves[:1]:
+        give_up(True, variant=variant)
+    give_up(full.passes > 1, passes=full.passes - 1)
+    give_up(has_beats and full.ratio >= 4, ratio=full.ratio / 2)
+    give_up(has_beats and full.ratio > 2, ratio=Fraction(2))
+    give_up(full.passes > 0, passes=0)
+    for variant in halves[1:]:
+        give_up(True, variant=variant)
+    for variant in sorted((v for v in variants if v.is_lite), reverse=True):
+        give_up(True, variant=variant)
+    give_up(True, is_sparse=True)
+    give_up(True, is_bypass=True)
+    return steps
+
+
+def given_up(full: Quality, now: Quality) -> list[str]:
+    """What a step lacks, a phrase each; nothing when it is the full quality."""
+    if now.is_bypass:
+        return ["source frames only"]
+    phrases = []
+    if now.num_frames < full.num_frames:
+        phrases.append("2 pictures a call instead of 3")
+    if now.variant.is_lite:
+        phrases.append("a lighter network")
+    if now.variant.flow_scale < full.variant.flow_scale:
+        share = Fraction(now.variant.flow_scale / full.variant.flow_scale)
+        phrases.append(f"motion estimated at {share} size")
+    if now.passes < full.passes:
+        passes = f"{now.passes or 'no'} pass{'' if now.passes == 1 else 'es'}"
+        phrases.append(f"{passes} instead of {full.passes}")
+    if now.ratio < full.ratio:
+        phrases.append(
+            f"{_decimal(now.ratio)} pictures per source frame instead of {_decimal(full.ratio)}"
+        )
+    if now.is_sparse:
+        phrases.append("nothing between every second pair of frames")
+    return phrases
+
+
+def _decimal(ratio: Fraction) -> str:
+    return f"{float(ratio):.3g}"

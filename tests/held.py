@@ -1,0 +1,14 @@
+"""What an executor holds on its device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rtvfi.stream.interpolate import Interpolation
+
+
+def held(executor: Interpolation) -> int:
+    """Pictures held right now."""
+    cache = executor._cache
+    return len(cache.prepared.keys() | cache.pictures.keys())
