@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from rtvfi import eval_command, info, render_command, still, store
+from rtvfi.bench import command as bench
 from rtvfi.config import (
     default_user_file,
     play_options,
@@ -202,6 +203,7 @@ COMMANDS: Final = (
     Command("image", "make pictures between still pictures", still.add_arguments, still.main),
     Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
     Command("doctor", "look for what is missing or slow", doctor.add_arguments, doctor.main),
+    Command("bench", "measure what this machine can do", bench.add_arguments, bench.main),
     Command("config", "print the configuration and its origins", add_settings, _run_config),
     Command("version", "print versions", _add_nothing, _version),
 )

@@ -42,7 +42,10 @@ def check_speed(place: Place) -> Iterator[Finding]:
     torch.set_num_threads(1)
     with torch.inference_mode():
         ms = measure(torch, device)
-    yield from judge(ms, "fp16" if device.type == "cuda" else "fp32")
+    from rtvfi.models.tuning import network_dtype
+
+    used = torch.float16 if device.type == "cuda" else network_dtype(device, torch.float32)
+    yield from judge(ms, {getattr(torch, name): short for short, name in FORMATS.items()}[used])
 
 
 def measure(torch: Any, device: Any) -> dict[str, float]:

@@ -1,0 +1,240 @@
+"""Carries out jobs in a process of its own: ``python -m rtvfi.bench.child REQUEST``.
+
+Nothing here knows of a budget but for stopping in time; who started it ends it when time is up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from rtvfi.apart import speaker
+from rtvfi.bench.jobs import TARGETS, Job, Measured, is_hopeless
+from rtvfi.bench.pictures import film, film_info
+from rtvfi.errors import RtvfiError
+from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.stream.plan import Retime, Retime3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rtvfi.frame import StreamInfo
+    from rtvfi.session import ModelHost, Viewing
+    from rtvfi.stream.interpolate import Interpolation
+
+_FRAMES: Final = 6
+"""Pictures that a measurement goes round and round through."""
+_MOST_CALLS: Final = 15
+_CLIP_FRAMES: Final = 96
+_LOST: Final = 1.5
+"""Share of real time above which no rate is held."""
+
+
+def main(request: str) -> None:
+    """Carry out jobs until all are done or time is up.
+
+    Args:
+        request: JSON with ``jobs``, ``device``, ``call_seconds`` (for one number), ``seconds`` (in
+            all).
+    """
+    logging.getLogger("rtvfi").setLevel(logging.ERROR)
+    asked = json.loads(request)
+    say = speaker()
+    deadline = time.monotonic() + asked["seconds"]
+    done: list[Measured] = []
+    for number, row in enumerate(asked["jobs"]):
+        job = Job.of(row)
+        if time.monotonic() > deadline:
+            break
+        say({"begun": number})
+        measured = Measured(job=job)
+        try:
+            _carry_out(measured, done, asked, deadline)
+        except (RtvfiError, MemoryError) as error:
+            measured.why_not = str(error) or "out of memory"
+        except RuntimeError as error:
+            measured.why_not = str(error).strip().partition("\n")[0]
+        done.append(measured)
+        row = {name: getattr(measured, name) for name in Measured.__slots__ if name != "job"}
+        say({"done": number, **row})
+
+
+def _carry_out(
+    measured: Measured, done: list[Measured], asked: dict[str, Any], deadline: float
+) -> None:
+    seconds = asked["call_seconds"]
+    if measured.job.kind == "media":
+        measure_media(measured, seconds, deadline)
+    elif is_hopeless(measured.job, done):
+        measured.why_not = "far too slow at a smaller scale already"
+    else:
+        measure_model(measured, asked["device"], seconds, deadline)
+
+
+# --- a model ---------------------------------------------------------------------------------
+
+
+class _Sized:
+    """As much of a viewing as making an executor takes."""
+
+    def __init__(self, info: StreamInfo, target_rate: Fraction) -> None:
+        self.info = info
+        self.target_rate = target_rate
+
+
+def measure_model(measured: Measured, device: str, seconds: float, deadline: float) -> None:
+    """Time what playing does with every pair of frames: upload, network, download."""
+    from rtvfi.session import ModelHost
+
+    job = measured.job
+    info = film_info(job.size)
+    options = StreamOptions(flow_scale=job.flow_scale, form=job.form)
+    host = ModelHost(device, options, is_live=True)
+    _forget_peak()
+    sized = cast("Viewing", _Sized(info, Fraction(max(TARGETS))))
+    executor = host.executor(job.model, sized)
+    steps = _Steps(executor, film(info, _FRAMES))
+    for num_new in TARGETS.values():
+        if (share := measured.share(48)) is not None and share > _LOST:
+            break  # more pictures tell nothing new
+        wall, cpu = _median(partial(steps.step, num_new), seconds, deadline)
+        measured.ms[num_new], measured.cpu_ms[num_new] = round(wall, 2), round(cpu, 2)
+    measured.memory_bytes = _peak(host)
+
+
+class _Steps:
+    """Walks through a film frame by frame, with as many new pictures in each step."""
+
+    def __init__(self, executor: Interpolation, frames: Sequence[NDArray[np.uint8]]) -> None:
+        self._executor = executor
+        self._frames = frames
+        self._number = 0
+
+    def step(self, num_new: int) -> None:
+        """One film frame further."""
+        around = range(self._number, self._number + self._executor.num_frames)
+        names = [(0, k) for k in around]
+        sources = {name: self._frames[name[1] % len(self._frames)] for name in names}
+        ts = [Fraction(k + 1, num_new + 1) for k in range(num_new)]
+        actions: list[Retime | Retime3]
+        if len(names) == 3:
+            a, b, c = names
+            actions = [Retime3(k, t, a, b, c, t + Fraction(1, 2)) for k, t in enumerate(ts)]
+        else:
+            a, b = names
+            actions = [Retime(k, t, a, b, t) for k, t in enumerate(ts)]
+        self._executor.keep(set(names))
+        self._executor.run(actions, sources)
+        self._number += 1
+
+
+def _median(run: Callable[[], None], seconds: float, deadline: float) -> tuple[float, float]:
+    """Median wall and processor milliseconds of a call, after one that is not counted."""
+    run()
+    walls: list[float] = []
+    cpus: list[float] = []
+    end = min(time.monotonic() + seconds, deadline)
+    while len(walls) < _MOST_CALLS and (not walls or time.monotonic() < end):
+        wall, cpu = time.perf_counter(), time.process_time()
+        run()
+        walls.append(1000 * (time.perf_counter() - wall))
+        cpus.append(1000 * (time.process_time() - cpu))
+    return statistics.median(walls), statistics.median(cpus)
+
+
+def _forget_peak() -> None:
+    """From now on the peak counts anew, where the system can do that."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _peak(host: ModelHost) -> int:
+    """Most bytes in use: on a GPU of its memory, else of this process."""
+    if host.device is not None and host.device.type == "cuda":
+        import torch
+
+        peak = torch.cuda.max_memory_allocated(host.device)
+        torch.cuda.reset_peak_memory_stats(host.device)
+        return peak
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+
+# --- decoding and encoding -------------------------------------------------------------------
+
+
+def measure_media(measured: Measured, seconds: float, deadline: float) -> None:
+    """Write a clip as a recording would, then read it as playing does."""
+    info = film_info(measured.job.size)
+    with tempfile.TemporaryDirectory(prefix="rtvfi-bench-") as folder:
+        clip = Path(folder) / "clip.mkv"
+        end = min(time.monotonic() + seconds, deadline)
+        measured.encode_rate, measured.encoder = _encode(clip, info, end)
+        end = min(time.monotonic() + seconds, deadline)
+        measured.decode_rate, measured.decoder = _decode(clip, end)
+
+
+def _encode(clip: Path, info: StreamInfo, end: float) -> tuple[float, str]:
+    import av
+
+    from rtvfi.stream.encode import open_encoder
+
+    frames = film(info, 24)
+    there_and_back = [*frames, *frames[-2:0:-1]]
+    with av.open(str(clip), "w", format="matroska") as container:
+        encoder = open_encoder(container, info, info.source_rate, EncodeOptions(is_live=True))
+        try:
+            start = time.perf_counter()
+            count = 0
+            while count < _CLIP_FRAMES and (count < 12 or time.monotonic() < end):
+                payload = there_and_back[count % len(there_and_back)]
+                _mux(container, encoder.encode(payload, count), info)
+                count += 1
+            _mux(container, encoder.flush(), info)
+            taken = time.perf_counter() - start
+        finally:
+            encoder.close()
+        return round(count / taken, 1), encoder.name
+
+
+def _mux(container: Any, packets: list[Any], info: StreamInfo) -> None:
+    for packet in packets:
+        packet.time_base = 1 / info.source_rate
+        container.mux(packet)
+
+
+def _decode(clip: Path, end: float) -> tuple[float, str]:
+    from rtvfi.frame import END
+    from rtvfi.stream.source import open_source
+
+    source = open_source(str(clip), SourceOptions())
+    try:
+        start = time.perf_counter()
+        count = 0
+        while source.read() is not END:
+            count += 1
+            if time.monotonic() > end:
+                break
+        taken = time.perf_counter() - start
+        return round(count / taken, 1), source.info.decoder
+    finally:
+        source.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,265 @@
+"""The front end of ``rtvfi bench``: hands out jobs, ends them in time, prints and saves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi import machine
+from rtvfi.apart import Apart
+from rtvfi.bench.choose import HOLDS, Choice, choose
+from rtvfi.bench.jobs import FILM_RATE, TARGETS, Job, Measured, Size, plan
+from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.models.catalogue import MODELS, find
+from rtvfi.models.weights import find_weights, is_available
+from rtvfi.profile import Profile, save_profile
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+log = logging.getLogger(__name__)
+
+SIZES: Final = ("854x480", "1280x720", "1920x1080")
+MORE_SIZES: Final = (*SIZES, "3840x2160")
+SCALES: Final = (0.25, 0.5, 1.0)
+QUICK_SECONDS: Final = 60.0
+FULL_SECONDS: Final = 300.0
+_RESERVE_SECONDS: Final = 3.0
+"""For ending the process that measures, and printing."""
+_LEAST_SECONDS: Final = 2.0
+_BUSY: Final = 0.5
+"""Processes at work for every core, before anything is measured."""
+_MODULE: Final = "rtvfi.bench.child"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi bench``."""
+    add = parser.add_argument
+    add("--quick", action="store_true", help="done within 60 s; otherwise within 5 min")
+    add("--save", action="store_true", help='keep the best settings for "rtvfi play"')
+    add("--json", action="store_true", help="for programs")
+    add("--models", nargs="+", metavar="ID", help="the most wanted first (those with weights here)")
+    add("--sizes", nargs="+", metavar="WxH", help=f"or 1080p ({', '.join(SIZES)})")
+    add("--device", metavar="NAME", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]")
+    parser.epilog = (
+        f"Share: seconds of work for a second of a film of {FILM_RATE} frames brought to that "
+        f"rate. Up to {HOLDS:g} is held while playing."
+    )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Measure, print, save; returns 1 when nothing could be measured."""
+    begun = time.monotonic()
+    load = os.getloadavg()[0]
+    budget = QUICK_SECONDS if arguments.quick else FULL_SECONDS
+    models, sizes = _models(arguments.models), _sizes(arguments)
+    device = arguments.device
+    jobs = plan(models, sizes, SCALES)
+    request = {"device": device, "call_seconds": 0.8 if arguments.quick else 3.0}
+    with _Progress(len(jobs), is_shown=sys.stderr.isatty()) as progress:
+        results = measure(jobs, request, begun + budget - _RESERVE_SECONDS, progress.show)
+    found = choose(results, models, device, "auto")
+    if arguments.json:
+        _print_json(results, found)
+    else:
+        _print_tables(results, found)
+    if load > _BUSY * machine.num_cores():
+        log.warning("the machine was busy (load %.1f): measure again when it is idle", load)
+    if found is None:
+        raise RtvfiError("nothing could be measured", hint="rtvfi doctor tells what is missing")
+    if arguments.save:
+        today = date.today().isoformat()
+        made = Profile(machine=machine.fingerprint(), date=today, settings=found.settings)
+        path = save_profile(made)
+        log.info('saved for "rtvfi play" in %s', path)
+    return 0
+
+
+def _models(asked: Sequence[str] | None) -> list[str]:
+    if asked is None:
+        return [info.id for info in MODELS.values() if info.weights and is_available(info)]
+    for name in asked:
+        find(name)
+        find_weights(name)
+    return list(dict.fromkeys(asked))
+
+
+def _sizes(arguments: argparse.Namespace) -> list[Size]:
+    default = SIZES if arguments.quick else MORE_SIZES
+    sizes = []
+    for text in arguments.sizes or default:
+        try:
+            sizes.append(Size.of(text))
+        except ValueError:
+            raise UsageError(f'--sizes has "{text}", expected WxH or 1080p, 16 to 8192') from None
+    return list(dict.fromkeys(sizes))
+
+
+# --- measuring -------------------------------------------------------------------------------
+
+
+def measure(
+    jobs: Sequence[Job],
+    request: dict[str, Any],
+    deadline: float,
+    show: Callable[[int, str], None] = lambda *_: None,
+) -> list[Measured]:
+    """Have jobs done in a process apart, a new one where it broke down, until time is up.
+
+    Args:
+        jobs: in order.
+        request: what ``child.main`` wants beside jobs and seconds.
+        deadline: ``time.monotonic`` at which all is ended, finished or not.
+        show: told of each job that begins.
+
+    Returns:
+        One result for each job, in order.
+    """
+    results = [Measured(job=job, why_not="no time left") for job in jobs]
+    first = 0
+    while first < len(jobs) and deadline - time.monotonic() > _LEAST_SECONDS:
+        asked = request | {
+            "jobs": [job.as_dict() for job in jobs[first:]],
+            "seconds": deadline - time.monotonic(),
+        }
+        apart = Apart(_MODULE, (json.dumps(asked),), os.environ)
+        under_way = first
+        try:
+            for row in apart.found(deadline):
+                if "begun" in row:
+                    under_way = first + row["begun"]
+                    show(under_way, _label(jobs[under_way]))
+                else:
+                    results[under_way] = _result(jobs[under_way], row)
+        finally:
+            why = apart.end()
+        if not why:
+            break
+        if time.monotonic() < deadline:
+            results[under_way].why_not = why
+        first = under_way + 1
+    return results
+
+
+def _label(job: Job) -> str:
+    return " ".join([job.model or "decoding and encoding", str(job.size)])
+
+
+def _result(job: Job, row: dict[str, Any]) -> Measured:
+    del row["done"]
+    for name in ("ms", "cpu_ms"):  # JSON has no numbers for keys
+        row[name] = {int(num_new): ms for num_new, ms in row[name].items()}
+    return Measured(job=job, **row)
+
+
+class _Progress:
+    """A bar on the terminal, if there is one."""
+
+    def __init__(self, total: int, *, is_shown: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"))
+        console = Console(stderr=True)
+        self._bars = Progress(*columns, console=console, transient=True, disable=not is_shown)
+        self._bar = self._bars.add_task("starting", total=total)
+
+    def __enter__(self) -> _Progress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def show(self, number: int, what: str) -> None:
+        """A job begins."""
+        self._bars.update(self._bar, completed=number, description=what)
+
+
+# --- printing --------------------------------------------------------------------------------
+
+
+def _print_json(results: Sequence[Measured], found: Choice | None) -> None:
+    document = {
+        "machine": machine.fingerprint(),
+        "results": [row.as_dict() for row in results],
+        "settings": found and found.settings,
+        "holds_up_to": str(found.size) if found and found.is_held else None,
+    }
+    json.dump(document, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def _print_tables(results: Sequence[Measured], found: Choice | None) -> None:
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False)
+    console.print(machine.fingerprint())
+    console.print()
+    console.print(_model_table([row for row in results if row.job.kind == "model"]))
+    console.print()
+    console.print(_media_table([row for row in results if row.job.kind == "media"]))
+    for line in _reasons(results):
+        console.print(line)
+    if found is None:
+        return
+    console.print()
+    if found.is_held:
+        console.print(f"Best for play, held in real time up to {found.size}:")
+    else:
+        console.print("Nothing is held in real time here. The least bad for play:")
+    for key, value in found.settings.items():
+        console.print(f"  {key:<10} {value}", soft_wrap=True)
+
+
+def _reasons(results: Sequence[Measured]) -> list[str]:
+    """Why there are lines without numbers."""
+    counts = Counter(row.why_not for row in results if row.why_not)
+    return [f"{count} not measured: {reason}" for reason, count in counts.items()]
+
+
+def _model_table(rows: Sequence[Measured]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("MODEL", overflow="fold")
+    for name in ("SIZE", "SCALE", "MS", "CPU MS", *(f"->{t}" for t in TARGETS), "MEMORY"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        job = row.job
+        head = (job.model, str(job.size), f"{job.flow_scale:g}")
+        if not row.ms:
+            table.add_row(*head, "-", "-", *("-" for _ in TARGETS), "-")
+            continue
+        shares = [row.share(target) for target in TARGETS]
+        table.add_row(
+            *head,
+            f"{row.ms[1]:.1f}",
+            f"{row.cpu_ms[1]:.1f}",
+            *("-" if share is None else f"{share:.2f}" for share in shares),
+            "-" if row.memory_bytes is None else f"{row.memory_bytes / 1e6:.0f} MB",
+        )
+    return table
+
+
+def _media_table(rows: Sequence[Measured]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("SIZE", justify="right")
+    for name in ("DECODING", "BY", "ENCODING", "BY"):
+        table.add_column(name, justify="right" if name != "BY" else "left")
+    for row in rows:
+        decode, encode = (
+            "-" if rate is None else f"{rate:.0f} fps"
+            for rate in (row.decode_rate, row.encode_rate)
+        )
+        table.add_row(str(row.job.size), decode, row.decoder, encode, row.encoder)
+    return table

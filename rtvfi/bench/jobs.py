@@ -1,0 +1,136 @@
+"""What is measured, in which order, and what comes of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rtvfi.models.base import Form
+
+FILM_RATE: Final = 24
+TARGETS: Final = {48: 1, 60: 2, 120: 4}
+"""New pictures in one call, by the rate that a film at FILM_RATE is brought to."""
+HOPELESS: Final = 2.5
+"""Share of real time above which a larger flow scale of the same size is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A picture's size."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """Of a picture."""
+        return self.width * self.height
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read ``1920x1080``, or ``1080p`` for 16:9.
+
+        Raises:
+            ValueError: it is neither, or too small or large.
+        """
+        word = text.strip().lower()
+        if word.endswith("p") and word[:-1].isdigit():
+            height = int(word[:-1])
+            width = 854 if height == 480 else round(height * 16 / 9 / 2) * 2
+        else:
+            width, height = map(int, word.split("x"))
+        if not (16 <= width <= 8192 and 16 <= height <= 8192):
+            raise ValueError(text)
+        return cls(width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One measurement."""
+
+    kind: Literal["model", "media"]
+    size: Size
+    model: str = ""
+    flow_scale: float = 1.0
+    form: Form = "auto"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Back from JSON."""
+        return cls(**{**row, "size": Size(**row["size"])})
+
+
+@dataclass(kw_only=True, slots=True)
+class Measured:
+    """What came of a job."""
+
+    job: Job
+    ms: dict[int, float] = field(default_factory=dict)
+    """Wall milliseconds per pair of film frames (median), by pictures made in it."""
+    cpu_ms: dict[int, float] = field(default_factory=dict)
+    """The same, of all cores."""
+    memory_bytes: int | None = None
+    """Most memory in use: of the process, or of the GPU."""
+    decode_rate: float | None = None
+    """Pictures a second."""
+    decoder: str = ""
+    encode_rate: float | None = None
+    encoder: str = ""
+    why_not: str = ""
+    """Why there are no numbers."""
+
+    def share(self, target: int) -> float | None:
+        """Seconds of work for a second of film that is brought to ``target`` a second."""
+        ms = self.ms.get(TARGETS[target])
+        return None if ms is None else ms * FILM_RATE / 1000
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, with the shares."""
+        shares = {str(t): round(s, 3) for t in TARGETS if (s := self.share(t)) is not None}
+        row = {name: getattr(self, name) for name in self.__slots__ if name != "job"}
+        return {**self.job.as_dict(), "size": str(self.job.size), **row, "share": shares}
+
+
+def plan(models: Sequence[str], sizes: Sequence[Size], scales: Sequence[float]) -> list[Job]:
+    """The jobs, those that matter most first: they are done until time is up.
+
+    Args:
+        models: the first is measured at every scale, the others at the scale of ``auto``.
+        sizes: of pictures.
+        scales: flow scales.
+    """
+    first, *others = models
+    ordered = sorted(sizes, key=lambda size: size.pixels)
+    jobs = []
+    for size in ordered:
+        jobs += [Job("model", size, first, scale) for scale in sorted(scales)]
+        jobs.append(Job("media", size))
+    return jobs + [
+        Job("model", size, model, auto_scale(size)) for model in others for size in ordered
+    ]
+
+
+def auto_scale(size: Size) -> float:
+    """The flow scale that is taken where none is asked for."""
+    return 1.0 if size.pixels <= 1920 * 1088 else 0.5
+
+
+def is_hopeless(job: Job, done: Iterable[Measured]) -> bool:
+    """Whether a cheaper job of the same kind was far too slow already."""
+    return any(
+        (share := measured.share(48)) is not None
+        and share > HOPELESS
+        and (measured.job.model, measured.job.size) == (job.model, job.size)
+        and measured.job.flow_scale < job.flow_scale
+        for measured in done
+    )

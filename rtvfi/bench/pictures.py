@@ -1,0 +1,55 @@
+"""Pictures to measure with: a moving drawing with grain, as payloads; no files, no torch."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rtvfi.bench.jobs import FILM_RATE
+from rtvfi.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rtvfi.bench.jobs import Size
+
+_STEP = 6
+"""Pixels that the drawing moves from frame to frame."""
+
+
+def film_info(size: Size, seconds: int = 60) -> StreamInfo:
+    """A film of that size, as most are: 8 bit 4:2:0."""
+    return StreamInfo(
+        width=size.width,
+        height=size.height,
+        format=PIXEL_FORMATS["yuv420p"],
+        color=ColorInfo(matrix=1, primaries=1, transfer=1),
+        source_rate=Fraction(FILM_RATE),
+        start=Fraction(0),
+        duration=Fraction(seconds),
+        pixel_aspect=Fraction(1),
+    )
+
+
+def film(info: StreamInfo, count: int) -> list[NDArray[np.uint8]]:
+    """Payloads of ``count`` frames: flat areas with edges and grain, panned; no two alike."""
+    rng = np.random.default_rng(7)
+    margin = _STEP * count
+    rows, columns = info.height, info.width + margin
+    y, x = np.ogrid[:rows, :columns]
+    waves = np.sin(x / 37) + np.cos((y + x / 3) / 29) + np.sin((x - y) / 91)
+    drawing = 40 + 24 * np.floor(waves * 1.5 + 4.5)
+    drawing += rng.normal(0, 2.5, drawing.shape)
+    luma = np.clip(drawing, 16, 235).astype(np.uint8)
+    (_, (h, w), _) = info.format.plane_shapes(info.width, info.height)
+    u = np.clip(128 + (luma[::2, ::2].astype(int) - 128) // 3, 16, 240).astype(np.uint8)
+    frames = []
+    for k in range(count):
+        left = _STEP * k
+        parts = [luma[:, left : left + info.width]]
+        chroma = u[:h, left // 2 : left // 2 + w]
+        parts += [chroma, 255 - chroma]
+        frames.append(np.concatenate([part.ravel() for part in parts]))
+    return frames

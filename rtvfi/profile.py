@@ -1,0 +1,119 @@
+"""What ``rtvfi bench --save`` found best for this machine, kept for ``rtvfi play``. Pure but for
+its file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import platformdirs
+
+from rtvfi import machine
+from rtvfi.errors import RtvfiError
+from rtvfi.settings import SETTINGS, Value, checked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KEYS: Final = ("model", "device", "style", "fps", "flow_scale", "compile")
+"""The settings a profile gives."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """Settings measured on a machine."""
+
+    machine: str
+    """Its ``machine.fingerprint``."""
+    date: str
+    """When it was measured, YYYY-MM-DD."""
+    settings: Mapping[str, Value]
+    """By key of KEYS, each one that ``settings.checked`` takes."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it was measured on this machine with this torch."""
+        return self.machine == machine.fingerprint()
+
+    def to_toml(self) -> str:
+        """The file that ``of`` reads."""
+        lines = [
+            '# Written by "rtvfi bench --save", used by "rtvfi play". Without this file the preset',
+            "# counts; your own rtvfi.toml and the command line count more.",
+            f"machine = {quoted(self.machine)}",
+            f"date = {quoted(self.date)}",
+            "",
+            "[settings]",
+        ]
+        for key, value in self.settings.items():
+            lines.append(f"{key} = {quoted(value) if isinstance(value, str) else repr(value)}")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read a file.
+
+        Raises:
+            ValueError, RtvfiError: it is none.
+        """
+        table = tomllib.loads(text)
+        try:
+            settings: dict[str, Any] = table["settings"]
+            return cls(
+                machine=str(table["machine"]),
+                date=str(table["date"]),
+                settings={key: checked(SETTINGS[key], settings[key], key) for key in KEYS},
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{error} is missing") from error
+
+
+def quoted(text: str) -> str:
+    """A string of TOML."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
+
+
+def profile_file() -> Path:
+    """Where the profile is kept."""
+    return platformdirs.user_data_path("rtvfi", appauthor=False) / "machine.toml"
+
+
+def read_profile() -> tuple[Profile | None, str]:
+    """The profile that counts here, if there is one, and in one sentence why one that is there
+    does not.
+    """
+    path = profile_file()
+    again = "run rtvfi bench --save again"
+    try:
+        profile = Profile.of(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, ""
+    except (OSError, ValueError, RtvfiError):
+        return (
+            None,
+            f"the settings that rtvfi bench saved cannot be read: {again}, or remove {path}",
+        )
+    if not profile.is_ours:
+        return None, f"the settings that rtvfi bench saved are those of another machine: {again}"
+    return profile, ""
+
+
+def save_profile(profile: Profile) -> Path:
+    """Write the profile, whole or not at all.
+
+    Raises:
+        RtvfiError: it cannot be written.
+    """
+    path = profile_file()
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(profile.to_toml(), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise RtvfiError(f'the settings "{path}" cannot be written: {error.strerror}') from error
+    return path
