@@ -10,13 +10,14 @@ import json
 import logging
 import os
 import re
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import eval_command, info, render_command, still, store
+from rtvfi import eval_command, info, logs, render_command, still, store
 from rtvfi.bench import command as bench
 from rtvfi.config import (
     default_user_file,
@@ -27,6 +28,7 @@ from rtvfi.data import data_path
 from rtvfi.doctor import command as doctor
 from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
+from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
 from rtvfi.playlist import check_there, expand
@@ -223,11 +225,16 @@ def build_parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="tracebacks, more messages"
     )
+    common.add_argument(
+        "--log-file", metavar="FILE", default=argparse.SUPPRESS, help="write all messages there"
+    )
     parser = Parser(
         prog="rtvfi",
-        description="Smooth motion for anime, live in mpv.",
+        description=GENERAL.description,
+        epilog=GENERAL.epilog(),
         parents=[common],
         allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
@@ -238,14 +245,19 @@ def build_parser() -> argparse.ArgumentParser:
             description=command.summary[0].upper() + command.summary[1:] + ".",
             parents=[common],
             allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run, parser=sub)
+        page = PAGES.get(command.name)
+        if page is not None:
+            sub.description = page.description
+            sub.epilog = "\n\n".join(filter(None, (sub.epilog, page.epilog())))
+        sub.set_defaults(run=command.run, parser=sub, grammar=parser)
     return parser
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    word = next((a for a in arguments if not a.startswith("-")), None)
+    word = _command_word(arguments)
     names = [command.name for command in COMMANDS]
     if word is not None and word not in names:
         is_file = Path(word).exists()
@@ -259,6 +271,17 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parsed
 
 
+def _command_word(arguments: Sequence[str]) -> str | None:
+    """The first word that is neither an option nor the value of one."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--log-file":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
 def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> UsageError:
     option = next((word for word in words if word.startswith("-")), "").partition("=")[0]
     if not option:
@@ -268,24 +291,6 @@ def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> UsageErro
     if not hint and "--mpv" in known:
         hint = f"an option of mpv is given as --mpv {option.lstrip('-')}=VALUE"
     return UsageError(f'there is no option "{option}"', hint=hint or f"{parser.prog} --help")
-
-
-def _configure_logging(is_debug: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("rtvfi").setLevel(logging.DEBUG if is_debug else logging.INFO)
-
-
-class _Formatter(logging.Formatter):
-    """INFO as it is; other levels with their name, DEBUG with the module too."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        if record.levelno == logging.INFO:
-            return text
-        origin = f"{record.name}: " if record.levelno < logging.INFO else ""
-        return f"{record.levelname.lower()}: {origin}{text}"
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -303,14 +308,16 @@ def _run(arguments: Sequence[str]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    is_debug = "--debug" in arguments
-    _configure_logging(is_debug)
+    logs.configure(is_debug="--debug" in arguments)
     try:
+        file = logs.log_file(arguments)
+        if file is not None:
+            logs.configure(is_debug="--debug" in arguments, file=file)
+            log.debug("rtvfi %s: rtvfi %s", version(), shlex.join(arguments))
         code = _run(arguments)
         sys.stdout.flush()
     except RtvfiError as error:
-        if is_debug:
-            log.debug("where it failed:", exc_info=True)
+        log.debug("where it failed:", exc_info=True)
         print(f"error: {error.message}", file=sys.stderr)
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
@@ -320,4 +327,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # rtvfi models | head: Python would complain when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception:
+        log.debug("this is a mistake in rtvfi:", exc_info=True)
+        raise
     return code

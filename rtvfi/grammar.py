@@ -22,16 +22,18 @@ def add_settings(
         parser: where to add them.
         rate: a group for ``--fps``.
     """
-    add = parser.add_argument
-    (rate or parser).add_argument(
+    motion = parser.add_argument_group("motion")
+    (rate or motion).add_argument(
         "--fps", metavar="RATE", help="2x, 3x, 60, 60000/1001 or display (default)"
     )
-    add("--model", metavar="ID", help='"rtvfi models" lists them (default cel)')
-    add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
-    add("--preset", metavar="NAME", help=", ".join(presets()))
+    add = motion.add_argument
     add("--style", metavar="NAME", help=", ".join(STYLES))
     add("--passes", metavar="0..5", help="rounds of evening out held drawings: auto (default)")
     add("--tail", metavar="NAME", help="how an evened-out scene ends: hold (default), stretch")
+    add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
+    add = parser.add_argument_group("network").add_argument
+    add("--model", metavar="ID", help='"rtvfi models" lists them (default cel)')
+    add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
     add(
         "--scale",
         dest="flow_scale",
@@ -43,7 +45,7 @@ def add_settings(
         metavar="FORM",
         help="how the network is run: eager (default), compile, graph or auto (measured)",
     )
-    add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
+    add = parser.add_argument_group("decoding").add_argument
     add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))
     add("--vaapi-device", metavar="NODE", help="a render node, or auto (default)")
     add(
@@ -51,7 +53,9 @@ def add_settings(
         metavar="WHEN",
         help="auto (default): what is flagged as interlaced; on: everything; or off",
     )
-    add(
+    settings = parser.add_argument_group("settings")
+    settings.add_argument("--preset", metavar="NAME", help=", ".join(presets()))
+    settings.add_argument(
         "--mpv",
         metavar="NAME=VALUE",
         action="append",
@@ -74,7 +78,7 @@ def config_of(arguments: argparse.Namespace) -> Config:
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:
     """The options of whatever writes video."""
-    add = parser.add_argument
+    add = parser.add_argument_group("writing").add_argument
     add("--encoder", metavar="NAME", default="auto", help=f"auto (default), {', '.join(CODECS)}")
     add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
     add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")

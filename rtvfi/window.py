@@ -40,7 +40,8 @@ KEYS: Final = {
 }
 """Bound where the user's input.conf leaves the key free."""
 
-_LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING, "warn": logging.INFO}
+_LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING}
+"""What mpv says is for a log, but for this."""
 
 
 def _log(level: str, prefix: str, text: str) -> None:
@@ -58,8 +59,9 @@ def open_window(options: Sequence[tuple[str, str]]) -> Any:
         PlayerError: mpv does not start.
     """
     given = dict(options)
+    level = "v" if log.isEnabledFor(logging.DEBUG) else "error"
     try:
-        player = mpv.MPV(log_handler=_log, loglevel="error", **{**_AS_MPV, **given})
+        player = mpv.MPV(log_handler=_log, loglevel=level, **{**_AS_MPV, **given})
     except (AttributeError, ValueError, TypeError) as error:
         _blame(given, error)
         raise PlayerError(f"mpv does not start: {error}") from error

@@ -1,0 +1,69 @@
+"""Where messages go: standard error for the user, a file with everything on request."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import RtvfiError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILE_FORMAT: Final = "%(asctime)s.%(msecs)03d %(levelname)-7s %(threadName)s %(name)s: %(message)s"
+
+
+class _Formatter(logging.Formatter):
+    """INFO as it is; other levels with their name, DEBUG with the module too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        if record.levelno == logging.INFO:
+            return text
+        origin = f"{record.name}: " if record.levelno < logging.INFO else ""
+        return f"{record.levelname.lower()}: {origin}{text}"
+
+
+def log_file(arguments: Sequence[str]) -> str | None:
+    """The value of ``--log-file`` on a command line, read before anything else of it.
+
+    Raises:
+        UsageError: it names no file.
+    """
+    words = [*arguments[: arguments.index("--")]] if "--" in arguments else [*arguments]
+    name: str | None = None
+    for word, after in zip(words, [*words[1:], None], strict=False):
+        option, has_value, value = word.partition("=")
+        if option == "--log-file":
+            name = value if has_value else after
+            if not name:
+                raise UsageError("--log-file wants a file to write to")
+    return name
+
+
+def configure(*, is_debug: bool, file: str | None = None) -> None:
+    """Set up logging for this process.
+
+    Args:
+        is_debug: more on standard error.
+        file: gets every message, whatever is shown; overwritten.
+
+    Raises:
+        RtvfiError: it cannot be written.
+    """
+    screen = logging.StreamHandler()
+    screen.setFormatter(_Formatter())
+    screen.setLevel(logging.DEBUG if is_debug else logging.INFO)
+    handlers: list[logging.Handler] = [screen]
+    if file is not None:
+        try:
+            # A file name may hold bytes that are no text.
+            handlers.append(logging.FileHandler(file, "w", "utf-8", errors="backslashreplace"))
+        except OSError as error:
+            raise RtvfiError(
+                f'the log "{file}" cannot be written: {error.strerror}', "name another --log-file"
+            ) from error
+        handlers[-1].setFormatter(logging.Formatter(FILE_FORMAT, "%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    is_all = is_debug or file is not None
+    logging.getLogger("rtvfi").setLevel(logging.DEBUG if is_all else logging.INFO)
