@@ -346,7 +346,8 @@ class Planner:
         beat, start = self._options.beat, self._grid.origin
         if beat is not None:
             pts = start + (pts - start) // beat * beat
-        return max(pts - self._options.phase, scene.shown or scene.start)
+        # Where a beat begins now, its moment may be before what was shown already.
+        return max(pts - self._options.phase, scene.knots[0].pts, scene.shown or scene.start)
 
     def _wants_third(self, scene: Scene, content: Fraction) -> bool:
         """Whether a three-frame call must wait for the knot right of its centre."""
