@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from rtvfi.models.base import Planes
 from rtvfi.quality.planes import to_planes
 from rtvfi.quality.triplets import read_list
-from rtvfi.train.scenes import SceneBatch, Scenes
+from rtvfi.train.scenes import SceneBatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +29,16 @@ class Sample(NamedTuple):
     """(N,)."""
     flow: Tensor
     """(N, 4, H/2, W/2) float32, pixels of the half-size picture."""
+
+    def to(self, device: torch.device) -> Sample:
+        """The same there."""
+        left, middle, right = (planes_to(p, device) for p in (self.left, self.middle, self.right))
+        return Sample(left, middle, right, self.t.to(device), self.flow.to(device))
+
+
+def planes_to(planes: Planes, device: torch.device) -> Planes:
+    """The same picture there."""
+    return Planes(planes.y.to(device), planes.uv.to(device))
 
 
 def rgb_to_planes(rgb: Tensor) -> Planes:
@@ -80,6 +90,16 @@ class Held(NamedTuple):
     right: Planes
 
 
+class Source(Protocol):
+    """What draws scenes: ``Scenes`` or ``SceneWorkers``."""
+
+    seed: int
+
+    def batch(self, number: int, num_scenes: int) -> SceneBatch:
+        """See ``Scenes.batch``."""
+        ...
+
+
 class Feed:
     """The sample of every training step; each scene batch is used several times, cropped
     differently.
@@ -87,7 +107,7 @@ class Feed:
     What a step gets depends on the seed and the step alone, so a resumed run goes on exactly.
     """
 
-    def __init__(self, scenes: Scenes, *, num_scenes: int, crop: int, uses: int, pool: int) -> None:
+    def __init__(self, scenes: Source, *, num_scenes: int, crop: int, uses: int, pool: int) -> None:
         self.scenes = scenes
         self.num_scenes = num_scenes
         self.crop = crop

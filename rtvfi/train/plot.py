@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,7 +53,7 @@ def write_plot(log: Path, target: Path) -> None:
     """Draw ``log`` into ``target``, whole or not at all."""
     aside = target.with_suffix(".tmp")
     aside.write_text(plot_log(read_log(log)))
-    os.replace(aside, target)  # noqa: PTH105 - the atomic one
+    aside.replace(target)
 
 
 def _names(entries: Iterable[Mapping[str, Any]]) -> list[str]:

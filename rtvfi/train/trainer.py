@@ -3,72 +3,32 @@
 from __future__ import annotations
 
 import copy
-import json
 import logging
-import os
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from rtvfi.models.cel import CelNet, blend, pack
-from rtvfi.models.cel_shape import CelShape
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes
-from rtvfi.train.data import Feed, Held, Sample, rgb_to_planes
+from rtvfi.train.data import Feed, Held, Sample, planes_to, rgb_to_planes
+from rtvfi.train.folder import RunFolder
 from rtvfi.train.losses import flow_error, pyramid_l1
-from rtvfi.train.scenes import SceneOptions, Scenes
+from rtvfi.train.scenes import Scenes
+from rtvfi.train.workers import SceneWorkers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
     from rtvfi.models.base import Planes
+    from rtvfi.train.recipe import Recipe, TrainOptions
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """How long and how hard."""
-
-    seed: int = 1
-    steps: int = 20000
-    warmup: int = 200
-    """Steps of rising learning rate."""
-    cooldown: int = 4000
-    """Last steps, in which the learning rate falls to zero."""
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    flow_weight: float = 0.02
-    chroma_weight: float = 0.5
-    average: float = 0.999
-    """Decay of the running average of the weights, which is what validation sees and what is
-    kept."""
-    validate_every: int = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeedOptions:
-    """What one step sees."""
-
-    num_scenes: int = 4
-    crop: int = 192
-    uses: int = 4
-    pool: int = 24
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything that decides the weights."""
-
-    scenes: SceneOptions = field(default_factory=SceneOptions)
-    feed: FeedOptions = field(default_factory=FeedOptions)
-    train: TrainOptions = field(default_factory=TrainOptions)
-    shape: CelShape = field(default_factory=CelShape)
 
 
 def learning_rate(options: TrainOptions, step: int) -> float:
@@ -120,16 +80,57 @@ def luma_psnr(made: Planes, truth: Planes) -> float:
     return sum(values) / len(values)
 
 
-class Trainer:
-    """One run in one folder: ``last.pt`` (resume), ``best.pt`` (weights), ``log.jsonl``."""
+class Watch(Protocol):
+    """Is told how a run goes."""
 
-    def __init__(self, recipe: Recipe, out: Path, triplets: Sequence[Held] = ()) -> None:
+    def step(self, step: int, losses: Mapping[str, float]) -> None:
+        """``step`` steps are done; the losses are those of the last."""
+        ...
+
+    def report(self, entry: Mapping[str, Any]) -> None:
+        """A validation; ``entry`` as in ``log.jsonl``."""
+        ...
+
+
+class LogWatch:
+    """Validations into the program's log."""
+
+    def step(self, step: int, losses: Mapping[str, float]) -> None:
+        """See ``Watch``."""
+
+    def report(self, entry: Mapping[str, Any]) -> None:
+        """See ``Watch``."""
+        log.info("%s", dict(entry))
+
+
+class Trainer:
+    """One run in one folder (see ``RunFolder``).
+
+    Args:
+        recipe: what decides the weights.
+        out: the folder; a run that is already there goes on after ``resume``.
+        triplets: real pictures that choose the weights.
+        device: where to compute; scenes are drawn on the CPU.
+        num_workers: processes that draw scenes ahead, 0: none. Close the trainer then.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        triplets: Sequence[Held] = (),
+        *,
+        device: torch.device | str = "cpu",
+        num_workers: int = 0,
+    ) -> None:
         self.recipe = recipe
-        self.out = out
+        self.folder = RunFolder(out)
         self.triplets = triplets
+        self.device = torch.device(device)
+        self.watch: Watch = LogWatch()
         torch.manual_seed(recipe.train.seed)
         self.net = CelNet(recipe.shape)
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.net.parameters(),
@@ -138,14 +139,19 @@ class Trainer:
             weight_decay=recipe.train.weight_decay,
         )
         scenes = Scenes(recipe.scenes, recipe.train.seed)
-        self.feed = Feed(scenes, **vars(recipe.feed))
-        # validation scenes: same textures, numbers the feed never reaches
-        held = [scenes.batch(10**9 + k, 4, t=0.5) for k in range(8)]
-        self.held = [[rgb_to_planes(p) for p in batch[:3]] for batch in held]
+        self.workers = SceneWorkers(scenes, num_workers) if num_workers else None
+        self.feed = Feed(self.workers or scenes, **vars(recipe.feed))
+        self.held = held_pictures(recipe, scenes)
         self.step = 0
         self.seconds = 0.0
         self.best = float("-inf")
-        out.mkdir(parents=True, exist_ok=True)
+        self.sums: dict[str, float] = {}
+        self.is_stopping = False
+
+    def close(self) -> None:
+        """End the workers."""
+        if self.workers:
+            self.workers.close()
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
         """Take weights of an earlier run, with a fresh optimiser."""
@@ -153,38 +159,48 @@ class Trainer:
         self.average.load_state_dict(weights)
 
     def resume(self) -> bool:
-        """Go on where ``last.pt`` stopped; False where there is none."""
-        path = self.out / "last.pt"
-        if not path.exists():
+        """Go on at the last checkpoint; False where there is none."""
+        stored = self.folder.checkpoint()
+        self.folder.trim(stored["step"] if stored else 0)
+        if stored is None:
             return False
-        stored: dict[str, Any] = torch.load(path, weights_only=True)
         self.net.load_state_dict(stored["net"])
         self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.step, self.seconds, self.best = stored["step"], stored["seconds"], stored["best"]
+        self.sums = stored.get("sums", {})
         return True
+
+    def stop(self) -> None:
+        """Let ``run`` keep what there is after the step in hand, and return."""
+        self.is_stopping = True
 
     def run(self) -> None:
         """Train up to the recipe's steps; safe to kill at any time."""
         options = self.recipe.train
-        sums: dict[str, float] = {}
-        count = 0
-        while self.step < options.steps:
-            started = time.monotonic()
-            parts = self._train_step()
-            self.seconds += time.monotonic() - started
-            for name, value in parts.items():
-                sums[name] = sums.get(name, 0.0) + value
-            count += 1
-            if self.step % options.validate_every == 0 or self.step == options.steps:
-                self._report({name: value / count for name, value in sums.items()})
-                sums, count = {}, 0
+        with self.folder.locked():
+            self.folder.record(self.recipe)
+            while self.step < options.steps and not self.is_stopping:
+                started = time.monotonic()
+                losses = self._train_step()
+                self.seconds += time.monotonic() - started
+                for name, value in {**losses, "count": 1}.items():
+                    self.sums[name] = self.sums.get(name, 0.0) + value
+                self.watch.step(self.step, losses)
+                if self.step % options.validate_every == 0 or self.step == options.steps:
+                    self._report()
+                    self._keep()
+                elif options.checkpoint_every and self.step % options.checkpoint_every == 0:
+                    self._keep()
+            if self.is_stopping:
+                self._keep()
 
     def _train_step(self) -> dict[str, float]:
         options = self.recipe.train
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(options, self.step)
-        loss, parts = loss_of(self.net, self.feed.sample(self.step), options)
+        sample = self.feed.sample(self.step).to(self.device)
+        loss, parts = loss_of(self.net, sample, options)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -198,7 +214,10 @@ class Trainer:
                 mean.lerp_(current, 1 - keep)
         return parts
 
-    def _report(self, losses: dict[str, float]) -> None:
+    def _report(self) -> None:
+        count = self.sums.pop("count", 1.0)
+        losses = {name: value / count for name, value in self.sums.items()}
+        self.sums = {}
         scores = self.validate()
         entry = {
             "step": self.step,
@@ -206,14 +225,15 @@ class Trainer:
             "rate": learning_rate(self.recipe.train, self.step),
             **{name: round(value, 4) for name, value in {**losses, **scores}.items()},
         }
-        with (self.out / "log.jsonl").open("a") as stream:
-            stream.write(json.dumps(entry) + "\n")
-        log.info("%s", entry)
+        self.folder.append(entry)
+        self.watch.report(entry)
         score = scores["select"] if self.triplets else scores["held"]
         if score > self.best:
             self.best = score
-            _save(self.average.state_dict(), self.out / "best.pt")
-        _save(
+            self.folder.save_best(self.average.state_dict())
+
+    def _keep(self) -> None:
+        self.folder.save_checkpoint(
             {
                 "net": self.net.state_dict(),
                 "average": self.average.state_dict(),
@@ -221,8 +241,8 @@ class Trainer:
                 "step": self.step,
                 "seconds": self.seconds,
                 "best": self.best,
-            },
-            self.out / "last.pt",
+                "sums": self.sums,
+            }
         )
 
     @torch.no_grad()
@@ -244,12 +264,17 @@ class Trainer:
         return {**scores, **means}
 
     def _middle(self, left: Planes, right: Planes) -> Planes:
-        t = torch.full((left.y.shape[0],), 0.5)
+        left, right = planes_to(left, self.device), planes_to(right, self.device)
+        t = torch.full((left.y.shape[0],), 0.5, device=self.device)
         return blend(left, right, estimate(self.average, left, right, t)[-1])
 
 
-def _save(value: object, path: Path) -> None:
-    """Write aside, then rename: a reader or a kill never meets half a file."""
-    aside = path.with_suffix(".tmp")
-    torch.save(value, aside)
-    os.replace(aside, path)  # noqa: PTH105 - the atomic one
+def held_pictures(recipe: Recipe, scenes: Scenes) -> list[list[Planes]]:
+    """Left, middle (t = 0.5) and right of scenes that are never trained on, in batches."""
+    seed = recipe.train.held_seed
+    if seed and seed != recipe.train.seed:
+        few = replace(recipe.scenes, num_backgrounds=24, num_sprites=32)
+        scenes = Scenes(few, seed)
+    # the feed never reaches these numbers
+    held = [scenes.batch(10**9 + k, 4, t=0.5) for k in range(8)]
+    return [[rgb_to_planes(p) for p in batch[:3]] for batch in held]

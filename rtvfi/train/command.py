@@ -1,0 +1,129 @@
+"""``rtvfi train`` on the command line; the trainer itself is imported when it is run."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtvfi.data import data_path
+from rtvfi.errors import DeviceError, UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from types import FrameType
+
+    import torch
+
+    from rtvfi.train.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi train``."""
+    add = parser.add_argument
+    add("--out", metavar="RUN", type=Path, help="folder of the run; goes on where it stopped")
+    add("--recipe", metavar="FILE.toml", type=Path, help="without it, configs/cel-train.toml")
+    add("--init", metavar="FILE", type=Path, help="weights a new run starts from")
+    add("--select", metavar="LIST.csv", type=Path, help="triplets that choose the weights")
+    add("--clips", metavar="FOLDER", type=Path, help="where the paths in the list start from")
+    add("--device", metavar="DEVICE", default="auto", help="auto (default), cpu, cuda, cuda:1")
+    add("--threads", metavar="N", type=int, default=1, help="of the CPU, for computing (1)")
+    add("--workers", metavar="N", type=int, default=0, help="processes that draw scenes ahead (0)")
+    add("--sheet", metavar="FILE.png", type=Path, help="only draw scenes of the recipe, to look at")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Train or go on training."""
+    if arguments.out is None and arguments.sheet is None:
+        raise UsageError("--out is missing", "rtvfi train --out RUN")
+    for name, least in (("threads", 1), ("workers", 0)):
+        if getattr(arguments, name) < least:
+            raise UsageError(f'--{name} is "{getattr(arguments, name)}", expected {least} or more')
+    if arguments.clips and not arguments.select:
+        raise UsageError("--clips without --select", "--select LIST.csv names the triplets")
+    import torch
+
+    from rtvfi.train.recipe import read_recipe
+
+    torch.set_num_threads(arguments.threads)
+    recipe = read_recipe(arguments.recipe or data_path("configs", "cel-train.toml"))
+    if arguments.sheet:
+        from rtvfi.train.scenes import Scenes
+        from rtvfi.train.sheet import scene_sheet, write_png
+
+        write_png(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)
+        return 0
+    from rtvfi.train.data import load_triplets
+    from rtvfi.train.trainer import Trainer
+
+    triplets = load_triplets(arguments.select, arguments.clips) if arguments.select else []
+    device = chosen_device(arguments.device)
+    log.info("drawing the textures")
+    trainer = Trainer(recipe, arguments.out, triplets, device=device, num_workers=arguments.workers)
+    try:
+        if not trainer.resume() and arguments.init:
+            trainer.start_from(read_weights(arguments.init))
+        return _run(trainer)
+    finally:
+        trainer.close()
+
+
+def chosen_device(name: str) -> str:
+    """``name``, or for "auto" the best there is.
+
+    Raises:
+        DeviceError: it is not there.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise DeviceError(f'the device "{name}" cannot be used: {reason}', "--device cpu") from None
+    return name
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """A weight file's tensors in single precision."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f'"{path}" is no weight file: {error}') from error
+
+
+def _run(trainer: Trainer) -> int:
+    """Train with a bar or lines, until done or told to stop; returns the exit code."""
+    from rtvfi.train.watch import watching
+
+    stopped_by: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopped_by:  # asked twice: not even the step in hand is waited for
+            raise KeyboardInterrupt
+        stopped_by.append(number)
+        trainer.stop()
+
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with watching(trainer):
+            trainer.run()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    where = trainer.folder.path
+    if stopped_by:
+        log.info("stopped after step %d; the same command goes on from there", trainer.step)
+        return 130
+    log.info('"%s" is trained: %d steps, best validation %.2f dB; its weights become a file with '
+             "python -m rtvfi.train.export %s cel.safetensors",
+             where, trainer.step, trainer.best, where)  # fmt: skip
+    return 0

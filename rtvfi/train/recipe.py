@@ -1,0 +1,140 @@
+"""Everything that decides the weights, and its TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import UsageError
+from rtvfi.models.cel_shape import CelShape
+from rtvfi.settings import did_you_mean
+from rtvfi.train.scenes import SceneOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """How long and how hard."""
+
+    seed: int = 1
+    steps: int = 20000
+    warmup: int = 200
+    """Steps of rising learning rate."""
+    cooldown: int = 4000
+    """Last steps, in which the learning rate falls to zero."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    flow_weight: float = 0.02
+    chroma_weight: float = 0.5
+    average: float = 0.999
+    """Decay of the running average of the weights, which is what validation sees and what is
+    kept."""
+    validate_every: int = 500
+    checkpoint_every: int = 0
+    """Steps that a killed run loses at most; 0: as many as between two validations."""
+    held_seed: int = 0
+    """Seed of the scenes of validation and their textures; 0: the textures that are trained on, in
+    scenes that are not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedOptions:
+    """What one step sees."""
+
+    num_scenes: int = 4
+    crop: int = 192
+    uses: int = 4
+    pool: int = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides the weights."""
+
+    scenes: SceneOptions = field(default_factory=SceneOptions)
+    feed: FeedOptions = field(default_factory=FeedOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    shape: CelShape = field(default_factory=CelShape)
+
+
+TABLES: Final[dict[str, Any]] = {
+    "scenes": SceneOptions,
+    "feed": FeedOptions,
+    "train": TrainOptions,
+    "shape": CelShape,
+}
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        UsageError: it is not there or no TOML, or has tables, keys or values that mean nothing.
+    """
+    try:
+        tables = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f'"{path}" cannot be read: {error.strerror}', "see configs/") from error
+    except ValueError as error:
+        raise UsageError(f'"{path}" is not a TOML file: {error}') from error
+    parts = {}
+    for name, values in tables.items():
+        if name not in TABLES or not isinstance(values, dict):
+            raise UsageError(f'"{path}" has a table "{name}"', f"tables: {', '.join(TABLES)}")
+        defaults = TABLES[name]()
+        known = [each.name for each in fields(defaults)]
+        for key, value in values.items():
+            if key not in known:
+                hint = did_you_mean(key, known) or f"keys of {name}: {', '.join(known)}"
+                raise UsageError(f'"{path}" sets "{name}.{key}"', hint)
+            values[key] = _checked(value, getattr(defaults, key), f'"{path}" sets {name}.{key}')
+        parts[name] = TABLES[name](**values)
+    return Recipe(**parts)
+
+
+def _checked(value: Any, default: Any, where: str) -> Any:
+    """``value`` as the kind of thing that ``default`` is."""
+    if isinstance(default, tuple):
+        if isinstance(value, list) and len(value) == len(default):
+            return tuple(_checked(v, d, where) for v, d in zip(value, default, strict=True))
+        raise UsageError(f'{where} to "{value}", expected a list of {len(default)} numbers')
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(default, bool | str):
+        is_right = type(value) is type(default)
+    else:
+        is_right = is_whole or (isinstance(default, float) and isinstance(value, float))
+    if not is_right:
+        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+        raise UsageError(f'{where} to "{value}", expected {wanted[type(default)]}')
+    return float(value) if isinstance(default, float) else value
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """``recipe`` as a TOML file that ``read_recipe`` reads back, every key written out."""
+    lines = []
+    for name, values in asdict(recipe).items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {_written(value)}" for key, value in values.items()]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def changed_keys(old: Recipe, new: Recipe) -> list[str]:
+    """What two recipes set differently, as ``table.key old -> new``."""
+    return [
+        f"{name}.{key} {value} -> {asdict(new)[name][key]}"
+        for name, values in asdict(old).items()
+        for key, value in values.items()
+        if asdict(new)[name][key] != value
+    ]

@@ -1,0 +1,62 @@
+"""How far a training run is: a bar for people at a terminal, lines for everybody else."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rtvfi.train.trainer import Trainer
+
+SMOOTHING = 0.98
+
+
+class BarWatch:
+    """A ``trainer.Watch``: steps, loss and time left on one line, validations above it."""
+
+    def __init__(self, progress: Progress, steps: int, done: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("steps", total=steps, completed=done, loss="", score="")
+        self._loss: float | None = None
+
+    def step(self, step: int, losses: Mapping[str, float]) -> None:
+        """See ``Watch``."""
+        new = losses["picture"]
+        self._loss = new if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * new
+        self._progress.update(self._task, completed=step, loss=f"loss {self._loss:.4f}")
+
+    def report(self, entry: Mapping[str, Any]) -> None:
+        """See ``Watch``."""
+        self._progress.console.print(line_of(entry), highlight=False)
+        score = entry.get("select", entry["held"])
+        self._progress.update(self._task, score=f"{score:.2f} dB")
+
+
+def line_of(entry: Mapping[str, Any]) -> str:
+    """A log entry for people."""
+    scores = (f"{n} {v:.2f}" for n, v in entry.items() if n not in ("step", "seconds", "rate"))
+    return f"step {entry['step']}  {entry['seconds']:.0f} s  {'  '.join(scores)}"
+
+
+@contextmanager
+def watching(trainer: Trainer) -> Iterator[None]:
+    """Show how ``trainer`` goes: on a terminal a bar; else its own lines in the log."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    progress = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]}  {task.fields[score]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with progress:
+        trainer.watch = BarWatch(progress, trainer.recipe.train.steps, trainer.step)
+        yield
