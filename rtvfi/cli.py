@@ -103,7 +103,7 @@ def _check_start(start: str | None) -> None:
 
 def _play(arguments: argparse.Namespace) -> int:
     _check_start(arguments.start)
-    config = config_of(arguments)
+    config = config_of(arguments, is_live=True)
     files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
     options = play_options(config, files, arguments.start, arguments.report)
     options = replace(
@@ -114,7 +114,9 @@ def _play(arguments: argparse.Namespace) -> int:
         sub_files=check_there(arguments.sub_file),
         audio_files=check_there(arguments.audio_file),
     )
-    if config.preset.origin == "no GPU":
+    if config.profile is not None:
+        log.info("settings measured by rtvfi bench on %s", config.profile.date)
+    elif config.preset.origin == "no GPU":
         log.warning('no GPU was found: the processor computes, with the preset "cpu"')
     from rtvfi.player import play
 
@@ -155,7 +157,7 @@ def _models(arguments: argparse.Namespace) -> int:
 
 
 def _run_config(arguments: argparse.Namespace) -> int:
-    config = config_of(arguments)
+    config = config_of(arguments, is_live=True)
     print(f"# your own settings: {user_file() or default_user_file()}")
     print(config.to_toml(), end="")
     return 0

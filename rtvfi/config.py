@@ -1,4 +1,5 @@
-"""What the user chose: defaults < preset < the user's file < the command line, each value checked.
+"""What the user chose, each value checked: defaults < preset < what ``rtvfi bench`` saved < the
+user's file < the command line.
 
 Values are kept in the form a TOML file has them ("auto" stands for None), with the place each came
 from; ``play_options`` turns them into the options classes of the rooms.
@@ -7,7 +8,6 @@ from; ``play_options`` turns them into the options classes of the rooms.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import tomllib
 from dataclasses import dataclass, field
@@ -18,13 +18,24 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from rtvfi.data import data_names, data_path
 from rtvfi.errors import RtvfiError, UsageError
-from rtvfi.settings import MPV, SETTINGS, Value, any_of, check_mpv_name, checked, did_you_mean
+from rtvfi.settings import (
+    MPV,
+    SETTINGS,
+    Value,
+    any_of,
+    as_toml,
+    check_mpv_name,
+    checked,
+    did_you_mean,
+    scales_by_size,
+)
 from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rtvfi.models.base import Form
+    from rtvfi.profile import Profile
     from rtvfi.stream.options import Deinterlace, Hwaccel, Style, Tail
 
 Hardware = Literal["rocm", "cuda", "cpu"]
@@ -118,6 +129,8 @@ class Config:
     preset: Entry
     entries: Mapping[str, Entry]
     """By key; options of mpv under ``mpv.NAME``."""
+    profile: Profile | None = None
+    """What was measured and is made use of."""
 
     def __getitem__(self, key: str) -> Value:
         return self.entries[key].value
@@ -132,19 +145,12 @@ class Config:
 
 
 def _table(lines: Sequence[tuple[str, Entry]]) -> str:
-    assignments = [f"{key} = {_toml(entry.value)}" for key, entry in lines]
+    assignments = [f"{key} = {as_toml(entry.value)}" for key, entry in lines]
     width = max(map(len, assignments))
     return "".join(
         f"{text:<{width}}  # {entry.origin}\n"
         for text, (_, entry) in zip(assignments, lines, strict=True)
     )
-
-
-def _toml(value: Value) -> str:
-    if not isinstance(value, str):
-        return repr(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m[0]):04x}", escaped) + '"'
 
 
 def user_file() -> Path | None:
@@ -170,7 +176,10 @@ def default_user_file() -> Path:
 
 
 def resolve_config(
-    command_line: Mapping[str, Value], preset: str | None = None, file: Path | None = None
+    command_line: Mapping[str, Value],
+    preset: str | None = None,
+    file: Path | None = None,
+    profile: Profile | None = None,
 ) -> Config:
     """Put the layers on top of each other.
 
@@ -178,6 +187,8 @@ def resolve_config(
         command_line: what was given there, by key of SETTINGS or ``mpv.NAME``.
         preset: its name, if one was asked for.
         file: the user's file.
+        profile: what was measured; it counts where nobody named a preset, or a model or device
+            other than it was measured with.
 
     Raises:
         UsageError: a value or key that does not exist, naming where it stands and what is allowed.
@@ -198,7 +209,21 @@ def resolve_config(
     else:
         chosen = Entry("default", "default")
     defaults = {key: Entry(setting.default, "default") for key, setting in SETTINGS.items()}
-    return Config(chosen, {**defaults, **_read_preset(chosen), **own, **said})
+    if profile is not None and (preset or own_preset or not _fits(profile, {**own, **said})):
+        profile = None
+    measured = {} if profile is None else profile.settings
+    bench = {
+        key: Entry(value, f"bench {profile and profile.date}") for key, value in measured.items()
+    }
+    layers = {**defaults, **_read_preset(chosen), **bench, **own, **said}
+    return Config(chosen, layers, profile)
+
+
+def _fits(profile: Profile, asked: Mapping[str, Entry]) -> bool:
+    """Whether what was measured is what is asked for."""
+    return all(
+        key not in asked or asked[key].value == profile.settings[key] for key in ("model", "device")
+    )
 
 
 def presets() -> tuple[str, ...]:
@@ -313,11 +338,13 @@ def render_options(config: Config, files: tuple[str, ...], encode: EncodeOptions
 
 def _stream_options(config: Config) -> StreamOptions:
     scale = config["flow_scale"]
+    by_size = scales_by_size(scale) if isinstance(scale, str) and scale != "auto" else None
     return StreamOptions(
         style=cast("Style", config["style"]),
         passes=None if config["passes"] == "auto" else int(config["passes"]),
         tail=cast("Tail", config["tail"]),
-        flow_scale=None if scale == "auto" else float(scale),
+        flow_scale=None if isinstance(scale, str) else float(scale),
+        flow_scales=by_size or StreamOptions().flow_scales,
         form=cast("Form", config["compile"]),
         cut_threshold=float(config["cut_threshold"]),
     )

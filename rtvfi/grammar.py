@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from rtvfi.config import Config, presets, resolve_config, user_file
+from rtvfi.profile import read_profile
 from rtvfi.settings import HWACCELS, MPV, SETTINGS, STYLES, Value, check_mpv_name
 from rtvfi.stream.codecs import CODECS, find_codec
 from rtvfi.stream.options import EncodeOptions
 
 if TYPE_CHECKING:
     import argparse
+
+log = logging.getLogger(__name__)
 
 
 def add_settings(
@@ -38,7 +42,7 @@ def add_settings(
         "--scale",
         dest="flow_scale",
         metavar="SCALE",
-        help="size at which motion is estimated: auto (default), 1, 0.5 or 0.25",
+        help="size at which motion is estimated: auto (default), 1, 0.5, 0.25, or 1920x1080:1,0.5",
     )
     add(
         "--compile",
@@ -64,8 +68,13 @@ def add_settings(
     )
 
 
-def config_of(arguments: argparse.Namespace) -> Config:
-    """The configuration that these arguments, the preset and the user's file give."""
+def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config:
+    """The configuration that these arguments, the preset and the user's file give.
+
+    Args:
+        arguments: what ``add_settings`` read.
+        is_live: for playing, which takes what ``rtvfi bench`` saved for it.
+    """
     said: dict[str, Value] = {
         key: value for key in SETTINGS if (value := getattr(arguments, key)) is not None
     }
@@ -73,7 +82,10 @@ def config_of(arguments: argparse.Namespace) -> Config:
         name, has_value, value = text.partition("=")
         check_mpv_name(name, "--mpv")
         said[MPV + name] = value if has_value else "yes"
-    return resolve_config(said, arguments.preset, user_file())
+    profile, why_not = read_profile() if is_live else (None, "")
+    if why_not:
+        log.info("%s", why_not)
+    return resolve_config(said, arguments.preset, user_file(), profile)
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:

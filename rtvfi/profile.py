@@ -12,7 +12,7 @@ import platformdirs
 
 from rtvfi import machine
 from rtvfi.errors import RtvfiError
-from rtvfi.settings import SETTINGS, Value, checked
+from rtvfi.settings import SETTINGS, Value, as_toml, checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +43,12 @@ class Profile:
         lines = [
             '# Written by "rtvfi bench --save", used by "rtvfi play". Without this file the preset',
             "# counts; your own rtvfi.toml and the command line count more.",
-            f"machine = {quoted(self.machine)}",
-            f"date = {quoted(self.date)}",
+            f"machine = {as_toml(self.machine)}",
+            f"date = {as_toml(self.date)}",
             "",
             "[settings]",
         ]
-        for key, value in self.settings.items():
-            lines.append(f"{key} = {quoted(value) if isinstance(value, str) else repr(value)}")
+        lines += [f"{key} = {as_toml(value)}" for key, value in self.settings.items()]
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -69,12 +68,6 @@ class Profile:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{error} is missing") from error
-
-
-def quoted(text: str) -> str:
-    """A string of TOML."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
 
 
 def profile_file() -> Path:

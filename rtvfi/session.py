@@ -352,7 +352,8 @@ class ModelHost:
         """The size at which motion is estimated for this stream."""
         if self._options.flow_scale is not None:
             return self._options.flow_scale
-        return 1.0 if info.width * info.height <= 1920 * 1088 else 0.5
+        pixels = info.width * info.height
+        return next(scale for most, scale in self._options.flow_scales if pixels <= most)
 
 
 def _num_new(viewing: Viewing | Rendering) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -83,12 +84,38 @@ def _number(value: Value) -> float:
         return -1.0
 
 
+_SCALES: Final = (1.0, 0.5, 0.25)
+
+
 def _read_flow_scale(value: Value) -> Value:
     if value == "auto":
         return value
-    if _number(value) not in (1.0, 0.5, 0.25):
-        raise ValueError("1, 0.5, 0.25 or auto")
-    return float(value)
+    if _number(value) in _SCALES:
+        return float(value)
+    scales_by_size(str(value))
+    return str(value)
+
+
+def scales_by_size(text: str) -> tuple[tuple[float, float], ...]:
+    """Read a flow scale that depends on the picture's size: ``854x480:1,1920x1080:0.5,0.25``.
+
+    Returns:
+        Pixels up to which a scale holds, and the scale; the last for all that is larger.
+
+    Raises:
+        ValueError: it is none.
+    """
+    wanted = "1, 0.5, 0.25, auto, or by size as in 1920x1080:1,0.5"
+    steps = []
+    *sized, rest = text.split(",")
+    for part in sized:
+        found = re.fullmatch(r"\s*(\d{1,5})x(\d{1,5}):([\d.]+)\s*", part)
+        if found is None or _number(found[3]) not in _SCALES:
+            raise ValueError(wanted)
+        steps.append((float(int(found[1]) * int(found[2])), float(found[3])))
+    if not sized or _number(rest) not in _SCALES or steps != sorted(steps):
+        raise ValueError(wanted)
+    return (*steps, (math.inf, float(rest)))
 
 
 def _read_passes(value: Value) -> Value:
@@ -174,3 +201,11 @@ def checked(setting: Setting | None, value: Any, where: str) -> Value:
     except ValueError as error:
         hint = did_you_mean(str(value), setting.choices)
         raise UsageError(f'{where} is "{value}", expected {error}', hint=hint) from None
+
+
+def as_toml(value: Value) -> str:
+    """A value as TOML spells it."""
+    if not isinstance(value, str):
+        return repr(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda m: f"\\u{ord(m[0]):04x}", escaped) + '"'

@@ -36,8 +36,9 @@ settings.load_profile("rtvfi")
 
 @pytest.fixture(autouse=True)
 def _own_settings_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings of whoever runs the tests are not read."""
+    """The settings of whoever runs the tests are not read, nor what was measured for them."""
     monkeypatch.setenv("RTVFI_CONFIG", "")
+    monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")
 
 
 @pytest.fixture(autouse=True)

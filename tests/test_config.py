@@ -87,7 +87,7 @@ def test_every_line_of_a_preset_is_explained(name: str) -> None:
         ("passes", "6", '--passes is "6", expected auto or a whole number from 0 to 5', ""),
         ("passes", "1.5", '--passes is "1.5", expected auto or', ""),
         ("tail", "streched", '--tail is "streched", expected hold or stretch', "stretch"),
-        ("flow_scale", "2", '--scale is "2", expected 1, 0.5, 0.25 or auto', ""),
+        ("flow_scale", "2", '--scale is "2", expected 1, 0.5, 0.25, auto, or by', ""),
         ("cut_threshold", "7", '--cut-threshold is "7", expected a number from 0 to 1', ""),
         ("cut_threshold", "nan", "expected a number from 0 to 1", ""),
         ("hwaccel", "vapi", "expected auto, vaapi, cuda or none", "vaapi"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -49,7 +50,9 @@ class StreamOptions:
     tail: Tail = "hold"
     """How an evened-out scene ends: its last frame is held, or motion slows down towards it."""
     flow_scale: float | None = None
-    """Size at which motion is estimated; None = 1, above 1920x1088 pixels 0.5."""
+    """Size at which motion is estimated; None = by ``flow_scales``."""
+    flow_scales: tuple[tuple[float, float], ...] = ((1920 * 1088, 1.0), (math.inf, 0.5))
+    """Pixels of a picture up to which a flow scale is taken, and that scale; the last for all."""
     form: Form = "eager"
     """How the network is run; ``auto`` measures what is faster, a named one fails when it cannot be
     had.
