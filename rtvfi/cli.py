@@ -36,6 +36,7 @@ from rtvfi.settings import (
     any_of,
     did_you_mean,
 )
+from rtvfi.train import command as train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -208,6 +209,7 @@ COMMANDS: Final = (
     Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
     Command("doctor", "look for what is missing or slow", doctor.add_arguments, doctor.main),
     Command("bench", "measure what this machine can do", bench.add_arguments, bench.main),
+    Command("train", "train the embedded model anew", train.add_arguments, train.main),
     Command("config", "print the configuration and its origins", add_settings, _run_config),
     Command("version", "print versions", _add_nothing, _version),
 )
