@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import eval_command, info, logs, render_command, still, store
+from rtvfi import eval_command, info, join_command, logs, render_command, still, store
 from rtvfi.bench import command as bench
 from rtvfi.config import (
     default_user_file,
@@ -87,6 +87,9 @@ def _add_play(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", metavar="OUT.mkv", type=Path, help="write what is played, every frame of it"
     )
+    parser.add_argument(
+        "--record-complete", action="store_true", help="render what was skipped, afterwards"
+    )
     add_encoding(parser)
     parser.add_argument(
         "--report", metavar="FILE.json", type=Path, help="write what happened when playback ends"
@@ -104,12 +107,15 @@ def _check_start(start: str | None) -> None:
 
 def _play(arguments: argparse.Namespace) -> int:
     _check_start(arguments.start)
+    if arguments.record_complete and arguments.record is None:
+        raise UsageError("--record-complete completes a recording", "add --record OUT.mkv")
     config = config_of(arguments, is_live=True)
     files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
     options = play_options(config, files, arguments.start, arguments.report)
     options = replace(
         options,
         record=arguments.record,
+        completes_recording=arguments.record_complete,
         encode=encode_options(arguments, config),
         force=arguments.force,
         sub_files=check_there(arguments.sub_file),
@@ -201,6 +207,12 @@ COMMANDS: Final = (
         "write files with smooth motion",
         render_command.add_arguments,
         render_command.main,
+    ),
+    Command(
+        "join",
+        "put together what a killed recording left",
+        join_command.add_arguments,
+        join_command.main,
     ),
     Command("info", "tell what a film is like", info.add_arguments, info.main),
     Command("models", "list the models", _add_models, _models),

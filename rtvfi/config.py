@@ -74,6 +74,8 @@ class PlayOptions:
     """Where a JSON report goes when playback ends."""
     record: Path | None = None
     """Where what is played is recorded."""
+    completes_recording: bool = False
+    """What was skipped between the first and the last moment watched is rendered afterwards."""
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     """How it is recorded."""
     force: bool = False

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.playlist import is_address, is_list
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
+from rtvfi.stream.assemble import Viewed
 from rtvfi.stream.extras import Extra
 from rtvfi.stream.hardware import check_hwaccel
 from rtvfi.stream.rates import Grid, parse_rate
-from rtvfi.stream.record import Viewed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +139,7 @@ class Opener:
             grid=Grid(info.start, 1 / place.target_rate),
             zero=place.origin,
             has_model=self._options.model != "copy",
+            has_cadence=self._options.stream.is_by_cadence,
             extras=extras,
         )
         return self._recorder.recording(viewed).tap

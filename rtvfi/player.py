@@ -22,8 +22,9 @@ from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.libmpv import add_hook
 from rtvfi.models.weights import find_weights
 from rtvfi.opening import NothingToDo, Opener
+from rtvfi.recording import recorder_for
 from rtvfi.report import Report
-from rtvfi.session import recorder_for, resolve_device, target_rate
+from rtvfi.session import resolve_device, target_rate
 from rtvfi.showing import Showing
 from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.rates import RateChoice

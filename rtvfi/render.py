@@ -7,19 +7,16 @@ hands frames from the pipeline to the writer and watches.
 from __future__ import annotations
 
 import logging
-import math
-import signal
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rtvfi.errors import DecodeError, OpenError, RtvfiError, UsageError
-from rtvfi.frame import END, OutputFrame
+from rtvfi.frame import OutputFrame
 from rtvfi.models.weights import find_weights, sha256_of
 from rtvfi.progress import JsonProgress, RichProgress, State
 from rtvfi.session import (
@@ -40,11 +37,11 @@ from rtvfi.stream.picture_writer import holds_pictures, open_writer, output_form
 from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.rates import Grid, parse_rate
 from rtvfi.stream.writer import Job
+from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.target import check_output, journal_for, kept_pngs, target_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from rtvfi.config import RenderOptions
     from rtvfi.frame import StreamInfo
@@ -53,13 +50,6 @@ if TYPE_CHECKING:
     from rtvfi.stream.writer import Writer
 
 log = logging.getLogger(__name__)
-
-_TURN_SECONDS: Final = 0.2
-"""Longest wait before the progress is shown again."""
-_LEAD_IN: Final = 12
-"""Source frames looked at before the first one wanted when a rendering goes on in the middle: more
-than any model and schedule looks back.
-"""
 
 
 def render(options: RenderOptions) -> int:
@@ -76,7 +66,7 @@ def render(options: RenderOptions) -> int:
         resolve_device(options.device)
     renderer = _Renderer(options, weights)
     failures: list[RtvfiError] = []
-    with _terminable():
+    with terminable():
         for source in options.files:
             try:
                 if not renderer.render(source):
@@ -90,23 +80,6 @@ def render(options: RenderOptions) -> int:
     if failures:
         raise failures[0]
     return 0
-
-
-class _terminable:  # noqa: N801 - used like a function
-    """SIGTERM ends a rendering as Ctrl+C does: with a file that plays."""
-
-    def __enter__(self) -> None:
-        self._is_main = threading.current_thread() is threading.main_thread()
-        if self._is_main:
-            self._previous = signal.signal(signal.SIGTERM, self._interrupt)
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_main:
-            signal.signal(signal.SIGTERM, self._previous)
-
-    @staticmethod
-    def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,12 +269,7 @@ class _Run:
     def _feed(self, writer: Writer, progress: Progress) -> bool:
         """Hand over every frame; False when interrupted. The writer has ended afterwards."""
         try:
-            for frame in self._frames(writer, progress):
-                while not writer.put(frame, _TURN_SECONDS):
-                    if writer.error is not None:
-                        raise writer.error
-                    self._show(writer, progress)
-                self._show(writer, progress)
+            put_all(self._frames(), writer, lambda: self._show(writer, progress))
         except KeyboardInterrupt:
             writer.finish()
             return False
@@ -316,25 +284,16 @@ class _Run:
             raise OpenError(f'"{self._target.name}" would be empty: no frame at or after --start')
         return True
 
-    def _frames(self, writer: Writer, progress: Progress) -> Iterator[OutputFrame]:
-        pipeline, part = self._made.pipeline, self._part
-        carried = self._journal.num_carried
+    def _frames(self) -> Iterator[OutputFrame | None]:
+        part, carried = self._part, self._journal.num_carried
         first = part.first + carried
         if carried:
             log.info("going on after %d frames", carried)
-        pipeline.seek(self._seek_index(first))
+        begin = seek_index(self._made, self._options.stream, first, part.first)
         if self._given is not None:
-            self._given.seek(self._seek_index(first))
-        while True:
-            frame = pipeline.read(_TURN_SECONDS)
-            if isinstance(frame, OutputFrame):
-                if part.stop is not None and frame.index >= part.stop:
-                    return
-                yield self._shown_frame(frame)
-            elif frame is END:
-                return
-            else:
-                self._show(writer, progress)
+            self._given.seek(begin)
+        for frame in frames(self._made, begin, part.stop):
+            yield None if frame is None else self._shown_frame(frame)
 
     def _shown_frame(self, made: OutputFrame) -> OutputFrame:
         """The frame itself, or the one with the source beside it."""
@@ -345,16 +304,9 @@ class _Run:
             raise DecodeError(f"the source has no picture at {float(made.pts):.3f} s, twice read")
         return replace(made, payload=self._montage.join(given.payload, made.payload))
 
-    def _seek_index(self, first: int) -> int:
-        """Where to begin to look at the source so that ``first`` is as in an unbroken run."""
-        stream, made = self._options.stream, self._made
-        if stream.style == "smooth" and stream.passes is None:
-            first = self._part.first  # passes follow everything seen before
-        return max(0, first - math.ceil(_LEAD_IN / made.info.source_rate / made.grid.step))
-
     def _show(self, writer: Writer, progress: Progress, *, is_last: bool = False) -> None:
         now = time.monotonic()
-        if now - self._shown < _TURN_SECONDS and not is_last:
+        if now - self._shown < TURN_SECONDS and not is_last:
             return
         self._shown = now
         info, part, grid = self._made.info, self._part, self._made.grid

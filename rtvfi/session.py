@@ -25,7 +25,6 @@ from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
 from rtvfi.stream.rates import Grid, RateChoice, resolve
-from rtvfi.stream.record import Recorder
 from rtvfi.stream.retiming import Retiming
 from rtvfi.stream.serve import FrameStream, RecordMap
 from rtvfi.stream.source import open_source
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from rtvfi.config import PlayOptions
     from rtvfi.frame import OutputFrame, StreamInfo
     from rtvfi.models.base import Form, Interpolator
     from rtvfi.stream.interpolate import Interpolation
@@ -174,17 +172,6 @@ def rendering(
     return Rendering(pipeline, info, grid)
 
 
-def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder | None:
-    """What records a viewing, if that was asked for.
-
-    Raises:
-        UsageError, EncodeError: it cannot be recorded there.
-    """
-    if options.record is None:
-        return None
-    return Recorder(options.record, options.files, options.encode, say, force=options.force)
-
-
 def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None) -> Fraction:
     """Output rate for a stream; equal to the source's when there is nothing to do.
 
@@ -226,6 +213,14 @@ def leave_a_core() -> None:
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) - 1))
+
+
+def take_every_core() -> None:
+    """The player is gone: torch gets back the core that ``leave_a_core`` left."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
 def resolve_device(name: str) -> torch.device:

@@ -19,6 +19,8 @@ from rtvfi.stream.options import EncodeOptions, StreamOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rtvfi.stream.options import Style
+
 pytestmark = pytest.mark.mpv
 
 FEATURE = ClipSpec(num_frames=240, audio=True, subtitles=True, cuts=(100,), size=(160, 90))
@@ -86,6 +88,33 @@ def test_a_viewing_with_seeks_is_what_render_gives(
             assert all(np.array_equal(a, b) for a, b in zip(made, same, strict=True))
         sound = track(tmp_path / str(file["path"]), "audio")
         assert sound.data[5:] == [d for d in track(source, "audio").data if d in sound.data][5:]
+
+
+@pytest.mark.parametrize("style", ["plain", "smooth"])
+def test_what_was_skipped_is_what_render_gives(
+    style: Style, clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = clips.get(FEATURE)
+    stream = StreamOptions(style=style)
+    with record(monkeypatch, source, tmp_path, completes_recording=True, stream=stream) as playing:
+        wait_past(playing, 1.5)
+        playing.settle("seek", 6, "absolute+exact")
+        wait_past(playing, 7.5)
+    (file,) = recorded(tmp_path)
+    ((begin, end),) = file["filled"]
+    assert (file["from"], file["stand_ins"]) == (0, [])
+    whole = tmp_path / "whole.mkv"
+    words = ("--model", "linear", "--fps", "2x", "--encoder", "ffv1", "--style", style)
+    assert cli.main(["render", str(source), "-o", str(whole), "--device", "cpu", *words]) == 0
+    made, wanted = planes(tmp_path / "o.mkv"), planes(whole)
+    assert len(made) == file["frames"]
+    stop = round(Fraction(end) * RATE) if style == "smooth" else len(made)
+    assert round(Fraction(begin) * RATE) < stop
+    for (_, picture), (_, same) in zip(made[:stop], wanted, strict=False):
+        assert all(np.array_equal(a, b) for a, b in zip(picture, same, strict=True))
+    sound = track(tmp_path / "o.mkv", "audio")
+    assert sound.data == track(source, "audio").data[: len(sound.data)]
+    assert [[end, min(file["to"], round(end + 3.003, 3))]] * (style == "smooth") == file["settling"]
 
 
 def test_recording_to_the_end_is_the_whole_film(

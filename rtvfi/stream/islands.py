@@ -30,6 +30,12 @@ class Segment:
     """Pictures that are source frames standing in where the model's belong, ascending."""
     coding: tuple[str, bytes] = ("", b"")
     """Its codec and headers; see ``pieces.coding``."""
+    num_settling: int = 0
+    """Pictures at its beginning whose passes may be other ones than in an unbroken run."""
+    has_ended: bool = True
+    """It was closed well."""
+    is_filled: bool = False
+    """Made after the viewing."""
 
     def num_rough(self, start: int, stop: int) -> int:
         """Stand-ins in [start, stop)."""
@@ -91,6 +97,18 @@ def _merged(runs: list[Run], segment: Segment) -> list[Run]:
 
 def _until(run: Run, stop: int) -> Run:
     return Run(run.segment, run.start, min(run.stop, stop))
+
+
+def gaps(found: Iterable[list[Run]]) -> list[tuple[int, int]]:
+    """What lies between islands and is in none of them, as half-open ranges."""
+    missing: list[tuple[int, int]] = []
+    stop: int | None = None
+    for island in sorted(found, key=lambda island: island[0].start):
+        first = island[0].start
+        if stop is not None and first > stop:
+            missing.append((stop, first))
+        stop = max(stop or first, island[-1].stop)
+    return missing
 
 
 def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:

@@ -64,6 +64,11 @@ class StreamOptions:
     ring_bytes: int = 256 << 20
     """The same in bytes; whichever bound is met first holds."""
 
+    @property
+    def is_by_cadence(self) -> bool:
+        """Whether pictures depend on all that was seen before, by way of the cadence found."""
+        return self.style == "smooth" and self.passes is None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncodeOptions:

@@ -15,26 +15,24 @@ import itertools
 import logging
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import EncodeError, RtvfiError, UsageError
-from rtvfi.stream.companion import Span
-from rtvfi.stream.islands import Run, Segment, islands, ranges
-from rtvfi.stream.join import Cut, join
+from rtvfi.stream.assemble import Assembly, Viewed, job_of, worth_keeping
+from rtvfi.stream.islands import Segment, gaps, islands
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target, container_format
+from rtvfi.stream.notes import Notes
 from rtvfi.stream.pieces import coding, opened, survey
-from rtvfi.stream.writer import Job, Writer
+from rtvfi.stream.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from fractions import Fraction
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from rtvfi.frame import OutputFrame, StreamInfo
-    from rtvfi.stream.extras import Extra
+    from rtvfi.frame import OutputFrame
     from rtvfi.stream.options import EncodeOptions
-    from rtvfi.stream.rates import Grid
 
 log = logging.getLogger(__name__)
 
@@ -42,23 +40,10 @@ PATIENCE_SECONDS: Final = 5.0
 """A writer that takes no frame for so long has hung."""
 _NOTICED_SECONDS: Final = 0.25
 """A wait that is said: playback is held up by it."""
-_SHORT_SECONDS: Final = 1
-"""Pieces shorter than this come from searching, and are left out beside a longer one."""
 
-
-@dataclass(frozen=True, slots=True)
-class Viewed:
-    """One stream on one grid, as it is recorded."""
-
-    source: str
-    info: StreamInfo
-    grid: Grid
-    zero: Fraction
-    """The player's time 0 on the source's clock."""
-    has_model: bool
-    """Whether frames of a model are wanted: without one nothing stands in for them."""
-    extras: tuple[Extra, ...] = ()
-    """Files beside the source that are heard or read with it."""
+Filler = Callable[[Viewed, int, int, Writer], None]
+"""Puts the frames [start, stop) of a stream into a writer; KeyboardInterrupt: the user has enough.
+"""
 
 
 @dataclass(slots=True)
@@ -79,6 +64,8 @@ class Recorder:
         encode: how; made live.
         say: shows a sentence to the user; may be called from any thread.
         force: overwrite what is there.
+        filler: makes what was not watched between the first and the last moment that was; None
+            leaves the gaps.
 
     Raises:
         UsageError: the file exists or is an input, or its name is not that of a Matroska file.
@@ -93,12 +80,13 @@ class Recorder:
         say: Callable[[str], None],
         *,
         force: bool = False,
+        filler: Filler | None = None,
     ) -> None:
         self._folder = path.with_name(path.name + ".rtvfi")
         if self._folder.exists() and not force:
             raise UsageError(
                 f'"{self._folder}" holds pieces of a recording that was killed',
-                "docs/render.md says how to join them; --force overwrites them",
+                f'rtvfi join "{path}" puts them together, --force overwrites them',
             )
         check_target(path, sources, force=force)
         if container_format(path) != CRASH_SAFE_FORMAT:
@@ -109,27 +97,42 @@ class Recorder:
         self.path = path
         self.encode = replace(encode, is_live=True)
         self._say = say
+        self._filler = filler
         if force:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._numbers = itertools.count(1)
         self._recordings: list[Recording] = []
-        self._taken: list[Path] = []
+        self._notes: Notes | None = None
         self._lock = threading.Lock()
         self.error: RtvfiError | None = None
         """Why recording stopped before the player did."""
 
     def recording(self, viewed: Viewed) -> Recording:
         """A tap for a pipeline that plays this."""
-        recording = Recording(self, viewed)
+        recording = Recording(self, viewed, len(self._recordings))
         self._recordings.append(recording)
         return recording
 
-    def next_path(self) -> Path:
-        """Where the next segment goes: the first one to the file asked for."""
+    def next_path(self, recording: Recording, first: int) -> Path:
+        """Where the next segment goes, which begins at that grid index: the first one to the file
+        asked for.
+        """
         with self._lock:
             number = next(self._numbers)
             self._folder.mkdir(exist_ok=True)
-        return self.path if number == 1 else self._folder / f"segment-{number:04}.mkv"
+            if self._notes is None:
+                self._notes = Notes(self._folder)
+            path = self.path if number == 1 else self._folder / f"segment-{number:04}.mkv"
+            if not recording.is_begun:
+                self._notes.stream(recording.number, recording.viewed)
+            self._notes.begin(path, recording.number, first)
+        return path
+
+    def ended(self, segment: _Segment) -> None:
+        """Note what is known of a segment that nothing is added to any more."""
+        with self._lock:
+            if self._notes is not None:
+                self._notes.end(segment.writer.job.path, segment.rough)
 
     def say(self, text: str) -> None:
         """Tell the user."""
@@ -151,10 +154,12 @@ class Recorder:
             What was recorded, for the report.
         """
         files: list[dict[str, Any]] = []
+        assembly = Assembly(self.path, self._folder, self.encode)
         try:
             for recording in self._recordings:
-                found = recording.close()
-                files += self._build(recording.viewed, islands(found))
+                viewed, segments = recording.viewed, recording.close()
+                segments += self._fill(viewed, segments)
+                files += assembly.build(viewed, islands(segments))
         except RtvfiError as error:
             self.stop(error)
             log.warning('the pieces are kept in "%s"', self._folder)
@@ -163,65 +168,65 @@ class Recorder:
             log.warning('the pieces are kept in "%s"', self._folder)
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
+        finally:
+            if self._notes is not None:
+                self._notes.close()
         if not files:
             log.warning("nothing was recorded")
         for file in files:
             log.info('recorded "%s": %d frames', file["path"], file["frames"])
         return {"files": files, "error": self.error.message if self.error else None}
 
-    def _build(self, viewed: Viewed, found: list[list[Run]]) -> list[dict[str, Any]]:
-        lengths = [island[-1].stop - island[0].start for island in found]
-        enough = min([round(_SHORT_SECONDS / viewed.grid.step), *sorted(lengths)[-1:]])
-        kept = [island for island in found if island[-1].stop - island[0].start >= enough]
-        if len({island[0].segment.coding for island in kept}) > 1:
-            log.warning("the encoder changed while recording: its pieces stay files of their own")
-        # First all into the folder: the file asked for may be a piece of any of them.
-        made = [(island, self._piece(viewed, island, n)) for n, island in enumerate(kept)]
-        files = []
-        for island, piece in made:
-            path = self._final_path()
-            piece.replace(path)
-            files.append(_described(path, viewed, island))
-        return files
+    def _fill(self, viewed: Viewed, segments: list[Segment]) -> list[Segment]:
+        """Make what is missing between what was watched; all of it or, when that ends early,
+        nothing.
+        """
+        if self._filler is None or self.error is not None:
+            return []
+        missing = gaps(worth_keeping(viewed, islands(segments)))
+        filled: list[Segment] = []
+        try:
+            for start, stop in missing:
+                filled.append(self._filled(self._filler, viewed, start, stop))
+        except KeyboardInterrupt:
+            self._say("filling was stopped: what was watched stays in parts")
+            return []
+        except (RtvfiError, OSError) as error:
+            reason = error.message if isinstance(error, RtvfiError) else error.strerror
+            log.warning("what was watched stays in parts, the gaps cannot be filled: %s", reason)
+            return []
+        return filled
 
-    def _piece(self, viewed: Viewed, island: list[Run], number: int) -> Path:
-        """One file of an island: its only segment, or its segments joined."""
-        first, last = island[0].start, island[-1].stop
-        segment = island[0].segment
-        path = self._folder / f"{segment.path.stem}-{first}-{number}.joined.mkv"
-        if len(island) == 1 and (first, last) == (segment.first, segment.stop):
-            segment.path.replace(path)
-            return path
-        job = _job(path, viewed, first, self.encode)
-        job = replace(job, span=replace(job.span, end=viewed.grid.pts(last)))
-        cuts = [
-            Cut(run.segment.path, run.start - run.segment.first, run.stop - run.segment.first)
-            for run in island
-        ]
-        join(cuts, job, reorder=0)
-        return path
-
-    def _final_path(self) -> Path:
-        """The file asked for, then its parts, leaving alone what is there."""
-        if self.path not in self._taken:
-            self._taken.append(self.path)
-            return self.path
-        for number in itertools.count(2):
-            path = self.path.with_name(f"{self.path.stem}.part{number}{self.path.suffix}")
-            if not path.exists():
-                self._taken.append(path)
-                return path
-        raise AssertionError("unreachable")
+    def _filled(self, filler: Filler, viewed: Viewed, start: int, stop: int) -> Segment:
+        path = self._folder / f"filled-{start}.mkv"
+        writer = Writer(job_of(path, viewed, start, self.encode))
+        try:
+            filler(viewed, start, stop, writer)
+        except BaseException:
+            writer.abort()
+            raise
+        writer.finish()
+        segment = surveyed(writer, viewed, start)
+        if segment.stop < stop:
+            raise EncodeError("the film is shorter now")
+        return replace(segment, is_filled=True, num_settling=0)
 
 
 class Recording:
     """The frames of one pipeline on their way into segments; ``tap`` runs on its compute thread."""
 
-    def __init__(self, recorder: Recorder, viewed: Viewed) -> None:
+    def __init__(self, recorder: Recorder, viewed: Viewed, number: int) -> None:
         self.viewed = viewed
+        self.number = number
+        """Among those of the recorder."""
         self._recorder = recorder
         self._segments: list[_Segment] = []
         self._is_warned = False
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether there is a segment of it."""
+        return bool(self._segments)
 
     def tap(self, frame: OutputFrame, is_final: bool) -> None:
         """Record a frame; waits while the writer is behind, but never for long without a word."""
@@ -241,10 +246,12 @@ class Recording:
 
     def _begin(self, frame: OutputFrame) -> _Segment:
         """Another seek, another segment; the one before ends by itself."""
+        recorder, first = self._recorder, frame.index
         if self._segments:
             self._segments[-1].writer.begin_finish()
-        recorder = self._recorder
-        writer = Writer(_job(recorder.next_path(), self.viewed, frame.index, recorder.encode))
+            recorder.ended(self._segments[-1])
+        path = recorder.next_path(self, first)
+        writer = Writer(job_of(path, self.viewed, first, recorder.encode))
         self._segments.append(_Segment(writer, frame.epoch, frame.index, frame.index))
         return self._segments[-1]
 
@@ -269,59 +276,28 @@ class Recording:
                 segment.writer.finish()
             except RtvfiError as error:
                 self._recorder.stop(error)
-            found.append(self._surveyed(segment))
+            found.append(surveyed(segment.writer, self.viewed, segment.first, segment.rough))
         return found
 
-    def _surveyed(self, segment: _Segment) -> Segment:
-        path, first = segment.writer.job.path, segment.first
-        statistics = segment.writer.statistics
-        keys, count = tuple(statistics.keys), statistics.num_frames
-        if segment.writer.error is not None:
-            gops = survey(path, self.viewed.grid.step, is_finished=False)
-            keys, count = gops.keys, gops.num_frames
-        headers = ("", b"")
-        if count:
-            with opened(path) as file:
-                headers = coding(file)
-        return Segment(
-            path=path,
-            first=first,
-            stop=first + count,
-            keys=tuple(first + key for key in keys),
-            rough=tuple(segment.rough),
-            coding=headers,
-        )
 
-
-def _job(path: Path, viewed: Viewed, first: int, encode: EncodeOptions) -> Job:
-    """A file that begins at grid index ``first``."""
-    grid = viewed.grid
-    is_beginning = grid.pts(first) - viewed.zero < grid.step or first == 0
-    zero = min(viewed.zero, viewed.info.start) if is_beginning else grid.pts(first)
-    return Job(
+def surveyed(writer: Writer, viewed: Viewed, first: int, rough: Sequence[int] = ()) -> Segment:
+    """What the file of a writer that has ended holds."""
+    path, statistics = writer.job.path, writer.statistics
+    keys, count = tuple(statistics.keys), statistics.num_frames
+    if writer.error is not None:
+        gops = survey(path, viewed.grid.step, is_finished=False)
+        keys, count = gops.keys, gops.num_frames
+    headers = ("", b"")
+    if count:
+        with opened(path) as file:
+            headers = coding(file)
+    return Segment(
         path=path,
-        container=CRASH_SAFE_FORMAT,
-        info=viewed.info,
-        grid=grid,
-        first_index=first,
-        span=Span(zero=zero, start=None if is_beginning else zero),
-        encode=encode,
-        source=viewed.source,
-        extras=viewed.extras,
+        first=first,
+        stop=first + count,
+        keys=tuple(first + key for key in keys),
+        rough=tuple(rough),
+        coding=headers,
+        num_settling=viewed.num_settling(first),
+        has_ended=writer.error is None,
     )
-
-
-def _described(path: Path, viewed: Viewed, island: list[Run]) -> dict[str, Any]:
-    rough = [n for run in island for n in run.segment.rough if run.start <= n < run.stop]
-
-    def seconds(index: int) -> float:
-        return round(float(viewed.grid.pts(index) - viewed.zero), 3)
-
-    return {
-        "path": str(path),
-        "source": viewed.source,
-        "frames": island[-1].stop - island[0].start,
-        "from": seconds(island[0].start),
-        "to": seconds(island[-1].stop),
-        "stand_ins": [[seconds(a), seconds(b)] for a, b in ranges(rough)],
-    }

@@ -3,57 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from clips import FILM, Clips, ClipSpec, read_code
 from files import planes, track
+from viewing import Viewer
 
 from rtvfi.errors import EncodeError, UsageError
-from rtvfi.frame import Kind, OutputFrame, SourceFrame
 from rtvfi.stream import record
-from rtvfi.stream.options import EncodeOptions, SourceOptions
-from rtvfi.stream.rates import Grid
-from rtvfi.stream.record import Recorder, Recording, Viewed
-from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
 
 FULL = ClipSpec(num_frames=144, gop=24, audio=True, subtitles=True)
-
-
-class Viewer:
-    """Plays a clip into a recorder: frames are the source's, the seeks a test's."""
-
-    def __init__(self, source: Path, target: Path, **options: Any) -> None:
-        opened = open_source(str(source), SourceOptions(hwaccel="none"))
-        self.payloads: list[NDArray[np.uint8]] = []
-        while isinstance(frame := opened.read(), SourceFrame):
-            self.payloads.append(frame.payload)
-        opened.close()
-        self.grid = Grid(Fraction(0), 1 / FILM)
-        self.said: list[str] = []
-        force = options.pop("force", False)
-        encode = EncodeOptions(encoder="libx264", **options)
-        self.recorder = Recorder(target, (str(source),), encode, self.said.append, force=force)
-        viewed = Viewed(str(source), opened.info, self.grid, Fraction(0), has_model=True)
-        self.recording: Recording = self.recorder.recording(viewed)
-        self.epoch = 0
-
-    def play(self, start: int, stop: int, rough: tuple[int, ...] = ()) -> None:
-        """Seek to ``start`` and play up to ``stop``."""
-        self.epoch += 1
-        for n in range(start, stop):
-            frame = OutputFrame(self.payloads[n], n, self.grid.pts(n), Kind.COPY, self.epoch)
-            self.recording.tap(frame, n not in rough)
-
-    def close(self) -> dict[str, Any]:
-        return self.recorder.close()
 
 
 def numbers(path: Path) -> list[int | None]:

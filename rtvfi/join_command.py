@@ -1,0 +1,29 @@
+"""``rtvfi join``: puts together what a killed recording left."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi join``."""
+    parser.add_argument("file", metavar="OUT.mkv", type=Path, help="the file that was recorded to")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi join``; returns the exit code."""
+    from rtvfi.stream.rescue import rescue
+
+    for file in rescue(arguments.file):
+        log.info(
+            '"%s": %d frames, %.2f s to %.2f s of "%s"',
+            *(file[key] for key in ("path", "frames", "from", "to", "source")),
+        )
+    return 0

@@ -1,0 +1,105 @@
+"""What records a viewing, and what makes the moments in it that were skipped."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from rtvfi.progress import RichProgress, State
+from rtvfi.session import ModelHost, pipeline_for, rendering, take_every_core
+from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.record import Recorder
+from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtvfi.config import PlayOptions
+    from rtvfi.session import Rendering
+    from rtvfi.stream.assemble import Viewed
+    from rtvfi.stream.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder | None:
+    """What records a viewing, if that was asked for.
+
+    Raises:
+        UsageError, EncodeError: it cannot be recorded there.
+    """
+    if options.record is None:
+        return None
+    filler = Filling(options) if options.completes_recording else None
+    return Recorder(
+        options.record, options.files, options.encode, say, force=options.force, filler=filler
+    )
+
+
+class Filling:
+    """Renders stretches of what was played, with the settings that playing began with; a
+    ``record.Filler``.
+    """
+
+    def __init__(self, options: PlayOptions) -> None:
+        self._options = options
+        self._models = ModelHost(options.device, options.stream)
+
+    def __call__(self, viewed: Viewed, start: int, stop: int, writer: Writer) -> None:
+        """Put the frames [start, stop) into the writer.
+
+        Raises:
+            RtvfiError: they cannot be made.
+            KeyboardInterrupt: Ctrl+C.
+        """
+        options = self._options
+        pipeline = pipeline_for(viewed.source, options.source, options.stream, Playhead())
+        progress = RichProgress(viewed.source, writer.job.path)
+        try:
+            with terminable():
+                made = rendering(pipeline, pipeline.open(), options.stream, viewed.grid, start)
+                if viewed.has_model:
+                    pipeline.use(self._models.executor(options.model, made))
+                    take_every_core()  # the player had one
+                grid, zero = viewed.grid, viewed.zero
+                log.info(
+                    "filling %.2f s to %.2f s: %d frames, Ctrl+C leaves the parts as they are",
+                    *(float(grid.pts(index) - zero) for index in (start, stop)),
+                    stop - start,
+                )
+                begin = seek_index(made, options.stream, start, 0)
+                look = _Look(made, stop - start, writer, progress)
+                put_all(frames(made, begin, stop), writer, look)
+        finally:
+            progress.end()
+            pipeline.close()
+
+
+class _Look:
+    """Shows how far it is, now and then."""
+
+    def __init__(self, made: Rendering, total: int, writer: Writer, progress: RichProgress) -> None:
+        self._made = made
+        self._total = total
+        self._writer = writer
+        self._progress = progress
+        self._shown = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._shown < TURN_SECONDS:
+            return
+        self._shown = now
+        count = self._writer.statistics.num_frames
+        path = self._writer.job.path
+        samples = self._made.pipeline.statistics().samples_ms
+        self._progress.show(
+            State(
+                num_frames=count,
+                num_made=count,
+                total=self._total,
+                num_bytes=path.stat().st_size if path.exists() else 0,
+                stages_ms={name: sum(ms) / len(ms) for name, ms in samples.items() if ms},
+            )
+        )

@@ -1,0 +1,176 @@
+"""The segments of a viewing become files: joined in order of time, one file without a gap each."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.stream.companion import Span
+from rtvfi.stream.islands import Run, ranges
+from rtvfi.stream.join import Cut, join
+from rtvfi.stream.mux import CRASH_SAFE_FORMAT
+from rtvfi.stream.writer import Job
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+    from pathlib import Path
+
+    from rtvfi.frame import StreamInfo
+    from rtvfi.stream.extras import Extra
+    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.stream.rates import Grid
+
+log = logging.getLogger(__name__)
+
+_SHORT_SECONDS: Final = 1
+"""Pieces shorter than this come from searching, and are left out beside a longer one."""
+_SETTLING_FRAMES: Final = 72
+"""Source frames after a seek until the cadence found is surely that of an unbroken run: all that is
+remembered of a scene (48), and how many must agree then (24); see ``cadence``.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """One stream on one grid, as it is recorded."""
+
+    source: str
+    info: StreamInfo
+    grid: Grid
+    zero: Fraction
+    """The player's time 0 on the source's clock."""
+    has_model: bool
+    """Whether frames of a model are wanted: without one nothing stands in for them."""
+    has_cadence: bool = False
+    """Whether passes follow the cadence, which takes a moment to be found after a seek."""
+    extras: tuple[Extra, ...] = ()
+    """Files beside the source that are heard or read with it."""
+
+    def num_settling(self, first: int) -> int:
+        """``Segment.num_settling`` of a segment that begins there."""
+        if not self.has_cadence or first <= 0:
+            return 0
+        return math.ceil(_SETTLING_FRAMES / self.info.source_rate / self.grid.step)
+
+
+def worth_keeping(viewed: Viewed, found: list[list[Run]]) -> list[list[Run]]:
+    """The islands without those too short to have been watched."""
+    lengths = [_length(island) for island in found]
+    enough = min([round(_SHORT_SECONDS / viewed.grid.step), *sorted(lengths)[-1:]])
+    return [island for island in found if _length(island) >= enough]
+
+
+def _length(island: list[Run]) -> int:
+    return island[-1].stop - island[0].start
+
+
+def job_of(path: Path, viewed: Viewed, first: int, encode: EncodeOptions) -> Job:
+    """A file that begins at grid index ``first``."""
+    grid = viewed.grid
+    is_beginning = grid.pts(first) - viewed.zero < grid.step or first == 0
+    zero = min(viewed.zero, viewed.info.start) if is_beginning else grid.pts(first)
+    return Job(
+        path=path,
+        container=CRASH_SAFE_FORMAT,
+        info=viewed.info,
+        grid=grid,
+        first_index=first,
+        span=Span(zero=zero, start=None if is_beginning else zero),
+        encode=encode,
+        source=viewed.source,
+        extras=viewed.extras,
+    )
+
+
+class Assembly:
+    """The files of one recording.
+
+    Args:
+        path: the file asked for; further ones are its parts.
+        folder: where the pieces are.
+        encode: how they were made.
+    """
+
+    def __init__(self, path: Path, folder: Path, encode: EncodeOptions) -> None:
+        self._path = path
+        self._folder = folder
+        self._encode = encode
+        self._taken: list[Path] = []
+
+    def build(self, viewed: Viewed, found: list[list[Run]]) -> list[dict[str, Any]]:
+        """Make the files of one viewing.
+
+        Returns:
+            What they hold, for the report.
+
+        Raises:
+            EncodeError, OSError: they cannot be made; the pieces are where they were.
+        """
+        kept = worth_keeping(viewed, found)
+        if len({island[0].segment.coding for island in kept}) > 1:
+            log.warning("the encoder changed while recording: its pieces stay files of their own")
+        # First all into the folder: the file asked for may be a piece of any of them.
+        made = [(island, self._piece(viewed, island, n)) for n, island in enumerate(kept)]
+        files = []
+        for island, piece in made:
+            path = self._final_path()
+            piece.replace(path)
+            files.append(_described(path, viewed, island))
+        return files
+
+    def _piece(self, viewed: Viewed, island: list[Run], number: int) -> Path:
+        """One file of an island: its only segment, or its segments joined."""
+        first, last = island[0].start, island[-1].stop
+        segment = island[0].segment
+        path = self._folder / f"{segment.path.stem}-{first}-{number}.joined.mkv"
+        is_all = len(island) == 1 and (first, last) == (segment.first, segment.stop)
+        if is_all and segment.has_ended:
+            segment.path.replace(path)
+            return path
+        job = job_of(path, viewed, first, self._encode)
+        job = replace(job, span=replace(job.span, end=viewed.grid.pts(last)))
+        cuts = [
+            Cut(run.segment.path, run.start - run.segment.first, run.stop - run.segment.first)
+            for run in island
+        ]
+        join(cuts, job, reorder=0)
+        return path
+
+    def _final_path(self) -> Path:
+        """The file asked for, then its parts, leaving alone what is there."""
+        if self._path not in self._taken:
+            self._taken.append(self._path)
+            return self._path
+        for number in itertools.count(2):
+            path = self._path.with_name(f"{self._path.stem}.part{number}{self._path.suffix}")
+            if not path.exists():
+                self._taken.append(path)
+                return path
+        raise AssertionError("unreachable")
+
+
+def _described(path: Path, viewed: Viewed, island: list[Run]) -> dict[str, Any]:
+    rough = [n for run in island for n in run.segment.rough if run.start <= n < run.stop]
+    settling = [
+        (run.start, min(run.stop, run.segment.first + run.segment.num_settling)) for run in island
+    ]
+
+    def seconds(index: int) -> float:
+        return round(float(viewed.grid.pts(index) - viewed.zero), 3)
+
+    def spans(found: list[tuple[int, int]]) -> list[list[float]]:
+        return [[seconds(a), seconds(b)] for a, b in found if a < b]
+
+    return {
+        "path": str(path),
+        "source": viewed.source,
+        "frames": island[-1].stop - island[0].start,
+        "from": seconds(island[0].start),
+        "to": seconds(island[-1].stop),
+        "stand_ins": spans(ranges(rough)),
+        "settling": spans(settling),
+        "filled": spans([(run.start, run.stop) for run in island if run.segment.is_filled]),
+    }

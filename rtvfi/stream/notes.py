@@ -1,0 +1,144 @@
+"""What is known of a recording under way, kept beside its pieces so that they can be put together
+after a kill.
+
+``OUT.mkv.rtvfi/recording.jsonl`` has a line for every stream that was played, for every piece when
+it begins, and for the stand-ins in it when it ends. Whoever writes it holds a lock on it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import UsageError
+from rtvfi.stream.extras import Extra
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rtvfi.stream.assemble import Viewed
+
+NAME: Final = "recording.jsonl"
+
+
+class Notes:
+    """The notes of one recording, open for writing; used under the recorder's lock.
+
+    Args:
+        folder: of the pieces; it is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = (folder / NAME).open("a", encoding="utf-8")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def stream(self, number: int, viewed: Viewed) -> None:
+        """A stream is recorded for the first time."""
+        self._add(
+            stream=number,
+            source=viewed.source,
+            origin=str(viewed.grid.origin),
+            step=str(viewed.grid.step),
+            zero=str(viewed.zero),
+            has_model=viewed.has_model,
+            has_cadence=viewed.has_cadence,
+            extras=[{**asdict(extra), "zero": str(extra.zero)} for extra in viewed.extras],
+        )
+
+    def begin(self, path: Path, number: int, first: int) -> None:
+        """A piece of a stream begins with the grid index ``first``."""
+        self._add(piece=self._name(path), of=number, first=first)
+
+    def end(self, path: Path, rough: list[int]) -> None:
+        """A piece has ended, with these stand-ins."""
+        self._add(ended=self._name(path), rough=rough)
+
+    def close(self) -> None:
+        """Let go of the lock; twice is fine."""
+        self._file.close()
+
+    def _name(self, path: Path) -> str:
+        """Empty for the file asked for."""
+        return path.name if path.parent == self._folder else ""
+
+    def _add(self, **line: Any) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+@dataclass(slots=True)
+class Piece:
+    """A piece as noted."""
+
+    path: Path
+    first: int
+    rough: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Noted:
+    """A stream as noted, and its pieces in order of watching."""
+
+    source: str
+    origin: Fraction
+    step: Fraction
+    zero: Fraction
+    has_model: bool
+    has_cadence: bool
+    extras: tuple[Extra, ...]
+    pieces: list[Piece] = field(default_factory=list)
+
+
+def read_notes(target: Path, folder: Path) -> list[Noted]:
+    """What was noted of the recording of ``target``; a line that was cut off by the kill is not.
+
+    Raises:
+        UsageError: there are no notes, or somebody is writing them.
+    """
+    if (folder / "journal.json").exists():
+        raise UsageError(
+            f'"{folder}" is of a rendering, not of a recording',
+            "the same rtvfi render command goes on with it",
+        )
+    streams: dict[int, Noted] = {}
+    pieces: dict[str, Piece] = {}
+    try:
+        with (folder / NAME).open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UsageError(f'"{target}" is being recorded right now') from error
+            for line in file:
+                _read_line(line, target, folder, streams, pieces)
+    except FileNotFoundError:
+        raise UsageError(f'there are no pieces of a recording "{target}"') from None
+    return list(streams.values())
+
+
+def _read_line(
+    line: str, target: Path, folder: Path, streams: dict[int, Noted], pieces: dict[str, Piece]
+) -> None:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return
+    if "stream" in said:
+        streams[said["stream"]] = Noted(
+            source=said["source"],
+            origin=Fraction(said["origin"]),
+            step=Fraction(said["step"]),
+            zero=Fraction(said["zero"]),
+            has_model=said["has_model"],
+            has_cadence=said["has_cadence"],
+            extras=tuple(Extra(**{**e, "zero": Fraction(e["zero"])}) for e in said["extras"]),
+        )
+    elif "piece" in said:
+        name = said["piece"]
+        pieces[name] = Piece(folder / name if name else target, said["first"])
+        streams[said["of"]].pieces.append(pieces[name])
+    elif "ended" in said:
+        pieces[said["ended"]].rough = said["rough"]

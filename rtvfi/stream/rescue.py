@@ -1,0 +1,84 @@
+"""What a killed recording left becomes the files it would have become."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from rtvfi.errors import EncodeError
+from rtvfi.stream.assemble import Assembly, Viewed
+from rtvfi.stream.islands import Segment, islands
+from rtvfi.stream.journal import journal_folder
+from rtvfi.stream.notes import read_notes
+from rtvfi.stream.options import EncodeOptions, SourceOptions
+from rtvfi.stream.pieces import coding, opened, survey
+from rtvfi.stream.rates import Grid
+from rtvfi.stream.source import open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rtvfi.stream.notes import Noted, Piece
+
+log = logging.getLogger(__name__)
+
+
+def rescue(target: Path) -> list[dict[str, Any]]:
+    """Put the pieces of a killed recording together; nothing is lost when this is interrupted.
+
+    Returns:
+        What was made, as ``Recorder.close`` tells it.
+
+    Raises:
+        UsageError: there is no such recording, or it is still under way.
+        SourceError: what was played cannot be opened any more.
+        EncodeError: the files cannot be made, or the pieces hold nothing.
+    """
+    folder = journal_folder(target)
+    assembly = Assembly(target, folder, EncodeOptions(is_live=True))
+    streams = [(_viewed(noted), noted) for noted in read_notes(target, folder) if noted.pieces]
+    files: list[dict[str, Any]] = []
+    try:
+        for viewed, noted in streams:
+            segments = [s for piece in noted.pieces if (s := _segment(viewed, piece)) is not None]
+            files += assembly.build(viewed, islands(segments))
+    except OSError as error:
+        raise EncodeError(f"the pieces cannot be put together: {error.strerror}") from error
+    if not files:
+        raise EncodeError(f'the pieces in "{folder}" hold no whole picture')
+    shutil.rmtree(folder, ignore_errors=True)
+    return files
+
+
+def _viewed(noted: Noted) -> Viewed:
+    source = open_source(noted.source, SourceOptions(hwaccel="none"))
+    source.close()
+    return Viewed(
+        source=noted.source,
+        info=source.info,
+        grid=Grid(noted.origin, noted.step),
+        zero=noted.zero,
+        has_model=noted.has_model,
+        has_cadence=noted.has_cadence,
+        extras=noted.extras,
+    )
+
+
+def _segment(viewed: Viewed, piece: Piece) -> Segment | None:
+    """A piece as far as it was written; without B-frames every picture in it is whole."""
+    found = survey(piece.path, viewed.grid.step, is_finished=True)
+    if not found.num_frames:
+        return None
+    with opened(piece.path) as file:
+        headers = coding(file)
+    return Segment(
+        path=piece.path,
+        first=piece.first,
+        stop=piece.first + found.num_frames,
+        keys=tuple(piece.first + key for key in found.keys),
+        rough=tuple(piece.rough),
+        coding=headers,
+        num_settling=viewed.num_settling(piece.first),
+        has_ended=False,
+    )

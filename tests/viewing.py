@@ -1,0 +1,66 @@
+"""A viewer without a player: frames of a clip into a recorder."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from clips import FILM
+
+from rtvfi.frame import Kind, OutputFrame, SourceFrame
+from rtvfi.stream.assemble import Viewed
+from rtvfi.stream.options import EncodeOptions, SourceOptions
+from rtvfi.stream.rates import Grid
+from rtvfi.stream.record import Recorder, Recording
+from rtvfi.stream.source import open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rtvfi.stream.writer import Writer
+
+
+class Viewer:
+    """Plays a clip into a recorder: frames are the source's, the seeks a test's."""
+
+    def __init__(self, source: Path, target: Path, **options: Any) -> None:
+        opened = open_source(str(source), SourceOptions(hwaccel="none"))
+        self.payloads: list[NDArray[np.uint8]] = []
+        while isinstance(frame := opened.read(), SourceFrame):
+            self.payloads.append(frame.payload)
+        opened.close()
+        self.grid = Grid(Fraction(0), 1 / FILM)
+        self.said: list[str] = []
+        has_cadence = options.pop("has_cadence", False)
+        extra = {name: options.pop(name) for name in ("force", "filler") if name in options}
+        encode = EncodeOptions(encoder="libx264", **options)
+        self.recorder = Recorder(target, (str(source),), encode, self.said.append, **extra)
+        viewed = Viewed(
+            source=str(source),
+            info=opened.info,
+            grid=self.grid,
+            zero=Fraction(0),
+            has_model=True,
+            has_cadence=has_cadence,
+        )
+        self.recording: Recording = self.recorder.recording(viewed)
+        self.epoch = 0
+
+    def play(self, start: int, stop: int, rough: tuple[int, ...] = ()) -> None:
+        """Seek to ``start`` and play up to ``stop``."""
+        self.epoch += 1
+        for n in range(start, stop):
+            frame = OutputFrame(self.payloads[n], n, self.grid.pts(n), Kind.COPY, self.epoch)
+            self.recording.tap(frame, n not in rough)
+
+    def fill(self, _viewed: Viewed, start: int, stop: int, writer: Writer) -> None:
+        """A filler."""
+        for n in range(start, stop):
+            assert writer.put(OutputFrame(self.payloads[n], n, self.grid.pts(n), Kind.COPY))
+
+    def close(self) -> dict[str, Any]:
+        """End the viewing; the recorder's report."""
+        return self.recorder.close()
