@@ -54,6 +54,10 @@ input, films put together from parts, servers that allow no seeking.""",
             ("play film.mkv --start 12:30 --sub-file film.de.ass", "from there, with subtitles"),
             ("play film.mkv --mpv save-position-on-quit", "go on here the next time"),
             ("play film.mkv --record smooth.mkv", "write down what is watched"),
+            (
+                "play film.mkv --record smooth.mkv --record-complete",
+                "and render what was skipped, afterwards",
+            ),
             ("play film.mkv --log-file rtvfi.log", "what to send when something is wrong"),
         ),
     ),
@@ -69,6 +73,13 @@ the same command is given again. See docs/render.md.""",
             ("render shots/ --in-fps 24 -o film.mkv", "numbered pictures are a film"),
             ("render film.mkv --encoder libx265 --crf 20", "smaller, and slower to write"),
         ),
+    ),
+    "join": Page(
+        """\
+Puts together what a recording left that was killed or whose machine lost its
+power: the file it was to become and, where something was skipped, its parts.
+Nothing is encoded again.""",
+        (("join smooth.mkv", "after play --record smooth.mkv"),),
     ),
     "info": Page(
         """\

@@ -205,6 +205,7 @@ def test_a_model_that_fails_is_an_error_and_no_source_frames(
 ) -> None:
     class Failing:
         num_frames = 2
+        variants = ()
 
         def run(self, *_: object) -> dict[int, NDArray[np.uint8]]:
             raise RuntimeError("out of memory\nlong story")
