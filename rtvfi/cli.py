@@ -17,7 +17,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import eval_command, info, join_command, logs, render_command, still, store
+from rtvfi import (
+    completions,
+    desktop,
+    eval_command,
+    info,
+    join_command,
+    logs,
+    render_command,
+    still,
+    store,
+)
 from rtvfi.bench import command as bench
 from rtvfi.config import (
     default_user_file,
@@ -223,6 +233,13 @@ COMMANDS: Final = (
     Command("bench", "measure what this machine can do", bench.add_arguments, bench.main),
     Command("train", "train the embedded model anew", train.add_arguments, train.main),
     Command("config", "print the configuration and its origins", add_settings, _run_config),
+    Command(
+        "completions",
+        "print completions for a shell",
+        completions.add_arguments,
+        completions.main,
+    ),
+    Command("desktop", "open films from the desktop", desktop.add_arguments, desktop.main),
     Command("version", "print versions", _add_nothing, _version),
 )
 

@@ -1,0 +1,258 @@
+"""``rtvfi completions``: scripts that let bash, zsh and fish complete the words of the grammar.
+
+A script holds every word as it was when it was printed; nothing of rtvfi runs while completing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.config import presets
+from rtvfi.models.catalogue import MODELS
+from rtvfi.settings import SETTINGS
+from rtvfi.stream.codecs import CODECS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SHELLS: Final = ("bash", "zsh", "fish")
+PROGRAMS: Final = ("rtvfi", "./run")
+"""What is completed."""
+
+_FILES: Final = ("FILE", "OUT", "FOLDER", "VIDEO", "NODE")
+"""Words in a metavar that mean files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option as a shell sees it."""
+
+    spellings: tuple[str, ...]
+    help: str
+    takes_value: bool
+    values: tuple[str, ...]
+    """What may follow; nothing listed where anything may."""
+    is_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A command, or an action of one."""
+
+    path: tuple[str, ...]
+    help: str
+    options: tuple[Option, ...]
+    words: tuple[tuple[str, str], ...]
+    """Actions and what they do, or values of its first argument."""
+    takes_files: bool
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi completions``."""
+    parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi completions``; returns the exit code."""
+    import sys
+
+    sys.stdout.write(script(arguments.shell, arguments.grammar))
+    return 0
+
+
+def script(shell: str, grammar: argparse.ArgumentParser) -> str:
+    """The script for one of ``SHELLS``."""
+    makers: dict[str, Callable[[list[Node]], Iterator[str]]]
+    makers = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+    head = f"# Completions of rtvfi for {shell}, made by: rtvfi completions {shell}"
+    lines = [*makers[shell](list(_nodes(grammar, (), "")))]
+    first = ["#compdef " + " ".join(PROGRAMS), head] if shell == "zsh" else [head]
+    return "\n".join([*first, *lines]) + "\n"
+
+
+# --- the grammar -----------------------------------------------------------------------------
+
+
+def _nodes(
+    parser: argparse.ArgumentParser, path: tuple[str, ...], help_text: str
+) -> Iterator[Node]:
+    options, words, below, takes_files = [], [], [], False
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            words += [(name, helps.get(name, "")) for name in action.choices]
+            below += [(sub, name, helps.get(name, "")) for name, sub in action.choices.items()]
+        elif action.option_strings:
+            options.append(_option(action))
+        else:
+            words += [(value, "") for value in _values(action)]
+            takes_files |= _is_file(action) and not _values(action)
+    yield Node(path, help_text, tuple(options), tuple(words), takes_files)
+    for sub, name, text in below:
+        yield from _nodes(sub, (*path, name), text)
+
+
+def _option(action: argparse.Action) -> Option:
+    return Option(
+        spellings=tuple(action.option_strings),
+        help=(action.help or "").replace("%%", "%"),
+        takes_value=action.nargs != 0,
+        values=_values(action),
+        is_file=action.nargs != 0 and _is_file(action),
+    )
+
+
+def _values(action: argparse.Action) -> tuple[str, ...]:
+    """The words an argument may be, as far as they can be listed."""
+    if action.choices is not None:
+        return tuple(map(str, action.choices))
+    if action.dest == "model" or (action.dest == "names" and action.metavar == "NAME"):
+        return tuple(MODELS)
+    if action.dest == "preset":
+        return presets()
+    if action.dest == "encoder":
+        return ("auto", *CODECS)
+    setting = SETTINGS.get(action.dest)
+    return setting.choices if setting is not None else ()
+
+
+def _is_file(action: argparse.Action) -> bool:
+    return any(word in str(action.metavar or "") for word in _FILES)
+
+
+# --- the shells ------------------------------------------------------------------------------
+
+
+def _bash(nodes: list[Node]) -> Iterator[str]:
+    yield "_rtvfi() {"
+    yield "    local cur=${COMP_WORDS[COMP_CWORD]} prev= node= words= files= word i"
+    yield "    COMPREPLY=()"
+    yield "    ((COMP_CWORD > 1)) && prev=${COMP_WORDS[COMP_CWORD-1]}"
+    # Bash takes "--style=plain" apart into three words.
+    yield "    if [[ $cur == = ]]; then cur= && prev=${COMP_WORDS[COMP_CWORD-1]}"
+    yield "    elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi"
+    yield "    for ((i = 1; i < COMP_CWORD; i++)); do"
+    yield "        word=${COMP_WORDS[i]}"
+    paths = "|".join(shlex.quote(" ".join(node.path)) for node in nodes if node.path)
+    yield f'        case "${{node:+$node }}$word" in {paths}) node="${{node:+$node }}$word" ;; esac'
+    yield "    done"
+    yield '    case "$node $prev" in'
+    for node in nodes:
+        for option in node.options:
+            if option.takes_value:
+                cases = "|".join(
+                    shlex.quote(f"{' '.join(node.path)} {s}") for s in option.spellings
+                )
+                yield f"        {cases}) {_bash_reply(option.values, option.is_file)}; return ;;"
+    yield "    esac"
+    yield '    case "$node" in'
+    for node in nodes:
+        spellings = [s for option in node.options for s in option.spellings if s.startswith("--")]
+        words = " ".join(name for name, _ in node.words)
+        files = "files=1" if node.takes_files else "files="
+        yield f"        {shlex.quote(' '.join(node.path))}) {files}"
+        yield f"            if [[ $cur == -* ]]; then words='{' '.join(spellings)}'"
+        yield f"            else words='{words}'; fi ;;"
+    yield "    esac"
+    yield '    COMPREPLY=($(compgen -W "$words" -- "$cur"))'
+    yield "    if [[ $cur != -* && -n $files ]]; then"
+    yield f"        {_bash_reply((), is_file=True)}"
+    yield "    fi"
+    yield "}"
+    yield f"complete -F _rtvfi {' '.join(PROGRAMS)}"
+
+
+def _bash_reply(values: tuple[str, ...], is_file: bool) -> str:
+    if values:
+        return f"COMPREPLY=($(compgen -W '{' '.join(values)}' -- \"$cur\"))"
+    if is_file:
+        read = "compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY"
+        return f'{read} < <(compgen -f -- "$cur")'
+    return ":"
+
+
+def _zsh(nodes: list[Node]) -> Iterator[str]:
+    by_path = {node.path: node for node in nodes}
+    for node in reversed(nodes):
+        yield f"{_zsh_name(node)}() {{"
+        yield "    local curcontext=$curcontext state line ret=1"
+        yield "    typeset -A opt_args"
+        specs = [spec for option in node.options for spec in _zsh_option(option)]
+        has_below = any((*node.path, name) in by_path for name, _ in node.words)
+        if has_below:
+            specs += ["1: :->word", "*:: :->rest"]
+        elif node.words:
+            specs.append(f"*: :({' '.join(name for name, _ in node.words)})")
+        elif node.takes_files:
+            specs.append("*:file:_files")
+        quoted = " \\\n        ".join(map(shlex.quote, specs))
+        yield f"    _arguments -C -s \\\n        {quoted} && ret=0"
+        if has_below:
+            rows = " ".join(shlex.quote(_zsh_row(name, text)) for name, text in node.words)
+            yield "    case $state in"
+            yield f"        word) local -a words_here=({rows})"
+            yield "            _describe word words_here && ret=0 ;;"
+            yield "        rest) case $words[1] in"
+            for name, _ in node.words:
+                yield f"            {name}) {_zsh_name(by_path[*node.path, name])} && ret=0 ;;"
+            yield "        esac ;;"
+            yield "    esac"
+        yield "    return ret"
+        yield "}"
+    yield 'if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _rtvfi "$@"'
+    yield f"else compdef _rtvfi {' '.join(PROGRAMS)}; fi"
+
+
+def _zsh_name(node: Node) -> str:
+    return "_".join(["_rtvfi", *node.path])
+
+
+def _zsh_row(name: str, text: str) -> str:
+    return f"{name}:{text.replace(':', ' ')}"
+
+
+def _zsh_option(option: Option) -> Iterator[str]:
+    text = option.help.replace("[", "(").replace("]", ")").replace(":", " ")
+    value = ""
+    if option.takes_value:
+        value = ":value:"
+        if option.values:
+            value += f"({' '.join(option.values)})"
+        elif option.is_file:
+            value += "_files"
+    for spelling in option.spellings:
+        is_long = spelling.startswith("--") and option.takes_value
+        yield f"*{spelling}{'=' if is_long else ''}[{text}]{value}"
+
+
+def _fish(nodes: list[Node]) -> Iterator[str]:
+    # Not for ./run: fish knows programs by their last part, and other things are called run.
+    yield "complete -c rtvfi -f"
+    for node in nodes:
+        head = " ".join(filter(None, ("complete -c rtvfi", _fish_condition(node, nodes))))
+        for word, text in node.words:
+            yield f"{head} -a {shlex.quote(word)} -d {shlex.quote(text)}"
+        if node.takes_files:
+            yield f"{head} -F"
+        for option in node.options:
+            yield f"{head} {_fish_option(option)}"
+
+
+def _fish_condition(node: Node, nodes: list[Node]) -> str:
+    tests = [f"__fish_seen_subcommand_from {word}" for word in node.path]
+    below = [n.path[-1] for n in nodes if n.path[:-1] == node.path and n.path]
+    if below:
+        tests.append(f"not __fish_seen_subcommand_from {' '.join(below)}")
+    return f"-n {shlex.quote('; and '.join(tests))}" if tests else ""
+
+
+def _fish_option(option: Option) -> str:
+    parts = [f"-l {s[2:]}" if s.startswith("--") else f"-s {s[1:]}" for s in option.spellings]
+    if option.takes_value:
+        parts.append("-r -F" if option.is_file else "-x")
+    if option.values:
+        parts.append(f"-a {shlex.quote(' '.join(option.values))}")
+    return " ".join([*parts, f"-d {shlex.quote(option.help)}"])

@@ -1,0 +1,120 @@
+"""``rtvfi desktop``: rtvfi in the menu of the desktop, and among the programs that open films.
+
+Source: the Desktop Entry Specification 1.5 of freedesktop.org.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import RtvfiError
+
+if TYPE_CHECKING:
+    import argparse
+
+log = logging.getLogger(__name__)
+
+MIME_TYPES: Final = (
+    *("video/mp4", "video/mpeg", "video/mp2t", "video/ogg", "video/quicktime", "video/webm"),
+    *("video/x-flv", "video/x-matroska", "video/x-ms-asf", "video/x-ms-wmv", "video/x-msvideo"),
+    *("video/3gpp", "video/vnd.avi", "video/x-theora+ogg", "video/x-ogm+ogg"),
+)
+_RESERVED: Final = '"`$\\'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi desktop``."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--install", action="store_true", help="put the entry there")
+    what.add_argument("--remove", action="store_true", help="take it away again")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi desktop``; returns the exit code."""
+    path = entry_path()
+    if arguments.install:
+        _write(path, entry(command()))
+        log.info('"%s" is there', path)
+    elif arguments.remove:
+        if not path.exists():
+            log.info('there is no "%s"', path)
+            return 0
+        path.unlink()
+        log.info('"%s" is gone', path)
+    else:
+        sys.stdout.write(entry(command()))
+        return 0
+    _update(path.parent)
+    return 0
+
+
+def entry_path() -> Path:
+    """Where the user's own entries are."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    # The specification of these folders takes no relative ones.
+    base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
+    return base / "applications" / "rtvfi.desktop"
+
+
+def command() -> list[str]:
+    """The words that start this rtvfi from anywhere."""
+    launcher = os.environ.get("RTVFI_RUN")
+    if launcher:
+        return [launcher]
+    program = shutil.which("rtvfi")
+    return [program] if program else [sys.executable, "-P", "-m", "rtvfi"]
+
+
+def entry(words: list[str]) -> str:
+    """The desktop entry.
+
+    Args:
+        words: the command that stands before ``play``.
+    """
+    program = " ".join(map(_quoted, words))
+    return f"""\
+[Desktop Entry]
+Type=Application
+Version=1.0
+Name=rtvfi
+GenericName=Video player
+GenericName[de]=Videoabspieler
+Comment=Plays films with smooth motion
+Comment[de]=Spielt Filme mit weichen Bewegungen ab
+Exec={program} play -- %U
+Icon=video-x-generic
+Terminal=false
+Categories=AudioVideo;Video;Player;
+Keywords=anime;film;interpolation;mpv;
+MimeType={";".join(MIME_TYPES)};
+StartupNotify=true
+"""
+
+
+def _quoted(word: str) -> str:
+    """A word of Exec: quoted as the specification says, then escaped as any value of an entry."""
+    inner = "".join("\\" + letter if letter in _RESERVED else letter for letter in word)
+    return f'"{inner}"'.replace("\\", "\\\\").replace("%", "%%")
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8", errors="surrogateescape")
+        part.replace(path)
+    except OSError as error:
+        raise RtvfiError(f'"{path}" cannot be written: {error.strerror}') from error
+
+
+def _update(folder: Path) -> None:
+    """Tell desktops that look into an index instead of the folder."""
+    program = shutil.which("update-desktop-database")
+    if program is not None:
+        subprocess.run([program, "--", str(folder)], check=False, capture_output=True)
