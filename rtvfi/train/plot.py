@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-WIDTH, HEIGHT = 860, 220
+WIDTH, HEIGHT = 860, 200
 """Of one panel, pixels."""
 LEFT, RIGHT, TOP, BOTTOM = 60, 170, 26, 30
 COLOURS = ("#1f6fb2", "#d1495b", "#3a7d44", "#8e5ea2", "#c77f0a", "#3c8d93", "#777777")
@@ -42,8 +42,9 @@ def plot_log(entries: Sequence[Mapping[str, Any]]) -> str:
     scores = [name for name in _names(entries) if name not in NO_SCORES]
     return draw(
         [
-            Panel("training loss", _curves(entries, ("picture", "flow"))),
             Panel("validation, luma PSNR in dB", _curves(entries, scores)),
+            Panel("training, picture error", _curves(entries, ("picture",))),
+            Panel("training, flow error", _curves(entries, ("flow",))),
             Panel("learning rate", _curves(entries, ("rate",))),
         ]
     )

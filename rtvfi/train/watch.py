@@ -40,7 +40,7 @@ class BarWatch:
 
 def line_of(entry: Mapping[str, Any]) -> str:
     """A log entry for people."""
-    scores = (f"{n} {v:.2f}" for n, v in entry.items() if n not in ("step", "seconds", "rate"))
+    scores = (f"{n} {v:.4g}" for n, v in entry.items() if n not in ("step", "seconds", "rate"))
     return f"step {entry['step']}  {entry['seconds']:.0f} s  {'  '.join(scores)}"
 
 

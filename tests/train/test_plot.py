@@ -33,7 +33,7 @@ def test_curves_stay_inside_their_panel() -> None:
         for pair in line.attrib["points"].split():
             x, y = map(float, pair.split(","))
             assert 60 <= x <= 690
-            assert 26 <= y <= 190
+            assert 26 <= y <= 170
 
 
 def test_an_empty_log_is_a_picture_too() -> None:
