@@ -102,6 +102,7 @@ class Scene:
         self._grain = float(rng.choice([0.0, 0.5]))
         """As film grain is at this size."""
         self._noise = rng
+        self._longest = max(c.hold for c in self.characters)
 
     @staticmethod
     def _character(rng: np.random.Generator, number: int) -> Character:
@@ -119,10 +120,15 @@ class Scene:
             marks=rng.uniform(-0.7, 0.7, (9, 2)),
         )
 
-    @property
-    def right_passes(self) -> int:
-        """What takes out the longest hold."""
-        return max(c.hold for c in self.characters) - 1
+    def is_right(self, plan: PlanOptions) -> bool:
+        """Whether it takes out the longest hold and does no more: passes, or nothing but whole
+        frames that repeat.
+        """
+        if plan.thin:
+            is_still = not self._speed and not self._grain
+            is_one = len({(c.hold, c.phase) for c in self.characters}) == 1
+            return (is_still and is_one) or self._longest == 1
+        return plan.passes == self._longest - 1
 
     def draw(self, frame: int) -> Payload:
         """A frame's payload."""
@@ -175,11 +181,13 @@ def look(scene: Scene) -> list[Seen]:
     return seen + detector.flush()
 
 
-def plan_of(seen: Sequence[Seen], style: str, ratio: Fraction) -> tuple[list[Action], list[int]]:
+def plan_of(
+    seen: Sequence[Seen], style: str, ratio: Fraction
+) -> tuple[list[Action], list[PlanOptions]]:
     """What a scene's frames are made into.
 
     Returns:
-        The actions, and per source frame the passes.
+        The actions, and per source frame how it was planned.
     """
     passes = int(style[-1]) if style[-1].isdigit() else 0
     steering = Steering(PlanOptions(), Retiming(style="smooth"))
@@ -188,12 +196,10 @@ def plan_of(seen: Sequence[Seen], style: str, ratio: Fraction) -> tuple[list[Act
     actions: list[Action] = []
     used = []
     for stamp, _, change in seen:
-        plan = steering.push(
-            changed=change.changed, cut=stamp.cut, model_frames=2, slowest=change.cadence
-        )
+        plan = steering.push(stamp, change, 2)
         if style == "auto":
             planner.adjust(plan)
-        used.append(planner.options.passes)
+        used.append(planner.options)
         actions += planner.push(stamp)
     actions += planner.flush()
     if style == "off":
@@ -281,7 +287,7 @@ def measure(
             actions, used = plan_of(seen, style, ratio)
             found[style].append(deviations(scene, show(scene, actions, seen)))
             if style == "auto":
-                right += used[ceil(MEASURED[0] * 24) - 1] == scene.right_passes
+                right += scene.is_right(used[ceil(MEASURED[0] * 24) - 1])
     print(f"{num_scenes} scenes, {float(24 * ratio):g} frames/s; RMS and worst deviation, px")
     for style in STYLES:
         every = np.concatenate(found[style])

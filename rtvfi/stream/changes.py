@@ -51,6 +51,10 @@ class Change(NamedTuple):
     cadence: int | None
     """Slowest cadence that a fair part of the picture has been drawn at, 1 to 4; None if unknown.
     """
+    drawn: int | None = None
+    """The same counted over frames that repeat none: above 1, parts of the picture are held while
+    others move.
+    """
 
 
 NOTHING: Final = Change(0.0, False, None)
@@ -66,7 +70,8 @@ class Changes:
         """A scene begins: nothing is known."""
         self._last: Floats | None = None
         self._noise: deque[float] = deque(maxlen=_NOISE_WINDOW)
-        self._rhythm: _Rhythm | None = None
+        self._rhythms: tuple[_Rhythm, _Rhythm] | None = None
+        """Over all frames, and over those that repeat none."""
 
     @property
     def floor(self) -> float:
@@ -80,8 +85,13 @@ class Changes:
         """Whether enough of the scene was seen for ``floor`` to be its own."""
         return len(self._noise) >= _ENOUGH_NOISE
 
-    def push(self, fine: Floats) -> Change:
-        """Take the next frame's fine luma picture; the first one changes everything."""
+    def push(self, fine: Floats, *, is_same: bool = False) -> Change:
+        """Take the next frame.
+
+        Args:
+            fine: its fine luma picture; the first one changes everything.
+            is_same: the frame equals the one before.
+        """
         last, self._last = self._last, fine
         if last is None:
             return Change(1.0, True, None)
@@ -89,11 +99,14 @@ class Changes:
         fifth = apart.size // 5
         self._noise.append(float(np.partition(apart, fifth)[fifth]))
         moved = apart > self.floor
-        if self._rhythm is None:
-            self._rhythm = _Rhythm(apart.size)
-        self._rhythm.push(moved)
+        if self._rhythms is None:
+            self._rhythms = _Rhythm(apart.size), _Rhythm(apart.size)
+        every, drawn = self._rhythms
+        every.push(moved)
+        if not is_same:
+            drawn.push(moved)
         share = float(moved.mean())
-        return Change(share, share > _LEAST_MOVING, self._rhythm.cadence())
+        return Change(share, share > _LEAST_MOVING, every.cadence(), drawn.cadence())
 
 
 def differences(a: Floats, b: Floats) -> Floats:

@@ -158,12 +158,7 @@ class Compute:
         stamp, self._newest = seen.stamp, seen.payload
         steering, executor = self._steering, self._executor
         steering.variants = () if executor is None else executor.variants
-        plan = steering.push(
-            changed=seen.change.changed,
-            cut=stamp.cut,
-            model_frames=_frames_of(executor),
-            slowest=seen.change.cadence,
-        )
+        plan = steering.push(stamp, seen.change, _frames_of(executor))
         quality = steering.standing.quality
         if executor is not None and quality is not None:
             executor.choose(quality.variant)

@@ -149,7 +149,7 @@ class CutDetector:
         if is_cut:
             self._changes.reset()
         is_same = pair is not None and not is_cut and pair.is_same
-        change = self._changes.push(look.luma.fine)
+        change = self._changes.push(look.luma.fine, is_same=is_same)
         self._last, self._before = look, None if is_cut else pair
         frame = look.frame
         stamp = Stamp(

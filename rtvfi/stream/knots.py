@@ -1,14 +1,17 @@
-"""The state of an open scene: its right pyramid edge and the knots outputs may still use. Pure."""
+"""The state of an open scene: its newest frames and the knots outputs may still use. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from rtvfi.stream.plan import ImageId, Stamp
+
+LONGEST_RUN: Final = 4
+"""Frames of one picture that are one drawing in motion; more are a pose."""
 
 
 class Knot(NamedTuple):
@@ -33,6 +36,8 @@ class Scene:
         """The knot before ``knots[0]``."""
         self.shown: Fraction | None = None
         """Content of its newest output."""
+        self._run: deque[Fraction] = deque(maxlen=LONGEST_RUN)
+        """Times of the newest frames that show one picture, while runs are thinned out."""
 
     def advance(self, content: Fraction) -> None:
         """Forget the knots that an output at ``content`` and later ones cannot lie after."""
@@ -45,3 +50,33 @@ class Scene:
         while len(self.edge) - 1 > passes:
             self.edge.pop()
             self.knots.append(self.edge[-1])
+
+    def thin(self, stamp: Stamp, image: ImageId) -> None:
+        """Take the next frame, with one knot at the centre of each run of equal frames.
+
+        A longer run, a pose, has its first and last knot as far from its ends as the longest run
+        has: it moves like the drawings around it where it begins and ends, and is held between.
+        """
+        if image != self.edge[0].image:
+            self._centre()
+            self._run.clear()
+        elif not self._run:
+            self._run.append(self.last.pts)  # the first frame, or where thinning begins
+        elif len(self._run) == LONGEST_RUN:
+            self._centre()
+        self._run.append(stamp.pts)
+        self.edge = [Knot(stamp.pts, image)]
+
+    def thicken(self) -> None:
+        """End the run under way, with a knot at its last frame."""
+        self._centre()
+        self._run.clear()
+        self._append(self.edge[0])
+
+    def _centre(self) -> None:
+        if self._run:
+            self._append(Knot((self._run[0] + self._run[-1]) / 2, self.edge[0].image))
+
+    def _append(self, knot: Knot) -> None:
+        if knot.pts > self.knots[-1].pts:
+            self.knots.append(knot)

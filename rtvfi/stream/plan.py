@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
-from rtvfi.stream.knots import Knot, Scene
+from rtvfi.stream.knots import LONGEST_RUN, Knot, Scene
 
 if TYPE_CHECKING:
     from rtvfi.stream.rates import Grid
@@ -131,6 +131,10 @@ class PlanOptions:
     """Seconds the picture runs behind its frame; 0 to half a source period, cuts stay exact."""
     snap: Fraction = _ZERO
     """An output this close to a knot, in knot distances, copies it; below 1/2."""
+    thin: bool = False
+    """A run of equal frames has one knot, at its centre, in place of one per frame: drawings move
+    evenly however long each is held, without passes.
+    """
     beat: Fraction | None = None
     """Seconds between new pictures, counted from the grid's start; the outputs between repeat them.
     None = every output is its own.
@@ -141,10 +145,14 @@ class PlanOptions:
             raise ValueError(f"passes must be 0 to {MAX_PASSES}, got {self.passes}")
         if self.phase < 0 or not 0 <= self.snap < _HALF or (self.beat or 1) <= 0:
             raise ValueError(f"phase, snap and beat must be small and not negative: {self}")
+        if self.thin and (self.passes or self.num_frames == 3):
+            raise ValueError("thin goes with no passes and two pictures a call")
 
     @property
     def lookahead(self) -> int:
         """Source frames read beyond the one an output follows, at a constant rate."""
+        if self.thin:
+            return 2 * LONGEST_RUN - 1
         if self.num_frames == 3:
             return self.passes // 2 + 2
         return (self.passes + 1) // 2 + 1
@@ -154,6 +162,8 @@ class PlanOptions:
         """Source frames before a seek's target with which its first output is that of a whole
         run.
         """
+        if self.thin:
+            return 2 * LONGEST_RUN - 1
         return (self.passes + 1) // 2 + (self.num_frames == 3)
 
 
@@ -207,6 +217,8 @@ class Planner:
         if scene is None or options == before:
             return
         scene.lower(options.passes)
+        if before.thin and not options.thin:
+            scene.thicken()
         if options.num_frames > before.num_frames:
             scene.before = None  # it was not kept
 
@@ -285,24 +297,29 @@ class Planner:
 
     def _extend(self, scene: Scene, stamp: Stamp, image: ImageId, actions: list[Action]) -> None:
         """Replace the edge by the newest frame's and append its top as the next knot."""
+        self._num_frames += 1
+        if self._options.thin:
+            scene.thin(stamp, image)
+            scene.last = stamp
+            return
         edge = [Knot(stamp.pts, image)]
         for level, left in enumerate(scene.edge[: self._options.passes], start=1):
             right = edge[-1]
             made = left.image
             if left.image != right.image:
-                made = (level, self._num_frames - level)
+                made = (level, self._num_frames - 1 - level)
                 actions.append(Mid(made, left.image, right.image))
             edge.append(Knot((left.pts + right.pts) / 2, made))
         scene.edge = edge
         scene.knots.append(edge[-1])
         scene.last = stamp
-        self._num_frames += 1
 
     def _close(self, scene: Scene, end: Fraction, actions: list[Action]) -> None:
         """Append the right ramp and plan all outputs before ``end``."""
         slope = self._slope(scene, end)
         top = scene.edge[-1].pts
         scene.lower(0)
+        scene.thicken()
         while (pts := self._grid.pts(self._next)) < end:
             content = self._content(scene, pts)
             if slope is not None and content > top:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from fractions import Fraction
 
+    from rtvfi.stream.changes import Change
     from rtvfi.stream.options import Style
-    from rtvfi.stream.plan import PlanOptions
+    from rtvfi.stream.plan import PlanOptions, Stamp
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,8 @@ class Steering:
         self._plan = plan
         self._pace = pace
         self._cadence = CadenceEstimator()
+        self._drawn = CadenceEstimator()
+        """The cadence left when whole frames that repeat are taken out."""
         self._governor: Governor | None = None
         self._wish: tuple[Quality, frozenset[Variant]] | None = None
         """What the ladder was made for."""
@@ -79,32 +82,27 @@ class Steering:
     def reset(self) -> None:
         """A seek: the next frame starts a scene."""
         self._cadence.reset()
+        self._drawn.reset()
         self._seconds, self._num_calls, self._num_wanted = 0.0, 0, 0
 
     def renew(self) -> None:
         """Another model: what the old one cost says nothing."""
         self._governor = self._wish = None
 
-    def push(
-        self,
-        *,
-        changed: bool,
-        cut: bool,
-        model_frames: Literal[2, 3] | None,
-        slowest: int | None = None,
-    ) -> PlanOptions:
+    def push(self, stamp: Stamp, change: Change, model_frames: Literal[2, 3] | None) -> PlanOptions:
         """Take note of the next frame.
 
         Args:
-            changed: its picture differs from the one before.
-            cut: it starts a scene.
+            stamp: its times and flags.
+            change: what moved.
             model_frames: see ``options``.
-            slowest: cadence of the slowest part of the picture, where that is known.
 
         Returns:
             How to plan from it on.
         """
-        self._cadence.push(changed, cut, slowest)
+        self._cadence.push(change.changed, stamp.cut, change.cadence)
+        if not stamp.same:
+            self._drawn.push(change.changed, stamp.cut, change.drawn)
         if self._pace is not None and model_frames is not None:
             self._follow(self._wanted(model_frames), self._pace)
         return self.options(model_frames)
@@ -117,12 +115,12 @@ class Steering:
                 could not be made.
         """
         if model_frames is None:
-            return replace(self._plan, passes=0, num_frames=2)
+            return replace(self._plan, passes=0, num_frames=2, thin=False)
         wanted, quality = self._wanted(model_frames), self.standing.quality
         if quality is None:
             return wanted
         if quality.is_bypass:
-            return replace(wanted, passes=0, num_frames=2)
+            return replace(wanted, passes=0, num_frames=2, thin=False)
         beat = None
         if self._pace is not None and quality.ratio < self._pace.ratio:
             beat = 1 / (self._pace.source_rate * quality.ratio)
@@ -183,13 +181,15 @@ class Steering:
 
     def _wanted(self, model_frames: Literal[2, 3]) -> PlanOptions:
         retiming, plan = self.retiming, self._plan
-        passes, num_frames = plan.passes, plan.num_frames
+        passes, num_frames, thin = plan.passes, plan.num_frames, plan.thin
         if retiming is not None:
-            passes, num_frames = 0, 2
+            passes, num_frames, thin = 0, 2, False
             if retiming.style == "rhythm":
                 passes, num_frames = retiming.passes or 0, 3
             elif retiming.style == "smooth" and retiming.passes is not None:
                 passes = retiming.passes
             elif retiming.style == "smooth":
-                passes = passes_for(self._cadence.cadence)
-        return replace(plan, passes=passes, num_frames=min(num_frames, model_frames))
+                # Where nothing is held but whole frames, they are left out: no passes, no blur.
+                thin = self._drawn.cadence == 1
+                passes = 0 if thin else passes_for(self._cadence.cadence)
+        return replace(plan, passes=passes, num_frames=min(num_frames, model_frames), thin=thin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,8 +16,9 @@ from running import INFO, Running, fake_source
 
 from rtvfi.frame import Kind
 from rtvfi.models.linear import Linear
+from rtvfi.stream.changes import Change
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.plan import Mid, PlanOptions, Retime3
+from rtvfi.stream.plan import Mid, PlanOptions, Retime3, Stamp
 from rtvfi.stream.retiming import Retiming, Steering
 
 if TYPE_CHECKING:
@@ -74,8 +76,12 @@ def test_without_a_model_there_are_no_passes() -> None:
 def test_smooth_follows_the_cadence(hold: int, passes: int) -> None:
     steering = Steering(PlanOptions(), Retiming(style="smooth"))
     for i in range(60):
-        steering.push(changed=i % hold == 0, cut=i == 0, model_frames=2)
-    assert steering.push(changed=True, cut=True, model_frames=2).passes == passes
+        moved = i % hold == 0
+        steering.push(
+            Stamp(i, Fraction(i), Fraction(i + 1), i == 0), Change(float(moved), moved, None), 2
+        )
+    cut = Stamp(60, Fraction(60), Fraction(61), cut=True)
+    assert steering.push(cut, Change(1.0, True, None), 2).passes == passes
 
 
 def test_the_rest_of_a_plan_stays() -> None:
