@@ -338,6 +338,18 @@ def _run(arguments: Sequence[str]) -> int:
     return code
 
 
+def _complain(error: RtvfiError) -> int:
+    for word, text in (("error", error.message), ("hint", error.hint)):
+        if text:  # one line each, whatever is in the names of files
+            print(f"{word}: {logs.plain(text)}".replace("\n", "\\n"), file=sys.stderr)
+    return error.exit_code
+
+
+def _give_up_output() -> None:
+    """Nobody takes what is printed: Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -351,15 +363,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except RtvfiError as error:
         log.debug("where it failed:", exc_info=True)
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
-        return error.exit_code
+        return _complain(error)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # rtvfi models | head: Python would complain when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # rtvfi models | head
+        _give_up_output()
         return 0
+    except OSError as error:  # a disk, a folder, a name: the machine's mistake, not ours
+        log.debug("where it failed:", exc_info=True)
+        if error.filename is None:
+            _give_up_output()
+        name = error.filename if isinstance(error.filename, str) else ""
+        what = f'"{name}": ' if name else ""
+        return _complain(RtvfiError(f"{what}{error.strerror or error}"))
     except Exception:
         log.debug("this is a mistake in rtvfi:", exc_info=True)
         raise

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from rtvfi.errors import DecodeError, UsageError
+from rtvfi.logs import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -105,7 +106,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         Console(highlight=False, soft_wrap=True).out(json.dumps(as_json(arguments.file, found)))
     else:
-        _print(Console(highlight=False), arguments.file, found)
+        _print(Console(highlight=False, markup=False), arguments.file, found)
     return 0
 
 
@@ -238,7 +239,7 @@ def _print(console: Any, name: str, found: Findings) -> None:
     facts = Table.grid(padding=(0, 2))
     length = f"{found.duration:.3f} s" + ("" if found.is_complete else ", the rest is damaged")
     for key, value in (
-        ("file", name),
+        ("file", plain(name)),
         ("rate", f"{row['rate']} frames/s, {_CLASSES[found.rate_class]}"),
         ("frames", str(found.frames)),
         ("duration", length),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import RtvfiError, UsageError
@@ -11,13 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE_FORMAT: Final = "%(asctime)s.%(msecs)03d %(levelname)-7s %(threadName)s %(name)s: %(message)s"
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but tabs and ends of lines."""
+
+
+def plain(text: str) -> str:
+    """A text without what a terminal would obey: names of files may hold anything."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class _Formatter(logging.Formatter):
     """INFO as it is; other levels with their name, DEBUG with the module too."""
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        text = plain(super().format(record))
         if record.levelno == logging.INFO:
             return text
         origin = f"{record.name}: " if record.levelno < logging.INFO else ""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _LONGEST_SECONDS: Final = 12 * 3600
 """Longer films are none, but damage: the virtual file has an index entry for every picture."""
+_LATEST_SECONDS: Final = 600
+"""Longest wait for the first picture; until then it is shown, over and over."""
 
 
 class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
@@ -96,7 +98,7 @@ class Opener:
         """
         check_hwaccel(self._options.source)
         first = files[0]
-        if is_address(first) or is_list(first):
+        if is_address(first) or is_list(first) or not Path(first).is_file():
             return
         pipeline = self._new_pipeline(first)
         try:
@@ -180,6 +182,8 @@ def _place(info: StreamInfo, rate: str, player: Any) -> Place:
         raise NothingToDo("longer than half a day, it says: it plays as it is")
     start = player.demuxer_start_time or 0.0
     origin = Fraction(round(start * 1_000_000), 1_000_000)
+    if info.start - origin > _LATEST_SECONDS:
+        raise NothingToDo("its picture begins long after its sound: it plays as it is")
     return Place(target, origin, length)
 
 

@@ -82,9 +82,13 @@ def check_there(files: Sequence[str]) -> tuple[str, ...]:
 
 def _files(argument: str) -> list[str]:
     path = Path(argument)
-    if path.is_dir():
-        return _videos(path)
-    if is_address(argument) or path.exists():
+    try:
+        if path.is_dir():
+            return _videos(path)
+        is_there = is_address(argument) or path.exists()
+    except OSError as error:  # a name too long
+        raise OpenError(f'"{argument}" cannot be reached: {error.strerror}') from error
+    if is_there:
         return [argument]
     raise _missing(path)
 

@@ -114,7 +114,7 @@ class RichProgress:
         del source
         self._clock = _Clock()
         self._bar = Bar(
-            TextColumn("{task.fields[name]}"),
+            TextColumn("{task.fields[name]}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[text]}"),
             console=Console(stderr=True),

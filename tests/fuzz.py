@@ -39,9 +39,12 @@ _SHOWN = 40
 
 
 def seeds(text: str) -> list[int]:
-    """``7``, ``0..200`` (without 200) or ``3,5,8``."""
-    first, dots, last = text.partition("..")
-    return list(range(int(first), int(last))) if dots else [int(word) for word in text.split(",")]
+    """``7``, ``0..200`` (without 200), or several such with commas between."""
+    found: list[int] = []
+    for word in text.split(","):
+        first, dots, last = word.partition("..")
+        found += range(int(first), int(last)) if dots else [int(first)]
+    return found
 
 
 class Tally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -93,7 +95,11 @@ def _check_file(path: str) -> None:
             raise OpenError(
                 f'no such file: "{path}"', "check the path, and quote it if it has spaces"
             )
-        if file.is_file() and file.stat().st_size == 0:
+        mode = file.stat()
+        if not stat.S_ISREG(mode.st_mode) and not stat.S_ISBLK(mode.st_mode):
+            # Films are opened more than once, and a pipe nobody writes to would never open.
+            raise OpenError(f'"{path}" is a pipe or a device, a video file was expected')
+        if stat.S_ISREG(mode.st_mode) and mode.st_size == 0:
             raise OpenError(f'"{path}" is empty', "download or copy it again")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise OpenError(
@@ -102,7 +108,7 @@ def _check_file(path: str) -> None:
 
 
 def _explained(path: str, error: Exception) -> OpenError:
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) and (is_url(path) or not os.access(path, os.R_OK)):
         return OpenError(f'"{path}" may not be read', "check its permissions")
     if isinstance(error, av.error.InvalidDataError):
         return OpenError(
