@@ -29,6 +29,7 @@ from rtvfi import (
     store,
 )
 from rtvfi.bench import command as bench
+from rtvfi.bench import warmup
 from rtvfi.config import (
     default_user_file,
     play_options,
@@ -232,6 +233,7 @@ COMMANDS: Final = (
     Command("doctor", "look for what is missing or slow", doctor.add_arguments, doctor.main),
     Command("bench", "measure what this machine can do", bench.add_arguments, bench.main),
     Command("train", "train the embedded model anew", train.add_arguments, train.main),
+    Command("warmup", "prepare kernels before playing", warmup.add_arguments, warmup.main),
     Command("config", "print the configuration and its origins", add_settings, _run_config),
     Command(
         "completions",

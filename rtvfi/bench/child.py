@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from rtvfi.apart import speaker
 from rtvfi.bench.jobs import TARGETS, Job, Measured, is_hopeless
-from rtvfi.bench.pictures import film, film_info
+from rtvfi.bench.pictures import Sized, film, film_info
 from rtvfi.errors import RtvfiError
 from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.stream.plan import Retime, Retime3
@@ -87,14 +87,6 @@ def _carry_out(
 # --- a model ---------------------------------------------------------------------------------
 
 
-class _Sized:
-    """As much of a viewing as making an executor takes."""
-
-    def __init__(self, info: StreamInfo, target_rate: Fraction) -> None:
-        self.info = info
-        self.target_rate = target_rate
-
-
 def measure_model(measured: Measured, device: str, seconds: float, deadline: float) -> None:
     """Time what playing does with every pair of frames: upload, network, download."""
     from rtvfi.session import ModelHost
@@ -104,7 +96,7 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
     options = StreamOptions(flow_scale=job.flow_scale, form=job.form)
     host = ModelHost(device, options, is_live=True)
     _forget_peak()
-    sized = cast("Viewing", _Sized(info, Fraction(max(TARGETS))))
+    sized = cast("Viewing", Sized(info, Fraction(max(TARGETS))))
     executor = host.executor(job.model, sized)
     steps = _Steps(executor, film(info, _FRAMES))
     for num_new in TARGETS.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 _STEP = 6
 """Pixels that the drawing moves from frame to frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """As much of a viewing as it takes to make an executor."""
+
+    info: StreamInfo
+    target_rate: Fraction
 
 
 def film_info(size: Size, seconds: int = 60) -> StreamInfo:

@@ -10,12 +10,14 @@ and everything when it fails, runs as it is. Nothing is compiled or captured lat
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import platformdirs
 import torch
 
 from rtvfi.errors import ModelError
@@ -209,6 +211,9 @@ class ByKind:
 
 
 def _compiled(core: Core, _inputs: tuple[Any, ...]) -> Core:
+    # Read when first needed; by default a folder of temporary files, which the next boot may empty.
+    kept = platformdirs.user_cache_path("rtvfi", appauthor=False) / "compiled"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))
     compiled: Core = torch.compile(core, dynamic=False)
     return compiled
 

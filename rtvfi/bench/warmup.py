@@ -1,0 +1,76 @@
+"""``rtvfi warmup``: has kernels found and compiled before a film needs them.
+
+What lasts beyond the process is kept by torch and its libraries in the user's cache: compiled
+networks, MIOpen's choices, kernels that CUDA translated. Graphs are made anew by every start.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, cast
+
+from rtvfi.bench.jobs import FILM_RATE, Size
+from rtvfi.config import play_options
+from rtvfi.errors import UsageError
+from rtvfi.grammar import add_settings, config_of
+from rtvfi.models.weights import find_weights
+from rtvfi.stream.rates import parse_rate, resolve
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rtvfi.config import PlayOptions
+    from rtvfi.session import Viewing
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SIZE: Final = "1920x1080"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi warmup``."""
+    parser.add_argument(
+        "--size",
+        metavar="WxH",
+        default=DEFAULT_SIZE,
+        help=f"size of the films, or 720p ({DEFAULT_SIZE})",
+    )
+    add_settings(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Prepare, and say how long it took: done again, it tells what a start takes from now on."""
+    try:
+        size = Size.of(arguments.size)
+    except ValueError:
+        raise UsageError(f'--size is "{arguments.size}", expected WxH or 1080p') from None
+    options = play_options(config_of(arguments, is_live=True), ())
+    find_weights(options.model)
+    begun = time.monotonic()
+    import torch
+
+    log.info("torch %s: loaded in %.1f s", torch.__version__, time.monotonic() - begun)
+    viewing = sized_viewing(size, options.fps)
+    begun = time.monotonic()
+    prepare(options, viewing)
+    log.info("%s at %s: ready in %.1f s", options.model, size, time.monotonic() - begun)
+    return 0
+
+
+def sized_viewing(size: Size, fps: str) -> Viewing:
+    """A film of that size brought to the rate that ``--fps`` asks for."""
+    from rtvfi.bench.pictures import Sized, film_info
+
+    info = film_info(size)
+    return cast("Viewing", Sized(info, resolve(parse_rate(fps), Fraction(FILM_RATE))))
+
+
+def prepare(options: PlayOptions, viewing: Viewing) -> None:
+    """Make what playing makes before new frames are shown."""
+    from rtvfi.session import ModelHost
+
+    host = ModelHost(options.device, options.stream, is_live=True)
+    executor = host.executor(options.model, viewing)
+    host.add_variants(executor, options.model, viewing)
