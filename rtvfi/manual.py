@@ -118,8 +118,22 @@ or slow.""",
         ),
     ),
     "bench": Page(
-        "Measures what this machine can do, for each model and size.",
-        (("bench", "a table"),),
+        """\
+Measures what this machine can do: how long a new frame takes with each model at
+each size, how fast films are decoded and written. It ends in bounded time.""",
+        (
+            ("bench --quick", "a table within a minute"),
+            ("bench --save", "and let play use what was found best"),
+        ),
+    ),
+    "train": Page(
+        """\
+Trains the network that comes with rtvfi anew, on pictures that it draws itself.
+It can be stopped at any time; the same command goes on. See docs/training.md.""",
+        (
+            ("train --out run/", "begin, or go on"),
+            ("train --sheet scenes.png", "look at what it would learn from"),
+        ),
     ),
     "completions": Page(
         """\

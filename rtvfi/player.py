@@ -86,6 +86,8 @@ class Player:
         self._report = Report()
         self._bad: dict[str, RtvfiError] = {}
         self._num_played = 0
+        self._is_first = False
+        """The file under way has not shown a picture yet."""
         self._is_over = threading.Event()
         self._looked_at = 0.0
         # Made by run(), in this order.
@@ -162,6 +164,7 @@ class Player:
     def _attach(self) -> None:
         """The hook: put our track beside the file that is about to play."""
         path = os.fsdecode(self._mpv.raw.path)
+        self._is_first = True
         try:
             self._showing.attach(path)
         except NothingToDo as reason:
@@ -196,7 +199,10 @@ class Player:
 
     def _on_restart(self) -> None:
         """Playback begins: a file's first picture, or the end of a seek or switch."""
-        if not self._watch.playback_restart():
+        # With a place to begin at, mpv tells of a seek before the first picture.
+        is_first, self._is_first = self._is_first, False
+        self._watch.playback_restart(is_first=is_first)
+        if is_first:
             self._num_played += 1
             self._showing.join()
 

@@ -58,22 +58,22 @@ class Watch:
         """The file is over; a seek under way will not be answered."""
         self._seek = None
 
-    def playback_restart(self) -> bool:
+    def playback_restart(self, *, is_first: bool) -> None:
         """Playback begins.
 
-        Returns:
-            Whether it is the end of a seek, and not a file's first picture.
+        Args:
+            is_first: with a file's first picture, wherever that is; else a seek or switch ends.
         """
         self._playhead.restarted()
         if self._report.first_picture_ms is None:
             self._report.first_picture_ms = process_age_ms()
-        if self._seek is None:
-            return False
+        if is_first or self._seek is None:
+            self._seek = None
+            return
         target, began = self._seek
         self._seek = None
         latency = round((time.monotonic() - began) * 1e3, 1)
         self._report.seeks.append({"target": round(target, 3), "latency_ms": latency})
-        return True
 
     def add(self, stream: FrameStream, statistics: Statistics) -> None:
         """Figures of a viewing that ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,3 +156,20 @@ def test_a_minimised_window_gets_no_frames_of_the_model(
         assert playing.viewing.pipeline.wait_until_full(15)
         assert counted.num_frames > before
     assert counted.uses == [True, False, True]
+
+
+def test_the_model_comes_wherever_a_film_begins(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counted, report = Counted(monkeypatch), tmp_path / "report.json"
+    film = clips.get(LONG)
+    with Playing(
+        monkeypatch, film, film, model="linear", stream=PLAIN, start="4", report=report
+    ) as playing:
+        counted.changed = lambda: playing.note("use")
+        playing.wait_for("use")
+        next_file(playing)
+        assert playing.time == pytest.approx(4, abs=0.05)
+        playing.wait_for("use", 2)
+    assert counted.uses == [True, True]
+    assert json.loads(report.read_text())["seeks"] == []
