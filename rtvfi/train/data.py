@@ -51,7 +51,10 @@ def rgb_to_planes(rgb: Tensor) -> Planes:
 
 
 def augment(batch: SceneBatch, crop: int, g: Generator) -> SceneBatch:
-    """Crop, mirror, transpose, reverse time and permute colours; the flow stays exact."""
+    """Crop, mirror, transpose, reverse time and permute colours; the flow stays exact.
+
+    Distance indices and visibility are left out.
+    """
 
     def toss() -> bool:
         return bool(torch.rand((), generator=g) < 0.5)

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+NONE = torch.zeros(1)
+"""A part of a motion that no scene has."""
+
+
 class Layer(NamedTuple):
-    """Placement and motion of one texture in each of N scenes; every field is (N,)."""
+    """Placement and motion of one texture in each of N scenes; every field is (N,) or (1,)."""
 
     x: Tensor
     """Centre at time 1/2, pixels."""
@@ -32,6 +36,19 @@ class Layer(NamedTuple):
     wave: Tensor
     """Radians per texture half side."""
     phase: Tensor
+    pivot: Tensor = NONE
+    """The point of the texture that x and y speak of, half sides right of its centre: the root of a
+    limb."""
+    arm: Tensor = NONE
+    """Distance of that point from the joint that (x, y) then is, pixels."""
+    arm_angle: Tensor = NONE
+    """Direction of the arm at time 1/2."""
+    arm_roll: Tensor = NONE
+    """Radians that the arm swings from time 0 to time 1."""
+    pace: Tensor = NONE
+    """-1 to 1: above 0 it hurries at first, below 0 it is late; both ends stay what they are."""
+    fade: Tensor = NONE
+    """-1 to 1: below 0 it vanishes, above 0 it appears, by that much."""
 
 
 def render(
@@ -66,6 +83,8 @@ def render(
         drawn = F.grid_sample(texture, grid, padding_mode="border", align_corners=False)
         inside = (grid.abs().amax(dim=-1) < 1)[:, None]
         alpha = drawn[:, 3:] * inside
+        if bool((layer.fade != 0).any()):
+            alpha = alpha * _opacity(layer, t).view(-1, 1, 1, 1)
         picture = picture + (drawn[:, :3] - picture) * alpha
         on_top = alpha[:, 0] > 0.5
         place = torch.where(on_top[..., None], grid, place)
@@ -73,6 +92,15 @@ def render(
     if picture is None or place is None:
         raise ValueError("a scene needs at least one layer")
     return picture, owner, place
+
+
+def _paced(layer: Layer, t: Tensor) -> Tensor:
+    """How far a layer is on its way at ``t``: 0 at 0, 1 at 1, never back."""
+    return t + layer.pace * t * (1 - t)
+
+
+def _opacity(layer: Layer, t: Tensor) -> Tensor:
+    return 1 - layer.fade.clamp(min=0) * (1 - t) + layer.fade.clamp(max=0) * t
 
 
 def _column(value: Tensor) -> Tensor:
@@ -91,12 +119,18 @@ def to_texture(layer: Layer, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
     Returns:
         (N, H, W, 2), texture half sides from its centre.
     """
-    q = t - 0.5
+    q = _paced(layer, t) - 0.5
     angle, scale = layer.angle + layer.roll * q, layer.scale * (1 + layer.zoom * q)
     c, s = _column(torch.cos(angle) / scale), _column(torch.sin(angle) / scale)
     x = x - _column(layer.x + layer.dx * q)
     y = y - _column(layer.y + layer.dy * q)
+    if bool((layer.arm != 0).any()):
+        swing = layer.arm_angle + layer.arm_roll * q
+        x = x - _column(layer.arm * torch.cos(swing))
+        y = y - _column(layer.arm * torch.sin(swing))
     u, v = c * x + s * y, c * y - s * x
+    if bool((layer.pivot != 0).any()):
+        u = u + _column(layer.pivot)
     if bool((layer.bend != 0).any()):
         # two shears one after the other: each is undone exactly by its negative
         wave, phase, bend = _column(layer.wave), _column(layer.phase), _column(layer.bend * q)
@@ -117,16 +151,70 @@ def exact_flow(layers: list[Layer], owner: Tensor, place: Tensor, t: Tensor) -> 
     Returns:
         (N, 4, h, w) float32, full-size pixels: to time 0 (x, y), to time 1 (x, y).
     """
-    shape = owner.shape
-    own = Layer(
-        *(
-            torch.stack(values, dim=1).gather(1, owner.flatten(1)).view(shape)
-            for values in zip(*layers, strict=True)
-        )
-    )
+    own = owned(layers, owner)
     here = to_picture(own, place, t)
     ends = (to_picture(own, place, t * 0), to_picture(own, place, t * 0 + 1))
     return torch.cat([end - here for end in ends], dim=1)
+
+
+def exact_index(
+    layers: list[Layer], owner: Tensor, place: Tensor, t: Tensor, *, is_back: bool = False
+) -> Tensor:
+    """Share of its way from time 0 to time 1 that each pixel of time 0 has gone at ``t``.
+
+    The partial motion projected on the whole one (Zhong et al., "Clearer Frames, Anytime", 2024).
+
+    Args:
+        layers: the scene.
+        owner: (N, h, w) layer of each pixel of time 0.
+        place: (N, h, w, 2) its texture coordinates.
+        t: (N,).
+        is_back: from time 1 to time 0 instead, of the pixels of time 1.
+
+    Returns:
+        (N, 1, h, w) float32; not a number where nothing moves, outside 0..1 where it turns back.
+    """
+    own = owned(layers, owner)
+    moments = (t * 0, t, t * 0 + 1)
+    here, there, end = (
+        to_picture(own, place, moment) for moment in (moments[::-1] if is_back else moments)
+    )
+    part, whole = there - here, end - here
+    index: Tensor = (part * whole).sum(1, keepdim=True) / whole.square().sum(1, keepdim=True)
+    return index
+
+
+def owned(layers: list[Layer], owner: Tensor) -> Layer:
+    """The layer of every pixel, fields (N, h, w), of ``owner`` (N, h, w)."""
+    n = len(owner)
+    return Layer(
+        *(
+            torch.stack([value.expand(n) for value in values], dim=1)
+            .gather(1, owner.flatten(1))
+            .view(owner.shape)
+            for values in zip(*layers, strict=True)
+        )
+    )
+
+
+def seen_from(owner: Tensor, motion: Tensor, other: Tensor) -> Tensor:
+    """Which pixels are seen at another time, too.
+
+    Args:
+        owner: (N, h, w) layer of each pixel.
+        motion: (N, 2, h, w) where they are then, in pixels of this size.
+        other: (N, h, w) layer of each pixel then.
+
+    Returns:
+        (N, h, w) bool; False outside the picture.
+    """
+    height, width = owner.shape[-2:]
+    x = (torch.arange(width) + motion[:, 0]).round().long()
+    y = (torch.arange(height)[:, None] + motion[:, 1]).round().long()
+    is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    flat = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
+    seen = other.flatten(1).gather(1, flat.flatten(1)).view(owner.shape)
+    return is_inside & (seen == owner)
 
 
 def to_picture(own: Layer, place: Tensor, t: Tensor) -> Tensor:
@@ -140,13 +228,15 @@ def to_picture(own: Layer, place: Tensor, t: Tensor) -> Tensor:
     Returns:
         (N, 2, h, w) pixels, x then y.
     """
-    q = _column(t - 0.5)
+    q = _paced(own, _column(t)) - 0.5
     u, v = place.unbind(dim=-1)
     bend = own.bend * q
     v = v - bend * torch.sin(own.wave * u + own.phase)
     u = u - bend * torch.sin(own.wave * v + own.phase)
+    u = u - own.pivot
     angle, scale = own.angle + own.roll * q, own.scale * (1 + own.zoom * q)
     c, s = torch.cos(angle) * scale, torch.sin(angle) * scale
-    x = own.x + own.dx * q + c * u - s * v
-    y = own.y + own.dy * q + s * u + c * v
+    swing = own.arm_angle + own.arm_roll * q
+    x = own.x + own.dx * q + own.arm * torch.cos(swing) + c * u - s * v
+    y = own.y + own.dy * q + own.arm * torch.sin(swing) + s * u + c * v
     return torch.stack((x, y), dim=1)

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from rtvfi.train.layers import Layer, render, to_picture
+from rtvfi.train.layers import Layer, render, seen_from, to_picture
 from rtvfi.train.sprites import lettering, sprite
 from rtvfi.train.textures import background, integer, uniform
 
@@ -202,20 +202,18 @@ def _position(path: Path, moment: float) -> tuple[float, float]:
 def flow(view: View, other: View) -> Tensor:
     """Where each pixel of ``view`` is in ``other``, visible or not: (2, H, W) float32 pixels, x
     right, y down."""
-    poses = (Layer(*(field[view.owner][None] for field in v.pose)) for v in (view, other))
+    poses = (_of_pixels(pose, view.owner) for pose in (view.pose, other.pose))
     here, there = (to_picture(pose, view.place[None], torch.ones(1)) for pose in poses)
     return (there - here)[0]
 
 
+def _of_pixels(pose: Layer, owner: Tensor) -> Layer:
+    return Layer(*(field.expand(len(pose.x))[owner][None] for field in pose))
+
+
 def visible(view: View, other: View) -> Tensor:
     """Which pixels of ``view`` are seen in ``other``: (H, W) bool; False outside the picture."""
-    height, width = view.owner.shape
-    motion = flow(view, other)
-    x = (torch.arange(width) + motion[0]).round().long()
-    y = (torch.arange(height)[:, None] + motion[1]).round().long()
-    is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    seen = other.owner[y.clamp(0, height - 1), x.clamp(0, width - 1)]
-    return is_inside & (seen == view.owner)
+    return seen_from(view.owner[None], flow(view, other)[None], other.owner[None])[0]
 
 
 def distance_index(first: View, between: View, last: View) -> Tensor:

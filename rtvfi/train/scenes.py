@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from rtvfi.train.layers import Layer, exact_flow, render
+from rtvfi.train.compression import compress
+from rtvfi.train.dice import Dice
+from rtvfi.train.extras import Extras, Props, make_props
+from rtvfi.train.layers import Layer, exact_flow, exact_index, render, seen_from
 from rtvfi.train.sprites import lettering, sprite
 from rtvfi.train.textures import background
 
@@ -41,6 +44,26 @@ class SceneOptions:
     num_backgrounds: int = 96
     num_sprites: int = 160
     """Sprites of each texture size."""
+    figures: float = 0.0
+    """Share of batches with a body whose arms and legs turn in their joints, and with hair."""
+    particles: float = 0.0
+    """Share of batches with snow, rain, sparks or dust."""
+    fades: float = 0.0
+    """Share of scenes that fade, and of scenes in which something appears or vanishes."""
+    sweeps: float = 0.0
+    """Share of scenes in which all of it moves by half of ``fastest`` or more."""
+    zooms: float = 0.0
+    """Share of scenes that zoom, each plane by its depth."""
+    compression: float = 0.0
+    """Share of scenes whose ends are compressed coarsely; the truth never is."""
+    easing: float = 0.0
+    """Share of cels that do not move evenly between both ends."""
+    truth: bool = False
+    """Also give distance indices and visibility, which no step of ``cel`` needs."""
+
+
+NOTHING = torch.zeros(0)
+"""Of what was not asked for."""
 
 
 class SceneBatch(NamedTuple):
@@ -57,6 +80,11 @@ class SceneBatch(NamedTuple):
     flow: Tensor
     """(N, 4, S/2, S/2) float16: where each second pixel of ``middle`` is in ``left`` (x, y) and in
     ``right`` (x, y), relative, full-size pixels."""
+    gone: Tensor = NOTHING
+    """(N, 2, S/2, S/2) float16, with ``SceneOptions.truth``: which share of its way each second
+    pixel of ``left`` has gone at t (``exact_index``), and of ``right`` on the way back."""
+    visible: Tensor = NOTHING
+    """(N, 2, S/2, S/2) bool: which second pixels of ``middle`` are seen in ``left``, ``right``."""
 
 
 TEXTURES = ((32, 4.0, 18.0), (72, 14.0, 42.0), (160, 36.0, 100.0))
@@ -73,6 +101,8 @@ class Bank(NamedTuple):
     """Per entry of TEXTURES: (n, 4, T, T)."""
     letters: Tensor
     """(n, 4, 160, 160)."""
+    props: Props
+    """Of the extras; empty for recipes without."""
 
 
 def make_bank(options: SceneOptions, seed: int) -> Bank:
@@ -87,6 +117,7 @@ def make_bank(options: SceneOptions, seed: int) -> Bank:
             for t, _, _ in TEXTURES
         ),
         torch.stack([lettering(g, 160) for _ in range(max(8, options.num_sprites // 4))]),
+        make_props(g) if options.figures or options.particles else Props(*torch.zeros(3, 0)),
     )
 
 
@@ -97,73 +128,84 @@ class Scenes:
         self.options = options
         self.seed = seed
         self.bank = bank or make_bank(options, seed)
-        self.generator = torch.Generator()
+        self.dice = Dice()
+        self.extras = Extras(options, Dice(), self.bank.props)
 
     def batch(self, number: int, num_scenes: int, t: float | None = None) -> SceneBatch:
         """Batch ``number`` of ``num_scenes`` scenes, at random times in 0.05 to 0.95 or at
         ``t``."""
-        self.generator.manual_seed(self.seed * 1_000_003 + number)
-        times = 0.05 + 0.9 * self._rand(num_scenes) if t is None else torch.full((num_scenes,), t)
+        self.dice.seed(self.seed * 1_000_003 + number)
+        self.extras.dice.seed((self.seed * 1_000_003 + number) ^ 0x5EED)
+        times = (
+            0.05 + 0.9 * self.dice.rand(num_scenes) if t is None else torch.full((num_scenes,), t)
+        )
         layers, textures = self._compose(num_scenes)
-        size = self.options.size
-        left, _, _ = render(layers, textures, torch.zeros(num_scenes), size)
-        right, _, _ = render(layers, textures, torch.ones(num_scenes), size)
-        middle, owner, place = render(layers, textures, times, size)
+        self.extras.add(layers, textures)
+        views = [
+            render(layers, textures, moment, self.options.size)
+            for moment in (torch.zeros(num_scenes), times, torch.ones(num_scenes))
+        ]
+        _, owner, place = views[1]
         flow = exact_flow(layers, owner[:, ::2, ::2], place[:, ::2, ::2], times)
-        pictures = self._grade(left, middle, right, times)
-        return SceneBatch(*pictures, times, flow.half())
-
-    def _rand(self, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self.generator)
-
-    def _within(self, n: int, low: float, high: float) -> Tensor:
-        return low + (high - low) * self._rand(n)
-
-    def _sometimes(self, n: int, chance: float) -> Tensor:
-        return (self._rand(n) < chance).float()
-
-    def _pick(self, n: int, num_choices: int) -> Tensor:
-        return torch.randint(0, num_choices, (n,), generator=self.generator)
+        left, middle, right = self._grade([picture for picture, _, _ in views], times)
+        batch = SceneBatch(left, middle, right, times, flow.half())
+        if not self.options.truth:
+            return batch
+        owners = [owner[:, ::2, ::2] for _, owner, _ in views]
+        places = [place[:, ::2, ::2] for _, _, place in views]
+        seen = [seen_from(owners[1], flow[:, k : k + 2] / 2, owners[k]) for k in (0, 2)]
+        gone = [
+            exact_index(layers, owners[0], places[0], times),
+            exact_index(layers, owners[2], places[2], times, is_back=True),
+        ]
+        return batch._replace(gone=torch.cat(gone, dim=1).half(), visible=torch.stack(seen, dim=1))
 
     def _speed(self, n: int, rest: float, fastest: Tensor | float) -> tuple[Tensor, Tensor]:
         low = math.log(self.options.slowest)
         high = torch.log(torch.as_tensor(fastest).clamp(min=1.0))
-        size = torch.exp(low + self._rand(n) * (high - low)) * (1 - self._sometimes(n, rest))
-        angle = self._within(n, 0, 2 * math.pi)
+        size = torch.exp(low + self.dice.rand(n) * (high - low)) * (
+            1 - self.dice.sometimes(n, rest)
+        )
+        angle = self.dice.within(n, 0, 2 * math.pi)
         # pans are mostly level or upright
-        square = self._sometimes(n, 0.3)
+        square = self.dice.sometimes(n, 0.3)
         angle = torch.lerp(angle, torch.round(angle / (math.pi / 2)) * (math.pi / 2), square)
         return size * torch.cos(angle), size * torch.sin(angle)
 
     def _compose(self, n: int) -> tuple[list[Layer], list[Tensor]]:
         half = self.options.size / 2
-        still = 1 - self._sometimes(n, 0.04)
+        within, wobble = self.dice.within, self.dice.wobble
+        still = 1 - self.dice.sometimes(n, 0.04)
         camera_x, camera_y = self._speed(n, 0.3, self.options.fastest)
-        camera_zoom = 0.08 * torch.randn(n, generator=self.generator) * self._sometimes(n, 0.3)
-        camera_roll = 0.04 * torch.randn(n, generator=self.generator) * self._sometimes(n, 0.2)
+        camera_zoom = (
+            0.08 * torch.randn(n, generator=self.dice.generator) * self.dice.sometimes(n, 0.3)
+        )
+        camera_roll = (
+            0.04 * torch.randn(n, generator=self.dice.generator) * self.dice.sometimes(n, 0.2)
+        )
         zero = torch.zeros(n)
         layers = [
             Layer(
-                zero + half, zero + half, self._within(n, 150, 300), 0.2 * self._within(n, -1, 1),
+                zero + half, zero + half, within(n, 150, 300), 0.2 * within(n, -1, 1),
                 camera_x, camera_y, camera_zoom, camera_roll,
-                self._wobble(n, 0.03, 0.4), self._within(n, 1, 4), self._within(n, 0, 2 * math.pi),
+                wobble(n, 0.03, 0.4), within(n, 1, 4), within(n, 0, 2 * math.pi),
             )
         ]  # fmt: skip
-        chosen = self.bank.backgrounds[self._pick(n, len(self.bank.backgrounds))]
+        chosen = self.bank.backgrounds[self.dice.pick(n, len(self.bank.backgrounds))]
         opaque = torch.ones(n, 1, *chosen.shape[-2:])
         textures = [torch.cat((chosen, opaque), dim=1)]
-        for _ in range(int(self._pick(1, 3))):
+        for _ in range(int(self.dice.pick(1, 3))):
             layers.append(self._plane(n, layers[0]))
             bank = self.bank.sprites[-1]
-            textures.append(bank[self._pick(n, len(bank))])
-        for _ in range(1 + int(self._pick(1, self.options.most_cels))):
-            kind = int(self._pick(1, 7)) % 3
+            textures.append(bank[self.dice.pick(n, len(bank))])
+        for _ in range(1 + int(self.dice.pick(1, self.options.most_cels))):
+            kind = int(self.dice.pick(1, 7)) % 3
             layers.append(self._cel(n, TEXTURES[kind], layers[0]))
             bank = self.bank.sprites[kind]
-            textures.append(bank[self._pick(n, len(bank))])
-        if int(self._pick(1, 4)) == 0:
+            textures.append(bank[self.dice.pick(n, len(bank))])
+        if int(self.dice.pick(1, 4)) == 0:
             layers.append(self._letters(n))
-            textures.append(self.bank.letters[self._pick(n, len(self.bank.letters))])
+            textures.append(self.bank.letters[self.dice.pick(n, len(self.bank.letters))])
         moving = ("dx", "dy", "zoom", "roll", "bend")
         return [
             a._replace(**{name: getattr(a, name) * still for name in moving}) for a in layers
@@ -172,55 +214,64 @@ class Scenes:
     def _plane(self, n: int, camera: Layer) -> Layer:
         """Scenery at another depth: the camera's motion times a factor."""
         size = float(self.options.size)
-        depth = self._within(n, 0.0, 2.5)
+        within, wobble = self.dice.within, self.dice.wobble
+        depth = within(n, 0.0, 2.5)
         return Layer(
-            self._within(n, 0, size), self._within(n, 0, size), self._within(n, 70, 130),
-            self._within(n, 0, 2 * math.pi), camera.dx * depth, camera.dy * depth,
+            within(n, 0, size), within(n, 0, size), within(n, 70, 130),
+            within(n, 0, 2 * math.pi), camera.dx * depth, camera.dy * depth,
             camera.zoom * depth, camera.roll,
-            self._wobble(n, 0.05, 0.3), self._within(n, 1.5, 4), self._within(n, 0, 2 * math.pi),
+            wobble(n, 0.05, 0.3), within(n, 1.5, 4), within(n, 0, 2 * math.pi),
         )  # fmt: skip
 
     def _cel(self, n: int, texture: tuple[int, float, float], camera: Layer) -> Layer:
         """A drawn object with its own motion, often on top of the camera's."""
         size = float(self.options.size)
+        within, wobble = self.dice.within, self.dice.wobble
         _, small, large = texture
-        scale = small * (large / small) ** self._rand(n)
+        scale = small * (large / small) ** self.dice.rand(n)
         # what is far quicker than its own size cannot be followed by anybody
         dx, dy = self._speed(n, 0.25, (4 * scale).clamp(max=self.options.fastest))
-        follows = self._sometimes(n, 0.35)
-        turns = self._sometimes(n, 0.4)
+        follows = self.dice.sometimes(n, 0.35)
+        turns = self.dice.sometimes(n, 0.4)
         return Layer(
-            self._within(n, 0, size), self._within(n, 0, size), scale,
-            self._within(n, 0, 2 * math.pi), dx + camera.dx * follows, dy + camera.dy * follows,
-            self._wobble(n, 0.1, 0.35), self._wobble(n, 0.2, 1.0) * turns,
-            self._wobble(n, 0.12, 0.5), self._within(n, 1.5, 4), self._within(n, 0, 2 * math.pi),
+            within(n, 0, size), within(n, 0, size), scale,
+            within(n, 0, 2 * math.pi), dx + camera.dx * follows, dy + camera.dy * follows,
+            wobble(n, 0.1, 0.35), wobble(n, 0.2, 1.0) * turns,
+            wobble(n, 0.12, 0.5), within(n, 1.5, 4), within(n, 0, 2 * math.pi),
         )  # fmt: skip
 
     def _letters(self, n: int) -> Layer:
         size = float(self.options.size)
+        within = self.dice.within
         zero = torch.zeros(n)
         return Layer(
-            self._within(n, 0, size), self._within(n, 0, size), self._within(n, 60, 110),
+            within(n, 0, size), within(n, 0, size), within(n, 60, 110),
             zero, zero, zero, zero, zero, zero, zero, zero,
         )  # fmt: skip
 
-    def _wobble(self, n: int, size: float, chance: float) -> Tensor:
-        return size * torch.randn(n, generator=self.generator) * self._sometimes(n, chance)
+    def _grade(self, pictures: list[Tensor], t: Tensor) -> list[Tensor]:
+        """Colour depth, fades and the grain of compression, then rounding to bytes.
 
-    def _grade(
-        self, left: Tensor, middle: Tensor, right: Tensor, t: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Colour depth, fades and the grain of compression, then rounding to bytes."""
-        n = left.shape[0]
-        dull = self._within(n, 0, 0.8).view(n, 1, 1, 1)
-        gain = self._within(n, 0.6, 1.1).view(n, 1, 1, 1)
-        fade = (self._wobble(n, 0.1, 0.15)).view(n, 1, 1, 1)
-        grain = (self._within(n, 0, 0.012) * self._sometimes(n, 0.4)).view(n, 1, 1, 1)
-        t = t.view(n, 1, 1, 1)
+        Args:
+            pictures: left, middle, right.
+            t: (N,) time of the middle one.
+        """
+        n = len(t)
+        dull = self.dice.within(n, 0, 0.8).view(n, 1, 1, 1)
+        gain = self.dice.within(n, 0.6, 1.1).view(n, 1, 1, 1)
+        fade = (self.dice.wobble(n, 0.1, 0.15)).view(n, 1, 1, 1)
+        grain = (self.dice.within(n, 0, 0.012) * self.dice.sometimes(n, 0.4)).view(n, 1, 1, 1)
+        moments = [t * 0, t, t * 0 + 1]
+        if self.options.fades:
+            pictures = self.extras.fade(pictures, moments)
+        coarse = self.extras.coarseness(n) if self.options.compression else None
         graded = []
-        for picture, moment in ((left, t * 0), (middle, t), (right, t * 0 + 1)):
+        for k, (picture, moment) in enumerate(zip(pictures, moments, strict=True)):
             grey = picture.mean(dim=1, keepdim=True)
-            out = torch.lerp(picture, grey, dull) * gain * (1 + fade * (moment - 0.5))
-            out = out + grain * torch.randn(out.shape, generator=self.generator)
+            ramp = 1 + fade * (moment.view(n, 1, 1, 1) - 0.5)
+            out = torch.lerp(picture, grey, dull) * gain * ramp
+            out = out + grain * torch.randn(out.shape, generator=self.dice.generator)
+            if coarse is not None and k != 1:
+                out = compress(out, coarse)
             graded.append(out.mul_(255).add_(0.5).clamp_(0, 255).byte())
-        return graded[0], graded[1], graded[2]
+        return graded

@@ -168,3 +168,37 @@ def lettering(g: Generator, size: int) -> Tensor:
     rim = uniform(g, 1.0, 2.5) if uniform(g) < 0.6 else 0.0
     fill = colour * coverage(inside)
     return torch.cat((fill.expand(3, size, size), coverage(inside + rim)[None]))
+
+
+def segment(g: Generator, size: int, is_thin: bool) -> Tensor:
+    """A painted part of a limb from x = -0.8 to 0.8: tapered, round at its ends; thin ones are
+    strands of hair that curve."""
+    x, y = axes(size)
+    root = uniform(g, 0.04, 0.1) if is_thin else uniform(g, 0.1, 0.19)
+    tip = root * (uniform(g, 0.0, 0.4) if is_thin else uniform(g, 0.6, 1.0))
+    bow = uniform(g, -0.25, 0.25) if is_thin else uniform(g, -0.05, 0.05)
+    along = (x / 1.6 + 0.5).clamp(0, 1)
+    middle = bow * torch.sin(math.pi * along)
+    reach = root + (tip - root) * along
+    away = torch.hypot(x - (along * 1.6 - 0.8), y - middle)
+    return paint(g, (reach - away) * (size / 2))
+
+
+def particles(g: Generator, size: int) -> Tensor:
+    """Snow, sparks, dust (dots) or rain (streaks) scattered over a texture, in one colour."""
+    x, y = axes(size)
+    inside = torch.full_like(x, -float(size))
+    radius = uniform(g, 0.6, 2.5)
+    length = uniform(g, 4, 24) if uniform(g) < 0.35 else 0.0
+    for _ in range(integer(g, 30, 160)):
+        cx, cy = integer(g, 0, size), integer(g, 0, size)
+        here = radius * uniform(g, 0.5, 1.5)
+        reach = int(here + length) + 2
+        rows, columns = slice(max(0, cy - reach), cy + reach), slice(max(0, cx - reach), cx + reach)
+        px, py = (x[rows, columns] + 1) * (size / 2) - cx, (y[rows, columns] + 1) * (size / 2) - cy
+        away = torch.hypot(px, py - py.clamp(-length / 2, length / 2))
+        patch = inside[rows, columns]
+        torch.maximum(patch, here - away, out=patch)
+    colour = torch.rand(3, 1, 1, generator=g) * 0.5 + 0.5
+    strength = uniform(g, 0.6, 1.0)
+    return torch.cat((colour.expand(3, size, size), strength * coverage(inside)[None]))

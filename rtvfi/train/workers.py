@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rtvfi.errors import RtvfiError
+from rtvfi.train.extras import Props
 from rtvfi.train.scenes import Bank, SceneBatch, SceneOptions, Scenes
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class SceneWorkers:
         self.seed = scenes.seed
         self._folder = tempfile.TemporaryDirectory(prefix="rtvfi-train-")
         bank = Path(self._folder.name) / "bank.pt"
-        torch.save(tuple(scenes.bank), bank)
+        torch.save((*scenes.bank[:3], tuple(scenes.bank.props)), bank)
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
@@ -100,7 +101,7 @@ class SceneWorkers:
         except (EOFError, OSError) as error:
             raise self._dead(worker) from error
         self._asked[worker].discard(wanted)
-        self._drawn[wanted] = SceneBatch(*(torch.from_numpy(array) for array in arrays))
+        self._drawn[wanted] = SceneBatch(*map(torch.from_numpy, arrays))
 
     def _dead(self, worker: int) -> RtvfiError:
         self._processes[worker].join(1.0)
@@ -128,12 +129,13 @@ def _work(pipe: Connection, options: SceneOptions, seed: int, bank: Path) -> Non
     """The life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's
     torch.set_num_threads(1)
-    textures = torch.load(bank, mmap=True, weights_only=True)
-    scenes = Scenes(options, seed, Bank(*textures))
+    backgrounds, sprites, letters, props = torch.load(bank, mmap=True, weights_only=True)
+    scenes = Scenes(options, seed, Bank(backgrounds, sprites, letters, Props(*props)))
     while True:
         try:
             number, num_scenes = pipe.recv()
             batch = scenes.batch(number, num_scenes)
-            pipe.send(((number, num_scenes), tuple(tensor.numpy() for tensor in batch)))
+            arrays = [tensor.numpy() for tensor in batch]
+            pipe.send(((number, num_scenes), arrays))
         except (EOFError, OSError):
             return

@@ -1,0 +1,63 @@
+"""What a video codec does to a picture at low rates, in short: coarse steps of 8 x 8 cosines."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+BLOCK = 8
+RAMP = 0.35
+"""How much coarser each next frequency is: steps grow by this share of the first one."""
+
+
+def cosines() -> Tensor:
+    """The orthonormal DCT-II, (8, 8), a frequency per row."""
+    k = torch.arange(BLOCK, dtype=torch.float64)
+    rows = torch.cos(math.pi / BLOCK * k[:, None] * (k + 0.5)) * math.sqrt(2 / BLOCK)
+    rows[0] /= math.sqrt(2)
+    return rows.float()
+
+
+def compress(picture: Tensor, step: Tensor) -> Tensor:
+    """Luma of full size and colour of half size, each rounded to steps that grow with frequency.
+
+    Args:
+        picture: (N, 3, H, W) RGB in [0, 1].
+        step: (N,) the smallest step, in [0, 1]; 0 leaves a picture as it is.
+
+    Returns:
+        (N, 3, H, W), not clamped.
+    """
+    r, g, b = picture.unbind(dim=1)
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    colour = torch.stack((b - y, r - y), dim=1)
+    small = F.avg_pool2d(colour, 2, ceil_mode=True, count_include_pad=False)
+    size = picture.shape[-2:]
+    y = _rounded(y[:, None], step)[:, 0]
+    wide = F.interpolate(_rounded(small, 1.5 * step), scale_factor=2, mode="nearest")
+    blue, red = wide[..., : size[0], : size[1]].unbind(dim=1)
+    green = y - (0.2126 * red + 0.0722 * blue) / 0.7152
+    out = torch.stack((y + red, green, y + blue), dim=1)
+    return torch.where((step > 0).view(-1, 1, 1, 1), out, picture)
+
+
+def _rounded(planes: Tensor, step: Tensor) -> Tensor:
+    n, channels, height, width = planes.shape
+    padded = F.pad(planes, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
+    rows, columns = padded.shape[-2] // BLOCK, padded.shape[-1] // BLOCK
+    # A product has the same bits only when as many threads share it: workers have one.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        blocks = padded.view(n, channels, rows, BLOCK, columns, BLOCK).transpose(3, 4)
+        basis = cosines()
+        k = torch.arange(BLOCK, dtype=torch.float32)
+        steps = (1 + RAMP * (k + k[:, None])) * step.clamp(min=1e-6).view(-1, 1, 1, 1, 1, 1)
+        levels = torch.round(basis @ blocks @ basis.T / steps)
+        made = (basis.T @ (levels * steps) @ basis).transpose(3, 4)
+    finally:
+        torch.set_num_threads(threads)
+    return made.reshape(padded.shape)[..., :height, :width]
