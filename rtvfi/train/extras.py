@@ -167,7 +167,10 @@ class Extras:
         """Whole pictures (N, 3, S, S) going to or coming from one colour."""
         n = len(moments[0])
         chosen = self.dice.sometimes(n, self.options.fades)
-        start, end = self.dice.rand(n) * chosen, self.dice.rand(n) * chosen
+        # between two frames a fade goes a part of its way only
+        start = self.dice.within(n, 0, 0.9)
+        end = (start + self.dice.within(n, -0.3, 0.3)).clamp(0, 1) * chosen
+        start = start * chosen
         colour = self.dice.sometimes(n, 0.3).view(n, 1, 1, 1)
         return [
             torch.lerp(
