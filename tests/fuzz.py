@@ -20,10 +20,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-os.environ["RTVFI_CONFIG"] = ""
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 from hostile import routes
 from hostile.damage import KINDS, Case, make
 from hostile.films import Films
@@ -116,6 +112,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, help="a folder that keeps the broken files")
     parser.add_argument("--verbose", action="store_true", help="all messages, counted")
     arguments = parser.parse_args(words)
+    os.environ["RTVFI_CONFIG"] = ""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in PARTS:
         importlib.import_module(name)
     logging.getLogger("libav").setLevel(logging.CRITICAL)

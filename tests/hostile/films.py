@@ -120,7 +120,8 @@ class Films:
 
 
 def _write(path: Path, film: Film) -> None:
-    with av.open(str(path), "w", format=film.container) as out:
+    exact = {"fflags": "+bitexact"}  # no random numbers, no dates
+    with av.open(str(path), "w", format=film.container, container_options=exact) as out:
         options = {"threads": "1"}
         if film.codec in ("libx264", "libx265"):
             options |= {"preset": "ultrafast", "g": "8", "bf": "2", "x265-params": "log-level=none"}
