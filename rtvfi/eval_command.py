@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 SCENES: Final = "scenes"
 MODELS: Final = "linear,cel,cel@0.5,minterpolate"
+MIXED_MODELS: Final = "cel"
+MOST_PASSES: Final = 3
+WIDTH: Final = 110
+"""Least width of a table, characters."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--models",
         metavar="A,B,...",
-        default=MODELS,
         help=f"ids, weight files, minterpolate; cel@0.5 is with --scale 0.5 (default {MODELS})",
     )
     add("--device", metavar="NAME", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]")
     add("--count", metavar="N", type=int, help="triplets of a set (default all; 20 of a film)")
     add("--step", metavar="N", type=int, default=2, help="frames between the ends (default 2)")
     add("--root", metavar="FOLDER", type=Path, help="where the paths of a list start")
+    add(
+        "--mixed",
+        action="store_true",
+        help="scenes whose objects keep their own cadence, with 0 to 3 passes",
+    )
     add("--seed", metavar="N", type=int, default=1, help="of the scenes (default 1)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="for programs")
@@ -48,39 +56,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi eval``; returns the exit code."""
+    words = _checked(arguments)
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if arguments.mixed:
+        results = [_mixed(words, arguments, console)]
+    else:
+        sets, methods = _sets(arguments), _methods(words, arguments.device)
+        results = _measured(sets, methods, console)
+    _print(results, arguments)
+    if arguments.sheet is not None:
+        from rtvfi.quality.sheet import write_sheet
+
+        write_sheet([r.hardest for r in results if r.hardest is not None], arguments.sheet)
+    return 0
+
+
+def _checked(arguments: argparse.Namespace) -> list[str]:
+    """The methods asked for.
+
+    Raises:
+        UsageError: what is asked for makes no sense, or cannot be done here.
+    """
     if arguments.count is not None and arguments.count < 1:
         raise UsageError(f'--count is "{arguments.count}", expected 1 or more')
-    if arguments.sheet is not None and not arguments.sheet.resolve().parent.is_dir():
-        raise UsageError(f'the folder of "{arguments.sheet}" is not there')
+    if arguments.mixed and arguments.what != SCENES:
+        raise UsageError("--mixed is for scenes that are drawn", f"rtvfi eval {SCENES} --mixed")
+    sheet = arguments.sheet
+    if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".webp"):
+        raise UsageError(f'--sheet is "{sheet}", expected a .png, .jpg or .webp file')
+    if sheet is not None and not sheet.resolve().parent.is_dir():
+        raise UsageError(f'the folder of "{sheet}" is not there')
     if importlib.util.find_spec("skimage") is None:
         raise UsageError(
             "measuring needs scikit-image, which is not here", "pip install scikit-image"
         )
-    words = list(dict.fromkeys(word for word in arguments.models.split(",") if word))
+    models = arguments.models or (MIXED_MODELS if arguments.mixed else MODELS)
+    words = list(dict.fromkeys(word for word in models.split(",") if word))
     if not words:
-        raise UsageError('--models is "", expected names', f"--models {MODELS}")
+        raise UsageError(f'--models is "{models}", expected names', f"--models {MODELS}")
+    return words
+
+
+def _print(results: Sequence[SetResult], arguments: argparse.Namespace) -> None:
     from rich.console import Console
 
     from rtvfi.quality import tables
     from rtvfi.quality.measure import as_json
 
-    sets, methods = _sets(arguments), _methods(words, arguments.device)
-    results = _measured(sets, methods, Console(stderr=True))
     out = Console(highlight=False)
     if arguments.json:
         out.out(json.dumps(as_json(results), indent=2))
     elif arguments.markdown:
         out.out(tables.markdown(results))
     else:
+        # a column is no column without its numbers: a narrow window breaks lines instead
+        out.width = max(out.width, WIDTH)
         for table in tables.rich_tables(results):
             out.print(table)
-        for line in (tables.LEGEND, *tables.remarks(results)):
+        for line in (tables.legend(results), *tables.remarks(results)):
             out.print(line, style="dim", markup=False)
-    if arguments.sheet is not None:
-        from rtvfi.quality.sheet import write_sheet
-
-        write_sheet([r.hardest for r in results if r.hardest is not None], arguments.sheet)
-    return 0
 
 
 def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
@@ -123,3 +159,22 @@ def _measured(
             bar.update(task, description=one.name)
             results.append(measure(one, methods, lambda: bar.advance(task)))
     return results
+
+
+def _mixed(words: Sequence[str], arguments: argparse.Namespace, console: Any) -> SetResult:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from rtvfi.eval_scenes import NUM_SCENES, mixed_scenes
+    from rtvfi.quality.methods import ModelMethod
+    from rtvfi.quality.retimed import Passes, measure_mixed
+
+    methods = _methods(words, arguments.device)
+    models = [method for method in methods if isinstance(method, ModelMethod)]
+    if len(models) < len(methods):
+        raise UsageError("--mixed knows models only, not minterpolate", "--models linear,cel")
+    showers = [Passes(model, passes) for model in models for passes in range(MOST_PASSES + 1)]
+    num = NUM_SCENES if arguments.count is None else arguments.count
+    columns = (TextColumn("mixed scenes"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=num * len(showers))
+        return measure_mixed(mixed_scenes(num, arguments.seed), showers, lambda: bar.advance(task))

@@ -9,20 +9,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.quality.gather import TripletSet
+from rtvfi.quality.retimed import MixedScene, Moment
 from rtvfi.quality.triplets import Picture, Triplet
 from rtvfi.train.data import rgb_to_planes
 from rtvfi.train.mixed import MixedOptions, mixed_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from fractions import Fraction
 
     from torch import Tensor
+
+    from rtvfi.train.mixed import MixedScene as Drawn
 
 WIDTH: Final = 854
 HEIGHT: Final = 480
 NUM_SCENES: Final = 12
 SMOOTH: Final = MixedOptions(width=WIDTH, height=HEIGHT, slowest=1.0, fastest=24.0, pan=16.0)
 """Motion between the ends is up to 24 pixels of an object and 16 of the camera."""
+MIXED: Final = MixedOptions()
 FIRST_SEED: Final = 7_000_000
 """Seeds from here on are for measuring; nothing is trained on them."""
 
@@ -46,6 +51,19 @@ def scene_set(count: int | None, seed: int) -> TripletSet:
             yield Triplet(f"scene {number}", left, truth, right)
 
     return TripletSet("scenes", num, read)
+
+
+def mixed_scenes(count: int, seed: int) -> Iterator[MixedScene]:
+    """Scenes whose objects are held, on ones, twos, threes and fours, before a pan on ones."""
+    for number in range(count):
+        scene = mixed_scene(MIXED, FIRST_SEED + 100_000 * seed + number)
+
+        def truth(time: Fraction, scene: Drawn = scene) -> Moment:
+            view = scene.truth(float(time))
+            return Moment(to_picture(view.picture), view.cadence.numpy())
+
+        sources = [to_picture(scene.source(n).picture) for n in range(MIXED.num_frames)]
+        yield MixedScene(f"scene {number}", sources, truth)
 
 
 def to_picture(rgb: Tensor) -> Picture:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rtvfi.quality.methods import Method
     from rtvfi.quality.triplets import Picture, Triplet
 
-METRICS: Final = ("psnr", "ssim", "line", "evenness", "warp", "ripple", "ms", "cpu_ms")
 BEST_PSNR: Final = 100.0
 """What equal pictures count, dB: a mean with infinity says nothing."""
 _SSIM_SIDE: Final = 11
@@ -63,8 +62,15 @@ class SetResult:
     remark: str
     scores: dict[str, Scores]
     """By method."""
+    unit: str = "triplet"
+    """What is counted."""
     hardest: Example | None = None
     """The triplet that came out worst on average of all methods."""
+
+    @property
+    def metrics(self) -> list[str]:
+        """What was measured."""
+        return list(next(iter(self.scores.values())).values)
 
 
 class _Truth:
@@ -137,14 +143,14 @@ def measure(
             worst = mean
             result.hardest = Example(triplet_set.name, triplet, made)
         result.num_triplets += 1
-    result.scores = {name: _over_triplets(found) for name, found in rows.items()}
+    result.scores = {name: over_triplets(found) for name, found in rows.items()}
     return result
 
 
-def _over_triplets(rows: Sequence[Scores]) -> Scores:
+def over_triplets(rows: Sequence[Scores]) -> Scores:
     """Means; of costs the lowest, which is that of an undisturbed machine."""
     total = Scores({})
-    for name in METRICS:
+    for name in dict.fromkeys(name for row in rows for name in row.values):
         known = [v for row in rows if (v := row.values.get(name)) is not None]
         if not known:
             total.values[name] = None
@@ -164,7 +170,7 @@ def over_sets(results: Sequence[SetResult]) -> dict[str, Scores]:
     means = {}
     for method in results[0].scores:
         total = Scores({})
-        for name in METRICS:
+        for name in results[0].metrics:
             known = [v for r in results if (v := r.scores[method].values[name]) is not None]
             if name in ("ms", "cpu_ms"):
                 total.values[name] = None

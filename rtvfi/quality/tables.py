@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.quality.measure import METRICS, over_sets
+from rtvfi.quality.measure import over_sets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,27 +14,45 @@ if TYPE_CHECKING:
 COLUMNS: Final = {
     # metric: (head, factor, decimals, 1 where more is better)
     "psnr": ("PSNR", 1.0, 2, 1),
+    "ones": ("ones", 1.0, 2, 1),
+    "twos": ("twos", 1.0, 2, 1),
+    "threes": ("threes", 1.0, 2, 1),
+    "fours": ("fours", 1.0, 2, 1),
     "ssim": ("SSIM", 1.0, 4, 1),
     "line": ("line", 1e4, 2, -1),
     "evenness": ("uneven", 1.0, 2, -1),
     "warp": ("warp", 1.0, 2, -1),
     "ripple": ("ripple", 1.0, 2, -1),
+    "sharpness": ("sharp", 1.0, 2, 1),
     "ms": ("ms", 1.0, 1, -1),
     "cpu_ms": ("CPU ms", 1.0, 1, -1),
 }
-LEGEND: Final = (
-    "PSNR (dB) and SSIM of luma: more is better, of all others less. line: chamfer distance of "
-    "lines, 1e-4 of the diagonal. uneven: mean distance of things from their true place, pixels. "
-    "warp: mean difference from the ends moved along the true motion, levels of 255. ripple: mean "
-    "change where both ends agree, levels. ms, CPU ms: of one made picture."
-)
+_MEANINGS: Final = {
+    "psnr": "PSNR of luma in dB",
+    "ones": "ones to fours: in what is drawn on ones, twos, ...",
+    "ssim": "SSIM of luma",
+    "line": "line: chamfer distance of lines, 1e-4 of the diagonal",
+    "evenness": "uneven: mean distance of things from their true place, pixels",
+    "warp": "warp: difference from the ends moved along the true motion, levels of 255",
+    "ripple": "ripple: change where both ends agree, levels of 255",
+    "sharpness": "sharp: gradient, as a part of the truth's",
+    "ms": "ms, CPU ms: of one made picture",
+}
+
+
+def legend(results: Sequence[SetResult]) -> str:
+    """What the columns say."""
+    metrics = results[0].metrics
+    more = [COLUMNS[m][0] for m in metrics if COLUMNS[m][3] > 0]
+    text = "; ".join(_MEANINGS[m] for m in metrics if m in _MEANINGS)
+    return f"More is better for {', '.join(more)}, less for the others. {text}."
 
 
 def groups(results: Sequence[SetResult]) -> list[tuple[str, dict[str, Scores]]]:
     """Heading and rows of every set, and of their mean if there are several."""
     found = []
     for r in results:
-        count = f"{r.num_triplets} triplet" + ("s" if r.num_triplets != 1 else "")
+        count = f"{r.num_triplets} {r.unit}" + ("s" if r.num_triplets != 1 else "")
         found.append((f"{r.name}: {count} of {r.size[0]}x{r.size[1]}", r.scores))
     if len(results) > 1:
         found.append((f"mean of {len(results)} sets", over_sets(results)))
@@ -58,11 +76,12 @@ def text_of(value: float | None, metric: str) -> str:
 
 def cells(scores: dict[str, Scores], mark: tuple[str, str]) -> list[list[str]]:
     """Rows of a set: the method, then its numbers; the best between the two marks."""
-    best = {metric: best_of(scores, metric) for metric in METRICS}
+    metrics = list(next(iter(scores.values())).values)
+    best = {metric: best_of(scores, metric) for metric in metrics}
     rows = []
     for method, found in scores.items():
         row = [method]
-        for metric in METRICS:
+        for metric in metrics:
             text = text_of(found.values[metric], metric)
             row.append(text.join(mark) if text == best[metric] else text)
         rows.append(row)
@@ -81,7 +100,7 @@ def rich_tables(results: Sequence[SetResult]) -> list[Any]:
     for heading, scores in groups(results):
         table = Table(title=escape(heading), title_justify="left", box=SIMPLE_HEAD)
         table.add_column("", min_width=widest, no_wrap=True)
-        for metric in METRICS:
+        for metric in results[0].metrics:
             table.add_column(COLUMNS[metric][0], justify="right", min_width=5, no_wrap=True)
         for row in cells(scores, ("[bold]", "[/bold]")):
             table.add_row(escape(row[0]), *row[1:])
@@ -100,8 +119,9 @@ def remarks(results: Sequence[SetResult]) -> list[str]:
 
 def markdown(results: Sequence[SetResult]) -> str:
     """A table for a page, the best of each set in bold."""
-    heads = ["set", "method", *(COLUMNS[metric][0] for metric in METRICS)]
-    lines = [heads, ["---"] * 2 + ["---:"] * len(METRICS)]
+    metrics = results[0].metrics
+    heads = ["set", "method", *(COLUMNS[metric][0] for metric in metrics)]
+    lines = [heads, ["---"] * 2 + ["---:"] * len(metrics)]
     for heading, scores in groups(results):
         first = heading
         for row in cells(scores, ("**", "**")):

@@ -1,0 +1,249 @@
+"""Scenes whose objects keep their own cadence, shown at another rate, against their smooth paths.
+
+A method is a model with a number of passes (docs/architecture.md, "Retiming"). What it shows is
+compared with the picture in which every object is on its smooth path, as a whole and in the pixels
+of what is drawn on ones, twos, threes and fours.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from rtvfi.quality.lines import line_distance, line_points
+from rtvfi.quality.measure import BEST_PSNR, Example, Scores, SetResult, over_triplets
+from rtvfi.quality.metrics import psnr
+from rtvfi.quality.motion import BLOCK, deviation, textured
+from rtvfi.quality.triplets import Picture, Triplet
+from rtvfi.stream.batch import batches
+from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Stamp
+from rtvfi.stream.rates import Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from rtvfi.quality.methods import ModelMethod
+    from rtvfi.stream.plan import Action, ImageId
+
+CADENCES: Final = {"ones": 1, "twos": 2, "threes": 3, "fours": 4}
+RATE: Final = Fraction(24)
+RATIO: Final = Fraction(5, 2)
+"""Shown at 60 frames a second: four of five pictures fall between frames."""
+MARGIN: Final = 8
+"""Frames at both ends of a scene that are not looked at: there are ramps."""
+_FEWEST_PIXELS: Final = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """What should be seen at one time."""
+
+    picture: Picture
+    cadence: NDArray[np.int64]
+    """(H, W): 1 to 4, of the object seen there; the background is on 1, what is held on 0."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedScene:
+    """Source frames, one per 1/24 s from 0, and the truth at any time."""
+
+    name: str
+    sources: list[Picture]
+    truth: Callable[[Fraction], Moment]
+    """By time in frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A method's pictures of a scene, by time in frames, and the cost of one."""
+
+    pictures: dict[Fraction, Picture]
+    wall: float
+    """Seconds."""
+    cpu: float
+
+
+class Shower(Protocol):
+    """Shows scenes at another rate."""
+
+    name: str
+
+    def show(self, sources: Sequence[Picture]) -> Shown:
+        """All outputs between ``MARGIN`` frames from the start and from the end."""
+        ...
+
+
+class Passes:
+    """A model of two frames, with passes."""
+
+    def __init__(self, method: ModelMethod, passes: int) -> None:
+        self.name = f"{method.name} {_words(passes)}"
+        self._method = method
+        self._options = PlanOptions(passes=passes)
+
+    def show(self, sources: Sequence[Picture]) -> Shown:
+        """See ``Shower``."""
+        from rtvfi.quality.methods import payload_of
+
+        lead, timed = split(plan_of(len(sources), self._options), len(sources))
+        executor = self._method.executor(sources[0].y.shape)
+        executor.reset()
+        payloads: dict[ImageId, NDArray[np.uint8]] = {
+            (0, n): payload_of(picture) for n, picture in enumerate(sources)
+        }
+        height, width = sources[0].y.shape
+        for batch in batches(lead):
+            executor.run(batch, payloads)
+        wall, cpu = time.perf_counter(), time.process_time()
+        made: dict[int, NDArray[np.uint8]] = {}
+        for batch in batches(timed):
+            first = batch[0]
+            if isinstance(first, Copy) and first.is_source:
+                made[first.index] = payloads[first.image]
+            else:
+                made |= executor.run(batch, payloads)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        pictures = {
+            index / RATIO: Picture.from_bytes(payload.tobytes(), width, height)
+            for index, payload in made.items()
+        }
+        return Shown(pictures, wall / len(made), cpu / len(made))
+
+
+def _words(passes: int) -> str:
+    return "plain" if passes == 0 else f"{passes} pass{'es' * (passes > 1)}"
+
+
+def plan_of(num_frames: int, options: PlanOptions) -> list[Action]:
+    """The actions for one scene of that many frames, none of them the same as the one before."""
+    planner = Planner(Grid(Fraction(0), 1 / (RATE * RATIO)), options)
+    actions: list[Action] = []
+    for n in range(num_frames):
+        actions += planner.push(Stamp(n, n / RATE, (n + 1) / RATE, cut=n == 0))
+    return actions + planner.flush()
+
+
+def split(actions: Sequence[Action], num_frames: int) -> tuple[list[Action], list[Action]]:
+    """Those that show what is looked at, and the passes made before the first of them."""
+    begin, end = MARGIN / RATE, (num_frames - MARGIN) / RATE
+    shown = [
+        place
+        for place, action in enumerate(actions)
+        if not isinstance(action, Mid) and begin <= action.pts < end
+    ]
+    first, last = shown[0], shown[-1]
+    timed = [*actions[first : last + 1]]
+    needed: set[ImageId] = set()
+    for action in reversed(timed):
+        needed |= _used(action)
+    lead: list[Action] = []
+    for action in reversed(actions[:first]):
+        if isinstance(action, Mid) and action.image in needed:
+            needed |= _used(action)
+            lead.append(action)
+    return lead[::-1], timed
+
+
+def _used(action: Action) -> set[ImageId]:
+    if isinstance(action, Copy):
+        return {action.image}
+    if isinstance(action, (Mid, Retime)):
+        return {action.left, action.right}
+    raise TypeError(f"{action} is not planned for a model of two frames")
+
+
+def measure_mixed(
+    scenes: Iterable[MixedScene],
+    showers: Sequence[Shower],
+    shown_one: Callable[[], None] = lambda: None,
+) -> SetResult:
+    """All methods over scenes; see ``score`` for what is measured."""
+    rows: dict[str, list[Scores]] = {shower.name: [] for shower in showers}
+    result = SetResult("mixed scenes", (0, 0), 0, "", {}, unit="picture")
+    worst = float("inf")
+    for scene in scenes:
+        height, width = scene.sources[0].y.shape
+        result.size = (width, height)
+        moments: dict[Fraction, Moment] = {}
+        made: dict[str, dict[Fraction, Picture]] = {}
+        for shower in showers:
+            shown = shower.show(scene.sources)
+            made[shower.name] = shown.pictures
+            for at, picture in shown.pictures.items():
+                if at not in moments:
+                    moments[at] = scene.truth(at)
+                scores = score(picture, moments[at])
+                scores.values |= {"ms": shown.wall * 1e3, "cpu_ms": shown.cpu * 1e3}
+                rows[shower.name].append(scores)
+            shown_one()
+        for example in _examples(scene, moments, made):
+            mean = _mean_psnr(example)
+            if mean < worst:
+                worst, result.hardest = mean, example
+        result.num_triplets += len(moments)
+    result.scores = {name: over_triplets(found) for name, found in rows.items()}
+    return result
+
+
+def score(made: Picture, moment: Moment) -> Scores:
+    """One picture against the smooth paths: PSNR as a whole and by cadence, lines, evenness of
+    what is held, sharpness."""
+    truth = moment.picture.y
+    found = Scores({"psnr": min(BEST_PSNR, psnr(made.y, truth))})
+
+    def put(name: str, value: float | None, reason: str) -> None:
+        found.values[name] = value
+        if value is None:
+            found.reasons[name] = reason
+
+    for name, cadence in CADENCES.items():
+        of_it = moment.cadence == cadence
+        there = int(of_it.sum()) >= _FEWEST_PIXELS
+        value = min(BEST_PSNR, psnr(made.y[of_it], truth[of_it])) if there else None
+        put(name, value, f"nothing is drawn on {name}")
+    lines = line_distance(line_points(made.y), line_points(truth))
+    put("line", lines, "the truth has no lines")
+    blocks = textured(truth) & _mostly(moment.cadence >= 2)
+    put("evenness", deviation(made.y, truth, blocks), "nothing with texture is held")
+    put("sharpness", sharpness(made.y, truth), "the truth is flat")
+    return found
+
+
+def sharpness(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float | None:
+    """Mean size of the horizontal gradient, as a part of the truth's: below 1 is blurred."""
+    steps = [float(np.abs(np.diff(p.astype(np.int16), axis=1)).mean()) for p in (made, truth)]
+    return steps[0] / steps[1] if steps[1] else None
+
+
+def _mostly(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Blocks of which at least half is True."""
+    rows, columns = (side // BLOCK for side in pixels.shape)
+    whole = pixels[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+    mostly: NDArray[np.bool_] = whole.mean(axis=(1, 3)) >= 0.5
+    return mostly
+
+
+def _examples(
+    scene: MixedScene,
+    moments: dict[Fraction, Moment],
+    made: dict[str, dict[Fraction, Picture]],
+) -> Iterator[Example]:
+    """Per time half way between frames: the frames around it, the truth, what was shown."""
+    for at, moment in moments.items():
+        if at % 1 == Fraction(2, 5):
+            left, right = scene.sources[int(at)], scene.sources[int(at) + 1]
+            around = Triplet(f"{scene.name} at {float(at):g}", left, moment.picture, right)
+            pictures = {name: shown[at] for name, shown in made.items()}
+            yield Example("mixed scenes", around, pictures)
+
+
+def _mean_psnr(example: Example) -> float:
+    truth = example.triplet.middle.y
+    values = [min(BEST_PSNR, psnr(p.y, truth)) for p in example.made.values()]
+    return sum(values) / len(values)
