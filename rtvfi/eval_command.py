@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +91,8 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
         raise UsageError(f'the folder of "{sheet}" is not there')
     if importlib.util.find_spec("skimage") is None:
         raise UsageError(
-            "measuring needs scikit-image, which is not here", "pip install scikit-image"
+            "measuring needs scikit-image, which is not here",
+            f"{sys.executable} -m pip install scikit-image",
         )
     models = arguments.models or (MIXED_MODELS if arguments.mixed else MODELS)
     words = list(dict.fromkeys(word for word in models.split(",") if word))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,4 +116,4 @@ def test_without_scikit_image_the_hint_is_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert cli.main(["eval", "scenes"]) == 2
-    assert "hint: pip install scikit-image" in capsys.readouterr().err
+    assert f"hint: {sys.executable} -m pip install scikit-image" in capsys.readouterr().err
