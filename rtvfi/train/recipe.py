@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import UsageError
 from rtvfi.models.cel_shape import CelShape
-from rtvfi.settings import did_you_mean
+from rtvfi.settings import any_of, did_you_mean
 from rtvfi.train.scenes import SceneOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+PRECISIONS: Final = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +34,21 @@ class TrainOptions:
     average: float = 0.999
     """Decay of the running average of the weights, which is what validation sees and what is
     kept."""
+    precision: str = "float32"
+    """Of the convolutions in training: float32, or bfloat16 where that is faster. Weights, matching
+    and validation are float32 either way."""
     validate_every: int = 500
     checkpoint_every: int = 0
     """Steps that a killed run loses at most; 0: as many as between two validations."""
     held_seed: int = 0
     """Seed of the scenes of validation and their textures; 0: the textures that are trained on, in
     scenes that are not."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f'train.precision is "{self.precision}", expected {any_of(PRECISIONS)}'
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from torch.func import functional_call
 
 from rtvfi.models.cel import CelNet, blend, pack
 from rtvfi.quality.metrics import psnr
@@ -38,11 +39,33 @@ def learning_rate(options: TrainOptions, step: int) -> float:
     return options.learning_rate * rise * max(0.0, fall)
 
 
+class Estimator(torch.nn.Module):
+    """States of N pairs, coarse to fine; see ``CelNet.forward``."""
+
+    def __init__(self, net: CelNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, left: Planes, right: Planes, t: Tensor) -> list[Tensor]:
+        """N pairs and their timesteps (N,)."""
+        return estimate(self.net, left, right, t)
+
+    def lightly(self, left: Planes, right: Planes, t: Tensor) -> list[Tensor]:
+        """The same with convolutions in bfloat16; gradients arrive at the weights as they are.
+
+        Not by autocast, which would also take the means, the matching and the flow for
+        convolutions.
+        """
+        light = {name: weight.bfloat16() for name, weight in self.named_parameters()}
+        states: list[Tensor] = functional_call(self, light, (left, right, t))
+        return states
+
+
 def estimate(net: CelNet, left: Planes, right: Planes, t: Tensor) -> list[Tensor]:
     """States of N pairs, coarse to fine; see ``CelNet.forward``."""
     n = left.y.shape[0]
     a, b = pack(left), pack(right)
-    both = torch.cat((a, b)).contiguous(memory_format=torch.channels_last)
+    both = torch.cat((a, b)).to(net.dtype, memory_format=torch.channels_last)
     levels = net.encode(both)
     first, second = (tuple(level[part] for level in levels) for part in (slice(n), slice(n, None)))
     states: list[Tensor] = net(first, second, (a - b).abs().mean(dim=1, keepdim=True), t)
@@ -51,7 +74,9 @@ def estimate(net: CelNet, left: Planes, right: Planes, t: Tensor) -> list[Tensor
 
 def loss_of(net: CelNet, sample: Sample, options: TrainOptions) -> tuple[Tensor, dict[str, float]]:
     """Picture error at the two finest states and flow error at all."""
-    states = estimate(net, sample.left, sample.right, sample.t)
+    estimator = Estimator(net)
+    run = estimator.lightly if options.precision == "bfloat16" else estimator
+    states = run(sample.left, sample.right, sample.t)
     picture = torch.zeros(())
     for state, weight in ((states[-2], 0.5), (states[-1], 1.0)):
         if state is states[-2]:

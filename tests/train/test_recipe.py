@@ -37,6 +37,7 @@ def test_the_recipe_that_travels_along_is_read() -> None:
         ("[train]\nsteps = true\n", "expected a whole number"),
         ('[train]\nlearning_rate = "fast"\n', "expected a number"),
         ("[shape]\nradii = [1, 2]\n", "expected a list of 4 numbers"),
+        ('[train]\nprecision = "half"\n', '"half", expected float32 or bfloat16'),
         ("[train\n", "is not a TOML file"),
     ],
 )

@@ -12,7 +12,7 @@ from rtvfi.train.data import Held, rgb_to_planes
 from rtvfi.train.losses import flow_error, pyramid_l1
 from rtvfi.train.recipe import FeedOptions, Recipe, TrainOptions
 from rtvfi.train.scenes import SceneOptions
-from rtvfi.train.trainer import Trainer, learning_rate
+from rtvfi.train.trainer import Trainer, learning_rate, loss_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,24 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path) 
     second.run()
     for name, tensor in unbroken.average.state_dict().items():
         assert torch.equal(tensor, second.average.state_dict()[name]), name
+
+
+def test_light_convolutions_give_nearly_the_same_gradient_to_the_same_weights(
+    tmp_path: Path,
+) -> None:
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        options = dataclasses.replace(RECIPE.train, precision=precision)
+        trainer = Trainer(dataclasses.replace(RECIPE, train=options), tmp_path / precision)
+        loss, _ = loss_of(trainer.net, trainer.feed.sample(0), options)
+        found = torch.autograd.grad(loss, list(trainer.net.parameters()))
+        assert {gradient.dtype for gradient in found} == {torch.float32}
+        gradients.append(torch.cat([gradient.flatten() for gradient in found]))
+        trainer.run()
+        assert trainer.step == RECIPE.train.steps
+    full, light = gradients
+    assert not torch.equal(full, light)
+    assert torch.cosine_similarity(full, light, dim=0) > 0.9
 
 
 def test_a_run_logs_and_keeps_the_best_weights(tmp_path: Path) -> None:
