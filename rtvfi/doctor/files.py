@@ -110,10 +110,12 @@ def _check_folder(what: str, folder: Path) -> Iterator[Finding]:
 def check_settings(_place: Place) -> Iterator[Finding]:
     """The user's file, and what all layers together give."""
     from rtvfi.config import default_user_file, resolve_config, user_file
+    from rtvfi.profile import read_profile
 
+    profile, why_not = read_profile()
     try:
         path = user_file()
-        config = resolve_config({}, None, path)
+        config = resolve_config({}, None, path, profile)
     except RtvfiError as error:
         yield fail("settings", error.message, error.hint or "correct that line, or remove it")
         return
@@ -121,6 +123,10 @@ def check_settings(_place: Place) -> Iterator[Finding]:
         yield ok("settings", f"none of your own (they would be in {default_user_file()})")
     else:
         yield ok("settings", f"{path} is good")
+    if why_not:
+        yield warn("settings", why_not.partition(":")[0], "rtvfi bench --save")
+    elif profile is not None:
+        yield ok("settings", f"measured by rtvfi bench on {profile.date}")
     chosen = f'preset "{config.preset.value}" ({config.preset.origin})'
     main = ", ".join(f"{key} {config[key]}" for key in ("model", "style", "fps", "flow_scale"))
     yield ok("settings", f"{chosen}: {main}")

@@ -10,6 +10,7 @@ from rtvfi.data import data_path
 from rtvfi.doctor import files
 from rtvfi.doctor.finding import Place
 from rtvfi.models.weights import Receipt, Store, sha256_of
+from rtvfi.profile import profile_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +125,13 @@ def test_a_file_that_is_named_and_missing_fails(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("RTVFI_CONFIG", "/no/such/file")
     (finding,) = files.check_settings(HERE)
     assert finding.level == "fail"
+
+
+def test_settings_measured_elsewhere_are_a_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert [f.level for f in files.check_settings(HERE)] == ["ok", "ok"]
+    profile_file().parent.mkdir(parents=True)
+    profile_file().touch()
+    assert [f.level for f in files.check_settings(HERE)] == ["ok", "warn", "ok"]
