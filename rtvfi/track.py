@@ -5,6 +5,7 @@ it.
 from __future__ import annotations
 
 import itertools
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import OpenError
@@ -12,6 +13,8 @@ from rtvfi.libmpv import StreamProtocol
 
 if TYPE_CHECKING:
     from rtvfi.session import Viewing
+
+log = logging.getLogger(__name__)
 
 SCHEME: Final = "rtvfi"
 
@@ -35,6 +38,8 @@ class Tracks:
         """Degrees that our pictures need and mpv gives the original by itself."""
         self._own_rotation: int | None = None
         """The user's video-rotate, to which a file's is added."""
+        self._is_deinterlaced = False
+        """The user wants mpv to take pictures apart."""
 
     def begin(self, path: str) -> bool:
         """A file is about to play: find its picture.
@@ -87,11 +92,25 @@ class Tracks:
             self._mpv.vid = number
         else:  # either way: left to itself mpv would prefer an added track
             self._mpv.file_local["vid"] = number
+        self._turn(ours=ours)
+        self._deinterlace(ours=ours)
+
+    def _turn(self, *, ours: bool) -> None:
         if self._rotation:
             if self._own_rotation is None:
                 self._own_rotation = int(self._mpv["video-rotate"] or 0)
             turn = self._own_rotation + (self._rotation if ours else 0)
             self._mpv.file_local["video-rotate"] = turn % 360
+
+    def _deinterlace(self, *, ours: bool) -> None:
+        """Ours has whole pictures: mpv's filter would take every one apart into two fields."""
+        if ours and self._mpv["deinterlace"] is True:
+            self._mpv.file_local["deinterlace"] = "no"
+            if not self._is_deinterlaced:
+                log.info("mpv's deinterlace=yes is for the film as it is; here: --deinterlace on")
+            self._is_deinterlaced = True
+        elif not ours and self._is_deinterlaced:
+            self._mpv.file_local["deinterlace"] = "yes"
 
     def remove(self, number: int | None) -> None:
         """Take away a track of ours that is not shown any more."""

@@ -173,3 +173,42 @@ def test_the_model_comes_wherever_a_film_begins(
         playing.wait_for("use", 2)
     assert counted.uses == [True, True]
     assert json.loads(report.read_text())["seeks"] == []
+
+
+# --- what the user set up for mpv ------------------------------------------------------------
+
+
+def test_settings_keys_and_scripts_of_mpv_hold(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mpv.conf").write_text("volume=41\nsub-color=1.0/0.0/0.0\n")
+    (tmp_path / "input.conf").write_text("F8 script-message rtvfi-toggle\nCtrl+f set volume 42\n")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "own.lua").write_text(
+        'mp.register_event("file-loaded", function() mp.set_property("audio-delay", 0.25) end)\n'
+    )
+    options = {"config": "yes", "config-dir": str(tmp_path), "load-scripts": "yes", "pause": "yes"}
+    with Playing(monkeypatch, clips.get(LONG), mpv=options) as playing:
+        playing.wait_for("playback-restart")
+        assert playing.is_ours_shown
+        assert playing.mpv.volume == 41
+        playing.wait(lambda: playing.mpv.audio_delay == 0.25, "the user's script")
+        playing.mpv.command("keypress", "Ctrl+f")
+        playing.wait(lambda: playing.mpv.volume == 42, "the user's own Ctrl+f")
+        playing.switch("keypress", "F8")
+        assert not playing.is_ours_shown
+        playing.switch("keypress", "Ctrl+i")
+        assert playing.is_ours_shown
+
+
+def test_mpv_deinterlaces_the_original_only(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"deinterlace": "yes", "pause": "yes"}
+    with Playing(monkeypatch, clips.get(SHORT), clips.get(LONG), mpv=options) as playing:
+        playing.wait_for("playback-restart")
+        for _ in range(2):
+            assert playing.mpv["deinterlace"] is False
+            playing.switch("script-message", "rtvfi-toggle")
+            assert playing.mpv["deinterlace"] is True
+            playing.switch("script-message", "rtvfi-toggle")
+            if playing.mpv.playlist_pos == 0:
+                next_file(playing)
