@@ -9,8 +9,10 @@ RtvfiError                 failed: exit code 1
 │   └── SeekError          cannot be positioned
 ├── ModelError             the network
 │   ├── WeightsMissing     known model, weights not on this machine
-│   └── WeightsMismatch    a weight file that does not fit
+│   ├── WeightsMismatch    a weight file that does not fit
+│   └── BadPicture         what it made is no picture
 ├── DeviceError            the requested device cannot be used
+│   └── OutOfMemory        its memory is full
 ├── EncodeError            writing video failed
 └── PlayerError            mpv cannot be started or refused a command
 
@@ -70,8 +72,34 @@ class WeightsMismatch(ModelError):
     """A weight file does not fit the network it should fill."""
 
 
+class BadPicture(ModelError):
+    """The network made numbers that are none, as half precision does when it overflows."""
+
+
 class DeviceError(RtvfiError):
     """The requested compute device cannot be used."""
+
+
+class OutOfMemory(DeviceError):
+    """The memory of the compute device does not suffice."""
+
+
+def model_failure(error: Exception) -> RtvfiError:
+    """What a network raised, as an error with a sentence: its own, or one made of torch's.
+
+    torch says "out of memory" of a GPU and "can't allocate memory" of this machine.
+    """
+    if isinstance(error, RtvfiError):
+        return error
+    line = str(error).partition("\n")[0]
+    is_full = isinstance(error, MemoryError) or "out of memory" in line or "n't allocate" in line
+    kind = OutOfMemory if is_full else ModelError
+    failure = kind(
+        f"the model failed: {line or type(error).__name__}",
+        "try --scale 0.5, or a lighter --model" if is_full else "",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 class EncodeError(RtvfiError):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import DeviceError, UsageError, WeightsMismatch
+from rtvfi.errors import DeviceError, UsageError, WeightsMismatch, model_failure
 from rtvfi.models.catalogue import lighter
 from rtvfi.models.weights import is_available
 from rtvfi.stream.ladder import Variant
@@ -51,6 +51,7 @@ _NEAR: Final = Fraction(1, 64)
 """Of the way between two pictures: an output this near to one is it, which nobody sees and which
 saves the call where the rates do not quite divide.
 """
+_SMALLEST_SCALE: Final = 0.25
 _SHARES: Final = (0.5, 0.25)
 """Sizes at which motion is estimated when a model is too slow, as shares of the one wanted."""
 _SNAP: Final = Fraction(1, 1000)
@@ -271,6 +272,8 @@ class ModelHost:
         self._options = options
         self._loaded: dict[tuple[str, float], Interpolator] = {}
         self._lock = threading.Lock()
+        self._shrunk = 1.0
+        """Share of the flow scale left after the device's memory was full."""
         self.device: torch.device | None = None
 
     def executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
@@ -278,10 +281,30 @@ class ModelHost:
 
         Raises:
             ModelError: unknown, without weights, or broken.
-            DeviceError: the device cannot be used.
+            DeviceError: the device cannot be used; OutOfMemory: ``shrink`` may help.
         """
         with self._lock:
-            return self._executor(model_id, viewing)
+            try:
+                return self._executor(model_id, viewing)
+            except (RuntimeError, MemoryError) as error:
+                raise model_failure(error) from error
+
+    def shrink(self, info: StreamInfo) -> bool:
+        """The device's memory is full: estimate motion at half the size from now on.
+
+        Returns:
+            False when it is as small as it gets.
+        """
+        with self._lock:
+            if self.flow_scale(info) <= _SMALLEST_SCALE:
+                return False
+            self._shrunk /= 2
+            self._loaded.clear()
+        if self.device is not None and self.device.type == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+        return True
 
     def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
         if self.device is None:
@@ -346,9 +369,10 @@ class ModelHost:
     def flow_scale(self, info: StreamInfo) -> float:
         """The size at which motion is estimated for this stream."""
         if self._options.flow_scale is not None:
-            return self._options.flow_scale
+            return self._options.flow_scale * self._shrunk
         pixels = info.width * info.height
-        return next(scale for most, scale in self._options.flow_scales if pixels <= most)
+        chosen = next(scale for most, scale in self._options.flow_scales if pixels <= most)
+        return chosen * self._shrunk
 
 
 def _num_new(viewing: Viewing | Rendering) -> int:

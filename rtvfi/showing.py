@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rtvfi.errors import OutOfMemory
 from rtvfi.opening import NothingToDo, readable
 from rtvfi.playlist import is_address
 from rtvfi.remarks import Remarks
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from rtvfi.config import PlayOptions
     from rtvfi.errors import RtvfiError
     from rtvfi.opening import Opener
-    from rtvfi.stream.parts import Executor
+    from rtvfi.stream.interpolate import Interpolation
     from rtvfi.window import Screen
 
 
@@ -63,7 +64,9 @@ class Showing:
         """Files begun and ended: a job that took long looks whether its own still plays."""
         self._joined: Viewing | None = None
         """The viewing whose model was asked for."""
-        self._executor: Executor | None = None
+        self._executor: Interpolation | None = None
+        self._failure: RtvfiError | None = None
+        """The newest of the model that was dealt with."""
         self._is_resting = False
 
     @property
@@ -122,8 +125,14 @@ class Showing:
     def look(self, now: float) -> None:
         """Say whether the model keeps up; called now and then."""
         viewing = self.shown
-        if viewing is not None:
-            self._remarks.look(viewing.pipeline.statistics(), self.wanted.model, now)
+        if viewing is None:
+            return
+        statistics = viewing.pipeline.statistics()
+        self._remarks.look(statistics, self.wanted.model, now)
+        failure = statistics.failure
+        if failure is not None and failure is not self._failure:
+            self._failure = failure
+            self._worker.do(partial(self._recover, viewing, failure))
 
     def stop(self, deadline: float) -> None:
         """End the worker; wait until ``deadline`` (monotonic) at most."""
@@ -189,10 +198,40 @@ class Showing:
                 f"{wanted.model}"
             )
         is_copy = wanted.model == "copy"
-        self._executor = None if is_copy else self.models.executor(wanted.model, viewing)
+        self._executor = None if is_copy else self._load(wanted.model, viewing)
         viewing.pipeline.use(None if self._is_resting else self._executor)
         if self._executor is not None:
             self.models.add_variants(self._executor, wanted.model, viewing)
+
+    def _load(self, model: str, viewing: Viewing) -> Interpolation:
+        """The model at the largest size that the device's memory holds."""
+        while True:
+            try:
+                return self.models.executor(model, viewing)
+            except OutOfMemory:
+                self._shrink(viewing)
+
+    def _shrink(self, viewing: Viewing) -> None:
+        """Estimate motion at a smaller size from now on.
+
+        Raises:
+            OutOfMemory: it is as small as it gets.
+        """
+        self._executor = None
+        viewing.pipeline.use(None)
+        if not self.models.shrink(viewing.info):
+            raise OutOfMemory("there is not enough memory for the model", "a lighter --model")
+        scale = self.models.flow_scale(viewing.info)
+        self._screen.say(f"memory is full: motion is looked for at scale {scale:g}")
+
+    def _recover(self, viewing: Viewing, failure: RtvfiError) -> None:
+        """The model was given up: with less memory it may go on, else it is said."""
+        if viewing is not self.viewing:
+            return
+        if not isinstance(failure, OutOfMemory):
+            raise failure
+        self._shrink(viewing)
+        self._use_model(viewing)
 
     def _let_work(self) -> None:
         """The executor goes or stays as ``rest`` says."""

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from rtvfi.errors import ModelError, RtvfiError
+from rtvfi.errors import BadPicture, RtvfiError, model_failure
 from rtvfi.frame import EndOfStream, Kind, OutputFrame
 from rtvfi.stream.batch import batches
 from rtvfi.stream.cuts import CutDetector
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _REACH: Final = 12
 """Source frames: no picture is made of passes over more."""
+_MAX_BAD: Final = 8
+"""Bad pictures in a row that are passed over; a model that makes more is given up."""
 
 
 class Compute:
@@ -83,6 +85,8 @@ class Compute:
         self._pair: tuple[ImageId, ...] = ()
         self._is_odd = False
         self._newest: Payload | None = None
+        self._num_bad = 0
+        """Calls in a row that gave no picture."""
         self._latest: tuple[Payload, Kind, bool] | None = None
         """What the newest output showed, its kind, and whether it was final."""
         self._epoch = 0
@@ -191,20 +195,20 @@ class Compute:
         if executor is not self._executor:
             self._steering.renew()
             self._meters.cost = None
-        self._executor = executor
+        self._executor, self._num_bad = executor, 0
         self._made.clear()
         if executor is not None:
             executor.reset()
 
     def _give_up(self, error: Exception) -> None:
         """The model failed: source frames from here on, until another executor is asked for."""
+        failure = model_failure(error)
         if self._started.is_strict:
-            failure = ModelError(f"the model failed: {str(error).partition(chr(10))[0]}")
-            failure.__cause__ = error
             self._lines.outputs.fail(failure, self._epoch)
             return
-        log.warning("interpolation ends, the model failed: %s", str(error).partition("\n")[0])
+        log.warning("interpolation ends, %s", failure.message)
         log.debug("the model failed", exc_info=error)
+        self._meters.failure = failure
         with self._lock:
             if self._next_executor is self._executor:
                 self._next_executor = None
@@ -323,9 +327,13 @@ class Compute:
         begin = time.perf_counter()
         try:
             made = executor.run(batch, self._frames)
-        except (RtvfiError, RuntimeError) as error:  # torch's are RuntimeErrors, out of memory too
-            self._give_up(error)
+        except (RtvfiError, RuntimeError, MemoryError) as error:  # torch's are RuntimeErrors
+            self._num_bad += 1
+            is_passed = isinstance(error, BadPicture) and self._num_bad <= _MAX_BAD
+            if self._started.is_strict or not is_passed:
+                self._give_up(error)
             return None
+        self._num_bad = 0
         seconds = time.perf_counter() - begin
         passed = seconds / len(batch)
         if not isinstance(batch[0], Copy):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import torch
 
+from rtvfi.errors import BadPicture
 from rtvfi.frame import plane_views
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.fast import fastest
@@ -280,6 +281,7 @@ class Interpolation:
 
     def _download(self, picture: Any) -> list[Payload]:
         def work() -> list[Payload]:
+            _check(picture)
             planes = picture if isinstance(picture, Planes) else self._converter.from_rgb(picture)
             return self._converter.from_planes(planes)
 
@@ -290,6 +292,17 @@ class Interpolation:
         result = work()
         setattr(self._times, stage, getattr(self._times, stage) + time.perf_counter() - start)
         return result
+
+
+def _check(picture: Any) -> None:
+    """Look at every 64th sample: half precision that overflows does so far and wide.
+
+    Raises:
+        BadPicture: there are numbers among them that are none.
+    """
+    luma = picture.y if isinstance(picture, Planes) else picture
+    if not bool(torch.isfinite(luma[..., ::8, ::8]).all()):
+        raise BadPicture("the model failed: it made numbers that are none")
 
 
 def _around(action: Action) -> tuple[ImageId, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rtvfi.errors import RtvfiError
     from rtvfi.frame import Kind, OutputFrame, SourceFrame
     from rtvfi.stream.ladder import Variant
     from rtvfi.stream.plan import Action, ImageId, PlanOptions
@@ -120,6 +121,8 @@ class Meters:
     standing: Standing = field(default_factory=Standing)
     margin: float | None = None
     cost: float | None = None
+    failure: RtvfiError | None = None
+    """Why the newest model that failed was given up."""
     samples: dict[str, deque[float]] = field(
         default_factory=lambda: {
             name: deque(maxlen=_SAMPLES) for name in ("decode", "convert", "model", "download")

@@ -63,6 +63,8 @@ class Statistics:
     """Newest times per stage: decode per source frame; convert, model, download per batch's output
     frame.
     """
+    failure: RtvfiError | None = None
+    """Why the newest model that failed was given up; source frames are shown in its place."""
     decoder: str = ""
     """What decodes now; another than at first where a device gave up."""
 
@@ -234,6 +236,7 @@ class Pipeline:
                 name: tuple(1e3 * s for s in list(values))
                 for name, values in meters.samples.items()
             },
+            failure=meters.failure,
             decoder=self._source.info.decoder if self._source is not None else "",
         )
 
