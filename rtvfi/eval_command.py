@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.util
 import json
 import sys
@@ -62,11 +63,12 @@ def main(arguments: argparse.Namespace) -> int:
 
     console = Console(stderr=True)
     if arguments.mixed:
-        results = [_mixed(words, arguments, console)]
+        methods = _methods(words, arguments.device)
+        results = [_mixed(methods, arguments, console)]
     else:
         sets, methods = _sets(arguments), _methods(words, arguments.device)
         results = _measured(sets, methods, console)
-    _print(results, arguments)
+    _print(results, _circumstances(methods), arguments)
     if arguments.sheet is not None:
         from rtvfi.quality.sheet import write_sheet
 
@@ -101,7 +103,23 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
     return words
 
 
-def _print(results: Sequence[SetResult], arguments: argparse.Namespace) -> None:
+def _circumstances(methods: Sequence[Method]) -> list[str]:
+    """What numbers depend on besides the pictures."""
+    import torch
+
+    from rtvfi import machine
+
+    origins = [f"{m.name}: {m.origin}" for m in methods if m.origin]
+    where = f"{machine.processor()}, {torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        where += f", {torch.cuda.get_device_name()}"
+    today = datetime.date.today().isoformat()
+    return [f"{today}, {where}, torch {torch.__version__}", *origins]
+
+
+def _print(
+    results: Sequence[SetResult], notes: Sequence[str], arguments: argparse.Namespace
+) -> None:
     from rich.console import Console
 
     from rtvfi.quality import tables
@@ -111,13 +129,13 @@ def _print(results: Sequence[SetResult], arguments: argparse.Namespace) -> None:
     if arguments.json:
         out.out(json.dumps(as_json(results), indent=2))
     elif arguments.markdown:
-        out.out(tables.markdown(results))
+        out.out(tables.markdown(results, notes))
     else:
         # a column is no column without its numbers: a narrow window breaks lines instead
         out.width = max(out.width, WIDTH)
         for table in tables.rich_tables(results):
             out.print(table)
-        for line in (tables.legend(results), *tables.remarks(results)):
+        for line in (tables.legend(results), *tables.remarks(results), *notes):
             out.print(line, style="dim", markup=False)
 
 
@@ -163,14 +181,13 @@ def _measured(
     return results
 
 
-def _mixed(words: Sequence[str], arguments: argparse.Namespace, console: Any) -> SetResult:
+def _mixed(methods: Sequence[Method], arguments: argparse.Namespace, console: Any) -> SetResult:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from rtvfi.eval_scenes import NUM_SCENES, mixed_scenes
     from rtvfi.quality.methods import ModelMethod
     from rtvfi.quality.retimed import Passes, measure_mixed
 
-    methods = _methods(words, arguments.device)
     models = [method for method in methods if isinstance(method, ModelMethod)]
     if len(models) < len(methods):
         raise UsageError("--mixed knows models only, not minterpolate", "--models linear,cel")

@@ -48,6 +48,7 @@ class Told:
     name: str
     answer: Callable[[Picture, Picture], Picture]
     costs: list[tuple[float, float]] = field(default_factory=lambda: [(0.02, 0.01)])
+    origin: str = ""
 
     def between(self, left: Picture, right: Picture) -> Picture:
         return self.answer(left, right)

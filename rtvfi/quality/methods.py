@@ -19,7 +19,7 @@ from rtvfi.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.load import build_model, load_model
 from rtvfi.models.weight_file import identify, read_tensors
-from rtvfi.models.weights import manifest
+from rtvfi.models.weights import find_weights, manifest, sha256_of
 from rtvfi.quality import minterpolate
 from rtvfi.quality.triplets import Picture
 from rtvfi.stream.child import find_ffmpeg
@@ -41,6 +41,8 @@ class Method(Protocol):
     """Guesses pictures."""
 
     name: str
+    origin: str
+    """Which weights or program it is, for whoever compares numbers later; may be empty."""
 
     def between(self, left: Picture, right: Picture) -> Picture:
         """The picture half way."""
@@ -74,8 +76,11 @@ class ModelMethod:
     """A model in the executor that plays films, so with all that it adds: conversion there and
     back, and tiles that are copied where both pictures agree."""
 
-    def __init__(self, name: str, model: Interpolator, device: torch.device) -> None:
+    def __init__(
+        self, name: str, model: Interpolator, device: torch.device, weights: Path | None = None
+    ) -> None:
         self.name = name
+        self.origin = f"weights {sha256_of(weights)[:12]}" if weights is not None else ""
         self.model = model
         self._device = device
         self._executors: dict[tuple[int, ...], Interpolation] = {}
@@ -126,6 +131,9 @@ class Minterpolate:
 
     name = MINTERPOLATE
 
+    def __init__(self) -> None:
+        self.origin = minterpolate.version()
+
     def between(self, left: Picture, right: Picture) -> Picture:
         """See ``Method``."""
         return minterpolate.middle(left, right)
@@ -155,8 +163,10 @@ def method_of(word: str, device: torch.device) -> Method:
         ) from None
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     if Path(name).suffix in WEIGHT_FILES:
-        return ModelMethod(word, _from_file(Path(name), device, dtype, flow_scale), device)
-    return ModelMethod(word, load_model(name, device, dtype, flow_scale), device)
+        model = _from_file(Path(name), device, dtype, flow_scale)
+        return ModelMethod(word, model, device, Path(name))
+    model = load_model(name, device, dtype, flow_scale)
+    return ModelMethod(word, model, device, find_weights(name))
 
 
 def _from_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import subprocess
 import time
@@ -24,6 +25,13 @@ def middle(left: Picture, right: Picture) -> Picture:
     frames = _run([left] * REPEATS + [right] * REPEATS, FILTER)
     # 25 to 50 fps: input i is output 2 i, so the middle follows the last repeat of the left end
     return frames[2 * REPEATS - 1]
+
+
+def version() -> str:
+    """Of ffmpeg, such as "ffmpeg 5.1.8"; empty when it does not tell."""
+    done = subprocess.run(["ffmpeg", "-version"], capture_output=True, check=False, text=True)
+    found = re.match(r"ffmpeg version (\d[\d.]*)", done.stdout)
+    return f"ffmpeg {found[1]}" if found else ""
 
 
 def cost(pictures: Sequence[Picture]) -> tuple[float, float]:

@@ -117,8 +117,8 @@ def remarks(results: Sequence[SetResult]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def markdown(results: Sequence[SetResult]) -> str:
-    """A table for a page, the best of each set in bold."""
+def markdown(results: Sequence[SetResult], notes: Sequence[str] = ()) -> str:
+    """A table for a page, the best of each set in bold; below it remarks and ``notes``."""
     metrics = results[0].metrics
     heads = ["set", "method", *(COLUMNS[metric][0] for metric in metrics)]
     lines = [heads, ["---"] * 2 + ["---:"] * len(metrics)]
@@ -128,4 +128,5 @@ def markdown(results: Sequence[SetResult]) -> str:
             lines.append([first, *row])
             first = ""
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return text + "".join(f"\n{remark}  " for remark in remarks(results))
+    below = [*remarks(results), *notes]
+    return text + "".join(f"\n- {line}" for line in below)

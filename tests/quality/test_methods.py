@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -113,3 +114,11 @@ def test_without_ffmpeg_minterpolate_is_refused(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="a filter of ffmpeg"):
         method_of("minterpolate", CPU)
+
+
+def test_a_method_says_which_weights_it_has(tmp_path: Path) -> None:
+    embedded = data_path("weights", "cel.safetensors")
+    digest = hashlib.sha256(embedded.read_bytes()).hexdigest()
+    assert method_of("cel", CPU).origin == f"weights {digest[:12]}"
+    assert method_of(str(embedded), CPU).origin == f"weights {digest[:12]}"
+    assert method_of("linear", CPU).origin == ""
