@@ -8,15 +8,11 @@ keeps its own time and is the origin of what follows.
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-Verdict = Literal["start", "regular", "gap", "irregular", "drop"]
-
-_WINDOW: Final = 48
-"""Frames without an irregular one before a stream counts as constant again: two seconds of film."""
 _MAX_ORIGINS: Final = 64
 """Origins remembered for seeks; a stream with more has no constant rate to restore."""
 
@@ -41,27 +37,12 @@ class PtsRegulariser:
         self._number = 0
         self._last_raw: Fraction | None = None
         self._last: Fraction | None = None
-        self._since_irregular = _WINDOW
-        self._verdict: Verdict = "start"
-
-    @property
-    def regularity(self) -> Literal["constant", "irregular"]:
-        """``constant`` while no frame of the last 48 was off the nominal rate (gaps are on it)."""
-        return "constant" if self._since_irregular >= _WINDOW else "irregular"
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the last pushed frame was; ``gap``: on the clock, but frames are missing before."""
-        return self._verdict
 
     def push(self, raw: Fraction) -> Fraction | None:
         """The exact time of the next frame; None = drop it, it is not after the last one."""
         exact = self._place(raw)
-        if exact is None:
-            self._verdict = "drop"
-            return None
-        self._since_irregular = 0 if self._verdict == "irregular" else self._since_irregular + 1
-        self._last_raw, self._last = raw, exact
+        if exact is not None:
+            self._last_raw, self._last = raw, exact
         return exact
 
     def reset(self) -> None:
@@ -78,30 +59,25 @@ class PtsRegulariser:
             return None
         number, exact = self._on_clock(raw)
         if number > self._number and abs(raw - exact) <= self._tick:
-            self._verdict = "regular" if number == self._number + 1 else "gap"
             self._number = number
             return exact
         if raw <= self._last:
             return None
         self._start_clock(raw)
-        self._verdict = "irregular"
         return raw
 
     def _place_first(self, raw: Fraction) -> Fraction:
         if not self._origins:
             self._start_clock(raw)
-            self._verdict = "start"
             return raw
         # The clock that ran at this place when it was played before, else the last one before it.
         place = bisect_right(self._origins, raw + self._tick)
         self._origin = self._origins[max(place - 1, 0)]
         number, exact = self._on_clock(raw)
         if abs(raw - exact) <= self._tick:
-            self._verdict = "start"
             self._number = number
             return exact
         self._start_clock(raw)
-        self._verdict = "irregular"
         return raw
 
     def _on_clock(self, raw: Fraction) -> tuple[int, Fraction]:
