@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 _REACH: Final = 12
 """Source frames: no picture is made of passes over more."""
+_OUTLIER: Final = 4
+"""Times the usual cost of a call that are believed of a single one."""
 _MAX_BAD: Final = 8
 """Bad pictures in a row that are passed over; a model that makes more is given up."""
 
@@ -335,6 +337,8 @@ class Compute:
             return None
         self._num_bad = 0
         seconds = time.perf_counter() - begin
+        if meters.cost is not None:  # a process that was stopped meanwhile is no slow model
+            seconds = min(seconds, _OUTLIER * meters.cost * len(batch))
         passed = seconds / len(batch)
         if not isinstance(batch[0], Copy):
             self._steering.worked(seconds, len(batch))

@@ -14,6 +14,10 @@ HOLD_SECONDS: Final = 1.0
 """A seek's target stands for the position this long after its first frame, if the player reports
 no restart sooner.
 """
+SILENCE_SECONDS: Final = 1.0
+"""A running player reports every frame: one that says nothing for longer stands still, as when the
+process was stopped (Ctrl+Z), though the clock went on.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +116,5 @@ class Playhead:
 
 def _passed(state: _State, clock: float) -> float:
     """Seconds of the player's time since its last report."""
-    return (clock - state.stamp) * state.speed if state.is_running else 0.0
+    passed = min(clock - state.stamp, SILENCE_SECONDS)
+    return passed * state.speed if state.is_running else 0.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeClock
 
-from rtvfi.stream.playhead import HOLD_SECONDS, Playhead
+from rtvfi.stream.playhead import HOLD_SECONDS, SILENCE_SECONDS, Playhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,3 +174,10 @@ def test_two_writers_lose_nothing_of_each_other(
     write(playhead)
     demuxer.join()
     assert playhead.now() == 100.0
+
+
+def test_a_player_that_falls_silent_stands_still(playhead: Playhead, clock: FakeClock) -> None:
+    clock.advance(3600.0)  # Ctrl+Z, and an hour later fg
+    at = playhead.now()
+    clock.advance(3600.0)
+    assert playhead.now() == at == 10.0 + SILENCE_SECONDS
