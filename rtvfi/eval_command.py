@@ -62,12 +62,11 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console(stderr=True)
+    methods = _methods(words, arguments.device)
     if arguments.mixed:
-        methods = _methods(words, arguments.device)
         results = [_mixed(methods, arguments, console)]
     else:
-        sets, methods = _sets(arguments), _methods(words, arguments.device)
-        results = _measured(sets, methods, console)
+        results = _measured(_sets(arguments), methods, console)
     _print(results, _circumstances(methods), arguments)
     if arguments.sheet is not None:
         from rtvfi.quality.sheet import write_sheet
