@@ -102,8 +102,9 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
     for num_new in TARGETS.values():
         if (share := measured.share(48)) is not None and share > _LOST:
             break  # more pictures tell nothing new
-        wall, cpu = _median(partial(steps.step, num_new), seconds, deadline)
+        wall, cpu, waited = _median(partial(steps.step, num_new), seconds, deadline)
         measured.ms[num_new], measured.cpu_ms[num_new] = round(wall, 2), round(cpu, 2)
+        measured.waited_ms[num_new] = round(waited, 2)
     measured.memory_bytes = _peak(host)
 
 
@@ -133,18 +134,29 @@ class _Steps:
         self._number += 1
 
 
-def _median(run: Callable[[], None], seconds: float, deadline: float) -> tuple[float, float]:
-    """Median wall and processor milliseconds of a call, after one that is not counted."""
+def _median(run: Callable[[], None], seconds: float, deadline: float) -> tuple[float, ...]:
+    """Median milliseconds of a call, after one that is not counted: those that it took while it
+    had a core, those of all cores, and those it waited for a core that others used.
+    """
     run()
-    walls: list[float] = []
-    cpus: list[float] = []
+    rows: list[tuple[float, ...]] = []
     end = min(time.monotonic() + seconds, deadline)
-    while len(walls) < _MOST_CALLS and (not walls or time.monotonic() < end):
-        wall, cpu = time.perf_counter(), time.process_time()
+    while len(rows) < _MOST_CALLS and (not rows or time.monotonic() < end):
+        before = time.perf_counter(), time.process_time(), _waited()
         run()
-        walls.append(1000 * (time.perf_counter() - wall))
-        cpus.append(1000 * (time.process_time() - cpu))
-    return statistics.median(walls), statistics.median(cpus)
+        after = time.perf_counter(), time.process_time(), _waited()
+        wall, cpu, waited = (1000 * (b - a) for a, b in zip(before, after, strict=True))
+        rows.append((wall - waited, cpu, waited))
+    return tuple(map(statistics.median, zip(*rows, strict=True)))
+
+
+def _waited() -> float:
+    """Seconds that this thread has waited for a core so far; 0 where the system does not tell."""
+    try:
+        text = Path("/proc/thread-self/schedstat").read_text(encoding="ascii")
+    except OSError:
+        return 0.0
+    return int(text.split()[1]) / 1e9
 
 
 def _forget_peak() -> None:

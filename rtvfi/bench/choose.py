@@ -96,6 +96,10 @@ def _scales(by_size: dict[Size, float]) -> Value:
     largest, last = steps[-1]
     # Beyond what was measured: half, but no larger than where nothing was measured.
     beyond = max(0.25, last / 2) if largest.pixels < 3840 * 2160 else last
-    if len(steps) == 1 and beyond == last:
-        return last
-    return ",".join([*(f"{size}:{scale:g}" for size, scale in steps), f"{beyond:g}"])
+    if beyond == last:
+        steps.pop()
+    return (
+        ",".join([*(f"{size}:{scale:g}" for size, scale in steps), f"{beyond:g}"])
+        if steps
+        else last
+    )

@@ -76,9 +76,13 @@ class Measured:
 
     job: Job
     ms: dict[int, float] = field(default_factory=dict)
-    """Wall milliseconds per pair of film frames (median), by pictures made in it."""
+    """Milliseconds per pair of film frames (median), by pictures made in it; without those that
+    it waited for a core.
+    """
     cpu_ms: dict[int, float] = field(default_factory=dict)
     """The same, of all cores."""
+    waited_ms: dict[int, float] = field(default_factory=dict)
+    """What it waited for a core that others used."""
     memory_bytes: int | None = None
     """Most memory in use: of the process, or of the GPU."""
     decode_rate: float | None = None

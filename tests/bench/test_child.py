@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_a_model_is_timed_for_every_rate(model: str, monkeypatch: pytest.MonkeyP
 
 
 def test_what_is_lost_at_48_is_not_measured_at_120(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "_median", lambda *_: (500.0, 400.0))
+    monkeypatch.setattr(child, "_median", lambda *_: (500.0, 400.0, 0.0))
     measured = Measured(job=Job("model", TINY, "linear", 1.0))
     child.measure_model(measured, "cpu", FAR, time.monotonic() + FAR)
     assert measured.ms == {1: 500.0}
@@ -60,6 +61,23 @@ def test_a_measurement_ends_with_its_time() -> None:
     calls: list[int] = []
     child._median(lambda: calls.append(1), FAR, time.monotonic())
     assert len(calls) == 2  # one that is not counted, one that is
+
+
+def test_waiting_for_a_core_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = iter(range(100))
+    monkeypatch.setattr(child, "_waited", lambda: next(waits))  # a second in every call
+    alone, _, waited = child._median(lambda: None, FAR, time.monotonic())
+    assert waited == 1000.0
+    assert alone < 0
+
+
+def test_a_system_that_does_not_tell_is_taken_as_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    assert child._waited() >= 0
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert child._waited() == 0.0
 
 
 def test_three_pictures_are_given_to_a_model_that_looks_at_three() -> None:

@@ -47,7 +47,7 @@ def test_a_slow_machine_gets_what_it_holds() -> None:
         "device": "auto",
         "style": "plain",
         "fps": "2x",
-        "flow_scale": "854x480:0.5,1920x1080:0.25,0.25",
+        "flow_scale": "854x480:0.5,0.25",
         "compile": "auto",
         "size": SD,
         "is_held": True,

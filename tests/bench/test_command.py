@@ -29,7 +29,7 @@ for number, job in enumerate(asked["jobs"]):
     say({{"begun": number}})
     if job["flow_scale"] == {odd}:
         {deed}
-    say({{"done": number, "ms": {{"1": 10.0}}, "cpu_ms": {{"1": 9.0}}}})
+    say({{"done": number, "ms": {{"1": 10.0}}, "cpu_ms": {{"1": 9.0}}, "waited_ms": {{}}}})
 """
 
 
@@ -140,6 +140,18 @@ def test_saving_is_asked_for(quick: Any) -> None:
     assert why_not == ""
     assert profile is not None
     assert profile.settings["model"] == "cel"
+
+
+def test_a_busy_machine_is_said(
+    quick: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("--models", "linear")
+    assert caplog.messages == []
+    slow = Measured(job=JOBS[0], ms={1: 10.0}, cpu_ms={1: 9.0}, waited_ms={1: 30.0})
+    assert command._busy([slow, Measured(job=JOBS[1])]) == 0.75
+    monkeypatch.setattr(command, "measure", lambda *_: [slow])
+    run("--models", "linear")
+    assert "75% of the time" in caplog.text
 
 
 def test_json_holds_every_result(quick: Any, capsys: pytest.CaptureFixture[str]) -> None:
