@@ -6,7 +6,8 @@ from its smooth path, root mean square, in pixels of a 320x180 picture; ``worst`
 
 Without a model positions themselves are interpolated, which shows what scheduling alone does: the
 best that any model could reach. With one, pictures are, and characters are found by their colours.
-``auto`` sees pictures only, whatever is measured.
+``auto`` sees pictures only, whatever is measured. ``rhythm`` means to keep holds; of it a small
+figure is not wanted.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import argparse
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, pi
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from rtvfi.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.stream.cuts import CutDetector
-from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime
+from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3
 from rtvfi.stream.rates import Grid
 from rtvfi.stream.retiming import Retiming, Steering
 
@@ -54,7 +55,7 @@ INFO: Final = StreamInfo(
 )
 COLOURS: Final = ((90, 240), (54, 34), (240, 110))
 """U, V of the characters; the scenery is grey."""
-STYLES: Final = ("off", "plain", "smooth L=1", "smooth L=2", "smooth L=3", "auto")
+STYLES: Final = ("off", "plain", "rhythm", "smooth L=1", "smooth L=2", "smooth L=3", "auto")
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,8 @@ def plan_of(
     passes = int(style[-1]) if style[-1].isdigit() else 0
     steering = Steering(PlanOptions(), Retiming(style="smooth"))
     grid = Grid(Fraction(0), 1 / (24 * ratio))
-    planner = Planner(grid, PlanOptions(passes=passes))
+    num_frames: Literal[2, 3] = 3 if style == "rhythm" else 2
+    planner = Planner(grid, PlanOptions(passes=passes, num_frames=num_frames))
     actions: list[Action] = []
     used = []
     for stamp, _, change in seen:
@@ -222,7 +224,20 @@ def positions(scene: Scene, actions: list[Action]) -> dict[Fraction, Doubles]:
         elif isinstance(action, Retime):
             t = float(action.t)
             shown[action.pts] = (1 - t) * at[action.left] + t * at[action.right]
+        elif isinstance(action, Retime3):
+            places = at[action.left], at[action.centre], at[action.right]
+            shown[action.pts] = _among_three(*places, float(action.t))
     return shown
+
+
+def _among_three(left: Doubles, centre: Doubles, right: Doubles, t: float) -> Doubles:
+    """As far towards a neighbour as DRBA goes: by the ratio of the distances to both."""
+    before, after = (np.hypot(*(place - centre).T)[:, None] for place in (left, right))
+    other, ahead = (after, left) if t < 1 else (before, right)
+    both = before + after
+    ratio = np.divide(2 * other, both, out=np.ones_like(both), where=both > 0)
+    place: Doubles = centre + (ahead - centre) * (abs(t - 1) * ratio).clip(max=1)
+    return place
 
 
 def pictured(
@@ -276,20 +291,21 @@ def measure(
     num_scenes: int,
     ratio: Fraction,
     show: Callable[[Scene, list[Action], list[Seen]], dict[Fraction, Doubles]],
+    styles: Sequence[str] = STYLES,
 ) -> None:
     """Print a row per style."""
-    found: dict[str, list[Doubles]] = {style: [] for style in STYLES}
+    found: dict[str, list[Doubles]] = {style: [] for style in styles}
     right = 0
     for seed in range(num_scenes):
         scene = Scene(seed)
         seen = look(scene)
-        for style in STYLES:
+        for style in styles:
             actions, used = plan_of(seen, style, ratio)
             found[style].append(deviations(scene, show(scene, actions, seen)))
             if style == "auto":
                 right += scene.is_right(used[ceil(MEASURED[0] * 24) - 1])
     print(f"{num_scenes} scenes, {float(24 * ratio):g} frames/s; RMS and worst deviation, px")
-    for style in STYLES:
+    for style in styles:
         every = np.concatenate(found[style])
         rms = float(np.sqrt(np.nanmean(every**2)))
         extra = f"   the right L in {right} of {num_scenes}" if style == "auto" else ""
@@ -309,6 +325,7 @@ def main() -> None:
             arguments.scenes,
             arguments.ratio,
             lambda scene, actions, seen: pictured(scene, actions, seen, executor),
+            [style for style in STYLES if style != "rhythm" or executor.num_frames == 3],
         )
     else:
         measure(arguments.scenes, arguments.ratio, lambda s, actions, _: positions(s, actions))

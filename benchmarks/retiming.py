@@ -4,7 +4,8 @@
 
 Material is at 24 frames/s, drawn on ones, twos and threes: every drawing is held for that many
 frames, and nothing else moves. No network runs; what a call costs, benchmarks/models.py measures.
-A star marks the passes that the style "smooth" takes by itself.
+A star marks what the style "smooth" takes by itself: the passes where parts of the picture are held
+while others move, "thin" where nothing but whole frames repeats, as here.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ RATES: Final = (48, 60, 120)
 PASSES: Final = range(4)
 
 
-def calls(hold: int, passes: int, rate: int, num_frames: int) -> int:
+def calls(hold: int, passes: int | None, rate: int, num_frames: int) -> int:
     """Calls for one scene from its first frame to its last.
 
     Args:
         hold: frames a drawing is held.
-        passes: midpoint passes.
+        passes: midpoint passes; None = none, repeats are thinned out.
         rate: outputs per second.
         num_frames: length of the scene.
     """
     period = Fraction(1, SOURCE_RATE)
-    planner = Planner(Grid(Fraction(0), Fraction(1, rate)), PlanOptions(passes=passes))
+    options = PlanOptions(thin=True) if passes is None else PlanOptions(passes=passes)
+    planner = Planner(Grid(Fraction(0), Fraction(1, rate)), options)
     actions = []
     for i in range(num_frames):
         stamp = Stamp(i, i * period, (i + 1) * period, cut=i == 0, same=i % hold > 0)
@@ -41,7 +43,7 @@ def calls(hold: int, passes: int, rate: int, num_frames: int) -> int:
     return sum(isinstance(action, Mid | Retime) for action in actions)
 
 
-def calls_per_second(hold: int, passes: int, rate: int) -> Fraction:
+def calls_per_second(hold: int, passes: int | None, rate: int) -> Fraction:
     """The same per second of a scene without ends: what a second more costs."""
     seconds = 10
     longer, shorter = (
@@ -55,10 +57,11 @@ def main() -> None:
     print(f"calls per second of {SOURCE_RATE} fps material")
     print(f"{'':8}{'passes':>8}" + "".join(f"{f'{rate} fps':>10}" for rate in RATES))
     for name, hold in HOLDS.items():
-        for passes in PASSES:
-            star = "*" if passes == passes_for(hold) else " "
+        for passes in (*PASSES, None):
+            star = "*" if passes == passes_for(hold) or passes is None else " "
             row = (float(calls_per_second(hold, passes, rate)) for rate in RATES)
-            print(f"{name:8}{passes:>7}{star}" + "".join(f"{value:>10.1f}" for value in row))
+            label = "thin" if passes is None else passes
+            print(f"{name:8}{label:>7}{star}" + "".join(f"{value:>10.1f}" for value in row))
 
 
 if __name__ == "__main__":

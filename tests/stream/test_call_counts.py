@@ -43,6 +43,19 @@ def test_on_ones_a_frame_costs_its_passes_and_what_is_no_hit(passes: int, rate: 
     assert calls_per_second(1, passes, rate) == SOURCE_RATE * (passes + ratio - hits)
 
 
+@pytest.mark.parametrize("rate", [48, 60, 120])
+@pytest.mark.parametrize("hold", [1, 2, 3, 4])
+def test_without_their_repeats_drawings_cost_what_is_shown_between_their_centres(
+    hold: int, rate: int
+) -> None:
+    ratio = Fraction(rate, SOURCE_RATE)
+    total = 0
+    for first in range(0, PERIODS, hold):
+        centre = first + Fraction(hold - 1, 2)
+        total += ceil((centre + hold) * ratio) - 1 - floor(centre * ratio)
+    assert calls_per_second(hold, None, rate) == Fraction(total * SOURCE_RATE, PERIODS)
+
+
 @pytest.mark.parametrize(
     ("hold", "passes", "mids", "retimes"),
     [
