@@ -103,15 +103,19 @@ def read_recipe(path: Path) -> Recipe:
                 raise UsageError(f'"{path}" sets "{name}.{key}"', hint)
             values[key] = _checked(value, getattr(defaults, key), f'"{path}" sets {name}.{key}')
         parts[name] = TABLES[name](**values)
-    return Recipe(**parts)
+    recipe = Recipe(**parts)
+    if len({len(value) for value in asdict(recipe.shape).values() if isinstance(value, tuple)}) > 1:
+        hint = "give every list of [shape], each with one number per level"
+        raise UsageError(f'the lists of [shape] in "{path}" differ in length', hint)
+    return recipe
 
 
 def _checked(value: Any, default: Any, where: str) -> Any:
     """``value`` as the kind of thing that ``default`` is."""
     if isinstance(default, tuple):
-        if isinstance(value, list) and len(value) == len(default):
-            return tuple(_checked(v, d, where) for v, d in zip(value, default, strict=True))
-        raise UsageError(f'{where} to "{value}", expected a list of {len(default)} numbers')
+        if not isinstance(value, list) or not value:
+            raise UsageError(f'{where} to "{value}", expected a list of numbers, one per level')
+        return tuple(_checked(each, default[0], where) for each in value)
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if isinstance(default, bool | str):
         is_right = type(value) is type(default)

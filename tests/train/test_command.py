@@ -39,10 +39,11 @@ cooldown = 4
 validate_every = 8
 checkpoint_every = 2
 [shape]
-features = [4, 4, 6, 6]
-match = [4, 4, 4, 4]
-widths = [6, 6, 8, 8]
-blocks = [1, 1, 1, 1]
+features = [4, 4, 6]
+match = [4, 4, 4]
+widths = [6, 6, 8]
+blocks = [1, 1, 1]
+radii = [1, 2, 2]
 """
 
 

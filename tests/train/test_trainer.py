@@ -22,7 +22,7 @@ RECIPE = Recipe(
     feed=FeedOptions(num_scenes=2, crop=64, uses=2, pool=2),
     train=TrainOptions(steps=4, warmup=2, cooldown=2, validate_every=2),
     shape=CelShape(
-        features=(4, 4, 6, 6), match=(4, 4, 4, 4), widths=(6, 6, 8, 8), blocks=(1, 1, 1, 1)
+        features=(4, 4, 6), match=(4, 4, 4), widths=(6, 6, 8), blocks=(1, 1, 1), radii=(1, 2, 2)
     ),
 )
 
