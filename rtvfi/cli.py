@@ -37,7 +37,7 @@ from rtvfi.config import (
 )
 from rtvfi.data import data_path
 from rtvfi.doctor import command as doctor
-from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
@@ -136,7 +136,13 @@ def _play(arguments: argparse.Namespace) -> int:
         log.info("settings measured by rtvfi bench on %s", config.profile.date)
     elif config.preset.origin == "no GPU":
         log.warning('no GPU was found: the processor computes, with the preset "cpu"')
-    from rtvfi.player import play
+    try:
+        from rtvfi.player import play
+    except OSError as error:  # python-mpv looks for the library when it is imported
+        raise PlayerError(
+            "libmpv was not found",
+            hint="its package is libmpv2 (Debian, Ubuntu), mpv (Arch), mpv-libs (Fedora)",
+        ) from error
 
     return play(options)
 

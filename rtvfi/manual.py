@@ -126,6 +126,15 @@ each size, how fast films are decoded and written. It ends in bounded time.""",
             ("bench --save", "and let play use what was found best"),
         ),
     ),
+    "warmup": Page(
+        """\
+Prepares what a model needs for a size of films, so that they play smoothly at
+once. Without it the first film of a new size shows its own frames for a while.""",
+        (
+            ("warmup", "for films of 1920x1080"),
+            ("warmup --size 720p --model rife-4.25", "for another size and model"),
+        ),
+    ),
     "train": Page(
         """\
 Trains the network that comes with rtvfi anew, on pictures that it draws itself.

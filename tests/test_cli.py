@@ -252,6 +252,20 @@ def test_exit_code_leaves_the_process(root: Path) -> None:
     assert result.stderr.startswith("error: --style")
 
 
+def test_without_libmpv_its_package_is_named(root: Path) -> None:
+    program = (
+        "import ctypes.util, sys; from rtvfi import cli\n"
+        "ctypes.util.find_library = lambda name: None\n"
+        "sys.exit(cli.main(['play', '--device', 'cpu']))"
+    )
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    error, hint = result.stderr.splitlines()
+    assert error == "error: libmpv was not found"
+    assert "libmpv2" in hint
+
+
 def test_reader_that_leaves_is_no_error(root: Path) -> None:
     writer = subprocess.Popen(
         [sys.executable, "-m", "rtvfi", "models"],

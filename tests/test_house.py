@@ -74,7 +74,7 @@ def test_readme_names_only_commands_that_exist() -> None:
     readme = readme_tables.README.read_text()
     named = set(re.findall(r"(?:`|    )(?:\./run|rtvfi)\s([a-z]+)\b", readme))
     assert {"play", "test"} <= named
-    assert named <= {*(command.name for command in cli.COMMANDS), "test", "check"}
+    assert named <= {*(command.name for command in cli.COMMANDS), "test", "check", "update"}
 
 
 def test_readme_names_every_key_and_message() -> None:
