@@ -166,7 +166,9 @@ def user_file() -> Path | None:
         path = default_user_file()
         return path if path.is_file() else None
     if named and not Path(named).is_file():
-        raise UsageError(f'RTVFI_CONFIG names "{named}", and there is no such file')
+        raise UsageError(
+            f'RTVFI_CONFIG names "{named}", and there is no such file', hint="unset RTVFI_CONFIG"
+        )
     return Path(named) if named else None
 
 

@@ -77,12 +77,15 @@ def _check_devices(torch: Any, gpus: Sequence[machine.Gpu], place: Place) -> Ite
             yield warn("torch", "torch sees no GPU: the processor computes", _unseen(place, gpus))
         return
     architectures = torch.cuda.get_arch_list()
-    for number in range(torch.cuda.device_count()):
+    # The kernel tells the chip itself, torch the one that an override makes of it.
+    chips = [gpu.arch for gpu in gpus if gpu.vendor == "amd"]
+    count = torch.cuda.device_count()
+    for number in range(count):
         properties = torch.cuda.get_device_properties(number)
         name = f"{properties.name}, {size(properties.total_memory)}"
         arch = getattr(properties, "gcnArchName", "").partition(":")[0]
         if torch.version.hip:
-            actual = next((gpu.arch for gpu in gpus if gpu.vendor == "amd"), "")
+            actual = chips[number] if len(chips) == count else ""
             yield from check_architecture(actual or arch, architectures, place)
         trouble = _first_sum(torch, number)
         if trouble:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,6 +84,98 @@ def test_a_chip_without_kernels_is_lent_those_of_its_family(
 def test_the_overridden_chip_is_spelt_as_llvm_spells_it() -> None:
     assert compute.overridden("9.0.10") == "gfx90a"
     assert compute.nearest("gfx90c", ("gfx90a",)) == ("gfx90a", "9.0.10")
+
+
+# --- what torch sees -------------------------------------------------------------------------
+
+
+class FakeTorch(types.ModuleType):
+    """As much of torch as the check looks at: one GPU, or none."""
+
+    def __init__(self, *, hip: str | None, total: float | None, arch: str = "gfx1100") -> None:
+        super().__init__("torch")
+        self.version = types.SimpleNamespace(hip=hip, cuda=None if hip else "13.0")
+        properties = types.SimpleNamespace(
+            name="a card", total_memory=16 * 10**9, gcnArchName=f"{arch}:sramecc+"
+        )
+        self.cuda = types.SimpleNamespace(
+            is_available=lambda: total is not None,
+            get_arch_list=lambda: list(KERNELS),
+            device_count=lambda: 1,
+            get_device_properties=lambda _: properties,
+        )
+        self._total = total
+
+    def ones(self, _count: int, device: str) -> FakeTorch:
+        assert device == "cuda:0"
+        return self
+
+    def sum(self) -> FakeTorch:
+        if self._total == -1:
+            raise RuntimeError("HIP error: invalid device function\nCompile with ...")
+        return self
+
+    def item(self) -> float | None:
+        return self._total
+
+
+def seen(
+    monkeypatch: pytest.MonkeyPatch, torch: FakeTorch, *gpus: machine.Gpu, **environ: str
+) -> list[tuple[str, str]]:
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    version = "2.13.0+rocm7.2" if torch.version.hip else "2.13.0+cu130"
+    monkeypatch.setattr(machine, "torch_version", lambda: version)
+    monkeypatch.setattr(machine, "gpus", lambda _: list(gpus))
+    findings = [f for f in compute.check_torch(Place(environ)) if f.topic == "torch"][1:]
+    return [(f.level, f"{f.text} {f.hint}") for f in findings]
+
+
+AMD = machine.Gpu("amd", "navi31", "gfx1100")
+NVIDIA = machine.Gpu("nvidia", "a card")
+
+
+def test_a_gpu_that_computes_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    (kernels, card) = seen(monkeypatch, FakeTorch(hip="7.2", total=1000), AMD)
+    assert kernels == ("ok", "torch has kernels for gfx1100 ")
+    assert card == ("ok", "a card, 16.0 GB: computes ")
+    (card,) = seen(monkeypatch, FakeTorch(hip=None, total=1000), NVIDIA)
+    assert card[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("total", "said"), [(-1, "HIP error: invalid device function"), (7, "1000 ones sum up to 7")]
+)
+def test_a_gpu_that_cannot_compute_fails(
+    monkeypatch: pytest.MonkeyPatch, total: float, said: str
+) -> None:
+    *_, (level, text) = seen(monkeypatch, FakeTorch(hip="7.2", total=total), AMD)
+    assert level == "fail"
+    assert said in text
+    assert "Compile with" not in text
+
+
+def test_a_chip_that_lends_kernels_is_told_by_the_kernel_and_not_by_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = machine.Gpu("amd", "navi33", "gfx1031")
+    torch = FakeTorch(hip="7.2", total=1000, arch="gfx1030")
+    (level, text), _ = seen(monkeypatch, torch, card, HSA_OVERRIDE_GFX_VERSION="10.3.0")
+    assert level == "ok"
+    assert "none for gfx1031, HSA_OVERRIDE_GFX_VERSION=10.3.0" in text
+
+
+def test_a_gpu_that_torch_does_not_see_is_said_with_what_may_hide_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ((level, text),) = seen(monkeypatch, FakeTorch(hip="7.2", total=None), AMD)
+    assert level == "warn"
+    assert "groups render and video" in text
+    torch = FakeTorch(hip=None, total=None)
+    ((level, text),) = seen(monkeypatch, torch, NVIDIA, CUDA_VISIBLE_DEVICES="7")
+    assert "unset CUDA_VISIBLE_DEVICES" in text
+
+
+# --- MIOpen ----------------------------------------------------------------------------------
 
 
 def test_miopens_folders_are_looked_at(tmp_path: Path) -> None:
