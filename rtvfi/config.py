@@ -106,6 +106,8 @@ class RenderOptions:
     """Overwrite, and begin anew."""
     must_resume: bool = False
     """Refuse to begin anew."""
+    keeps_times: bool = False
+    """The film's own times stay, with a multiple of pictures between them; else a steady rate."""
     is_json: bool = False
     """Progress as lines for programs."""
     is_png_only: bool = False

@@ -6,8 +6,19 @@ import logging
 from typing import TYPE_CHECKING
 
 from rtvfi.config import Config, presets, resolve_config, user_file
+from rtvfi.errors import UsageError
+from rtvfi.frame import PIXEL_FORMATS
 from rtvfi.profile import read_profile
-from rtvfi.settings import HWACCELS, MPV, SETTINGS, STYLES, Value, check_mpv_name
+from rtvfi.settings import (
+    HWACCELS,
+    MPV,
+    SETTINGS,
+    STYLES,
+    Value,
+    any_of,
+    check_mpv_name,
+    did_you_mean,
+)
 from rtvfi.stream.codecs import CODECS, find_codec
 from rtvfi.stream.options import EncodeOptions
 
@@ -94,6 +105,7 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     add("--encoder", metavar="NAME", default="auto", help=f"auto (default), {', '.join(CODECS)}")
     add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
     add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")
+    add("--pix-fmt", metavar="NAME", help=f"{', '.join(PIXEL_FORMATS)}; else as the film is")
     add("--force", action="store_true", help="overwrite files that are there")
 
 
@@ -101,13 +113,19 @@ def encode_options(arguments: argparse.Namespace, config: Config) -> EncodeOptio
     """What ``add_encoding`` read.
 
     Raises:
-        UsageError: there is no such encoder.
+        UsageError: there is no such encoder or format.
     """
     if arguments.encoder != "auto":
         find_codec(arguments.encoder)
+    if arguments.pix_fmt is not None and arguments.pix_fmt not in PIXEL_FORMATS:
+        raise UsageError(
+            f'--pix-fmt is "{arguments.pix_fmt}", expected {any_of(tuple(PIXEL_FORMATS))}',
+            did_you_mean(arguments.pix_fmt, tuple(PIXEL_FORMATS)),
+        )
     return EncodeOptions(
         encoder=arguments.encoder,
         crf=arguments.crf,
         preset=arguments.preset_encoder,
+        pix_fmt=arguments.pix_fmt,
         vaapi_device=str(config["vaapi_device"]),
     )

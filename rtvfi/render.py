@@ -10,7 +10,6 @@ import logging
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,28 +24,27 @@ from rtvfi.session import (
     pipeline_for,
     rendering,
     resolve_device,
-    target_rate,
 )
 from rtvfi.stream.codecs import CODECS
-from rtvfi.stream.companion import Span, first_time
+from rtvfi.stream.companion import Span
 from rtvfi.stream.join import Cut, join
 from rtvfi.stream.journal import Journal, file_facts
 from rtvfi.stream.montage import Montage
-from rtvfi.stream.mux import CRASH_SAFE_FORMAT, MAX_RATE
+from rtvfi.stream.mux import CRASH_SAFE_FORMAT, Timeline
 from rtvfi.stream.picture_writer import holds_pictures, open_writer, output_form
 from rtvfi.stream.playhead import Playhead
-from rtvfi.stream.rates import Grid, parse_rate
 from rtvfi.stream.writer import Job
 from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.target import check_output, journal_for, kept_pngs, target_path
+from rtvfi.timing import Part, clock_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rtvfi.config import RenderOptions
-    from rtvfi.frame import StreamInfo
     from rtvfi.progress import Progress
     from rtvfi.stream.pipeline import Pipeline
+    from rtvfi.stream.rates import Grid
     from rtvfi.stream.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -83,16 +81,6 @@ def render(options: RenderOptions) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Range:
-    """Grid indices to render: [first, stop); stop None = to the end of the stream."""
-
-    first: int
-    stop: int | None
-    zero: Fraction
-    """The player's time 0 on the source's clock."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Pipelines:
     """Where the pictures of a file come from."""
 
@@ -119,16 +107,13 @@ class _Renderer:
         options = self._options
         pipeline = self._pipeline(source, opened)
         info = pipeline.open()
-        rate = target_rate(parse_rate(options.fps), info, None)
-        if rate > MAX_RATE:
-            raise UsageError(f"{float(rate):g} fps are too many, at most {MAX_RATE}")
-        target = target_path(options, source, rate)
+        grid = clock_of(options, source, info)
+        target = target_path(options, source, 1 / grid.step)
         form = output_form(target, is_folder=options.is_png_only)
         check_output(options, source, target, form)
-        grid = Grid(info.start, 1 / rate)
-        part = self._range(source, info, grid)
+        part = part_of(options, source, info, grid)
         facts = self._facts(source, grid, part)
-        journal = journal_for(options, target, form, facts, grid.step)
+        journal = journal_for(options, target, form, facts, Timeline(grid, part.first))
         if options.must_resume and journal.carried is None:
             raise UsageError(f'there is nothing of "{target}" to resume', "leave --resume out")
         first = part.first + journal.num_carried
@@ -147,24 +132,7 @@ class _Renderer:
         opened.callback(pipeline.close)
         return pipeline
 
-    def _range(self, source: str, info: StreamInfo, grid: Grid) -> _Range:
-        options = self._options
-        begin = 0 if info.start == 0 else first_time(source)
-        zero = min(Fraction(begin), info.start)
-        first = 0
-        if options.start:
-            first = max(0, grid.first_at_or_after(zero + options.start))
-            if info.duration is not None and grid.pts(first) >= info.start + info.duration:
-                raise UsageError(
-                    f"--start is {float(options.start):g} s, the film ends at "
-                    f"{float(info.start + info.duration - zero):.3f} s"
-                )
-        stop = None if options.end is None else grid.first_at_or_after(zero + options.end)
-        if stop is not None and stop <= first:
-            raise UsageError(f"--end {float(options.end or 0):g} s is not after the start")
-        return _Range(first, stop, zero)
-
-    def _facts(self, source: str, grid: Grid, part: _Range) -> dict[str, Any]:
+    def _facts(self, source: str, grid: Grid, part: Part) -> dict[str, Any]:
         """All that the pictures of the file depend on."""
         options = self._options
         return {
@@ -174,6 +142,7 @@ class _Renderer:
             "weights": self._weights,
             "device": options.device,
             "target_rate": str(1 / grid.step),
+            "keeps_times": options.keeps_times,
             "first": part.first,
             "stop": part.stop,
             "deinterlace": options.source.deinterlace,
@@ -194,7 +163,7 @@ class _Run:
         self,
         options: RenderOptions,
         pipelines: _Pipelines,
-        part: _Range,
+        part: Part,
         journal: Journal,
         target: Path,
     ) -> None:

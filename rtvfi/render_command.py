@@ -36,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rate.add_argument("--multi", metavar="N", help="N times the frames, as --fps Nx")
     rate.add_argument("--exp", metavar="N", type=int, help="2^N times the frames")
     add_settings(parser, rate)
+    add(
+        "--vfr",
+        metavar="HOW",
+        choices=("grid", "keep"),
+        default="grid",
+        help="frames come at a steady rate (grid, default), or between the film's own times (keep)",
+    )
     add("--uhd", action="store_true", help="as --scale 0.5")
     add("--montage", action="store_true", help="the source on the left, the result on the right")
     add("--start", metavar="TIME", help="where to begin: 90 or 1:30")
@@ -117,6 +124,8 @@ def main(arguments: argparse.Namespace) -> int:
         _inputs(arguments.files, has_pictures=picture_rate is not None),
         encode_options(arguments, config),
     )
+    if picture_rate is not None:
+        options = replace(options, encode=replace(options.encode, is_for_players=True))
     from rtvfi.render import render
 
     return render(
@@ -130,6 +139,7 @@ def main(arguments: argparse.Namespace) -> int:
             has_audio=not arguments.no_audio,
             force=arguments.force,
             must_resume=arguments.resume,
+            keeps_times=arguments.vfr == "keep",
             is_json=arguments.json,
             is_png_only=arguments.png_only,
             keeps_pngs=arguments.keep_pngs,

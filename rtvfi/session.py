@@ -54,6 +54,12 @@ saves the call where the rates do not quite divide.
 _SMALLEST_SCALE: Final = 0.25
 _SHARES: Final = (0.5, 0.25)
 """Sizes at which motion is estimated when a model is too slow, as shares of the one wanted."""
+_LONGEST_MOTION: Final = Fraction(1, 4)
+"""Seconds between two frames, where their own times are kept, up to which something moves; longer,
+and the first is held for a while.
+"""
+_GAP: Final = Fraction(3, 2)
+"""Periods up to which the planner takes an interval as motion."""
 _SNAP: Final = Fraction(1, 1000)
 """A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
 
@@ -168,6 +174,7 @@ def rendering(
         prime_frames=1,
         first_index=first_index,
         is_strict=True,
+        period=None if grid.is_steady else max(1 / info.source_rate, _LONGEST_MOTION / _GAP),
     )
     pipeline.start(start, options.ring_bytes)
     return Rendering(pipeline, info, grid)

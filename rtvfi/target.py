@@ -11,12 +11,14 @@ from rtvfi.stream.journal import Journal, journal_folder, open_journal
 from rtvfi.stream.mux import check_target
 from rtvfi.stream.picture_writer import PNGS, holds_pictures
 from rtvfi.stream.pngs import check_folder
+from rtvfi.stream.stills import ANIMATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
     from rtvfi.config import RenderOptions
+    from rtvfi.stream.mux import Timeline
 
 
 def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:
@@ -60,6 +62,8 @@ def check_output(options: RenderOptions, source: str, target: Path, form: str) -
         UsageError: it is the source, or it exists already.
         EncodeError: its folder is not there.
     """
+    if options.keeps_times and form in ANIMATIONS:
+        raise UsageError(f"a {form} has a steady rate", "leave --vfr keep out")
     if form == PNGS:
         check_folder(target, source, force=options.force)
         return
@@ -71,9 +75,9 @@ def check_output(options: RenderOptions, source: str, target: Path, form: str) -
 
 
 def journal_for(
-    options: RenderOptions, target: Path, form: str, facts: Mapping[str, Any], step: Fraction
+    options: RenderOptions, target: Path, form: str, facts: Mapping[str, Any], line: Timeline
 ) -> Journal:
     """The notes of a rendering; what holds pictures alone has none, and is always begun anew."""
     if holds_pictures(form):
         return Journal(journal_folder(target), target, None)
-    return open_journal(target, form, facts, step, force=options.force)
+    return open_journal(target, form, facts, line, force=options.force)

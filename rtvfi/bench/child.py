@@ -209,7 +209,7 @@ def _encode(clip: Path, info: StreamInfo, end: float) -> tuple[float, str]:
                 payload = there_and_back[count % len(there_and_back)]
                 _mux(container, encoder.encode(payload, count), info)
                 count += 1
-            _mux(container, encoder.flush(), info)
+            _mux(container, list(encoder.flush()), info)
             taken = time.perf_counter() - start
         finally:
             encoder.close()

@@ -78,7 +78,7 @@ class Compute:
         self._cuts = CutDetector(info, cut_threshold)
         pace = Pace(info.source_rate, 1 / started.grid.step) if started.is_governed else None
         self._steering = Steering(started.plan, started.retiming, pace)
-        self._planner = Planner(started.grid, started.plan, 1 / info.source_rate)
+        self._planner = Planner(started.grid, started.plan, started.period or 1 / info.source_rate)
         self._lineage = Lineage()
         self._frames: dict[ImageId, Payload] = {}
         """Of the source frames that anything in play is made of."""

@@ -8,17 +8,21 @@ the time.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import av
 
 from rtvfi.errors import EncodeError
-from rtvfi.stream.codecs import Codec, candidates, find_codec, why_not
+from rtvfi.frame import PIXEL_FORMATS
+from rtvfi.stream.codecs import candidates, find_codec, why_not
 from rtvfi.stream.encode_ffmpeg import Unusable, VaapiEncoder
 from rtvfi.stream.encode_pyav import PyavEncoder
+from rtvfi.stream.encode_setup import Setup, stored_info
 from rtvfi.stream.hardware import probe_vaapi
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from fractions import Fraction
 
     import numpy as np
@@ -54,11 +58,11 @@ class Encoder(Protocol):
         """
         ...
 
-    def flush(self) -> list[Packet]:
+    def flush(self) -> Iterable[Packet]:
         """The packets still inside; nothing can be encoded afterwards.
 
         Raises:
-            EncodeError: the encoder broke down.
+            EncodeError: the encoder broke down; packets that could be saved come first.
         """
         ...
 
@@ -68,7 +72,12 @@ class Encoder(Protocol):
 
 
 def open_encoder(
-    container: OutputContainer, info: StreamInfo, rate: Fraction, options: EncodeOptions
+    container: OutputContainer,
+    info: StreamInfo,
+    rate: Fraction,
+    options: EncodeOptions,
+    *,
+    is_steady: bool = True,
 ) -> Encoder:
     """Add a video stream to ``container`` with the encoder asked for.
 
@@ -77,56 +86,69 @@ def open_encoder(
         info: what the payloads are.
         rate: pictures per second.
         options: ``auto`` takes the first that this machine, the pictures and the container allow.
+        is_steady: False where ``rate`` is nominal only.
 
     Raises:
         EncodeError: the named encoder cannot run, or none can.
         UsageError: no such encoder, or settings it does not know.
     """
-    if options.encoder != "auto":
-        codec = find_codec(options.encoder)
-        if reason := _refusal(container, codec, info, options):
-            raise EncodeError(f"{codec.name} cannot be used: {reason}", "--encoder auto")
-        return _open(container, codec, info, rate, options)
-    refused: list[str] = []
-    for name in candidates(info, is_live=options.is_live):
+
+    def setup(name: str) -> Setup:
         codec = find_codec(name)
-        if codec.style == "vaapi" and (
+        return Setup(
+            codec=codec,
+            info=info,
+            stored=stored_info(codec, info, options),
+            rate=rate,
+            is_steady=is_steady,
+            options=options,
+        )
+
+    if options.encoder != "auto":
+        wanted = setup(options.encoder)
+        if reason := _refusal(container, wanted):
+            raise EncodeError(f"{options.encoder} cannot be used: {reason}", "--encoder auto")
+        return _open(container, wanted)
+    refused: list[str] = []
+    shown = replace(info, format=PIXEL_FORMATS[options.pix_fmt or info.format.name])
+    for tried in map(setup, candidates(shown, is_live=options.is_live)):
+        if tried.codec.style == "vaapi" and (
             options.preset or not probe_vaapi(options.vaapi_device).is_expected
         ):
             continue
-        reason = _refusal(container, codec, info, options)
+        reason = _refusal(container, tried)
         if not reason:
             try:
-                encoder = _open(container, codec, info, rate, options)
+                encoder = _open(container, tried)
             except Unusable as error:
                 reason = error.reason
             else:
                 if refused:
-                    log.warning("encoding with %s: %s", name, "; ".join(refused))
+                    log.warning("encoding with %s: %s", encoder.name, "; ".join(refused))
                 return encoder
-        refused.append(f"{name} cannot be used: {reason}")
+        refused.append(f"{tried.codec.name} cannot be used: {reason}")
     raise EncodeError("no encoder can be used: " + "; ".join(refused))
 
 
-def _open(
-    container: OutputContainer,
-    codec: Codec,
-    info: StreamInfo,
-    rate: Fraction,
-    options: EncodeOptions,
-) -> Encoder:
-    kind = VaapiEncoder if codec.style == "vaapi" else PyavEncoder
-    return kind(container, codec, info, rate, options)
+def _open(container: OutputContainer, setup: Setup) -> Encoder:
+    kind = VaapiEncoder if setup.codec.style == "vaapi" else PyavEncoder
+    encoder = kind(container, setup)
+    if setup.info.pixel_aspect != 1 and not setup.codec.tells_aspect:
+        log.warning(
+            "a file made with %s does not tell the pixel aspect %s: set it in the player",
+            setup.codec.name,
+            setup.info.pixel_aspect,
+        )
+    return encoder
 
 
-def _refusal(
-    container: OutputContainer, codec: Codec, info: StreamInfo, options: EncodeOptions
-) -> str:
+def _refusal(container: OutputContainer, setup: Setup) -> str:
+    codec = setup.codec
     if codec.style == "vaapi":
-        if reason := probe_vaapi(options.vaapi_device).reason:
+        if reason := probe_vaapi(setup.options.vaapi_device).reason:
             return reason
     elif codec.name not in av.codecs_available:
         return "this FFmpeg has none"
     if codec.stored not in container.supported_codecs:
         return f"a {container.format.name} file does not hold {codec.stored}"
-    return why_not(codec, info)
+    return why_not(codec, setup.stored)

@@ -17,18 +17,16 @@ import numpy as np
 from rtvfi.errors import EncodeError
 from rtvfi.frame import plane_views
 from rtvfi.stream.child import QUIET, Child, explain, run
-from rtvfi.stream.codecs import Codec, codec_options, coded_size, gop_frames
 from rtvfi.stream.encode_pyav import FAILURES, said
 from rtvfi.stream.hardware import probe_vaapi
 
 if TYPE_CHECKING:
-    from fractions import Fraction
+    from collections.abc import Iterator
 
     from av.container import OutputContainer
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.stream.encode_setup import Setup
 
     Packet = av.Packet[Any]
 
@@ -59,21 +57,15 @@ class VaapiEncoder:
         Unusable: the device does not encode this.
     """
 
-    def __init__(
-        self,
-        container: OutputContainer,
-        codec: Codec,
-        info: StreamInfo,
-        rate: Fraction,
-        options: EncodeOptions,
-    ) -> None:
-        self.name = codec.name
-        self.reorder = codec.reorder
-        self._info = info
-        self._size = coded_size(codec, info)
-        self._rate = rate
-        self._command = _command(codec, info, rate, options)
-        self._num_put = 0
+    def __init__(self, container: OutputContainer, setup: Setup) -> None:
+        self.name = setup.codec.name
+        self.reorder = setup.codec.reorder
+        self._setup = setup
+        self._info = setup.info
+        self._size = setup.size
+        self._rate = setup.rate
+        self._command = _command(setup)
+        self._num_put = self._num_taken = 0
         self._packets: list[Packet] = []  # appended to by the thread, taken by the owner
         self._error = ""
         self._child: Child | None = None
@@ -92,8 +84,8 @@ class VaapiEncoder:
         try:
             with av.open(io.BytesIO(made), "r", format="nut") as source:
                 stream = container.add_stream_from_template(source.streams.video[0])
-            if self._info.rotation:
-                stream.set_display_rotation(-self._info.rotation)  # FFmpeg: counter-clockwise
+            if self._setup.turn:
+                stream.set_display_rotation(self._setup.turn)
         except (*FAILURES, IndexError) as error:
             raise Unusable(self.name, said(error)) from error
         return stream
@@ -113,20 +105,22 @@ class VaapiEncoder:
                 return packets  # what it made before; the next call raises
             raise self._stopped() from None
         if not is_taken:
-            raise EncodeError(f"{self.name} stopped: it took no picture for {STALL_SECONDS:.0f} s")
+            reason = f"it took no picture for {STALL_SECONDS:.0f} s"
+            raise EncodeError(f"{self.name} stopped: {reason}{self._lost()}")
         return self._take()
 
-    def flush(self) -> list[Packet]:
+    def flush(self) -> Iterator[Packet]:
         """See ``Encoder``."""
         if self._child is None:
-            return []
+            return
         self._child.close_input()
         self._thread.join(STALL_SECONDS)
-        if self._thread.is_alive():
-            raise EncodeError(f"{self.name} stopped: it does not end")
+        is_hanging = self._thread.is_alive()
+        yield from self._take()
+        if is_hanging:
+            raise EncodeError(f"{self.name} stopped: it does not end{self._lost()}")
         if self._error:
             raise self._stopped()
-        return self._take()
 
     def close(self) -> None:
         """See ``Encoder``."""
@@ -145,11 +139,17 @@ class VaapiEncoder:
         return self._child
 
     def _stopped(self) -> EncodeError:
-        return EncodeError(f"{self.name} stopped: {self._error or 'ffmpeg ended'}")
+        return EncodeError(f"{self.name} stopped: {self._error or 'ffmpeg ended'}{self._lost()}")
+
+    def _lost(self) -> str:
+        """How many pictures went in that did not come out."""
+        count = self._num_put - self._num_taken - len(self._packets)
+        return f"; the last {count} pictures are lost" if count else ""
 
     def _take(self) -> list[Packet]:
         taken = self._packets[:]
         del self._packets[: len(taken)]
+        self._num_taken += len(taken)
         return taken
 
     def _padded(self, payload: NDArray[np.uint8]) -> bytes:
@@ -201,36 +201,33 @@ class VaapiEncoder:
                 self._packets.append(made)
 
 
-def _command(
-    codec: Codec, info: StreamInfo, rate: Fraction, options: EncodeOptions
-) -> tuple[str, ...]:
+def _command(setup: Setup) -> tuple[str, ...]:
     """The arguments of ffmpeg.
 
     Raises:
         Unusable: there is no device.
     """
-    found = probe_vaapi(options.vaapi_device)
+    found = probe_vaapi(setup.options.vaapi_device)
     if found.device is None:
-        raise Unusable(codec.name, found.reason)
-    width, height = coded_size(codec, info)
-    color = info.color
+        raise Unusable(setup.codec.name, found.reason)
+    info, (width, height) = setup.info, setup.size
+    rate, color = setup.rate, info.color
     shown = "full" if color.full_range else "limited"
     filters = (
         f"scale=in_range={shown}:out_range={shown}",
-        f"format={codec.formats[info.format.name]}",
+        f"format={setup.target}",
         f"setparams=range={shown}:color_primaries={color.primaries}"
         f":color_trc={color.transfer}:colorspace={color.matrix}",
         f"setsar={info.pixel_aspect.numerator}/{info.pixel_aspect.denominator}",
         "hwupload",
     )
-    told = codec_options(codec, info, options)
     return (
         *(*QUIET, "-nostdin"),
         *("-init_hw_device", f"vaapi=va:{found.device}", "-filter_hw_device", "va"),
         *("-f", "rawvideo", "-pix_fmt", info.format.name, "-s", f"{width}x{height}"),
         *("-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "pipe:0"),
-        *("-vf", ",".join(filters), "-c:v", codec.name),
-        *(word for name, value in told.items() for word in (f"-{name}", value)),
-        *("-g", str(gop_frames(rate)), "-fps_mode", "passthrough"),
+        *("-vf", ",".join(filters), "-c:v", setup.codec.name),
+        *(word for name, value in setup.told.items() for word in (f"-{name}", value)),
+        *("-g", str(setup.gop), "-fps_mode", "passthrough"),
         *("-flush_packets", "1", "-f", "nut", "pipe:1"),
     )

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 import av.error
 import numpy as np
 from av.codec.context import Flags
+from av.video.reformatter import VideoReformatter
 
 from rtvfi.errors import EncodeError
 from rtvfi.frame import plane_views
-from rtvfi.stream.codecs import Codec, codec_options, coded_size, gop_frames
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from av.container import OutputContainer
     from numpy.typing import NDArray
 
     from rtvfi.frame import StreamInfo
-    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.stream.encode_setup import Setup
 
     Packet = av.Packet[Any]
 
@@ -36,33 +35,21 @@ FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, RuntimeError, Over
 class PyavEncoder:
     """An encoder of the FFmpeg inside PyAV."""
 
-    def __init__(
-        self,
-        container: OutputContainer,
-        codec: Codec,
-        info: StreamInfo,
-        rate: Fraction,
-        options: EncodeOptions,
-    ) -> None:
+    def __init__(self, container: OutputContainer, setup: Setup) -> None:
+        codec = setup.codec
         self.name = codec.name
-        self.reorder = 0 if options.is_live else codec.reorder
-        self._info = info
-        self._size = coded_size(codec, info)
-        self._target = codec.formats[info.format.name]
-        told = codec_options(codec, info, options)
-        if info.pixel_aspect != 1 and not codec.tells_aspect:
-            log.warning(
-                "a file made with %s does not tell the pixel aspect %s: set it in the player",
-                codec.name,
-                info.pixel_aspect,
-            )
+        self.reorder = 0 if setup.options.is_live else codec.reorder
+        self._setup = setup
+        self._size = setup.size
+        self._reformatter = VideoReformatter()
         if codec.style == "svt":
             os.environ.setdefault("SVT_LOG", "1")  # it writes to the terminal by itself
+        told = setup.told
         try:
             self.stream = cast(
-                "av.VideoStream", container.add_stream(codec.name, rate=rate, options=told)
+                "av.VideoStream", container.add_stream(codec.name, rate=setup.rate, options=told)
             )
-            self._set_up(rate)
+            self._set_up()
             self.stream.codec_context.open()
         except FAILURES as error:
             raise EncodeError(
@@ -70,27 +57,30 @@ class PyavEncoder:
                 "check --crf and --preset-encoder, or use another --encoder",
             ) from error
 
-    def _set_up(self, rate: Fraction) -> None:
-        info, context = self._info, self.stream.codec_context
+    def _set_up(self) -> None:
+        setup, context = self._setup, self.stream.codec_context
         context.width, context.height = self._size
-        context.pix_fmt = self._target
-        context.time_base = 1 / rate
-        context.gop_size = gop_frames(rate)
+        context.pix_fmt = setup.target
+        context.time_base = 1 / setup.rate
+        if not setup.is_steady:
+            context.framerate = Fraction(0)  # else the file says that it is
+        context.gop_size = setup.gop
         context.flags |= Flags.closed_gop | Flags.global_header
-        context.sample_aspect_ratio = info.pixel_aspect
-        color = info.color
+        context.sample_aspect_ratio = setup.info.pixel_aspect
+        color = setup.info.color
         context.color_range = 2 if color.full_range else 1
         context.colorspace = color.matrix
         context.color_primaries = color.primaries
         context.color_trc = color.transfer
-        if info.rotation:
-            self.stream.set_display_rotation(-info.rotation)  # FFmpeg counts counter-clockwise
+        if setup.turn:
+            self.stream.set_display_rotation(setup.turn)
 
     def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
         """See ``Encoder``."""
-        frame = to_frame(payload, self._info, self._size)
-        if self._target != self._info.format.name:
-            frame = frame.reformat(format=self._target)
+        setup = self._setup
+        frame = to_frame(payload, setup.info, self._size)
+        if setup.target != setup.info.format.name:
+            frame = self._reformatter.reformat(frame, format=setup.target, interpolation="BICUBIC")
         frame.pts, frame.time_base = tick, self.stream.codec_context.time_base
         frame.duration = 1
         return self._encode(frame)

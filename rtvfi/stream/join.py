@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rtvfi.errors import EncodeError
 from rtvfi.stream.extras import companion_of
-from rtvfi.stream.mux import OutputFile
+from rtvfi.stream.mux import OutputFile, Timeline
 from rtvfi.stream.pieces import coding, opened, packets
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def _append(out: OutputFile, cut: Cut, number: int, job: Job, common: Coding) ->
     with opened(cut.path) as source:
         if coding(source) != common:
             raise EncodeError(f'"{cut.path}" is of another encoder than what comes before it')
-        for packet, place in packets(source, job.grid.step):
+        line = Timeline(job.grid, job.first_index + number - cut.start)
+        for packet, place in packets(source, line):
             if taken == cut.stop - cut.start:
                 break
             if cut.start <= place < cut.stop:

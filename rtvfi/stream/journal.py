@@ -22,7 +22,8 @@ from rtvfi.stream.pieces import survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from fractions import Fraction
+
+    from rtvfi.stream.mux import Timeline
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def journal_folder(target: Path) -> Path:
 
 
 def open_journal(
-    target: Path, container: str, facts: Mapping[str, Any], step: Fraction, *, force: bool
+    target: Path, container: str, facts: Mapping[str, Any], line: Timeline, *, force: bool
 ) -> Journal:
     """Begin a rendering, or go on with one.
 
@@ -66,7 +67,7 @@ def open_journal(
         target: the file asked for.
         container: its format.
         facts: all that the pictures depend on; JSON.
-        step: seconds between pictures.
+        line: times of its pictures.
         force: begin anew, and overwrite.
 
     Raises:
@@ -86,7 +87,7 @@ def open_journal(
                     f'"{target}" was begun with another input or other settings',
                     "--force begins anew",
                 )
-            carried = _newest(growing, kept, step)
+            carried = _newest(growing, kept, line)
         else:
             check_target(target, (), force=False)
         folder.mkdir(exist_ok=True)
@@ -100,10 +101,10 @@ def open_journal(
     return Journal(folder, growing, carried)
 
 
-def _newest(growing: Path, kept: Path, step: Fraction) -> tuple[Path, int] | None:
+def _newest(growing: Path, kept: Path, line: Timeline) -> tuple[Path, int] | None:
     """Put the longest of the broken files where it is not in the way."""
-    grown = survey(growing, step, is_finished=False).num_frames if growing.exists() else 0
-    before = survey(kept, step, is_finished=False).num_frames if kept.exists() else 0
+    grown = survey(growing, line, is_finished=False).num_frames if growing.exists() else 0
+    before = survey(kept, line, is_finished=False).num_frames if kept.exists() else 0
     if grown > before:
         growing.replace(kept)
     count = max(grown, before)

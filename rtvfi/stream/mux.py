@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,11 +17,13 @@ import av.error
 
 from rtvfi.errors import EncodeError, UsageError
 from rtvfi.stream.encode_pyav import FAILURES, said
+from rtvfi.stream.rates import Times
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
     from rtvfi.stream.companion import Companion
+    from rtvfi.stream.rates import Grid
 
     Packet = av.Packet[Any]
 
@@ -44,7 +45,11 @@ CRASH_SAFE: Final = {
 }
 MAX_RATE: Final = 500
 """Pictures a second; Matroska counts milliseconds."""
+LEAST_SECONDS: Final = Fraction(3, 1000)
+"""From picture to picture where times vary: rounded to milliseconds they can be told apart."""
 _FINEST: Final = 1_000_000_000
+_FINEST_OF_TIMES: Final = 1_000_000
+"""MP4 stores durations in 32 bits: an hour of this."""
 
 
 def container_format(path: Path) -> str:
@@ -92,22 +97,38 @@ def _stored(video: av.VideoStream) -> str:
     return video.codec_context.codec.canonical_name
 
 
-@dataclass(frozen=True, slots=True)
 class Timeline:
-    """When the pictures of a file are shown: picture 0 at ``offset``, one every ``step``; s."""
+    """When the pictures of a file are shown.
 
-    step: Fraction
-    offset: Fraction = Fraction(0)
+    Args:
+        grid: the clock.
+        first: index on it of the file's picture 0.
+        zero: the file's time 0 on it.
+    """
 
-    @property
-    def unit(self) -> Fraction:
-        """Seconds of a tick that expresses every time exactly, or to a nanosecond."""
-        under = math.lcm(self.step.denominator, self.offset.denominator)
-        return Fraction(1, min(under, _FINEST))
+    def __init__(self, grid: Grid, first: int = 0, zero: Fraction = Fraction(0)) -> None:
+        self._grid = grid
+        self._first = first
+        self._zero = zero
+        self.is_steady = grid.is_steady
+        if isinstance(grid, Times):
+            denominators = {pts.denominator for pts in grid.times} | {zero.denominator}
+            finest = _FINEST_OF_TIMES
+        else:
+            denominators = {grid.step.denominator, (grid.pts(first) - zero).denominator}
+            finest = _FINEST
+        self.unit = Fraction(1, min(math.lcm(*denominators), finest))
+        """Seconds of a tick that expresses every time exactly, or nearly so."""
 
     def ticks(self, number: int) -> int:
         """The time of picture ``number`` (which may be negative, for decoding times)."""
-        return round((self.offset + number * self.step) / self.unit)
+        return round((self._grid.pts(self._first + number) - self._zero) / self.unit)
+
+    def number(self, since: Fraction) -> int:
+        """The picture that is shown ``since`` seconds after picture 0, give or take what containers
+        round.
+        """
+        return self._grid.nearest(self._grid.pts(self._first) + since) - self._first
 
 
 class OutputFile:

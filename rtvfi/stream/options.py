@@ -82,5 +82,9 @@ class EncodeOptions:
     """The encoder's own preset; None = the encoder's row in codecs."""
     vaapi_device: str = "auto"
     """See ``SourceOptions``."""
+    pix_fmt: str | None = None
+    """One of ``frame.PIXEL_FORMATS``; None = as the pictures are."""
+    is_for_players: bool = False
+    """Where ``pix_fmt`` does not say: 4:4:4 becomes 4:2:0, but in lossless files."""
     is_live: bool = False
     """While playing: fast, and without B-frames, so that a file can be cut at any picture."""

@@ -92,6 +92,8 @@ class Start:
     retiming: Retiming | None = None
     is_governed: bool = False
     """Quality gives way to speed."""
+    period: Fraction | None = None
+    """See ``Planner``; None = by the source's rate."""
     first_index: int | None = None
     """Outputs before it are planned, for what later ones depend on, but neither made nor given."""
     is_strict: bool = False

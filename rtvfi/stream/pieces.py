@@ -8,20 +8,25 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from av.bitstream import BitStreamFilterContext
 
 from rtvfi.errors import EncodeError, OpenError
 from rtvfi.stream.decode_open import FAILURES, open_container
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from fractions import Fraction
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import av
     from av.container import InputContainer
 
+    from rtvfi.stream.mux import Timeline
+
     Packet = av.Packet[Any]
+
+_START_CODES: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
 Coding = tuple[str, bytes]
 """See ``coding``."""
@@ -39,9 +44,13 @@ class Gops:
     """Pictures from the first on without a gap."""
 
 
-def packets(source: InputContainer, step: Fraction) -> Iterator[tuple[Packet, int]]:
+def packets(source: InputContainer, line: Timeline) -> Iterator[tuple[Packet, int]]:
     """Packets of the video track with the number of their picture, counted from the first; ends
     early where the file does.
+
+    Args:
+        source: open.
+        line: times of the pictures of the file, but for where its time 0 is.
     """
     stream = source.streams.video[0]
     first: int | None = None
@@ -51,17 +60,17 @@ def packets(source: InputContainer, step: Fraction) -> Iterator[tuple[Packet, in
                 continue
             if first is None:
                 first = packet.pts  # a closed GOP begins with its first picture
-            yield packet, round((packet.pts - first) * packet.time_base / step)
+            yield packet, line.number((packet.pts - first) * packet.time_base)
     except FAILURES as error:
         log.debug("%s ends early: %s", source.name, error)
 
 
-def survey(path: Path, step: Fraction, *, is_finished: bool) -> Gops:
+def survey(path: Path, line: Timeline, *, is_finished: bool) -> Gops:
     """Which GOPs of a file are whole.
 
     Args:
         path: a file with one video track.
-        step: seconds from picture to picture.
+        line: see ``packets``.
         is_finished: False if its writer may have been killed: the last GOP does not count then.
     """
     keys: list[int] = []
@@ -69,7 +78,7 @@ def survey(path: Path, step: Fraction, *, is_finished: bool) -> Gops:
     whole = 0
     try:
         with open_container(str(path)) as source:
-            for packet, number in packets(source, step):
+            for packet, number in packets(source, line):
                 if packet.is_keyframe:
                     if number != seen:  # something is missing in the GOP before
                         return Gops(tuple(keys[:-1]), whole)
@@ -89,6 +98,27 @@ def coding(source: InputContainer) -> Coding:
     """
     context = source.streams.video[0].codec_context
     return context.codec.canonical_name, bytes(context.extradata or b"")
+
+
+def encoders_form(source: InputContainer) -> Callable[[Packet], Packet]:
+    """What turns packets of the video track into the form in which encoders give them.
+
+    Files hold H.264 and HEVC with lengths before the units, encoders begin each with a start code;
+    a muxer that was shown an encoder's headers expects the latter.
+    """
+    stream = source.streams.video[0]
+    name = _START_CODES.get(stream.codec_context.codec.canonical_name)
+    if name is None:
+        return lambda packet: packet
+    form = BitStreamFilterContext(name, stream)
+
+    def convert(packet: Packet) -> Packet:
+        is_key = packet.is_keyframe
+        (converted,) = form.filter(packet)
+        converted.is_keyframe = is_key
+        return converted
+
+    return convert
 
 
 @contextmanager

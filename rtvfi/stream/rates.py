@@ -8,11 +8,16 @@ finds it.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NTSC: Final = Fraction(1000, 1001)
 """Ratio of the rates of NTSC television to their integers: 24000/1001, 30000/1001, ..."""
@@ -116,12 +121,15 @@ def resolve(
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The output clock: output ``k`` is shown at ``origin + k * step``, for any integer k."""
+    """The output clock: output ``k`` is shown at ``origin + k * step``, for any integer k.
+
+    ``Times`` is one whose step varies; what holds for both does not count steps.
+    """
 
     origin: Fraction
     """PTS of the stream's first frame (not of a seek target), seconds."""
     step: Fraction
-    """Output period, seconds."""
+    """Output period, seconds; nominal where it varies."""
 
     def __post_init__(self) -> None:
         if self.step <= 0:
@@ -138,6 +146,83 @@ class Grid:
     def last_at_or_before(self, pts: Fraction) -> int:
         """Index of the output on screen at ``pts``."""
         return math.floor((pts - self.origin) / self.step)
+
+    def nearest(self, pts: Fraction) -> int:
+        """Index of the output shown nearest to ``pts``."""
+        below = self.last_at_or_before(pts)
+        is_above = self.pts(below + 1) - pts < pts - self.pts(below)
+        return below + is_above
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether all periods are ``step``."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Times(Grid):
+    """An output clock of exact times; before the first and after the last it goes by ``step``."""
+
+    times: tuple[Fraction, ...]
+    """Rising; the first is ``origin``."""
+
+    def __post_init__(self) -> None:
+        Grid.__post_init__(self)
+        if not self.times or self.times[0] != self.origin:
+            raise ValueError("a clock's times begin at its origin")
+
+    def pts(self, index: int) -> Fraction:
+        """See ``Grid``."""
+        if 0 <= index < len(self.times):
+            return self.times[index]
+        if index < 0:
+            return self.origin + index * self.step
+        return self.times[-1] + (index - len(self.times) + 1) * self.step
+
+    def first_at_or_after(self, pts: Fraction) -> int:
+        """See ``Grid``."""
+        if pts <= self.origin:
+            return math.ceil((pts - self.origin) / self.step)
+        if pts > self.times[-1]:
+            return len(self.times) - 1 + math.ceil((pts - self.times[-1]) / self.step)
+        return bisect_left(self.times, pts)
+
+    def last_at_or_before(self, pts: Fraction) -> int:
+        """See ``Grid``."""
+        if pts < self.origin:
+            return math.floor((pts - self.origin) / self.step)
+        if pts >= self.times[-1]:
+            return len(self.times) - 1 + math.floor((pts - self.times[-1]) / self.step)
+        return bisect_right(self.times, pts) - 1
+
+    @property
+    def is_steady(self) -> bool:
+        """See ``Grid``."""
+        return False
+
+
+def between(
+    frames: Sequence[Fraction], end: Fraction, multiple: int, step: Fraction, least: Fraction
+) -> Times:
+    """The clock that shows every source frame at its own time, and others between evenly.
+
+    Args:
+        frames: their times, rising, at least one.
+        end: of the last frame.
+        multiple: outputs per source frame.
+        step: nominal.
+        least: no two outputs are closer than this; frames that are, and outputs between frames that
+            would be, are left out.
+    """
+    kept: list[Fraction] = []
+    for frame in frames:
+        if not kept or frame - kept[-1] >= least:
+            kept.append(frame)
+    times: list[Fraction] = []
+    for left, right in pairwise([*kept, max(end, kept[-1] + least)]):
+        count = max(1, min(multiple, math.floor((right - left) / least)))
+        times += [left + (right - left) * k / count for k in range(count)]
+    return Times(times[0], step, tuple(times))
 
 
 def _refusal(text: str) -> UsageError:

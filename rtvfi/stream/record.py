@@ -285,7 +285,7 @@ def surveyed(writer: Writer, viewed: Viewed, first: int, rough: Sequence[int] = 
     path, statistics = writer.job.path, writer.statistics
     keys, count = tuple(statistics.keys), statistics.num_frames
     if writer.error is not None:
-        gops = survey(path, viewed.grid.step, is_finished=False)
+        gops = survey(path, writer.job.timeline, is_finished=False)
         keys, count = gops.keys, gops.num_frames
     headers = ("", b"")
     if count:

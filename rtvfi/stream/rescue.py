@@ -10,6 +10,7 @@ from rtvfi.errors import EncodeError
 from rtvfi.stream.assemble import Assembly, Viewed
 from rtvfi.stream.islands import Segment, islands
 from rtvfi.stream.journal import journal_folder
+from rtvfi.stream.mux import Timeline
 from rtvfi.stream.notes import read_notes
 from rtvfi.stream.options import EncodeOptions, SourceOptions
 from rtvfi.stream.pieces import coding, opened, survey
@@ -67,7 +68,7 @@ def _viewed(noted: Noted) -> Viewed:
 
 def _segment(viewed: Viewed, piece: Piece) -> Segment | None:
     """A piece as far as it was written; without B-frames every picture in it is whole."""
-    found = survey(piece.path, viewed.grid.step, is_finished=True)
+    found = survey(piece.path, Timeline(viewed.grid, piece.first), is_finished=True)
     if not found.num_frames:
         return None
     with opened(piece.path) as file:

@@ -6,18 +6,22 @@ pictures stands before it.
 
 from __future__ import annotations
 
+import io
 import logging
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import av
+import numpy as np
+
 from rtvfi.errors import EncodeError, RtvfiError
 from rtvfi.frame import END, OutputFrame
 from rtvfi.stream.encode import open_encoder
 from rtvfi.stream.extras import companion_of
 from rtvfi.stream.mux import OutputFile, Timeline
-from rtvfi.stream.pieces import opened, packets
+from rtvfi.stream.pieces import coding, encoders_form, opened, packets
 from rtvfi.stream.pngs import PngFolder
 from rtvfi.stream.ring import Aborted, Ring
 
@@ -25,13 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import av
+    from av.container import OutputContainer
 
     from rtvfi.frame import StreamInfo
     from rtvfi.stream.companion import Span
     from rtvfi.stream.encode import Encoder
     from rtvfi.stream.extras import Extra
     from rtvfi.stream.options import EncodeOptions
+    from rtvfi.stream.pieces import Coding
     from rtvfi.stream.rates import Grid
 
     Packet = av.Packet[Any]
@@ -65,10 +70,16 @@ class Job:
     pngs: Path | None = None
     """A folder where all pictures are put as PNG, too."""
 
+    def open_encoder(self, container: OutputContainer) -> Encoder:
+        """The encoder for a file of this job; see ``encode.open_encoder``."""
+        grid = self.grid
+        rate = 1 / grid.step
+        return open_encoder(container, self.info, rate, self.encode, is_steady=grid.is_steady)
+
     @property
     def timeline(self) -> Timeline:
         """Times of the pictures in the file."""
-        return Timeline(self.grid.step, self.grid.pts(self.first_index) - self.span.zero)
+        return Timeline(self.grid, self.first_index, self.span.zero)
 
 
 @dataclass(slots=True)
@@ -158,7 +169,7 @@ class Writer:
         out = OutputFile(job.path, job.container, job.timeline)
         encoder: Encoder | None = None
         try:
-            encoder = open_encoder(out.container, job.info, 1 / job.grid.step, job.encode)
+            encoder = job.open_encoder(out.container)
             companion = companion_of(job)
             self.statistics.left_out = out.begin(encoder.stream, encoder.reorder, companion)
             self.statistics.encoder = encoder.name
@@ -177,17 +188,36 @@ class Writer:
         out.close()
 
     def _carry(self, out: OutputFile, path: Path, count: int) -> None:
-        step = self.job.grid.step
         taken = 0
         with opened(path) as source:
-            for packet, number in packets(source, step):
+            if coding(source) != self._coding():
+                raise EncodeError(
+                    f'"{self.job.path}" was begun by another encoder, or another version of it',
+                    "--force begins anew",
+                )
+            as_encoded = encoders_form(source)
+            for packet, number in packets(source, out.timeline):
                 if taken == count:
                     break
-                self._mux(out, packet, number)
+                self._mux(out, as_encoded(packet), number)
                 taken += 1
         if taken != count:
             raise EncodeError(f'"{path}" has changed while it was read')
         self.statistics.num_frames = count
+
+    def _coding(self) -> Coding:
+        """What this encoder's packets are, as a file of one picture tells it."""
+        file = io.BytesIO()
+        picture = np.zeros(self.job.info.payload_bytes, np.uint8)
+        with av.open(file, "w", format=self.job.container) as trial:
+            encoder = self.job.open_encoder(trial)
+            for packet in (*encoder.encode(picture, 0), *encoder.flush()):
+                packet.stream = encoder.stream
+                trial.mux(packet)
+            encoder.close()
+        file.seek(0)
+        with av.open(file, "r") as made:
+            return coding(made)
 
     def _encode_all(self, out: OutputFile, encoder: Encoder) -> None:
         statistics = self.statistics

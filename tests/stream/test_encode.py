@@ -244,3 +244,50 @@ def test_chroma_that_is_not_left_is_said() -> None:
     assert "chromaloc=2" in codec_options(CODECS["libx265"], info, EncodeOptions())["x265-params"]
     plain = codec_options(CODECS["libx265"], stream(), EncodeOptions())
     assert "chromaloc" not in plain["x265-params"]
+
+
+# --- pixel formats ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "encoder", "options", "stored"),
+    [
+        ("yuv444p", "libx264", {}, "yuv444p"),
+        ("yuv444p", "libx264", {"is_for_players": True}, "yuv420p"),
+        ("yuv444p10le", "libx265", {"is_for_players": True}, "yuv420p10le"),
+        ("yuv444p", "ffv1", {"is_for_players": True}, "yuv444p"),
+        ("yuv444p", "libx264", {"is_for_players": True, "pix_fmt": "yuv444p"}, "yuv444p"),
+        ("yuv420p10le", "libx264", {"pix_fmt": "yuv420p"}, "yuv420p"),
+        ("yuv420p", "ffv1", {"pix_fmt": "yuv444p"}, "yuv444p"),
+        ("yuv444p", "libsvtav1", {"is_for_players": True}, "yuv420p"),
+    ],
+)
+def test_the_pixel_format_is_the_one_asked_for(
+    given: str, encoder: str, options: dict[str, Any], stored: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "o.mkv", stream(given), EncodeOptions(encoder=encoder, **options))
+    with av.open(str(tmp_path / "o.mkv")) as made:
+        frames = list(made.decode(video=0))
+    assert {frame.format.name for frame in frames} == {stored}
+    assert len(frames) == NUM
+
+
+def test_halved_chroma_is_the_mean_of_what_it_covers(tmp_path: Path) -> None:
+    info = stream("yuv444p")
+    options = EncodeOptions(encoder="ffv1", pix_fmt="yuv420p")
+    write(tmp_path / "o.mkv", info, options)
+    with av.open(str(tmp_path / "o.mkv")) as made:
+        frame = next(made.decode(video=0))
+    _, wide, _ = plane_views(picture(info, 0), info)
+    mean = wide.reshape(32, 2, 48, 2).mean(axis=(1, 3))
+    half = np.frombuffer(bytes(frame.planes[1]), np.uint8).reshape(32, -1)[:, :48]
+    assert np.percentile(abs(half - mean), 90) <= 1, "but where the ramp jumps back"
+
+
+def test_an_odd_size_is_padded_for_the_stored_format(tmp_path: Path) -> None:
+    info = stream("yuv444p", width=97, height=63)
+    options = EncodeOptions(encoder="libx264", is_for_players=True)
+    write(tmp_path / "o.mkv", info, options)
+    with av.open(str(tmp_path / "o.mkv")) as made:
+        frame = next(made.decode(video=0))
+    assert (frame.width, frame.height, frame.format.name) == (98, 64, "yuv420p")

@@ -278,3 +278,22 @@ def test_what_was_encoded_before_a_breakdown_is_playable(device: FakeVaapi, tmp_
     with pytest.raises(EncodeError):
         write(tmp_path / "o.mkv", replace(INFO, width=640, height=360), options(device), 30)
     assert 10 <= len(read(tmp_path / "o.mkv")) <= 20
+
+
+def test_what_came_out_before_the_end_failed_is_kept_and_the_rest_counted(
+    device: FakeVaapi, tmp_path: Path
+) -> None:
+    with av.open(str(tmp_path / "o.mkv"), "w") as out:
+        encoder: Any = open_encoder(out, INFO, RATE, options(device))
+        try:
+            made = [p for k in range(5) for p in encoder.encode(picture(INFO, k), k)]
+            flushed: list[Any] = []
+            encoder._child.close_input()
+            encoder._thread.join()
+            del encoder._packets[-2:]
+            encoder._error = "the driver gave up"
+            with pytest.raises(EncodeError, match="gave up; the last 2 pictures are lost"):
+                flushed.extend(encoder.flush())
+        finally:
+            encoder.close()
+    assert [p.pts for p in made + flushed] == [0, 1, 2]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvfi.errors import UsageError
-from rtvfi.stream.rates import Grid, RateChoice, parse_rate, resolve, snap_rate
+from rtvfi.stream.rates import Grid, RateChoice, Times, between, parse_rate, resolve, snap_rate
 
 F = Fraction
 FILM = F(24000, 1001)
@@ -157,3 +158,46 @@ def test_grid_finds_its_own_points_exactly(origin: Fraction, step: Fraction, ind
 def test_a_grid_goes_forward() -> None:
     with pytest.raises(ValueError, match="step"):
         Grid(F(0), F(0))
+
+
+rising = st.lists(st.fractions(F(1, 100), F(2), max_denominator=1000), min_size=1, max_size=12).map(
+    lambda steps: [F(7, 3) + sum(steps[:n], F(0)) for n in range(len(steps) + 1)]
+)
+
+
+@given(rising, st.integers(1, 5), points)
+def test_times_are_a_clock_like_any_other(
+    frames: list[Fraction], multiple: int, pts: Fraction
+) -> None:
+    clock = between(frames, frames[-1] + F(1, 24), multiple, F(1, 48), F(3, 1000))
+    before, after = clock.last_at_or_before(pts), clock.first_at_or_after(pts)
+    assert clock.pts(before) <= pts < clock.pts(before + 1)
+    assert clock.pts(after - 1) < pts <= clock.pts(after)
+    near = clock.nearest(pts)
+    assert abs(clock.pts(near) - pts) <= min(
+        abs(clock.pts(near + 1) - pts), abs(clock.pts(near - 1) - pts)
+    )
+
+
+@given(rising, st.integers(1, 16))
+def test_every_frame_is_on_the_clock_and_outputs_lie_evenly_between(
+    frames: list[Fraction], multiple: int
+) -> None:
+    clock = between(frames, frames[-1] + F(1, 24), multiple, F(1, 48), F(3, 1000))
+    assert set(frames) <= set(clock.times)
+    assert min(b - a for a, b in pairwise(clock.times)) >= F(3, 1000) or len(clock.times) == 1
+    for left, right in pairwise(frames):
+        inside = [t for t in clock.times if left <= t <= right]
+        assert len({b - a for a, b in pairwise(inside)}) == 1
+        assert len(inside) - 1 <= multiple
+
+
+def test_frames_too_close_to_be_told_apart_are_left_out() -> None:
+    frames = [F(n, 1000) for n in (0, 1, 2, 3, 50)]
+    clock = between(frames, F(1, 10), 2, F(1, 48), F(3, 1000))
+    assert clock.times == (F(0), F(3, 1000), F(53, 2000), F(1, 20), F(3, 40))
+
+
+def test_times_begin_at_their_origin() -> None:
+    with pytest.raises(ValueError, match="origin"):
+        Times(F(0), F(1), (F(1),))

@@ -166,7 +166,7 @@ def test_an_unfinished_file_plays_to_its_last_second(clips: Clips, tmp_path: Pat
     writer.abort()
     times = [time for time, _ in planes(copy)]
     assert times[-1] > 8
-    assert survey(copy, 1 / FILM, is_finished=False).num_frames >= 144
+    assert survey(copy, made.timeline, is_finished=False).num_frames >= 144
 
 
 def test_a_full_disk_is_one_sentence() -> None:
@@ -175,7 +175,7 @@ def test_a_full_disk_is_one_sentence() -> None:
 
 
 def _fill(path: Path) -> None:
-    out = OutputFile(path, "matroska", Timeline(1 / FILM))
+    out = OutputFile(path, "matroska", Timeline(Grid(Fraction(0), 1 / FILM)))
     video = out.container.add_stream("ffv1", rate=FILM)
     assert isinstance(video, av.VideoStream)
     video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
@@ -238,5 +238,48 @@ def test_an_extension_decides_the_container() -> None:
 
 
 def test_a_timeline_is_exact() -> None:
-    line = Timeline(Fraction(1001, 60000), Fraction(1, 90000))
-    assert line.ticks(7) * line.unit == 7 * line.step + line.offset
+    step, offset = Fraction(1001, 60000), Fraction(1, 90000)
+    line = Timeline(Grid(offset, step))
+    assert line.ticks(7) * line.unit == 7 * step + offset
+
+
+@pytest.mark.parametrize("change", [{"preset": "slow"}, {"encoder": "ffv1", "preset": None}])
+def test_what_another_encoder_began_is_not_gone_on_with(
+    change: dict[str, Any], clips: Clips, tmp_path: Path
+) -> None:
+    source, began = clips.get(num_frames=48, gop=24), tmp_path / "before.mkv"
+    write(source, began)
+    other = EncodeOptions(**{"encoder": "libx264", "preset": "ultrafast", **change})
+    made, _ = job(source, tmp_path / "o.mkv", carried=(began, 24), encode=other)
+    with pytest.raises(EncodeError, match="was begun by another encoder") as caught:
+        Writer(made).finish()
+    assert caught.value.hint == "--force begins anew"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "preset"),
+    [
+        ("libx264", "ultrafast"),
+        ("libx264", "medium"),
+        ("libx265", "ultrafast"),
+        ("libsvtav1", "12"),
+        ("libvpx-vp9", None),
+        ("ffv1", None),
+    ],
+)
+def test_what_the_same_encoder_began_is_gone_on_with(
+    encoder: str, preset: str | None, clips: Clips, tmp_path: Path
+) -> None:
+    source, began = clips.get(num_frames=150), tmp_path / "before.mkv"
+    crf = 8 if encoder == "libsvtav1" else None  # coarser, and the numbers blur
+    options = EncodeOptions(encoder=encoder, preset=preset, crf=crf)
+    line = write(source, began, encode=options).job.timeline
+    count = survey(began, line, is_finished=False).num_frames
+    assert count > 24
+    made, frames = job(source, tmp_path / "o.mkv", carried=(began, count), encode=options)
+    writer = Writer(made)
+    for frame in frames[count:]:
+        assert writer.put(frame)
+    writer.finish(is_whole=True)
+    numbers = [read_code(luma) for _, (luma, *_) in planes(tmp_path / "o.mkv")]
+    assert numbers == list(range(150))

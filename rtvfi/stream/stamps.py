@@ -1,0 +1,81 @@
+"""The times of all pictures of a film, from its packets, without decoding them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.errors import UsageError
+from rtvfi.stream.decode_info import choose_stream
+from rtvfi.stream.decode_open import FAILURES, open_container
+from rtvfi.stream.pts import PtsRegulariser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import av
+
+    from rtvfi.frame import StreamInfo
+
+    Packet = av.Packet[Any]
+
+_LONGEST_GAP: Final = 600
+"""Seconds; times further apart are damage, and the decoder makes up others."""
+_MOST_BACK: Final = 2
+"""Seconds by which decoding times may fall back: more, and films were joined without care."""
+
+
+def frame_times(path: str, info: StreamInfo) -> tuple[list[Fraction], Fraction]:
+    """When the pictures of a film are shown, and when the last one ends; on its own clock, from the
+    picture that was decoded first on.
+
+    Damaged packets count: their pictures may be missing when the film is decoded.
+
+    Args:
+        path: what ``info`` is of.
+        info: its video stream.
+
+    Raises:
+        UsageError: the film does not tell, or its times cannot be believed.
+        OpenError: it cannot be opened.
+    """
+    with open_container(path) as source:
+        stream = choose_stream(source)
+        if stream is None or not info.is_seekable or source.format.name == "avi":
+            raise _refusal(path, "it does not tell them")
+        tick = stream.time_base or Fraction(1, 1000)
+        packets = list(_stamped(path, source.demux(stream)))
+    stamps = sorted(pts for pts, _ in packets if pts * tick >= info.start - tick)
+    regulariser = PtsRegulariser(info.source_rate, tick, origin=info.start)
+    times = [t for pts in stamps if (t := regulariser.push(pts * tick)) is not None]
+    if not times:
+        raise _refusal(path, "it does not tell them")
+    if any(b - a > _LONGEST_GAP for a, b in pairwise(times)):
+        raise _refusal(path, "they jump")
+    period = 1 / info.source_rate
+    stated = dict(packets)[stamps[-1]] * tick
+    is_odd = stated < period / 2 or abs(stated - period) <= tick
+    return times, times[-1] + (period if is_odd else stated)
+
+
+def _stamped(path: str, packets: Iterator[Packet]) -> Iterator[tuple[int, int]]:
+    """(PTS, duration) of all packets that are shown, in ticks."""
+    newest = None
+    try:
+        for packet in packets:
+            if not packet.size or packet.is_discard:
+                continue
+            if packet.pts is None or packet.time_base is None:
+                raise _refusal(path, "it does not tell them all")
+            back = _MOST_BACK / packet.time_base
+            if newest is not None and packet.pts < newest - back:
+                raise _refusal(path, "they run backwards")
+            newest = packet.pts if newest is None else max(newest, packet.pts)
+            yield packet.pts, packet.duration or 0
+    except FAILURES:
+        return  # it ends here for the decoder, too
+
+
+def _refusal(path: str, reason: str) -> UsageError:
+    return UsageError(f'the times of "{path}" cannot be kept: {reason}', "leave --vfr keep out")
