@@ -1,7 +1,8 @@
 """``cel``: the embedded pair model, small enough for a CPU; trained by this project (rtvfi.train).
 
 It works on 4:2:0 planes, so no RGB is ever made. An encoder, run once per picture and cached, gives
-features at 1/4 to 1/32 of the picture size. A decoder walks from 1/64 to 1/4 with a state of two
+features at 1/4 to 1/16 of the picture size, and from the shrunk picture at 1/32 and 1/64. A decoder
+walks from 1/64 to 1/4 (the weights of 1/16 serve the two coarser levels, too) with a state of two
 flows (from the new frame to either picture), a mask logit and a few hidden channels. On every level
 it compares both pictures at opposite shifts around the point between them (a bilateral
 correlation), takes the soft argmax as a first guess of the residual motion, and corrects that with
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 PACKED = 6
 """Channels of a packed picture: four luma phases, U, V."""
+LEVELS = 5
+"""From 1/4 to 1/64 of the picture size."""
 COARSE = 2
 """Levels from this on (1/16) see pictures continued beyond the border."""
 STILL = 2 / 255
@@ -46,8 +49,8 @@ SMALL_FLOW = 0.25
 
 
 Levels = tuple["Tensor", ...]
-"""Features of one picture, finest level first, one more than the encoder has. Each (N, C + M, h, w)
-float32: C channels to look at, then M to match by, mean-free and of unit size."""
+"""Features of one picture, finest level first. Each (N, C + M, h, w) float32: C channels to look
+at, then M to match by, mean-free and of unit size."""
 
 
 class CelPrepared(NamedTuple):
@@ -241,11 +244,19 @@ class Encoder(nn.Module):
         levels = []
         for stage, match in zip(self.stages, self.match, strict=True):
             x = stage(x)
-            levels.append(torch.cat((x.float(), normalise(match(x))), dim=1))
-        # The coarsest level has no weights of its own: it sees what 1/32 sees, from further away.
-        x = F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
-        levels.append(torch.cat((x.float(), normalise(self.match[-1](x))), dim=1))
+            levels.append(_with_match(x, match))
+        # Levels without weights of their own see what the coarsest one sees, from further away.
+        while len(levels) < LEVELS:
+            packed = F.avg_pool2d(packed, 2, ceil_mode=True, count_include_pad=False)
+            x = packed
+            for stage in self.stages:
+                x = stage(x)
+            levels.append(_with_match(x, self.match[-1]))
         return tuple(levels)
+
+
+def _with_match(x: Tensor, match: nn.Module) -> Tensor:
+    return torch.cat((x.float(), normalise(match(x))), dim=1)
 
 
 class Decoder(nn.Module):

@@ -18,17 +18,18 @@ STATE = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CelShape:
-    """Hyperparameters; tuples run from the finest level (1/4) to the coarsest of its own (1/32)."""
+    """Hyperparameters; tuples run from the finest level (1/4) to the coarsest that has weights of
+    its own (1/16)."""
 
-    features: tuple[int, ...] = (16, 32, 48, 64)
+    features: tuple[int, ...] = (16, 32, 48)
     """Encoder channels."""
-    match: tuple[int, ...] = (8, 8, 16, 16)
+    match: tuple[int, ...] = (8, 8, 16)
     """Channels that are compared."""
-    widths: tuple[int, ...] = (32, 56, 80, 80)
+    widths: tuple[int, ...] = (32, 56, 80)
     """Decoder channels."""
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    blocks: tuple[int, ...] = (2, 2, 2)
     """Residual blocks per decoder."""
-    radii: tuple[int, ...] = (1, 2, 2, 3)
+    radii: tuple[int, ...] = (1, 2, 2)
     """Correlation radii; a shift of r compares points 2 r apart."""
     hidden: int = 8
     """State channels handed to the next finer level."""

@@ -22,10 +22,10 @@ from rtvfi.models.cel import (
 from rtvfi.models.cel_shape import CelShape
 
 SMALL = CelShape(
-    features=(6, 8, 10, 12),
-    match=(4, 4, 4, 4),
-    widths=(8, 8, 10, 10),
-    blocks=(1, 1, 2, 1),
+    features=(6, 8, 10),
+    match=(4, 4, 4),
+    widths=(8, 8, 10),
+    blocks=(1, 1, 2),
     hidden=4,
 )
 
@@ -137,7 +137,7 @@ def test_other_flow_scales_are_refused(net: CelNet, flow_scale: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [CelShape(), SMALL, dataclasses.replace(SMALL, radii=(1, 1, 2, 2), hidden=3)]
+    "shape", [CelShape(), SMALL, dataclasses.replace(SMALL, radii=(1, 1, 2), hidden=3)]
 )
 def test_build_reads_the_shape_off_the_tensors(shape: CelShape) -> None:
     original = CelNet(shape).eval()

@@ -16,7 +16,7 @@ from rtvfi.train.export import export
 if TYPE_CHECKING:
     from pathlib import Path
 
-SHAPE = CelShape(features=(4, 4, 4, 4), widths=(4, 4, 4, 4), match=(4, 4, 4, 4))
+SHAPE = CelShape(features=(4, 4, 4), widths=(4, 4, 4), match=(4, 4, 4))
 
 
 @pytest.fixture
