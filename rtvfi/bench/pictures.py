@@ -47,10 +47,11 @@ def film(info: StreamInfo, count: int) -> list[NDArray[np.uint8]]:
     rng = np.random.default_rng(7)
     margin = _STEP * count
     rows, columns = info.height, info.width + margin
-    y, x = np.ogrid[:rows, :columns]
+    y = np.arange(rows, dtype=np.float32)[:, None]
+    x = np.arange(columns, dtype=np.float32)
     waves = np.sin(x / 37) + np.cos((y + x / 3) / 29) + np.sin((x - y) / 91)
     drawing = 40 + 24 * np.floor(waves * 1.5 + 4.5)
-    drawing += rng.normal(0, 2.5, drawing.shape)
+    drawing += 2.5 * rng.standard_normal(drawing.shape, np.float32)
     luma = np.clip(drawing, 16, 235).astype(np.uint8)
     (_, (h, w), _) = info.format.plane_shapes(info.width, info.height)
     u = np.clip(128 + (luma[::2, ::2].astype(int) - 128) // 3, 16, 240).astype(np.uint8)

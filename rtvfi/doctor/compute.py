@@ -59,7 +59,7 @@ def _check_label(version: str, families: Sequence[str]) -> Iterator[Finding]:
         yield warn(
             "torch",
             f"torch {version} cannot use the GPU: the processor computes",
-            f"RTVFI_TORCH={families[0]} ./run doctor installs the build for it",
+            _build_hint(families[0]),
         )
     elif build in families:
         yield ok("torch", f"torch {version}, for the second kind of GPU here")
@@ -67,8 +67,15 @@ def _check_label(version: str, families: Sequence[str]) -> Iterator[Finding]:
         yield warn(
             "torch",
             f"torch {version} is built for another GPU than the one here",
-            f"RTVFI_TORCH={families[0]} ./run doctor installs the build for it",
+            _build_hint(families[0]),
         )
+
+
+def _build_hint(family: str) -> str:
+    return (
+        f"RTVFI_TORCH={family} ./run doctor installs the build for it; "
+        "./run --print-torch shows the command for pip"
+    )
 
 
 def _check_devices(torch: Any, gpus: Sequence[machine.Gpu], place: Place) -> Iterator[Finding]:

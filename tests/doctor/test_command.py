@@ -81,7 +81,7 @@ def test_a_check_that_crashes_is_a_line_and_the_others_go_on(
     block(tmp_path, torch="ImportError")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("RTVFI_ROOT", str(tmp_path))
-    findings = list(command.examine(60.0))
+    findings = list(command.examine(60.0, 60.0))
     crashed = [f for f in findings if "could not be finished" in f["text"]]
     assert [(f["topic"], f["level"]) for f in crashed] == [("video", "fail")]
     assert "SIGABRT" in crashed[0]["text"]
@@ -91,7 +91,7 @@ def test_a_check_that_crashes_is_a_line_and_the_others_go_on(
 def test_a_check_that_hangs_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "TOGETHER", ("settings",))
     monkeypatch.setenv("RTVFI_ROOT", str(tmp_path))
-    first, *_ = command.examine(0.0)
+    first, *_ = command.examine(0.0, 0.0)
     assert "it took too long" in first["text"]
     assert first["topic"] == "settings"
 
