@@ -234,7 +234,7 @@ class Player:
             "level": statistics.standing.level,
             "levels": max(0, len(statistics.standing.steps) - 1),
             "given_up": statistics.standing.given_up,
-            "failure": None if statistics.failure is None else statistics.failure.message,
+            "failure": None if showing.failure is None else showing.failure.message,
             "source_rate": str(viewing.info.source_rate),
             "target_rate": str(viewing.target_rate),
         }

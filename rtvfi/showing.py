@@ -65,8 +65,10 @@ class Showing:
         self._joined: Viewing | None = None
         """The viewing whose model was asked for."""
         self._executor: Interpolation | None = None
-        self._failure: RtvfiError | None = None
-        """The newest of the model that was dealt with."""
+        self.failure: RtvfiError | None = None
+        """The newest of the model."""
+        self._seen: RtvfiError | None = None
+        """The newest of a pipeline that was dealt with."""
         self._is_resting = False
 
     @property
@@ -130,8 +132,8 @@ class Showing:
         statistics = viewing.pipeline.statistics()
         self._remarks.look(statistics, self.wanted.model, now)
         failure = statistics.failure
-        if failure is not None and failure is not self._failure:
-            self._failure = failure
+        if failure is not None and failure is not self._seen:
+            self._seen = self.failure = failure
             self._worker.do(partial(self._recover, viewing, failure))
 
     def stop(self, deadline: float) -> None:
@@ -208,7 +210,8 @@ class Showing:
         while True:
             try:
                 return self.models.executor(model, viewing)
-            except OutOfMemory:
+            except OutOfMemory as error:
+                self.failure = error
                 self._shrink(viewing)
 
     def _shrink(self, viewing: Viewing) -> None:
@@ -220,7 +223,10 @@ class Showing:
         self._executor = None
         viewing.pipeline.use(None)
         if not self.models.shrink(viewing.info):
-            raise OutOfMemory("there is not enough memory for the model", "a lighter --model")
+            self.failure = OutOfMemory(
+                "there is not enough memory for the model", "try a lighter --model"
+            )
+            raise self.failure
         scale = self.models.flow_scale(viewing.info)
         self._screen.say(f"memory is full: motion is looked for at scale {scale:g}")
 

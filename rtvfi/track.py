@@ -8,7 +8,7 @@ import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import OpenError
+from rtvfi.errors import OpenError, PlayerError
 from rtvfi.libmpv import StreamProtocol
 
 if TYPE_CHECKING:
@@ -68,13 +68,21 @@ class Tracks:
 
         Returns:
             The number of our track before it, which can be removed once it is not shown.
+
+        Raises:
+            PlayerError: mpv does not take it, as when it was told to quit meanwhile.
         """
         player = self._mpv
         uri = f"{SCHEME}://{next(self._numbers)}"
         self._offered[uri] = viewing
         # A back buffer of raw frames is useless, and a kicked read relies on seeks that reach us.
         player.file_local["demuxer-seekable-cache"] = "no"
-        player.command("video-add", uri, "auto", "Interpolated")
+        try:
+            player.command("video-add", uri, "auto", "Interpolated")
+        except SystemError as error:
+            self._offered.pop(uri, None)
+            message = "mpv takes no track beside the film: it ends, or the film plays as it is"
+            raise PlayerError(message) from error
         before, self._ours = self._ours, self._number_of(uri)
         self._rotation = viewing.info.rotation
         return before

@@ -279,10 +279,13 @@ class FrameStream:
         try:
             return self._feed.read(_TURN_SECONDS)
         except RtvfiError as error:
-            if not self._has_failed:
-                self._has_failed = True
-                self.on_failure(error)
-            return END
+            failure = error
+        except Exception:  # noqa: BLE001 - a bug, logged where it happened; the film goes on
+            failure = RtvfiError("interpolation broke down: this is a mistake in rtvfi")
+        if not self._has_failed:
+            self._has_failed = True
+            self.on_failure(failure)
+        return END
 
     def _ahead_of(self) -> float:
         """Frames due until this time may be handed out.
