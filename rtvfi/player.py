@@ -112,8 +112,7 @@ class Player:
         self._observe()
         add_hook(player, "on_preloaded", self._attach)
         self._set_up(player)
-        for path in files:
-            player.loadfile(path, "append-play")
+        window.load(player, files)
         code = self._wait()
         player.terminate()
         self._leave()

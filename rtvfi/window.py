@@ -4,13 +4,18 @@ ours where free.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
+import random
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import mpv
 
 from rtvfi.errors import PlayerError, UsageError
+from rtvfi.playlist import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,6 +115,44 @@ def bind(player: Any, handlers: dict[str, Callable[..., None]]) -> None:
 def _call(handler: Callable[..., None], *words: bytes | str) -> None:
     """python-mpv 1.0 hands on a message's arguments as bytes."""
     handler(*(word.decode() if isinstance(word, bytes) else word for word in words))
+
+
+def load(player: Any, files: Sequence[str]) -> None:
+    """Give mpv its playlist, as its command line would: shuffled if that is wanted, and begun with
+    ``playlist-start``, or with the first film that was left in the middle.
+
+    While mpv starts it goes by the same rules itself, with what it has been given so far. So the
+    entry must be the same whether this comes before or after.
+    """
+    files = list(files)
+    if player["shuffle"]:
+        random.shuffle(files)
+    start = player["playlist-start"]
+    first = start if isinstance(start, int) and 0 <= start < len(files) else _left(player, files)
+    for number, file in enumerate(files):
+        player.loadfile(file, "append-play" if number == first else "append")
+
+
+def _left(player: Any, files: Sequence[str]) -> int:
+    """The first film that mpv remembers a position of, else the first."""
+    if player["resume-playback"]:
+        named = player["watch-later-directory"]
+        # The second is where mpv keeps them from 0.36 on.
+        places = [named] if named else ["~~/watch_later", "~~state/watch_later"]
+        folders = [Path(player.command("expand-path", place)) for place in places]
+        for number, file in enumerate(files):
+            if any((folder / _later_name(player, file)).is_file() for folder in folders):
+                return number
+    return 0
+
+
+def _later_name(player: Any, file: str) -> str:
+    """How mpv calls its file about a film."""
+    if player["ignore-path-in-watch-later-config"]:
+        file = os.path.basename(file)  # noqa: PTH119 - a Path would take bytes for text
+    elif not is_address(file):
+        file = os.path.join(os.getcwd(), file)  # noqa: PTH109, PTH118 - as mpv puts them together
+    return hashlib.md5(os.fsencode(file), usedforsecurity=False).hexdigest().upper()
 
 
 def overlay(player: Any, lines: Sequence[str] | None) -> None:

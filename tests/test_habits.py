@@ -91,6 +91,27 @@ def test_the_key_that_quits_and_remembers_does(
     assert "vid=" not in kept.read_text()
 
 
+@pytest.mark.parametrize("begin", ["0", "1", "2"])
+def test_a_playlist_begins_where_it_was_left(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begin: str
+) -> None:
+    films = [clips.get(SHORT, num_frames=number) for number in (60, 61, 62)]
+    options = {
+        "watch-later-directory": str(tmp_path),
+        "pause": "yes",
+        "save-position-on-quit": "yes",
+    }
+    with Playing(monkeypatch, *films, mpv={**options, "playlist-start": begin}) as playing:
+        playing.wait_for("playback-restart")
+        assert playing.mpv.playlist_pos == int(begin)
+        playing.settle("seek", 1, "absolute+exact")
+    with Playing(monkeypatch, *films, mpv=options) as playing:
+        playing.wait_for("playback-restart")
+        assert playing.mpv.path == str(films[int(begin)])
+        assert playing.time == pytest.approx(1, abs=0.05)
+        assert playing.is_ours_shown
+
+
 # --- nobody looks ----------------------------------------------------------------------------
 
 
