@@ -53,7 +53,11 @@ def check_weights(_place: Place) -> Iterator[Finding]:
 
 
 def broken(path: Path) -> str:
-    """What is wrong with a safetensors file by its header and length; empty when it is whole."""
+    """What is wrong with a safetensors file by its header, its length and the hash in its header;
+    empty when it is whole.
+    """
+    from rtvfi.models.weights import data_sha256_of
+
     try:
         length = path.stat().st_size
         with path.open("rb") as file:
@@ -61,12 +65,17 @@ def broken(path: Path) -> str:
             if not 2 <= head <= length - 8:
                 return "the file is cut off or no weight file"
             table = json.loads(file.read(head))
-        ends = [row["data_offsets"][1] for name, row in table.items() if name != "__metadata__"]
+        known = table.pop("__metadata__", {}).get("sha256")
+        ends = [row["data_offsets"][1] for row in table.values()]
+        if not ends or max(ends) != length - 8 - head:
+            return "the file is cut off"
+        if known is not None and known != data_sha256_of(path):
+            return "the file changed since it was made"
     except OSError as error:
         return f"the file cannot be read: {error.strerror}"
     except (ValueError, struct.error, TypeError, KeyError, AttributeError):
         return "the file is cut off or no weight file"
-    return "" if ends and max(ends) == length - 8 - head else "the file is cut off"
+    return ""
 
 
 def check_disk(place: Place) -> Iterator[Finding]:

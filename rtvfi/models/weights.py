@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tomllib
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -210,15 +211,26 @@ def sha256_of(path: Path) -> str:
     return _digest(path, hashlib.sha256())
 
 
+def data_sha256_of(path: Path) -> str:
+    """SHA-256 of the numbers in a safetensors file, hexadecimal: of all that follows its header.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    return _digest(path, hashlib.sha256(), has_header=True)
+
+
 def git_blob_of(path: Path) -> str:
     """Git's SHA-1 of a file: of the word blob, its length, and its bytes."""
     header = b"blob %d\0" % path.stat().st_size
     return _digest(path, hashlib.sha1(header, usedforsecurity=False))
 
 
-def _digest(path: Path, digest: Any) -> str:
+def _digest(path: Path, digest: Any, *, has_header: bool = False) -> str:
     try:
         with path.open("rb") as file:
+            if has_header:
+                file.seek(int.from_bytes(file.read(8), "little"), os.SEEK_CUR)
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from rtvfi.models.cel import build
+from rtvfi.models.weights import data_sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,8 @@ def export(run: Path, out: Path, notes: Mapping[str, str]) -> dict[str, str]:
         notes: more metadata for its header.
 
     Returns:
-        The header's metadata: what validation said of these weights, and ``notes``.
+        The header's metadata: what validation said of these weights, ``notes``, and the SHA-256 of
+        the numbers, by which a damaged file is told.
     """
     weights = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
     build(weights)  # refuses what could not be loaded again
@@ -39,6 +41,8 @@ def export(run: Path, out: Path, notes: Mapping[str, str]) -> dict[str, str]:
         **notes,
     }
     halves = {name: tensor.half().contiguous() for name, tensor in weights.items()}
+    save_file(halves, out, metadata)
+    metadata["sha256"] = data_sha256_of(out)
     save_file(halves, out, metadata)
     return metadata
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
+import struct
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -59,6 +62,21 @@ def test_a_cut_off_weight_file_is_seen(tmp_path: Path) -> None:
     assert "no weight file" in files.broken(path)
     path.unlink()
     assert "cannot be read" in files.broken(path)
+
+
+def test_a_weight_file_with_other_numbers_is_seen(tmp_path: Path) -> None:
+    def write(digest: str) -> Path:
+        table = {
+            "__metadata__": {"sha256": digest},
+            "a": {"dtype": "U8", "shape": [3], "data_offsets": [0, 3]},
+        }
+        head = json.dumps(table).encode()
+        path = tmp_path / "made.safetensors"
+        path.write_bytes(struct.pack("<Q", len(head)) + head + b"abc")
+        return path
+
+    assert files.broken(write(hashlib.sha256(b"abc").hexdigest())) == ""
+    assert "changed since" in files.broken(write(hashlib.sha256(b"abd").hexdigest()))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from rtvfi.doctor.files import broken
 from rtvfi.errors import WeightsMismatch
 from rtvfi.models.cel import CelNet, build
 from rtvfi.models.cel_shape import CelShape
@@ -43,6 +44,15 @@ def test_the_header_tells_which_step_and_how_good(run: Path) -> None:
     assert metadata["select"] == "32.0"
     assert metadata["machine"] == "a test"
     assert metadata["licence"] == "CC0-1.0"
+
+
+def test_a_damaged_file_is_told_by_the_hash_in_its_header(run: Path) -> None:
+    path = run / "cel.safetensors"
+    export(run, path, {})
+    assert broken(path) == ""
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    assert "changed since" in broken(path)
 
 
 def test_what_is_no_cel_network_is_not_exported(run: Path) -> None:
