@@ -174,6 +174,7 @@ def _models(arguments: argparse.Namespace) -> int:
         cost = "-" if row["gmac_1080p"] is None else f"{row['gmac_1080p']:g}"
         here = "here" if row["available"] else "not here"
         print(line(row["id"], here, cost, row["frames"], row["licence"]))
+    print("weights that are not here come with: rtvfi weights get MODEL")
     return 0
 
 

@@ -212,7 +212,9 @@ def test_models_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["id"] for row in rows] == list(MODELS)
     assert next(row["available"] for row in rows if row["id"] == "linear") is True
     cli.main(["models"])
-    assert len(capsys.readouterr().out.splitlines()) == len(MODELS) + 1
+    _, *listed, hint = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == list(MODELS)
+    assert "rtvfi weights get" in hint
 
 
 def test_config_prints_toml_with_origins(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,8 @@ from pictures import write_picture
 
 from rtvfi import cli
 from rtvfi.manual import PAGES
+from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights import is_available
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +101,8 @@ def test_benchmarks_that_are_named_are_there(root: Path) -> None:
 
 def can_run(line: Shown) -> bool:
     words = line.words
-    if any("://" in word for word in words):
+    model = MODELS.get(words[words.index("--model") + 1]) if "--model" in words else None
+    if any("://" in word for word in words) or (model is not None and not is_available(model)):
         return False
     return words[0] in RUNNING or " ".join(words[:2]) in RUNNING
 
