@@ -50,7 +50,7 @@ def num_cores() -> int:
 def memory_bytes(root: Path = ROOT) -> tuple[int, int]:
     """Main memory: all of it, and what is free or can be freed."""
     numbers = dict(re.findall(r"^(\w+):\s+(\d+) kB", read(root / "proc/meminfo"), re.MULTILINE))
-    return tuple(int(numbers.get(k, 0)) << 10 for k in ("MemTotal", "MemAvailable"))  # type: ignore[return-value]
+    return int(numbers.get("MemTotal", 0)) << 10, int(numbers.get("MemAvailable", 0)) << 10
 
 
 def nvidia_driver(root: Path = ROOT) -> str | None:

@@ -19,6 +19,7 @@ from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.weights import find_weights, is_available
 from rtvfi.profile import Profile, save_profile
+from rtvfi.settings import SETTINGS
 
 if TYPE_CHECKING:
     import argparse
@@ -87,6 +88,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _models(asked: Sequence[str] | None) -> list[str]:
     if asked is None:
+        find_weights(str(SETTINGS["model"].default))  # the one that comes with rtvfi
         return [info.id for info in MODELS.values() if info.weights and is_available(info)]
     for name in asked:
         find(name)

@@ -186,3 +186,11 @@ def test_what_cannot_be_measured_is_refused_at_once(
     with pytest.raises(error):
         run(*words)
     assert quick == []
+
+
+def test_without_the_default_model_it_says_which_file_is_missing(
+    quick: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("rtvfi.data.data_folders", lambda kind: (tmp_path / kind,))
+    with pytest.raises(WeightsMissing, match=r"cel\.safetensors"):
+        run("--quick")
