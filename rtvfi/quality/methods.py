@@ -27,6 +27,8 @@ from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan import Retime
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rtvfi.models.base import Interpolator
     from rtvfi.quality.triplets import Triplet
     from rtvfi.stream.plan import ImageId
@@ -67,7 +69,7 @@ def picture_info(height: int, width: int) -> StreamInfo:
     )
 
 
-def payload_of(picture: Picture) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
+def payload_of(picture: Picture) -> NDArray[np.uint8]:
     """As the executor takes it."""
     return np.concatenate([picture.y.ravel(), picture.uv.ravel()])
 
@@ -117,7 +119,7 @@ class ModelMethod:
     def _made(
         self,
         executor: Interpolation,
-        pictures: dict[ImageId, np.ndarray[tuple[int], np.dtype[np.uint8]]],
+        pictures: dict[ImageId, NDArray[np.uint8]],
         like: Picture,
     ) -> Picture:
         half_way = Retime(0, Fraction(0), (0, 0), (0, 1), Fraction(1, 2))
