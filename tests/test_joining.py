@@ -74,7 +74,13 @@ def test_film_frames_are_shown_until_the_model_is_warm(
         assert model.counts[Kind.COPY] > 24
         assert model.counts[Kind.SYNTHETIC] == model.counts[Kind.CHEAP] == 0
         model.warm.set()
-        playing.wait(lambda: model.counts[Kind.SYNTHETIC] > 10, "frames of the model")
+        playing.wait(
+            lambda: (
+                model.counts[Kind.SYNTHETIC] > 10
+                and model.viewing.stream.first_synthetic_at is not None
+            ),
+            "frames of the model, read by mpv",
+        )
     told = json.loads(report.read_text(encoding="utf-8"))
     assert told["frames"]["copied"] > 24
     assert told["frames"]["interpolated"] > 10
