@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -32,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MILLISECOND = Fraction(1, 1000)
 LONG = ClipSpec(num_frames=144, gop=24, audio=True, cuts=(60,))
 EXACT = ("--encoder", "ffv1")
+LOSSLESS_H264 = ("libx264", "--crf", "0", "--preset-encoder", "veryfast")
 
 
 def render(*words: str | Path) -> int:
@@ -264,14 +267,21 @@ def end_at(process: subprocess.Popen[str], count: int, how: signal.Signals) -> s
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
-    ("name", "style"), [("o.mkv", "plain"), ("o.mp4", "plain"), ("o.mkv", "smooth")]
+    ("name", "style", "encoder"),
+    [
+        ("o.mkv", "plain", ("ffv1",)),
+        ("o.mp4", "plain", ("ffv1",)),
+        ("o.mkv", "smooth", ("ffv1",)),
+        ("o.mkv", "plain", LOSSLESS_H264),
+        ("o.mp4", "plain", LOSSLESS_H264),
+    ],
 )
 def test_after_a_kill_it_goes_on_to_the_same_pictures(
-    name: str, style: str, clips: Clips, tmp_path: Path
+    name: str, style: str, encoder: tuple[str, ...], clips: Clips, tmp_path: Path
 ) -> None:
     source = clips.get(LONG, num_frames=360, size=(640, 360), holds=(2, 2, 2, 2, 2, 3, 3, 3, 1))
     target, whole = tmp_path / name, tmp_path / "whole.mkv"
-    words = ("--model", "linear", "--encoder", "ffv1", "--style", style)
+    words = ("--model", "linear", "--style", style, "--encoder", *encoder)
     for count in (150, 300):
         process = start(source, target, *words)
         end_at(process, count, signal.SIGKILL)
@@ -293,6 +303,36 @@ def test_after_a_kill_it_goes_on_to_the_same_pictures(
     assert track(target, "audio").data == track(whole, "audio").data
     assert off_grid(track(target, "video").times, 2 * FILM) <= MILLISECOND
     assert not target.with_name(name + ".rtvfi").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twenty_kills_at_any_moment(clips: Clips, tmp_path: Path) -> None:
+    faulthandler.cancel_dump_traceback_later()  # it takes longer, and does not hang
+    source = clips.get(LONG, num_frames=900, size=(640, 360))
+    target, whole = tmp_path / "o.mkv", tmp_path / "whole.mkv"
+    words = ("--model", "linear", "--encoder", *LOSSLESS_H264)
+    line = Timeline(Grid(Fraction(0), 1 / (2 * FILM)))
+    when = random.Random(1)
+    held = 0
+    for number in range(20):
+        process = start(source, target, *words)
+        count = held + when.randrange(20, 140)
+        end_at(process, count, signal.SIGKILL)
+        if target.exists() and target.stat().st_size > 100_000:
+            shown = len(track(target, "video").times)  # reads to where it was cut off
+            assert shown >= count - 2 * FILM - 60, "a second, and what the encoder looks ahead"
+        kept = tmp_path / "o.mkv.rtvfi" / "before.mkv"
+        parts = [survey(p, line, is_finished=False) for p in (target, kept) if p.exists()]
+        before, held = held, max((part.num_frames for part in parts), default=0)
+        assert held >= before
+        print(f"kill {number + 1}: at {count} of 1800, {held} whole")  # noqa: T201
+    process = start(source, target, *words, "--resume")
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert render(source, "-o", whole, "--fps", "2x", *words) == 0
+    assert same_pictures(target, whole)
+    assert track(target, "audio").data == track(whole, "audio").data
 
 
 @pytest.mark.slow

@@ -11,14 +11,14 @@ import fcntl
 import json
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import UsageError
+from rtvfi.stream.decode_open import is_url
 from rtvfi.stream.extras import Extra
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rtvfi.stream.assemble import Viewed
 
 NAME: Final = "recording.jsonl"
@@ -40,13 +40,16 @@ class Notes:
         """A stream is recorded for the first time."""
         self._add(
             stream=number,
-            source=viewed.source,
+            source=_absolute(viewed.source),
             origin=str(viewed.grid.origin),
             step=str(viewed.grid.step),
             zero=str(viewed.zero),
             has_model=viewed.has_model,
             has_cadence=viewed.has_cadence,
-            extras=[{**asdict(extra), "zero": str(extra.zero)} for extra in viewed.extras],
+            extras=[
+                {**asdict(extra), "path": _absolute(extra.path), "zero": str(extra.zero)}
+                for extra in viewed.extras
+            ],
         )
 
     def begin(self, path: Path, number: int, first: int) -> None:
@@ -91,6 +94,11 @@ class Noted:
     has_cadence: bool
     extras: tuple[Extra, ...]
     pieces: list[Piece] = field(default_factory=list)
+
+
+def _absolute(path: str) -> str:
+    """A file as it can be found from any folder; addresses as they are."""
+    return path if is_url(path) else str(Path(path).absolute())
 
 
 def read_notes(target: Path, folder: Path) -> list[Noted]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from clips import Clips, ClipSpec, read_code
@@ -15,9 +15,6 @@ from rtvfi import cli
 from rtvfi.errors import UsageError
 from rtvfi.stream.notes import NAME
 from rtvfi.stream.rescue import rescue
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FULL = ClipSpec(num_frames=144, gop=24, audio=True)
 
@@ -63,6 +60,19 @@ def test_pieces_become_the_files_they_would_have_become(
     sound = track(left, "audio").data
     assert sound == track(clips.get(FULL), "audio").data[: len(sound)]
     assert '"' + str(left) + '": 80 frames, 0.00 s to 3.34 s' in capsys.readouterr().err
+
+
+def test_the_film_is_found_from_any_folder(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, live, target = clips.get(FULL), tmp_path / "live.mkv", tmp_path / "o.mkv"
+    with monkeypatch.context() as there:
+        there.chdir(film.parent)
+        viewer = Viewer(Path(film.name), live)
+        viewer.play(0, 40)
+        killed(viewer, live, target)
+    (file,) = rescue(target)
+    assert file["source"] == str(film)
 
 
 def test_stand_ins_that_were_noted_are_replaced(left: Path) -> None:
