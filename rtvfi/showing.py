@@ -6,11 +6,12 @@ time.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.errors import OutOfMemory
+from rtvfi.errors import OpenError, OutOfMemory
 from rtvfi.opening import NothingToDo, readable
 from rtvfi.playlist import is_address
 from rtvfi.remarks import Remarks
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from rtvfi.opening import Opener
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.window import Screen
+
+log = logging.getLogger(__name__)
 
 
 class Showing:
@@ -257,6 +260,9 @@ class Showing:
             self._put_in(self._open(source), number)
         except NothingToDo as reason:
             self._screen.say(reason.message)
+        except OpenError as error:
+            log.debug("%s", error.message)
+            self._screen.say("its server gives it to mpv only: it plays as it is")
 
     def _put_in(self, viewing: Viewing, number: int) -> None:
         """Show this viewing of file ``number``, if that still plays."""

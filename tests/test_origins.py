@@ -14,6 +14,8 @@ from clips import FILM, ClipSpec
 from playing import Playing, off_by
 from webserver import WebServer
 
+from rtvfi.window import Screen
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -66,6 +68,28 @@ def test_a_server_without_ranges_is_played_as_it_is(
         playing.wait_for("playback-restart")
         assert not playing.is_ours_shown
         assert "no seeking" in said(caplog)
+
+
+def test_a_server_that_refuses_a_second_reader_leaves_the_film_playing(
+    film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = Screen.say
+
+    def say(screen: Screen, text: str) -> None:
+        real(screen, text)
+        playing.note("said")
+
+    monkeypatch.setattr(Screen, "say", say)
+    with (
+        WebServer(film.parent, refused="Lavf") as server,
+        Playing(monkeypatch, server.url(film.name)) as playing,
+    ):
+        playing.wait_for("playback-restart")
+        playing.wait_for("said")
+        assert "to mpv only" in said(caplog)
+        assert not playing.is_ours_shown
+        playing.settle("seek", 2, "absolute+exact")
+        assert off_by(playing, FILM) < HALF
 
 
 def test_a_page_is_what_yt_dlp_makes_of_it(

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *arguments: Any, has_ranges: bool, **names: Any) -> None:
+    def __init__(self, *arguments: Any, has_ranges: bool, refused: str, **names: Any) -> None:
         self._has_ranges = has_ranges
+        self._refused = refused
         super().__init__(*arguments, **names)
 
     def do_GET(self) -> None:
+        if self._refused and self._refused in (self.headers.get("User-Agent") or ""):
+            self.send_error(403)
+            return
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         with open(self.translate_path(self.path), "rb") as file:  # noqa: PTH123
             content = file.read()
@@ -50,10 +54,11 @@ class WebServer:
     Args:
         folder: what it serves.
         has_ranges: whether parts of a file can be asked for.
+        refused: part of the name of programs that get nothing.
     """
 
-    def __init__(self, folder: Path, *, has_ranges: bool = True) -> None:
-        handler = partial(_Handler, directory=str(folder), has_ranges=has_ranges)
+    def __init__(self, folder: Path, *, has_ranges: bool = True, refused: str = "") -> None:
+        handler = partial(_Handler, directory=str(folder), has_ranges=has_ranges, refused=refused)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
