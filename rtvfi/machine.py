@@ -47,6 +47,12 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def cores_granted(root: Path = ROOT) -> float | None:
+    """Cores' worth of time that a container may use; None when it has no such limit."""
+    found = re.match(r"(\d+) (\d+)", read(root / "sys/fs/cgroup/cpu.max"))
+    return int(found[1]) / int(found[2]) if found else None
+
+
 def memory_bytes(root: Path = ROOT) -> tuple[int, int]:
     """Main memory: all of it, and what is free or can be freed."""
     numbers = dict(re.findall(r"^(\w+):\s+(\d+) kB", read(root / "proc/meminfo"), re.MULTILINE))

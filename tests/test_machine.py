@@ -57,6 +57,14 @@ def test_a_machine_of_nothing_has_an_answer_to_all(tmp_path: Path) -> None:
     assert machine.memory_bytes(tmp_path) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "cores"), [("150000 100000\n", 1.5), ("max 100000\n", None), ("", None)]
+)
+def test_a_containers_limit_is_read(tmp_path: Path, text: str, cores: float | None) -> None:
+    put(tmp_path, "sys/fs/cgroup/cpu.max", text)
+    assert machine.cores_granted(tmp_path) == cores
+
+
 def test_the_fingerprint_changes_with_what_computes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,6 +58,7 @@ def check_mpv(_place: Place) -> Iterator[Finding]:
         else:
             yield ok("mpv", "starts without a window, and has what the player needs")
         yield from _check_sound(player)
+        yield _look_for_ytdl()
     finally:
         player.terminate()
 
@@ -77,6 +79,13 @@ def _check_sound(player: Any) -> Iterator[Finding]:
         yield ok("sound", f"{len(devices)} devices by {', '.join(systems)}")
     else:
         yield warn("sound", "mpv sees no sound device: films play silently", "is sound set up?")
+
+
+def _look_for_ytdl() -> Finding:
+    found = next(filter(None, map(shutil.which, ("yt-dlp", "youtube-dl"))), None)
+    if found is None:
+        return ok("mpv", "no yt-dlp: only needed for links of video sites")
+    return ok("mpv", f"{found} for links of video sites")
 
 
 def check_display(place: Place) -> Iterator[Finding]:

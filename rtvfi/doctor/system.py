@@ -70,6 +70,13 @@ def check_machine(place: Place) -> Iterator[Finding]:
     fast = ", ".join(flag for flag in _MODERN if flag in flags)
     cores = machine.num_cores()
     yield ok("machine", f"{machine.processor(root)}, {cores} cores{fast and f' ({fast})'}")
+    granted = machine.cores_granted(root)
+    if granted is not None and granted < cores:
+        yield warn(
+            "machine",
+            f"a container's limit: the time of {granted:g} cores",
+            f"export OMP_NUM_THREADS={max(1, int(granted))}, or lift the limit",
+        )
     total, free = machine.memory_bytes(root)
     if total:
         text = f"memory {size(total)}, {size(free)} free"
