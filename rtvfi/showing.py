@@ -68,6 +68,8 @@ class Showing:
         self._joined: Viewing | None = None
         """The viewing whose model was asked for."""
         self._executor: Interpolation | None = None
+        self._fitted: Viewing | None = None
+        """The viewing whose size the executor is for."""
         self.failure: RtvfiError | None = None
         """The newest of the model."""
         self._seen: RtvfiError | None = None
@@ -204,6 +206,7 @@ class Showing:
             )
         is_copy = wanted.model == "copy"
         self._executor = None if is_copy else self._load(wanted.model, viewing)
+        self._fitted = viewing
         viewing.pipeline.use(None if self._is_resting else self._executor)
         if self._executor is not None:
             self.models.add_variants(self._executor, wanted.model, viewing)
@@ -245,7 +248,7 @@ class Showing:
     def _let_work(self) -> None:
         """The executor goes or stays as ``rest`` says."""
         viewing = self.viewing
-        if viewing is not None and viewing is self._joined:
+        if viewing is not None and viewing is self._fitted:
             viewing.pipeline.use(None if self._is_resting else self._executor)
 
     def _change_grid(self) -> None:
