@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import importlib.util
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import UsageError
+from rtvfi.stream.child import find_ffmpeg
 
 if TYPE_CHECKING:
     import argparse
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from rtvfi.quality.gather import TripletSet
     from rtvfi.quality.measure import SetResult
     from rtvfi.quality.methods import Method
+
+log = logging.getLogger(__name__)
 
 SCENES: Final = "scenes"
 MODELS: Final = "linear,cel,cel@0.5,minterpolate"
@@ -95,6 +99,9 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
             "measuring needs scikit-image, which is not here",
             f"{sys.executable} -m pip install scikit-image",
         )
+    if arguments.models is None and not arguments.mixed and find_ffmpeg() is None:
+        log.warning("ffmpeg is not here, so there is no minterpolate to compare with")
+        return MODELS.removesuffix(",minterpolate").split(",")
     models = arguments.models or (MIXED_MODELS if arguments.mixed else MODELS)
     words = list(dict.fromkeys(word for word in models.split(",") if word))
     if not words:
@@ -144,7 +151,6 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
 
         return [scene_set(arguments.count, arguments.seed)]
     from rtvfi.quality.gather import GatherOptions, gather
-    from rtvfi.stream.child import find_ffmpeg
 
     if find_ffmpeg() is None:
         raise UsageError("pictures are read by ffmpeg, which is not here")

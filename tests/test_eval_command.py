@@ -89,6 +89,15 @@ def test_mixed_scenes_have_a_row_for_every_number_of_passes(
     assert rows["linear 3 passes"]["sharpness"] < rows["linear plain"]["sharpness"]
 
 
+def test_without_ffmpeg_scenes_are_measured_without_minterpolate(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(eval_scenes, "SMOOTH", MixedOptions(width=96, height=64))
+    monkeypatch.setenv("PATH", "")
+    assert list(numbers(capsys, "scenes", "--count", "1")["scenes"]) == ["linear", "cel", "cel@0.5"]
+    assert cli.main(["eval", "."]) == 2
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
