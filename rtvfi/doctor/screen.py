@@ -57,8 +57,8 @@ def check_mpv(_place: Place) -> Iterator[Finding]:
             yield fail("mpv", text, f"install the system's own: {_PACKAGES}")
         else:
             yield ok("mpv", "starts without a window, and has what the player needs")
-        yield from _check_sound(player)
         yield _look_for_ytdl()
+        yield from _check_sound(player)
     finally:
         player.terminate()
 
