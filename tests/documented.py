@@ -68,3 +68,9 @@ def _shown_in(page: str, text: str) -> Iterator[Shown]:
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     for span in re.findall(r"`((?:rtvfi|\./run)\s[^`]+)`", prose):
         yield Shown(page, " ".join(span.split()), is_whole=False)
+
+
+def shell_lines(text: str) -> list[str]:
+    """Lines of blocks that begin with a program or a word of the shell."""
+    words = r"(?:sudo|ls|export|for|ffmpeg|git|python|pip|PYTHONPATH=\S+|\./run|rtvfi)"
+    return re.findall(rf"^ {{4}}({words} .*)$", text, re.MULTILINE)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
 import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import av
 import numpy as np
 import pytest
 from clips import ClipSpec
-from documented import LAUNCHER, Shown, pages, shown
+from documented import LAUNCHER, Shown, pages, shell_lines, shown
 from pictures import write_picture
 
 from rtvfi import cli
@@ -87,14 +89,22 @@ def test_no_page_is_left_of_a_command_that_is_gone() -> None:
     assert set(PAGES) <= {command.name for command in cli.COMMANDS}
 
 
-def test_benchmarks_that_are_named_are_there(root: Path) -> None:
-    named = {
-        name
-        for page in pages()
-        for name in re.findall(r"-m benchmarks\.(\w+)|benchmarks/(\w+)\.py", page.read_text())
-    }
-    for one, other in named:
-        assert (root / "benchmarks" / f"{one or other}.py").is_file()
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_modules_and_scripts_that_are_named_are_there(page: Path, root: Path) -> None:
+    text = page.read_text()
+    modules = set(re.findall(r"-m ((?:rtvfi|benchmarks)(?:\.\w+)*)", text))
+    assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+    scripts = set(re.findall(r"\b((?:benchmarks|tests|rtvfi)(?:/\w+)+\.(?:py|csv|c))\b", text))
+    lost = [name for name in scripts if not (root / name).is_file() and "NAME" not in name]
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_other_lines_for_a_shell_are_well_formed(page: Path, tmp_path: Path) -> None:
+    script = tmp_path / "lines"
+    script.write_text("\n".join(shell_lines(page.read_text())) + "\n")
+    result = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
+    assert result.stderr == ""
 
 
 # --- those that can run ----------------------------------------------------------------------

@@ -233,3 +233,13 @@ def test_mpv_deinterlaces_the_original_only(clips: Clips, monkeypatch: pytest.Mo
             playing.switch("script-message", "rtvfi-toggle")
             if playing.mpv.playlist_pos == 0:
                 next_file(playing)
+
+
+def test_mpvs_own_interpolation_may_be_on(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"interpolation": "yes", "video-sync": "display-resample", "pause": "yes"}
+    with Playing(monkeypatch, clips.get(LONG), mpv=options) as playing:
+        playing.wait_for("playback-restart")
+        assert playing.is_ours_shown
+        for target in (3.3, 0.5):
+            playing.settle("seek", target, "absolute+exact")
+            assert off_by(playing, FILM) < HALF
