@@ -16,6 +16,7 @@ import numpy as np
 
 from rtvfi.quality.lines import line_distance, line_points
 from rtvfi.quality.measure import BEST_PSNR, Example, Scores, SetResult, over_triplets
+from rtvfi.quality.methods import payload_of
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.motion import BLOCK, deviation, textured
 from rtvfi.quality.triplets import Picture, Triplet
@@ -89,8 +90,6 @@ class Passes:
 
     def show(self, sources: Sequence[Picture]) -> Shown:
         """See ``Shower``."""
-        from rtvfi.quality.methods import payload_of
-
         lead, timed = split(plan_of(len(sources), self._options), len(sources))
         executor = self._method.executor(sources[0].y.shape)
         executor.reset()
