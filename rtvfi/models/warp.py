@@ -112,14 +112,38 @@ def sample(image: Tensor, grid: Tensor) -> Tensor:
     Returns:
         (N, C, h, w) in the dtype of ``image``.
     """
-    out = functional.grid_sample(
-        image.float(),
-        grid.permute(0, 2, 3, 1),
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=True,
-    )
+    if image.device.type == "cpu" and image.shape[0] == 1 and torch.is_inference_mode_enabled():
+        out = _sample_in_shares(image.float(), grid, torch.get_num_threads())
+    else:
+        out = _bilinear(image.float(), grid.permute(0, 2, 3, 1))
     return out.to(image.dtype)
+
+
+def _bilinear(image: Tensor, grid: Tensor) -> Tensor:
+    return functional.grid_sample(
+        image, grid, mode="bilinear", padding_mode="border", align_corners=True
+    )
+
+
+def _sample_in_shares(image: Tensor, grid: Tensor, threads: int) -> Tensor:
+    """One picture's ``sample``, its channels or its pixels dealt out as a batch.
+
+    On a CPU the threads of grid_sample share nothing but a batch (torch 2.13).
+    """
+    channels, (height, width) = image.shape[1], grid.shape[-2:]
+    if channels >= threads:
+        shares = _largest_divisor(channels, threads)
+        parts = torch.unflatten(image[0], 0, (shares, channels // shares))
+        wanted = grid.permute(0, 2, 3, 1).expand(shares, -1, -1, -1)
+        return _bilinear(parts, wanted).view(1, channels, height, width)
+    shares = _largest_divisor(height * width, threads)
+    rows = grid.reshape(2, shares, 1, -1).permute(1, 2, 3, 0)
+    out = _bilinear(image.expand(shares, -1, -1, -1), rows)
+    return out.transpose(0, 1).reshape(1, channels, height, width)
+
+
+def _largest_divisor(number: int, most: int) -> int:
+    return next(k for k in range(most, 0, -1) if number % k == 0)
 
 
 def _identity_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:

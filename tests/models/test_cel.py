@@ -12,13 +12,12 @@ from rtvfi.models.cel import (
     CelNet,
     blend,
     build,
-    correlate,
     hold_still,
     largest_around,
-    normalise,
     pack,
     upsample,
 )
+from rtvfi.models.cel_match import correlate, normalise
 from rtvfi.models.cel_shape import CelShape
 
 SMALL = CelShape(

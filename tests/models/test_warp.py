@@ -25,6 +25,18 @@ def test_backwarp_fetches_from_where_the_flow_points() -> None:
     )
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+@pytest.mark.parametrize("channels", [1, 2, 5, 24])
+def test_threads_of_a_processor_share_a_picture_without_a_trace(
+    channels: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, flow = noise(1, channels, 9, 14), 8 * noise(1, 2, 9, 14, seed=1) - 4
+    whole = backwarp(image, flow)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    with torch.inference_mode():
+        assert torch.equal(backwarp(image, flow), whole)
+
+
 def test_backwarp_repeats_the_border() -> None:
     image = noise(1, 1, 5, 7)
     flow = torch.zeros(1, 2, 5, 7)
