@@ -117,7 +117,7 @@ def test_the_distance_index_of_an_even_scene_is_its_time_and_of_an_eased_one_is_
 def test_extras_depend_on_seed_and_number_alone(bank: Bank) -> None:
     first = Scenes(ALL, 5, bank)
     first.batch(0, 2)
-    a, b = first.batch(7, 2), Scenes(ALL, 5, make_bank(ALL, 5)).batch(7, 2)
+    a, b = first.batch(7, 2), Scenes(ALL, 5, bank).batch(7, 2)
     for left, right in zip(a, b, strict=True):
         assert torch.equal(left.nan_to_num(), right.nan_to_num())
 
