@@ -57,9 +57,8 @@ def _quality(standing: Standing) -> list[str]:
     if not level:
         return ["quality full"]
     return [
-        f"quality {count(level, 'step', 'steps')} of {len(steps) - 1} down: the machine is too "
-        "slow for all of it, given up:",
-        f"        {', '.join(standing.given_up)}",
+        f"quality {level} of {len(steps) - 1} steps down, for the machine is too slow",
+        f"now     {', '.join(standing.given_up)}",
     ]
 
 

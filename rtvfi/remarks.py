@@ -25,6 +25,8 @@ class Remarks:
         self._said: set[str] = set()
         self._level = 0
         """The lowest quality said since full quality was had."""
+        self._given_up: list[str] = []
+        """What was said of it; the next time only what is new is."""
         self._behind_since: float | None = None
 
     def once(self, text: str) -> None:
@@ -44,10 +46,14 @@ class Remarks:
         cost = f"{model} is too slow"
         if now.cost_ms is not None:
             cost += f" ({now.cost_ms:.0f} ms)"
-        level = now.standing.level
+        level, given_up = now.standing.level, now.standing.given_up
         if level > self._level:
-            self._say(f"{cost}: {', '.join(now.standing.given_up)}")
+            new = [phrase for phrase in given_up if phrase not in self._given_up]
+            self._say(f"{cost}: {', '.join(new or given_up)}")
+            self._given_up = given_up
             self._behind_since = clock + _SAID_AGAIN_SECONDS
+        if not level:
+            self._given_up = []
         self._level = max(level, self._level) if level else 0
         if not now.is_behind:
             self._behind_since = None

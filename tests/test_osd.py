@@ -69,8 +69,8 @@ def test_what_was_given_up_is_told() -> None:
     assert "quality" not in shown()
     assert "quality full\n" in shown(standing=Standing(0, steps))
     text = shown(standing=Standing(2, steps))
-    assert "quality 2 steps of 2 down: the machine is too slow for all of it, given up:\n" in text
-    assert "        no passes instead of 2, nothing between every second pair of frames\n" in text
+    assert "quality 2 of 2 steps down, for the machine is too slow\n" in text
+    assert "now     no passes instead of 2, nothing between every second pair of frames\n" in text
 
 
 def test_a_model_that_is_not_there_yet_is_loading() -> None:

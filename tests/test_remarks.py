@@ -38,6 +38,17 @@ def test_quality_is_said_on_the_way_down_only() -> None:
     ]
 
 
+def test_only_what_is_new_is_said() -> None:
+    said = Said()
+    steps = (Quality(passes=2), Quality(passes=1), Quality(passes=1, is_sparse=True))
+    said.look(standing=Standing(1, steps))
+    said.look(standing=Standing(2, steps))
+    assert [text.partition(": ")[2] for text in said] == [
+        "1 pass instead of 2",
+        "nothing between every second pair of frames",
+    ]
+
+
 def test_an_unknown_cost_is_not_said() -> None:
     said = Said()
     said.look(standing=Standing(2, STEPS), cost_ms=None)
