@@ -8,7 +8,7 @@ import logging
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import WeightsMismatch, WeightsMissing
 from rtvfi.models.weights import Receipt, Store, WeightEntry, WeightSource, git_blob_of, sha256_of
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 30
+MOST_BYTES: Final = 1 << 30
+"""Longer files are none of ours, whatever a server says."""
 _CHUNK: Final = 1 << 18
 _COMPLETE: Final = 416
 """HTTP: the range asked for begins at the end of the file, so everything was there."""
@@ -97,6 +99,7 @@ def download(url: str, part: Path, progress: Progress) -> None:
 
     Raises:
         OSError: anything that went wrong on the way; what came stays for the next try.
+        WeightsMismatch: it is no weight file.
     """
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "rtvfi"})
@@ -104,7 +107,8 @@ def download(url: str, part: Path, progress: Progress) -> None:
         request.add_header("Range", f"bytes={have}-")
     try:
         # A new opener: the one urlopen keeps never sees a proxy that is set later.
-        response = urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS)
+        opener = urllib.request.build_opener(_StayEncrypted)
+        response = opener.open(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == _COMPLETE and have:
@@ -118,13 +122,26 @@ def download(url: str, part: Path, progress: Progress) -> None:
         with part.open("ab" if resumes else "wb") as file:
             try:
                 while chunk := response.read(_CHUNK):
-                    file.write(chunk)
                     have += len(chunk)
+                    if have > MOST_BYTES:
+                        raise WeightsMismatch("what came is larger than any weight file")
+                    file.write(chunk)
                     progress(have, total)
             except http.client.HTTPException as error:
                 raise ConnectionError("the connection broke off") from error
         if total is not None and have < total:
             raise ConnectionError("the connection broke off")
+
+
+class _StayEncrypted(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect from https to anything else."""
+
+    def redirect_request(self, req: Any, *arguments: Any) -> Any:
+        """See the base class; the last argument is the new address."""
+        new: str = arguments[-1]
+        if req.full_url.startswith("https:") and not new.startswith("https:"):
+            raise urllib.error.URLError("it redirects to an address that is not encrypted")
+        return super().redirect_request(req, *arguments)
 
 
 def _host(url: str) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtvfi.errors import DecodeError, OpenError
+from rtvfi.stream.decode_open import ffmpeg_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,8 +86,18 @@ def read_frames(path: Path, indices: Iterable[int]) -> dict[int, Picture]:
     width, height = _even_size(path)
     choice = "+".join(f"eq(n\\,{index})" for index in wanted)
     chain = f"select={choice},scale={width}:{height}:out_color_matrix=bt709:out_range=pc:flags=area"
-    command = ["ffmpeg", "-v", "error", "-i", str(path), "-vf", chain, "-fps_mode", "passthrough"]
-    command += ["-frames:v", str(len(wanted)), "-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-i", ffmpeg_name(str(path)), "-vf", chain]
+    command += [
+        "-fps_mode",
+        "passthrough",
+        "-frames:v",
+        str(len(wanted)),
+        "-pix_fmt",
+        "yuv420p",
+        "-f",
+        "rawvideo",
+        "-",
+    ]
     out = subprocess.run(command, capture_output=True, check=False).stdout
     size = width * height * 3 // 2
     if len(out) != size * len(wanted):
@@ -101,8 +112,8 @@ def read_frames(path: Path, indices: Iterable[int]) -> dict[int, Picture]:
 
 def _even_size(path: Path) -> tuple[int, int]:
     command = ["ffprobe", "-v", "error", "-select_streams", "v:0"]
-    command += ["-show_entries", "stream=width,height", "-of", "csv=p=0", str(path)]
-    found = subprocess.run(command, capture_output=True, check=False, text=True)
+    command += ["-show_entries", "stream=width,height", "-of", "csv=p=0", ffmpeg_name(str(path))]
+    found = subprocess.run(command, capture_output=True, check=False, text=True, errors="replace")
     sizes = re.findall(r"(\d+),(\d+)", found.stdout)
     if not sizes:
         reason = found.stderr.strip().splitlines()

@@ -4,6 +4,8 @@ import hashlib
 import io
 import socket
 import threading
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import torch
 from made_weights import constant_state
 
 from rtvfi.errors import WeightsMismatch, WeightsMissing
+from rtvfi.models import fetch as fetching
 from rtvfi.models.fetch import download, fetch
 from rtvfi.models.weights import Store, WeightSource, manifest
 
@@ -154,6 +157,26 @@ def test_a_download_goes_on_where_it_broke_off(site: Site, store: Store) -> None
     fetch(store, wanted, ignore)
     assert site.ranges == [None, "bytes=1000-"]
     assert store.verify(ENTRY.name) is None
+
+
+def test_a_file_without_end_is_cut_short_and_deleted(
+    site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "MOST_BYTES", 1000)
+    content = weights()
+    wanted = replace(ENTRY, sources=(hashed(at(site, content), content),))
+    with pytest.raises(WeightsMismatch, match="larger than any"):
+        fetch(store, wanted, ignore)
+    assert list(store.folder.iterdir()) == []
+
+
+def test_a_redirect_never_leaves_https() -> None:
+    handler = fetching._StayEncrypted()
+    request = urllib.request.Request("https://example.org/a")
+    with pytest.raises(urllib.error.URLError, match="not encrypted"):
+        handler.redirect_request(request, None, 302, "", {}, "http://example.org/a")
+    again = handler.redirect_request(request, None, 302, "", {}, "https://example.org/b")
+    assert again.full_url == "https://example.org/b"
 
 
 def test_a_whole_part_is_not_downloaded_again(site: Site, tmp_path: Path) -> None:

@@ -1,0 +1,233 @@
+"""What docs/security.md promises, as far as reading the source and running it can tell."""
+
+from __future__ import annotations
+
+import ast
+import os
+import socket
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from clips import Clips, ClipSpec
+
+from rtvfi.models.weights import manifest
+from rtvfi.stream.decode_open import ffmpeg_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+FILM = ClipSpec(num_frames=24, size=(160, 90), audio=True)
+
+
+@cache
+def sources() -> dict[Path, ast.Module]:
+    """The product's modules."""
+    paths = (ROOT / "rtvfi").rglob("*.py")
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+@cache
+def calls() -> list[tuple[str, str, ast.Call]]:
+    """(place, dotted name, call) of every call."""
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", ast.unparse(node.func), node)
+        for path, tree in sources().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    ]
+
+
+def keyword(call: ast.Call, name: str) -> str | None:
+    return next((ast.unparse(k.value) for k in call.keywords if k.arg == name), None)
+
+
+@cache
+def all_imports() -> list[tuple[str, str]]:
+    """(module, what it imports) of every import."""
+    found = []
+    for path, tree in sources().items():
+        place = str(path.relative_to(ROOT / "rtvfi"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found += [(place, alias.name) for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.append((place, node.module))
+    return found
+
+
+def imports(name: str) -> set[str]:
+    """The modules that import ``name`` or something inside it."""
+    return {place for place, n in all_imports() if n == name or n.startswith(name + ".")}
+
+
+# ---- read in the source ----
+
+
+def test_no_shell_is_ever_started() -> None:
+    forbidden = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+    for place, name, call in calls():
+        assert name not in forbidden, place
+        assert keyword(call, "shell") is None, place
+        if name.startswith("subprocess.") and call.args:
+            assert not isinstance(call.args[0], ast.Constant | ast.JoinedStr), place
+
+
+def test_no_text_becomes_code() -> None:
+    for place, name, _ in calls():
+        assert name not in {"eval", "exec", "compile", "__import__"}, place
+        assert not name.startswith(("marshal.", "shelve.", "yaml.")), place
+
+
+def test_no_pickle_is_trusted() -> None:
+    assert imports("pickle") <= {"models/weight_file.py"}  # for the name of an error
+    for place, name, call in calls():
+        assert name not in {"pickle.load", "pickle.loads", "pickle.Unpickler"}, place
+        if name == "torch.load":
+            assert keyword(call, "weights_only") == "True", place
+        if name.endswith(("np.load", "numpy.load")):
+            assert keyword(call, "allow_pickle") in (None, "False"), place
+
+
+def test_one_module_talks_to_the_network() -> None:
+    for name in ("urllib.request", "http.client"):
+        assert imports(name) == {"models/fetch.py"}, name
+    for name in ("socket", "ftplib", "requests", "smtplib", "http.server", "xmlrpc", "asyncio"):
+        assert imports(name) == set(), name
+
+
+def test_children_are_started_in_few_places() -> None:
+    assert imports("subprocess") == {
+        "apart.py",
+        "desktop.py",
+        "quality/films.py",
+        "quality/minterpolate.py",
+        "quality/triplets.py",
+        "stream/child.py",
+    }
+    for name in ("multiprocessing", "pty"):
+        assert imports(name) <= {"train/workers.py"}, name
+
+
+def test_temporary_names_are_nobodys_guess() -> None:
+    for place, name, _ in calls():
+        assert not name.endswith(("mktemp", "tempnam", "tmpnam")), place
+
+
+def test_no_permission_is_widened() -> None:
+    for place, name, _ in calls():
+        assert not name.endswith(("os.chmod", ".chmod", "os.umask", "os.chown")), place
+
+
+def test_weights_come_encrypted_and_are_checked() -> None:
+    for entry in manifest().values():
+        for source in entry.sources:
+            assert source.url.startswith("https://"), entry.name
+
+
+def test_time_that_is_compared_does_not_jump() -> None:
+    """The wall clock goes back and forth; only the monotonic one measures."""
+    for place, name, _ in calls():
+        if not place.startswith("rtvfi/train/"):
+            assert name not in {"time.time", "datetime.now", "datetime.datetime.now"}, place
+
+
+@pytest.mark.parametrize("name", ["-v.mkv", "concat:a|b.mkv", "http:x.mkv", "pipe:0", "a:b", "%d"])
+def test_a_local_name_is_never_an_option_or_a_protocol(name: str) -> None:
+    assert ffmpeg_name(name) == f"file:{name}"
+
+
+# ---- run ----
+
+FORBID = """
+import sys
+def forbid(event, arguments):
+    if event in ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto"):
+        raise SystemExit(f"NETWORK {event} {arguments}")
+    if event in ("os.system", "pickle.find_class"):
+        raise SystemExit(f"FORBIDDEN {event}")
+sys.addaudithook(forbid)
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+if libc.unshare(CLONE_NEWNET) and libc.unshare(CLONE_NEWUSER | CLONE_NEWNET):
+    print("no namespace", file=sys.stderr)
+from rtvfi.__main__ import run
+run()
+"""
+"""Runs the command with neither Python's sockets nor, where the kernel lets us, any network."""
+
+
+def offline(*words: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"RTVFI_CONFIG": "", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", FORBID, *words],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+QUIET = ("vo=null", "ao=null", "config=no", "osc=no", "load-scripts=no", "untimed=yes")
+MPV = tuple(word for option in QUIET for word in ("--mpv", option))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("info", "FILM"),
+        ("render", "FILM", "-o", "OUT/o.mkv", "--model", "cel", "--device", "cpu"),
+        pytest.param(
+            ("play", "FILM", "--model", "linear", "--device", "cpu", *MPV), marks=pytest.mark.mpv
+        ),
+    ],
+    ids=["info", "render", "play"],
+)
+def test_nothing_goes_over_the_network_unasked(
+    words: tuple[str, ...], clips: Clips, tmp_path: Path
+) -> None:
+    film = str(clips.get(FILM))
+    done = offline(*(w.replace("FILM", film).replace("OUT", str(tmp_path)) for w in words))
+    assert done.returncode == 0, done.stderr
+    assert "NETWORK" not in done.stderr
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Somebody who would notice."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+@pytest.mark.parametrize("command", ["info", "render"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nURL/a.ts\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile URL/a.mkv\n",
+        "ffconcat version 1.0\nfile /etc/passwd\n",
+    ],
+)
+def test_a_file_that_names_addresses_fetches_none(
+    command: str, text: str, tmp_path: Path, listener: socket.socket
+) -> None:
+    film = tmp_path / "film.mkv"
+    film.write_text(text.replace("URL", f"http://127.0.0.1:{listener.getsockname()[1]}"))
+    done = subprocess.run(
+        [sys.executable, "-m", "rtvfi", command, str(film)],
+        cwd=ROOT,
+        env=os.environ | {"RTVFI_CONFIG": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("error: ")) == (1, 1), done.stderr
+    with pytest.raises(BlockingIOError):
+        listener.accept()
