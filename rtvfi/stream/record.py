@@ -162,10 +162,10 @@ class Recorder:
                 files += assembly.build(viewed, islands(segments))
         except RtvfiError as error:
             self.stop(error)
-            log.warning('the pieces are kept in "%s"', self._folder)
+            log.warning('the pieces are kept: rtvfi join "%s"', self.path)
         except OSError as error:
             self.stop(EncodeError(f"the recording cannot be put together: {error.strerror}"))
-            log.warning('the pieces are kept in "%s"', self._folder)
+            log.warning('the pieces are kept: rtvfi join "%s"', self.path)
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
         finally:
