@@ -33,8 +33,8 @@ FILM_OF_PARTS = ClipSpec(num_frames=len(UNEVEN), times=UNEVEN, audio=True)
 
 def render(source: Path, target: Path, *words: str) -> int:
     """The command, on the CPU, times kept."""
-    said = ["render", str(source), "-o", str(target), "--device", "cpu", "--style", "plain"]
-    return cli.main([*said, "--vfr", "keep", *words])
+    said = ["render", str(source), "-o", str(target), "--device", "cpu", "--vfr", "keep"]
+    return cli.main([*said, *(() if "--style" in words else ("--style", "plain")), *words])
 
 
 def kept(source: Path, multiple: int) -> list[Fraction]:
@@ -102,6 +102,12 @@ def test_a_steady_film_comes_out_as_on_the_grid(clips: Clips, tmp_path: Path) ->
     assert same_pictures(tmp_path / "b.mkv", tmp_path / "c.mkv")
 
 
+def test_a_montage_keeps_the_times(clips: Clips, tmp_path: Path) -> None:
+    source, target = clips.get(FILM_OF_PARTS), tmp_path / "o.mkv"
+    assert render(source, target, "--model", "copy", "--multi", "2", "--montage") == 0
+    assert furthest(track(target, "video").times, kept(source, 2)) <= MILLISECOND
+
+
 def test_the_file_does_not_say_that_it_is_steady(clips: Clips, tmp_path: Path) -> None:
     source = clips.get(FILM_OF_PARTS)
     assert render(source, tmp_path / "o.mkv", "--model", "copy", "--multi", "2") == 0
@@ -161,12 +167,13 @@ def test_a_film_without_times_is_refused(
     assert "cannot be kept: it does not tell them" in capsys.readouterr().err
 
 
-def test_a_part_that_was_killed_goes_on(clips: Clips, tmp_path: Path) -> None:
+@pytest.mark.parametrize("style", ["plain", "smooth"])
+def test_a_part_that_was_killed_goes_on(style: str, clips: Clips, tmp_path: Path) -> None:
     """As a kill leaves it: the beginning of the file, and the journal."""
     times = tuple(Fraction(41 * n + 83 * (n // 7), 1000) for n in range(150))
-    source = clips.get(FILM_OF_PARTS, num_frames=150, times=times)
+    source = clips.get(FILM_OF_PARTS, num_frames=150, times=times, holds=(2, 2, 3, 1))
     target, whole = tmp_path / "o.mkv", tmp_path / "whole.mkv"
-    words = ("--model", "linear", "--multi", "2", *EXACT)
+    words = ("--style", style, "--model", "linear", "--multi", "2", *EXACT)
     assert render(source, whole, *words) == 0
     assert render(source, target, *words, "--end", "60") == 0
     broken = target.read_bytes()
