@@ -27,6 +27,10 @@ _FRAMES: Final = 12
 _LOW, _HIGH = 0.25, 0.75
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
 """Seconds between a change and the next rise; doubled whenever a rise did not hold."""
+_HELD: Final = 30.0
+"""Seconds after which a rise has not failed: trust returns."""
+_SPARE_FRAMES: Final = 48
+"""Source frames for which there must have been time to spare: costs vary."""
 _DOUBT: Final = 4
 """Times the wait after which a measured cost gives way to one guessed from present ones."""
 _MISS_SECONDS: Final = 1.0
@@ -58,7 +62,7 @@ class Governor:
         """Seconds of a call by its kind."""
         self._num_measured = 0
         """Since the last change of step; the first calls may be slower than all later ones."""
-        self._num_overloaded = self._num_whole = 0
+        self._num_overloaded = self._num_whole = self._num_spare = 0
         self._frames_since_change = 0
         self._changed_at: float | None = None
         self._rose = False
@@ -134,12 +138,13 @@ class Governor:
         keeps_up = fill >= _HIGH and self._num_whole >= _CALLS_WINDOW
         overloaded = self.load(self._level) > _OVERLOAD and not keeps_up
         self._num_overloaded = self._num_overloaded + 1 if overloaded else 0
+        has_spare = self._level > 0 and self.load(self._level - 1) < _SPARE
+        self._num_spare = self._num_spare + 1 if has_spare else 0
         self._fills.append(fill)
         shrinking = fill < self._fills[0]
         while self._misses and self._misses[0] < now - _MISS_SECONDS:
             self._misses.popleft()
-        if self._rose and now - self._changed_at >= self._wait:
-            # The last rise has held as long as it had to wait for: trust returns.
+        if self._rose and now - self._changed_at >= max(_HELD, self._wait):
             self._rose, self._wait = False, _FIRST_WAIT
         if len(self._misses) >= 2:
             self._go(self._level + 2, now)
@@ -155,7 +160,7 @@ class Governor:
         if self._level == 0 or fill <= _HIGH or self._changed_at is None:
             return False
         calm = now - self._changed_at
-        if self.load(self._level - 1) < _SPARE:
+        if self._num_spare >= _SPARE_FRAMES:
             return calm >= self._wait
         # What the better step cost was measured before the last change, and may be true no longer.
         if calm >= min(_DOUBT * self._wait, _LONGEST_WAIT) and self._guess() < _SPARE:
@@ -179,7 +184,7 @@ class Governor:
         self._level = level
         self._changed_at = now
         self._num_overloaded = self._frames_since_change = 0
-        self._num_counted = self._num_measured = 0
+        self._num_counted = self._num_measured = self._num_spare = 0
         self._misses.clear()
 
     def _call_cost(self, quality: Quality) -> float:
