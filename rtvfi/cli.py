@@ -42,7 +42,7 @@ from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
-from rtvfi.playlist import check_there, expand
+from rtvfi.playlist import check_there, expand, is_same
 from rtvfi.settings import (
     any_of,
     did_you_mean,
@@ -366,6 +366,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         file = logs.log_file(arguments)
         if file is not None:
+            if arguments.count(file) > 1 or any(is_same(file, w) for w in {*arguments} - {file}):
+                raise UsageError(f'the log "{file}" is an input, which would be overwritten')
             logs.configure(is_debug="--debug" in arguments, file=file)
             log.debug("rtvfi %s: rtvfi %s", version(), shlex.join(arguments))
         code = _run(arguments)

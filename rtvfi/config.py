@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from rtvfi.data import data_names, data_path
 from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.playlist import is_same
 from rtvfi.settings import (
     MPV,
     SETTINGS,
@@ -310,7 +311,7 @@ def play_options(
         RtvfiError: the report could not be written.
     """
     if report is not None:
-        check_writable(report)
+        check_writable(report, files)
     return PlayOptions(
         files=files,
         model=str(config["model"]),
@@ -364,13 +365,15 @@ def _source_options(config: Config) -> SourceOptions:
     )
 
 
-def check_writable(report: Path) -> None:
+def check_writable(report: Path, files: Sequence[str] = ()) -> None:
     """Find out now, not after the film, whether the report can be written.
 
     Raises:
         RtvfiError: it cannot.
     """
     folder = report.parent
+    if any(is_same(report, file) for file in files):
+        raise UsageError(f'the report "{report}" is an input, which would be overwritten')
     if not folder.is_dir():
         raise RtvfiError(f'the report "{report}" has no folder to go to', hint=f'mkdir "{folder}"')
     if report.is_dir() or not os.access(report if report.exists() else folder, os.W_OK):

@@ -237,6 +237,8 @@ def _print(console: Any, name: str, found: Findings) -> None:
 
     row = as_json(name, found)
     facts = Table.grid(padding=(0, 2))
+    facts.add_column()
+    facts.add_column(overflow="fold")  # a long path is shown whole
     length = f"{found.duration:.3f} s" + ("" if found.is_complete else ", the rest is damaged")
     for key, value in (
         ("file", plain(name)),

@@ -37,6 +37,14 @@ def is_list(name: str) -> bool:
     return _LIST.fullmatch(name) is not None
 
 
+def is_same(a: str | Path, b: str | Path) -> bool:
+    """Whether two paths lead to one file that is there, through whatever links."""
+    try:
+        return Path(a).samefile(b)  # by device and inode
+    except (OSError, ValueError):
+        return False
+
+
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """Sort key that counts numbers as numbers (2 before 10) and ignores case."""
     return tuple(

@@ -9,17 +9,19 @@ from __future__ import annotations
 import errno
 import math
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import av
 import av.error
 
 from rtvfi.errors import EncodeError, UsageError
+from rtvfi.playlist import is_same
 from rtvfi.stream.encode_pyav import FAILURES, said
 from rtvfi.stream.rates import Times
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from av.container import OutputContainer
 
     from rtvfi.stream.companion import Companion
@@ -76,7 +78,7 @@ def check_target(path: Path, sources: tuple[str, ...], *, force: bool) -> None:
         EncodeError: its folder is not there.
     """
     for source in sources:
-        if _is_same(path, Path(source)):
+        if is_same(path, source):
             raise UsageError(f'"{path}" is the input itself', "choose another name with -o")
     if path.is_dir():
         raise UsageError(f'"{path}" is a folder', f'use "{path / "name.mkv"}"')
@@ -84,13 +86,6 @@ def check_target(path: Path, sources: tuple[str, ...], *, force: bool) -> None:
         raise UsageError(f'"{path}" exists already', "--force overwrites it")
     if not path.absolute().parent.is_dir():
         raise EncodeError(f'the folder of "{path}" is not there', f'mkdir -p "{path.parent}"')
-
-
-def _is_same(a: Path, b: Path) -> bool:
-    try:
-        return a.samefile(b)  # by device and inode
-    except (OSError, ValueError):
-        return False
 
 
 def _stored(video: av.VideoStream) -> str:
