@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch.func import functional_call
 
+from rtvfi.errors import WeightsMismatch
 from rtvfi.models.cel import CelNet, blend, pack
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes
@@ -179,18 +180,39 @@ class Trainer:
             self.workers.close()
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
-        """Take weights of an earlier run, with a fresh optimiser."""
-        self.net.load_state_dict(weights)
-        self.average.load_state_dict(weights)
+        """Take weights of an earlier run, with a fresh optimiser.
+
+        Raises:
+            WeightsMismatch: they are of another network.
+        """
+        try:
+            self.net.load_state_dict(weights)
+            self.average.load_state_dict(weights)
+        except RuntimeError as error:
+            raise WeightsMismatch(
+                "the weights to start from do not fit the network of the recipe",
+                "give the recipe the [shape] that they have",
+            ) from error
 
     def resume(self) -> bool:
-        """Go on at the last checkpoint; False where there is none."""
+        """Go on at the last checkpoint; False where there is none.
+
+        Raises:
+            WeightsMismatch: it is of another network.
+        """
         stored = self.folder.checkpoint()
+        if stored is not None:
+            try:
+                self.net.load_state_dict(stored["net"])
+                self.average.load_state_dict(stored["average"])
+            except RuntimeError as error:
+                raise WeightsMismatch(
+                    f'the run in "{self.folder.path}" is of another network than the recipe\'s',
+                    "give the recipe the [shape] it has, or name another folder with --out",
+                ) from error
         self.folder.trim(stored["step"] if stored else 0)
         if stored is None:
             return False
-        self.net.load_state_dict(stored["net"])
-        self.average.load_state_dict(stored["average"])
         self.optimizer.load_state_dict(stored["optimizer"])
         self.step, self.seconds, self.best = stored["step"], stored["seconds"], stored["best"]
         self.sums = stored.get("sums", {})

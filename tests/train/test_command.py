@@ -170,6 +170,35 @@ def test_a_run_can_start_from_a_weight_file(
     assert torch.equal(started[0]["encoder.stages.0.0.bias"], torch.ones(16))
 
 
+def test_a_run_or_weights_of_another_network_are_refused(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe.write_text(TINY.replace("steps = 24", "steps = 1"))
+    assert train(recipe, tmp_path / "run") == 0
+    log = log_of(tmp_path / "run")
+    recipe.write_text(TINY.replace("widths = [6, 6, 8]", "widths = [6, 6, 6]"))
+    assert train(recipe, tmp_path / "run") == 1
+    assert "of another network than the recipe's" in capsys.readouterr().err
+    assert log_of(tmp_path / "run") == log
+    save_file({"weight": torch.zeros(2)}, tmp_path / "old.safetensors")
+    assert train(recipe, tmp_path / "new", "--init", str(tmp_path / "old.safetensors")) == 1
+    assert "do not fit the network" in capsys.readouterr().err
+
+
+def test_a_run_from_before_checkpoints_between_validations_goes_on(
+    recipe: Path, tmp_path: Path
+) -> None:
+    recipe.write_text(TINY.replace("steps = 24", "steps = 2"))
+    assert train(recipe, tmp_path / "run") == 0
+    path = tmp_path / "run" / "last.pt"
+    stored = torch.load(path, weights_only=True)
+    del stored["sums"]
+    torch.save(stored, path)
+    recipe.write_text(TINY.replace("steps = 24", "steps = 3"))
+    assert train(recipe, tmp_path / "run") == 0
+    assert [entry["step"] for entry in log_of(tmp_path / "run")] == [2, 3]
+
+
 def test_a_sheet_of_the_recipe_is_drawn_without_training(recipe: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     assert cli.main(["train", "--recipe", str(recipe), "--sheet", str(sheet)]) == 0
