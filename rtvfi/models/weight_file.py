@@ -111,6 +111,9 @@ def identify(state: dict[str, Tensor]) -> Identified:
         group = ifnet_shape.detect(state)
         expected = ifnet_shape.expected_parameters(ifnet_shape.SHAPES[group])
         network = f"rife {group}"
+    for key in expected:
+        if not state[key].is_floating_point() or not bool(torch.isfinite(state[key]).all()):
+            raise WeightsMismatch(f'the parameter "{key}" holds numbers that are no weights')
     return Identified(network, {key: state[key].detach().clone() for key in expected})
 
 
