@@ -211,10 +211,12 @@ class Writer:
         picture = np.zeros(self.job.info.payload_bytes, np.uint8)
         with av.open(file, "w", format=self.job.container) as trial:
             encoder = self.job.open_encoder(trial)
-            for packet in (*encoder.encode(picture, 0), *encoder.flush()):
-                packet.stream = encoder.stream
-                trial.mux(packet)
-            encoder.close()
+            try:
+                for packet in (*encoder.encode(picture, 0), *encoder.flush()):
+                    packet.stream = encoder.stream
+                    trial.mux(packet)
+            finally:
+                encoder.close()
         file.seek(0)
         with av.open(file, "r") as made:
             return coding(made)
