@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 Hardware = Literal["rocm", "cuda", "cpu"]
 
 COMMAND_LINE: Final = "command line"
+_MOST_BYTES: Final = 1 << 16
+"""Of a file with settings; the parser's time grows with the square of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -254,11 +256,16 @@ def _read_preset(chosen: Entry) -> dict[str, Entry]:
 def _read_file(path: Path) -> dict[str, Entry]:
     try:
         with path.open("rb") as stream:
-            table = tomllib.load(stream)
+            text = stream.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise UsageError(f"{path}: is too long for settings")
+        table = tomllib.loads(text.decode())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{path}: is not TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: is not TOML: brackets within brackets") from error
     known = ("preset", *SETTINGS, "mpv")
     entries: dict[str, Entry] = {}
     for key, value in table.items():

@@ -85,7 +85,7 @@ def read_profile() -> tuple[Profile | None, str]:
         profile = Profile.of(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None, ""
-    except (OSError, ValueError, RtvfiError):
+    except (OSError, ValueError, RecursionError, RtvfiError):
         return (
             None,
             f"the settings that rtvfi bench saved cannot be read: {again}, or remove {path}",

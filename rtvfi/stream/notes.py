@@ -82,6 +82,10 @@ class Piece:
     rough: list[int] = field(default_factory=list)
 
 
+_DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
+"""What lines raise that nobody here has written."""
+
+
 @dataclass(slots=True)
 class Noted:
     """A stream as noted, and its pieces in order of watching."""
@@ -105,7 +109,7 @@ def read_notes(target: Path, folder: Path) -> list[Noted]:
     """What was noted of the recording of ``target``; a line that was cut off by the kill is not.
 
     Raises:
-        UsageError: there are no notes, or somebody is writing them.
+        UsageError: there are no notes, they are damaged, or somebody is writing them.
     """
     if (folder / "journal.json").exists():
         raise UsageError(
@@ -115,13 +119,16 @@ def read_notes(target: Path, folder: Path) -> list[Noted]:
     streams: dict[int, Noted] = {}
     pieces: dict[str, Piece] = {}
     try:
-        with (folder / NAME).open(encoding="utf-8") as file:
+        with (folder / NAME).open(encoding="utf-8", errors="replace") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UsageError(f'"{target}" is being recorded right now') from error
             for line in file:
-                _read_line(line, target, folder, streams, pieces)
+                try:
+                    _read_line(line, target, folder, streams, pieces)
+                except _DAMAGE as error:
+                    raise UsageError(f'the notes in "{folder}" are damaged') from error
     except FileNotFoundError:
         raise UsageError(f'there are no pieces of a recording "{target}"') from None
     return list(streams.values())
@@ -132,7 +139,7 @@ def _read_line(
 ) -> None:
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if "stream" in said:
         streams[said["stream"]] = Noted(
@@ -146,6 +153,8 @@ def _read_line(
         )
     elif "piece" in said:
         name = said["piece"]
+        if name != Path(name).name or not isinstance(said["first"], int):
+            raise ValueError(f"{name} is no piece beside these notes")
         pieces[name] = Piece(folder / name if name else target, said["first"])
         streams[said["of"]].pieces.append(pieces[name])
     elif "ended" in said:
