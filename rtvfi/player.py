@@ -201,6 +201,7 @@ class Player:
         # With a place to begin at, mpv tells of a seek before the first picture.
         is_first, self._is_first = self._is_first, False
         self._watch.playback_restart(is_first=is_first)
+        self._showing.settled()
         if is_first:
             self._num_played += 1
             self._showing.join()

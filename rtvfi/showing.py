@@ -122,6 +122,10 @@ class Showing:
         if viewing is not None:
             self._finished(viewing)
 
+    def settled(self) -> None:
+        """A picture is there: a film's first, or that of a seek or switch."""
+        self._tracks.settled()
+
     def join(self) -> None:
         """A file's first picture is there: now its model may be loaded."""
         viewing = self.viewing

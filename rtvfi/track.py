@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_KEPT_OPEN: Final = {
+    "keep-open": "always",
+    "keep-open-pause": "no",
+    # A seek in a transport stream lands behind its aim, and near the end on nothing.
+    "hr-seek-demuxer-offset": "10",
+}
+"""What keeps a film open while it is read again."""
+
+_NEAR_SECONDS: Final = 0.2
+_MOST_PICTURES: Final = 3
+
 SCHEME: Final = "rtvfi"
 
 
@@ -38,6 +49,11 @@ class Tracks:
         """Degrees that our pictures need and mpv gives the original by itself."""
         self._own_rotation: int | None = None
         """The user's video-rotate, to which a file's is added."""
+        self._own_options: dict[str, Any] | None = None
+        """The user's, while those of ``_KEPT_OPEN`` are in force."""
+        self._awaited = 0.0
+        """Where the film is read again."""
+        self._num_pictures = 0
         self._is_deinterlaced = False
         """The user wants mpv to take pictures apart."""
 
@@ -50,7 +66,7 @@ class Tracks:
         Raises:
             OpenError: it has no picture.
         """
-        self._ours = None
+        self._ours = self._own_options = None
         videos = [
             track
             for track in self._mpv.track_list
@@ -97,11 +113,45 @@ class Tracks:
             return
         number = self._ours if ours else self._original
         if is_playing:
-            self._mpv.vid = number
+            self._switch_to(number)
         else:  # either way: left to itself mpv would prefer an added track
             self._mpv.file_local["vid"] = number
         self._turn(ours=ours)
         self._deinterlace(ours=ours)
+
+    def _switch_to(self, number: int | None) -> None:
+        """Another video track, at this moment of the film.
+
+        While ours is shown, nothing may be read from a film without sound, and mpv 0.35 takes a
+        transport stream that is read again for one that is over. It is kept open until the picture
+        of this moment is there.
+        """
+        player = self._mpv
+        position = player.time_pos
+        has_others = any(t["selected"] and t["type"] == "audio" for t in player.track_list)
+        if number == self._ours or has_others or position is None:
+            player.vid = number
+            return
+        if self._own_options is None:
+            self._own_options = {name: player[name] for name in _KEPT_OPEN}
+        self._awaited, self._num_pictures = position, 0
+        for name, value in _KEPT_OPEN.items():
+            player.file_local[name] = value
+        player.vid = number
+        player.command("seek", position, "absolute+exact")
+
+    def settled(self) -> None:
+        """A seek or switch has its picture: when it is the awaited one, the film may end again."""
+        if self._own_options is None:
+            return
+        position = self._mpv.time_pos
+        self._num_pictures += 1
+        # Before it, mpv may show the film's end for a moment; or the user has gone elsewhere.
+        is_there = position is not None and abs(position - self._awaited) < _NEAR_SECONDS
+        if is_there or self._num_pictures > _MOST_PICTURES:
+            for name, value in self._own_options.items():
+                self._mpv.file_local[name] = value
+            self._own_options = None
 
     def _turn(self, *, ours: bool) -> None:
         if self._rotation:

@@ -243,3 +243,23 @@ def test_mpvs_own_interpolation_may_be_on(clips: Clips, monkeypatch: pytest.Monk
         for target in (3.3, 0.5):
             playing.settle("seek", target, "absolute+exact")
             assert off_by(playing, FILM) < HALF
+
+
+@pytest.mark.parametrize("container", ["ts", "mkv", "mp4"])
+def test_a_silent_film_does_not_end_when_it_is_switched(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    film = clips.get(LONG, audio=False, container=container, num_frames=120)
+    with Playing(monkeypatch, film) as playing:
+        playing.wait_for("playback-restart")
+        playing.settle("seek", 2, "absolute+exact")
+        for number in (1, 2, 1):
+            restarts = playing.count("playback-restart")
+            playing.mpv.command("script-message", "rtvfi-toggle")
+            if number == 1:
+                playing.wait_for("playback-restart", restarts + 1)
+            playing.wait_value("vid", number)
+            playing.wait(lambda: off_by(playing, FILM) < HALF, "the picture of the time")
+            assert abs(playing.time - 2) < 1.01 / FILM
+        playing.mpv.pause = False
+        assert playing.join() == 0, "and it ends as usual"
