@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.progress import RichProgress, State
 from rtvfi.session import ModelHost, pipeline_for, rendering, take_every_core
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from rtvfi.stream.writer import Writer
 
 log = logging.getLogger(__name__)
+
+_LEAD_IN_SECONDS: Final = 30
+"""How much of the film before a gap is looked through for its cadence: ten times what is remembered
+of it. An hour of film would take minutes.
+"""
 
 
 def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder | None:
@@ -68,7 +73,8 @@ class Filling:
                     *(float(grid.pts(index) - zero) for index in (start, stop)),
                     stop - start,
                 )
-                begin = seek_index(made, options.stream, start, 0)
+                lead_in = round(_LEAD_IN_SECONDS / grid.step)
+                begin = seek_index(made, options.stream, start, max(0, start - lead_in))
                 look = _Look(made, stop - start, writer, progress)
                 put_all(frames(made, begin, stop), writer, look)
         finally:

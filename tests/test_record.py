@@ -173,7 +173,11 @@ def test_sound_and_subtitles_of_other_files_are_heard_read_and_recorded(
     assert heard.times[0] == 0
     own, beside, other = (t for t in tracks(tmp_path / "o.mkv") if t.kind == "subtitle")
     assert len(own.times) == len(track(film, "subtitle").times)
-    assert (beside.times, beside.durations, beside.data) == ([1], [1], [b"beside"])
+    assert (beside.times, beside.durations, beside.data) == (
+        [Fraction(1)],
+        [Fraction(1)],
+        [b"beside"],
+    )
     assert other.data == [b"found"]
     with av.open(str(tmp_path / "o.mkv")) as file:
         tags = [stream.metadata for stream in file.streams if stream.type == "subtitle"]
