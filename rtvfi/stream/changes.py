@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from rtvfi.stream.cadence import MAX_CADENCE
+from rtvfi.stream.panned import Panned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,8 @@ _ENOUGH_NOISE: Final = 8
 """Frames before a floor counts as learnt."""
 _LEAST_MOVING: Final = 0.005
 """Share of tiles: with fewer moving, the picture did not change."""
+_PANNING: Final = 0.5
+"""Share of tiles: with more moving, the picture may be panned as a whole."""
 _MEMORY: Final = 24
 """Frames over which areas are averaged."""
 _ENOUGH: Final = 12
@@ -72,6 +75,8 @@ class Changes:
         self._noise: deque[float] = deque(maxlen=_NOISE_WINDOW)
         self._rhythms: tuple[_Rhythm, _Rhythm] | None = None
         """Over all frames, and over those that repeat none."""
+        self._panned: tuple[Panned, _Rhythm] | None = None
+        """While most of the picture moves."""
 
     @property
     def floor(self) -> float:
@@ -106,7 +111,23 @@ class Changes:
         if not is_same:
             drawn.push(moved)
         share = float(moved.mean())
-        return Change(share, share > _LEAST_MOVING, every.cadence(), drawn.cadence())
+        on_pan = 0 if is_same else self._on_pan(fine, moved)
+        found = (max(rhythm.cadence() or 0, on_pan) or None for rhythm in (every, drawn))
+        return Change(share, share > _LEAST_MOVING, *found)
+
+    def _on_pan(self, fine: Floats, moved: NDArray[np.bool_]) -> int:
+        """Slowest cadence of what is drawn on a panned picture, from 2 on; 0 if there is none."""
+        if moved.mean() <= _PANNING:
+            self._panned = None
+            return 0
+        if self._panned is None:
+            self._panned = Panned(), _Rhythm(moved.size)
+        panned, rhythm = self._panned
+        against_it = panned.push(fine)
+        if against_it is not None:
+            rhythm.push(against_it)
+        cadence = rhythm.cadence() or 0
+        return 0 if panned.is_sampled_alike or cadence == 1 else cadence
 
 
 def differences(a: Floats, b: Floats) -> Floats:
