@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -24,29 +24,22 @@ from rtvfi import (
     info,
     join_command,
     logs,
+    play_command,
     render_command,
     still,
     store,
 )
 from rtvfi.bench import command as bench
 from rtvfi.bench import warmup
-from rtvfi.config import (
-    default_user_file,
-    play_options,
-    user_file,
-)
-from rtvfi.data import data_path
+from rtvfi.config import default_user_file, user_file
 from rtvfi.doctor import command as doctor
-from rtvfi.errors import PlayerError, RtvfiError, UsageError
-from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
+from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.grammar import add_settings, config_of
 from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
-from rtvfi.playlist import check_there, expand, is_same
-from rtvfi.settings import (
-    any_of,
-    did_you_mean,
-)
+from rtvfi.playlist import is_same
+from rtvfi.settings import any_of, did_you_mean
 from rtvfi.train import command as train
 
 if TYPE_CHECKING:
@@ -76,75 +69,6 @@ class Command:
     summary: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
-
-
-# --- play ------------------------------------------------------------------------------------
-
-
-def _add_play(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "files", nargs="*", metavar="FILE", help="files, folders, URLs; without any, the demo"
-    )
-    add_settings(parser)
-    parser.add_argument("--start", metavar="TIME", help="where to begin: 90, 1:30, 25%%")
-    for option, what in (("--sub-file", "subtitles"), ("--audio-file", "sound")):
-        parser.add_argument(
-            option,
-            metavar="FILE",
-            action="append",
-            default=[],
-            help=f"{what} from another file; may be repeated",
-        )
-    parser.add_argument(
-        "--record", metavar="OUT.mkv", type=Path, help="write what is played, every frame of it"
-    )
-    parser.add_argument(
-        "--record-complete", action="store_true", help="render what was skipped, afterwards"
-    )
-    add_encoding(parser)
-    parser.add_argument(
-        "--report", metavar="FILE.json", type=Path, help="write what happened when playback ends"
-    )
-
-
-def _check_start(start: str | None) -> None:
-    clock = r"[+-]?(\d+:){0,2}\d+(\.\d+)?"
-    if start is not None and not re.fullmatch(rf"{clock}|\d+(\.\d+)?%|#\d+", start):
-        raise UsageError(
-            f'--start is "{start}", expected seconds (90), a time (1:30), a part (25%) or '
-            "a chapter (#2)"
-        )
-
-
-def _play(arguments: argparse.Namespace) -> int:
-    _check_start(arguments.start)
-    if arguments.record_complete and arguments.record is None:
-        raise UsageError("--record-complete completes a recording", "add --record OUT.mkv")
-    config = config_of(arguments, is_live=True)
-    files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
-    options = play_options(config, files, arguments.start, arguments.report)
-    options = replace(
-        options,
-        record=arguments.record,
-        completes_recording=arguments.record_complete,
-        encode=encode_options(arguments, config),
-        force=arguments.force,
-        sub_files=check_there(arguments.sub_file),
-        audio_files=check_there(arguments.audio_file),
-    )
-    if config.profile is not None:
-        log.info("settings measured by rtvfi bench on %s", config.profile.date)
-    elif config.preset.origin == "no GPU":
-        log.warning('no GPU was found: the processor computes, with the preset "cpu"')
-    try:
-        from rtvfi.player import play
-    except OSError as error:  # python-mpv looks for the library when it is imported
-        raise PlayerError(
-            "libmpv was not found",
-            hint="its package is libmpv2 (Debian, Ubuntu), mpv (Arch), mpv-libs (Fedora)",
-        ) from error
-
-    return play(options)
 
 
 # --- models ----------------------------------------------------------------------------------
@@ -183,7 +107,8 @@ def _models(arguments: argparse.Namespace) -> int:
 
 def _run_config(arguments: argparse.Namespace) -> int:
     config = config_of(arguments, is_live=True)
-    print(f"# your own settings: {user_file() or default_user_file()}")
+    own = user_file()
+    print(f"# your own settings: {own or f'{default_user_file()} (not there yet)'}")
     print(config.to_toml(), end="")
     return 0
 
@@ -219,7 +144,7 @@ def _version(_arguments: argparse.Namespace) -> int:
 # --- all of them -----------------------------------------------------------------------------
 
 COMMANDS: Final = (
-    Command("play", "play files with smooth motion", _add_play, _play),
+    Command("play", "play files with smooth motion", play_command.add_arguments, play_command.main),
     Command(
         "render",
         "write files with smooth motion",

@@ -186,8 +186,8 @@ command is told to; what is fetched is compared with its published hash.""",
     "config": Page(
         """\
 Prints the settings in force, each with its origin: a default, the preset, your
-own file, or the command line. The output is a file that gives them again. The
-first line names the file your own settings are read from.""",
+own file, or the command line. The first line names your own file; a line in it
+looks as printed here, and only those that differ need be there.""",
         (
             ("config", "what counts now"),
             ("config --preset quality", "what another preset would give"),

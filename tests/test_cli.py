@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli
+from rtvfi import cli, play_command
 from rtvfi.errors import DecodeError
 from rtvfi.models.catalogue import MODELS
 
@@ -81,7 +82,7 @@ def test_options_reach_the_player(played: list[PlayOptions], film: str, tmp_path
 def test_without_a_file_the_demo_is_played(
     played: list[PlayOptions], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(cli, "data_path", lambda kind, name: tmp_path / kind / name)
+    monkeypatch.setattr(play_command, "data_path", lambda kind, name: tmp_path / kind / name)
     cli.main(["play"])
     assert played[0].files == (str(tmp_path / "weights" / "demo.mkv"),)
 
@@ -223,6 +224,22 @@ def test_config_prints_toml_with_origins(capsys: pytest.CaptureFixture[str]) -> 
     table = tomllib.loads(printed)
     assert (table["style"], table["mpv"]) == ("off", {"volume": "50"})
     assert any("style" in x and x.endswith("# command line") for x in printed.splitlines())
+
+
+def test_config_names_the_users_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RTVFI_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    own = tmp_path / "rtvfi" / "rtvfi.toml"
+    cli.main(["config"])
+    assert capsys.readouterr().out.startswith(f"# your own settings: {own} (not there yet)\n")
+    own.parent.mkdir()
+    own.write_text('style = "off"\n')
+    cli.main(["config"])
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"# your own settings: {own}\n")
+    assert re.search(rf'^style = "off" +# {re.escape(str(own))}$', printed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", [[], *([row.name] for row in cli.COMMANDS)])

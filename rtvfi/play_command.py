@@ -1,0 +1,88 @@
+"""``rtvfi play`` on the command line; the player itself is imported when it is run."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtvfi.config import play_options
+from rtvfi.data import data_path
+from rtvfi.errors import PlayerError, UsageError
+from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
+from rtvfi.playlist import check_there, expand
+
+if TYPE_CHECKING:
+    import argparse
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi play``."""
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="files, folders, URLs; without any, the demo"
+    )
+    add_settings(parser)
+    parser.add_argument("--start", metavar="TIME", help="where to begin: 90, 1:30, 25%%")
+    for option, what in (("--sub-file", "subtitles"), ("--audio-file", "sound")):
+        parser.add_argument(
+            option,
+            metavar="FILE",
+            action="append",
+            default=[],
+            help=f"{what} from another file; may be repeated",
+        )
+    parser.add_argument(
+        "--record", metavar="OUT.mkv", type=Path, help="write what is played, every frame of it"
+    )
+    parser.add_argument(
+        "--record-complete", action="store_true", help="render what was skipped, afterwards"
+    )
+    add_encoding(parser)
+    parser.add_argument(
+        "--report", metavar="FILE.json", type=Path, help="write what happened when playback ends"
+    )
+
+
+def _check_start(start: str | None) -> None:
+    clock = r"[+-]?(\d+:){0,2}\d+(\.\d+)?"
+    if start is not None and not re.fullmatch(rf"{clock}|\d+(\.\d+)?%|#\d+", start):
+        raise UsageError(
+            f'--start is "{start}", expected seconds (90), a time (1:30), a part (25%) or '
+            "a chapter (#2)"
+        )
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi play``; returns the exit code."""
+    _check_start(arguments.start)
+    if arguments.record_complete and arguments.record is None:
+        raise UsageError("--record-complete completes a recording", "add --record OUT.mkv")
+    config = config_of(arguments, is_live=True)
+    files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
+    options = play_options(config, files, arguments.start, arguments.report)
+    options = replace(
+        options,
+        record=arguments.record,
+        completes_recording=arguments.record_complete,
+        encode=encode_options(arguments, config),
+        force=arguments.force,
+        sub_files=check_there(arguments.sub_file),
+        audio_files=check_there(arguments.audio_file),
+    )
+    if config.profile is not None:
+        log.info("settings measured by rtvfi bench on %s", config.profile.date)
+    elif config.preset.origin == "no GPU":
+        log.warning('no GPU was found: the processor computes, with the preset "cpu"')
+    try:
+        from rtvfi.player import play
+    except OSError as error:  # python-mpv looks for the library when it is imported
+        raise PlayerError(
+            "libmpv was not found",
+            hint="its package is libmpv2 (Debian, Ubuntu), mpv (Arch), mpv-libs (Fedora)",
+        ) from error
+
+    return play(options)
