@@ -95,7 +95,8 @@ def test_filling_that_ends_early_leaves_the_parts(
     assert not list(tmp_path.glob("*.rtvfi"))
     assert [file["filled"] for file in report["files"]] == [[], [], []]
     if isinstance(error, KeyboardInterrupt):
-        assert viewer.said == ["filling was stopped: what was watched stays in parts"]
+        # Before it, a slow machine may have said that playback waits.
+        assert viewer.said[-1] == "filling was stopped: what was watched stays in parts"
 
 
 def test_a_recording_that_failed_is_not_filled(clips: Clips, tmp_path: Path) -> None:
