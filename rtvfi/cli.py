@@ -256,7 +256,8 @@ def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> UsageErro
     known = [spelling for action in parser._actions for spelling in action.option_strings]
     hint = did_you_mean(option, known, cutoff=0.7)
     if not hint and "--mpv" in known:
-        hint = f"an option of mpv is given as --mpv {option.lstrip('-')}=VALUE"
+        value = "" if option.startswith("--no-") else "=VALUE"
+        hint = f"an option of mpv is given as --mpv {option.lstrip('-')}{value}"
     return UsageError(f'there is no option "{option}"', hint=hint or f"{parser.prog} --help")
 
 

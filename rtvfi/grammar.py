@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rtvfi.config import Config, presets, resolve_config, user_file
 from rtvfi.errors import UsageError
 from rtvfi.frame import PIXEL_FORMATS
+from rtvfi.mpv_options import repeats
 from rtvfi.profile import read_profile
 from rtvfi.settings import (
     HWACCELS,
@@ -92,7 +93,9 @@ def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config
     for text in arguments.mpv:
         name, has_value, value = text.partition("=")
         check_mpv_name(name, "--mpv")
-        said[MPV + name] = value if has_value else "yes"
+        value = value if has_value else "yes"
+        before = said.get(MPV + name)
+        said[MPV + name] = f"{before}\n{value}" if before and repeats(name) else value
     profile, why_not = read_profile() if is_live else (None, "")
     if why_not:
         log.info("%s", why_not)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import mpv
 
 from rtvfi.errors import PlayerError, UsageError
+from rtvfi.mpv_options import sort_out
 from rtvfi.playlist import is_address
 
 if TYPE_CHECKING:
@@ -57,26 +58,36 @@ def open_window(options: Sequence[tuple[str, str]]) -> Any:
     """A player with the user's options.
 
     Args:
-        options: mpv's own, in order; they win over mpv.conf.
+        options: mpv's own, in order, named as on its command line; they win over mpv.conf.
 
     Raises:
         UsageError: mpv knows no such option or value.
         PlayerError: mpv does not start.
     """
-    given = dict(options)
+    sorted_out = sort_out(options)
+    given = {**sorted_out.values, **sorted_out.at_start}
     level = "v" if log.isEnabledFor(logging.DEBUG) else "error"
     try:
         player = mpv.MPV(log_handler=_log, loglevel=level, **{**_AS_MPV, **given})
     except (AttributeError, ValueError, TypeError) as error:
         _blame(given, error)
         raise PlayerError(f"mpv does not start: {error}") from error
-    for name, value in given.items():
+    for name, value in sorted_out.values.items():
         # At construction they are defaults that mpv.conf overrides; set again they hold. What can
         # only be given at construction (config-dir, ...) refuses, and is in force already.
         try:
             player[name] = value
         except (AttributeError, ValueError, TypeError, RuntimeError, SystemError):
             log.debug("mpv option %s can only be set at start", name)
+    for name, operation, value in sorted_out.changes:
+        try:
+            player.command("change-list", name, operation, value)
+        except (AttributeError, ValueError, TypeError, RuntimeError, SystemError) as error:
+            player.terminate()
+            raise UsageError(
+                f'mpv has no list "{name}" that takes "{value}" ({operation})',
+                "mpv --list-options lists them",
+            ) from error
     # What is remembered of a film is read by plain mpv, too: our track's number would leave it
     # without a picture, and the turn that our track needs would turn its picture twice.
     for name in ("vid", "video-rotate"):
