@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import RtvfiError, UsageError
@@ -57,6 +58,7 @@ def configure(*, is_debug: bool, file: str | None = None) -> None:
         file: gets every message, whatever is shown; overwritten.
 
     Raises:
+        UsageError: it is a file of another kind.
         RtvfiError: it cannot be written.
     """
     screen = logging.StreamHandler()
@@ -64,6 +66,7 @@ def configure(*, is_debug: bool, file: str | None = None) -> None:
     screen.setLevel(logging.DEBUG if is_debug else logging.INFO)
     handlers: list[logging.Handler] = [screen]
     if file is not None:
+        _check_log(file)
         try:
             # A file name may hold bytes that are no text.
             handlers.append(logging.FileHandler(file, "w", "utf-8", errors="backslashreplace"))
@@ -75,3 +78,18 @@ def configure(*, is_debug: bool, file: str | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     is_all = is_debug or file is not None
     logging.getLogger("rtvfi").setLevel(logging.DEBUG if is_all else logging.INFO)
+
+
+def _check_log(file: str) -> None:
+    """An option without its value takes the film that follows: that must not be written over."""
+    try:
+        if not Path(file).is_file():
+            return
+        with Path(file).open("rb") as before:
+            head = before.read(16)
+    except OSError:
+        return
+    if head and not re.match(rb"\d\d:\d\d:\d\d\.\d{3} ", head):
+        raise UsageError(
+            f'"{file}" is no log of rtvfi and stays as it is', "name another --log-file"
+        )

@@ -90,6 +90,21 @@ def test_every_command_takes_one_before_or_after_its_name(tmp_path: Path) -> Non
         assert file.exists()
 
 
+def test_a_log_is_written_over_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rtvfi.log"
+    for _ in range(2):
+        assert cli.main(["config", "--log-file", str(file)]) == 0
+    assert file.read_text().count("config --log-file") == 1
+    film = tmp_path / "film.mkv"
+    film.write_bytes(b"a film")
+    capsys.readouterr()
+    assert cli.main(["play", "--log-file", str(film)]) == 2
+    assert "is no log of rtvfi" in capsys.readouterr().err
+    assert film.read_bytes() == b"a film"
+
+
 def test_a_log_that_cannot_be_written_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["models", "--log-file", "/no/such/folder/x.log"]) == 1
     assert capsys.readouterr().err.startswith(
