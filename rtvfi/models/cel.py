@@ -6,8 +6,9 @@ walks from 1/64 to 1/4 (the weights of 1/16 serve the two coarser levels, too) w
 flows (from the new frame to either picture), a mask logit and a few hidden channels. On every level
 it compares both pictures at opposite shifts around the point between them (a bilateral
 correlation), takes the soft argmax as a first guess of the residual motion, and corrects that with
-a few convolutions. The pictures themselves are then fetched along the final flows and blended with
-the mask; nothing is painted, so lines stay lines.
+a few convolutions; on the finer levels a step of Lucas and Kanade adds the last fraction of a
+pixel. The pictures themselves are then fetched along the final flows and blended with the mask;
+nothing is painted, so lines stay lines.
 
 Sizes never have to be multiples of anything: each level has ceil(size / 2) of the one below, and a
 level that comes up one row or column too large is cropped.
@@ -26,7 +27,7 @@ from torch import nn
 from rtvfi.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import Planes, directly
 from rtvfi.models.catalogue import find
-from rtvfi.models.cel_match import correlate, normalise
+from rtvfi.models.cel_match import correlate, lucas_kanade, normalise
 from rtvfi.models.cel_shape import STATE, CelShape, shape_of
 from rtvfi.models.warp import backwarp
 
@@ -41,6 +42,8 @@ PACKED = 6
 """Channels of a packed picture: four luma phases, U, V."""
 LEVELS = 5
 """From 1/4 to 1/64 of the picture size."""
+SETTLED = 3
+"""Levels, from the finest, whose flows are settled by ``lucas_kanade``."""
 COARSE = 2
 """Levels from this on (1/16) see pictures continued beyond the border."""
 STILL = 2 / 255
@@ -60,6 +63,8 @@ class CelPrepared(NamedTuple):
     planes: Planes
     packed: tuple[Tensor, ...]
     """At full size, and as often halved as the flow scale asks."""
+    lumas: tuple[Tensor, ...]
+    """(1, 1, h, w) float32: of all of these, and halved twice more."""
     levels: Levels
 
 
@@ -80,6 +85,19 @@ def pack(planes: Planes) -> Tensor:
     if uv.shape[-2:] == (height, width) and (height > 1 or width > 1):
         uv = F.avg_pool2d(uv, 2, ceil_mode=True, count_include_pad=False)
     return torch.cat((F.pixel_unshuffle(y, 2) - 0.5, uv * 2), dim=1)
+
+
+def halve(x: Tensor) -> Tensor:
+    """Half the size, rounded up."""
+    return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+
+
+def lumas(packed: Tensor, octaves: int = 0) -> tuple[Tensor, ...]:
+    """Luma of a packed picture, at its size and halved until it serves every settled level."""
+    all_of_them = [packed[:, :4].float().mean(dim=1, keepdim=True)]
+    for _ in range(octaves + SETTLED - 1):
+        all_of_them.append(halve(all_of_them[-1]))
+    return tuple(all_of_them)
 
 
 def lift(flow: Tensor, height: int, width: int) -> Tensor:
@@ -163,8 +181,7 @@ class Encoder(nn.Module):
             levels.append(_with_match(x, match))
         # Levels without weights of their own see what the coarsest one sees, from further away.
         while len(levels) < LEVELS:
-            packed = F.avg_pool2d(packed, 2, ceil_mode=True, count_include_pad=False)
-            x = packed
+            x = packed = halve(packed)
             for stage in self.stages:
                 x = stage(x)
             levels.append(_with_match(x, self.match[-1]))
@@ -249,13 +266,21 @@ class CelNet(nn.Module):
         levels: Levels = self.encoder(packed)
         return levels
 
-    def forward(self, a: Levels, b: Levels, difference: Tensor, t: Tensor) -> list[Tensor]:
+    def forward(
+        self,
+        a: Levels,
+        b: Levels,
+        difference: Tensor,
+        lumas: Sequence[tuple[Tensor, Tensor]],
+        t: Tensor,
+    ) -> list[Tensor]:
         """Estimate motion from coarse to fine.
 
         Args:
             a: levels of the left pictures.
             b: levels of the right pictures.
             difference: (N, 1, h, w), mean absolute difference of the packed pictures.
+            lumas: of both pictures, see ``lumas``.
             t: (N,) timesteps.
 
         Returns:
@@ -265,22 +290,27 @@ class CelNet(nn.Module):
         """
         differences = [difference.to(self.dtype) * 8]
         for _ in a:
-            differences.append(
-                F.avg_pool2d(differences[-1], 2, ceil_mode=True, count_include_pad=False)
-            )
+            differences.append(halve(differences[-1]))
         t = t.float().view(-1, 1, 1, 1)
         size = (t.shape[0], STATE + self.shape.hidden, *a[-1].shape[-2:])
         state = torch.zeros(size, dtype=torch.float32, device=t.device)
         states = []
         for level in reversed(range(len(a))):
-            height, width = a[level].shape[-2:]
             here = differences[level + 1]
             context = torch.cat((t.to(here.dtype).expand_as(here), here), dim=1)
             decoder = self.decoders[min(level, len(self.decoders) - 1)]
-            state = decoder(a[level], b[level], context, state[..., :height, :width], t)
+            state = decoder(a[level], b[level], context, state, t)
+            height, width = differences[level].shape[-2:]
+            state = state[..., :height, :width]
+            if level < SETTLED:
+                state = settle(state, *lumas[level], t)
             states.append(state)
-        states[-1] = state[..., : difference.shape[-2], : difference.shape[-1]]
         return states
+
+
+def settle(state: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor:
+    """A state with its flows corrected, see ``lucas_kanade``."""
+    return torch.cat((lucas_kanade(state[:, 0:4], left, right, t), state[:, 4:]), dim=1)
 
 
 def largest_around(x: Tensor) -> Tensor:
@@ -376,9 +406,10 @@ class Cel:
         """
         packed = [pack(frame).float()]
         for _ in range(self.octaves):
-            packed.append(F.avg_pool2d(packed[-1], 2, ceil_mode=True, count_include_pad=False))
+            packed.append(halve(packed[-1]))
         seen = packed[-1].to(self.net.dtype, memory_format=torch.channels_last)
-        return CelPrepared(frame, tuple(packed), self.net.encode(seen))
+        levels = self.net.encode(seen)
+        return CelPrepared(frame, tuple(packed), lumas(packed[0], self.octaves), levels)
 
     def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:
         """Pictures between ``a`` and ``b``: N = len(ts), dtype of the inputs, not clamped."""
@@ -388,24 +419,28 @@ class Cel:
 
     def _between(self, a: CelPrepared, b: CelPrepared, t: Tensor) -> Planes:
         n = len(t)
+
+        def each(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+            return tuple(tensor.expand(n, -1, -1, -1) for tensor in tensors)
+
         differences = [
             (left - right).abs().mean(dim=1, keepdim=True)
             for left, right in zip(a.packed, b.packed, strict=True)
         ]
+        lights = list(zip(each(a.lumas), each(b.lumas), strict=True))
         state = self.net(
-            tuple(level.expand(n, -1, -1, -1) for level in a.levels),
-            tuple(level.expand(n, -1, -1, -1) for level in b.levels),
+            each(a.levels),
+            each(b.levels),
             differences[-1].expand(n, -1, -1, -1),
+            lights[self.octaves :],
             t,
         )[-1]
-        for difference in reversed(differences[:-1]):
-            height, width = difference.shape[-2:]
-            finer = upsample(state, height, width)
-            state = torch.cat((finer[:, 0:4] * 2, finer[:, 4:5]), dim=1)
-        left, right = (
-            Planes(*(plane.expand(n, -1, -1, -1) for plane in picture.planes)) for picture in (a, b)
-        )
-        return blend(left, right, hold_still(state, differences[0]))
+        for left, right in reversed(lights[: self.octaves]):
+            finer = upsample(state, *left.shape[-2:])
+            finer = torch.cat((finer[:, 0:4] * 2, finer[:, 4:5]), dim=1)
+            state = settle(finer, left, right, t.float().view(-1, 1, 1, 1))
+        left_planes, right_planes = (Planes(*each(picture.planes)) for picture in (a, b))
+        return blend(left_planes, right_planes, hold_still(state, differences[0]))
 
 
 def build(state_dict: Mapping[str, Tensor]) -> CelNet:

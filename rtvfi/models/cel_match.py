@@ -1,4 +1,6 @@
-"""How ``cel`` compares two pictures: features made comparable, and products at opposite shifts."""
+"""How ``cel`` compares two pictures: features made comparable, products at opposite shifts, and the
+last fraction of a pixel.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+
+from rtvfi.models.warp import backwarp
+
+WINDOW = 7
+"""Side of the square that moves as one in ``lucas_kanade``, pixels."""
+FLAT = 1e-5
+"""Squared slope of luma below which there is nothing to hold on to."""
+FARTHEST = 1.0
+"""Longest correction, pixels: what the slope at one place says holds about so far."""
 
 
 def normalise(z: Tensor) -> Tensor:
@@ -92,3 +103,38 @@ class _Products(torch.autograd.Function):
             gy[0].addcmul_(x[0], g)
         inner = (slice(None), slice(None), slice(radius, -radius), slice(radius, -radius))
         return grad_a[inner], grad_b[inner], None
+
+
+def lucas_kanade(flow: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor:
+    """Correct both flows by one step of Lucas and Kanade (1981), seen from the new frame.
+
+    A motion d more between the pictures moves the left place by -t d, the right one by (1 - t) d.
+    The d that makes luma agree best around a pixel, to first order, is A^-1 b: A the sum of g g^T,
+    b the sum of g times what is left of the difference, g the slope of the blended picture.
+
+    Args:
+        flow: (N, 4, H, W) float32, to the left (x, y) and to the right (x, y), pixels.
+        left: (N, 1, H, W) float32 luma in [-1, 1].
+        right: likewise.
+        t: (N, 1, 1, 1) float32.
+
+    Returns:
+        Like ``flow``; gradients pass as if the correction were a constant.
+    """
+    with torch.no_grad():
+        d = _correction(flow, left, right, t)
+    return flow + torch.cat((d * -t, d * (1 - t)), dim=1)
+
+
+def _correction(flow: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor:
+    a, b = backwarp(left, flow[:, 0:2]), backwarp(right, flow[:, 2:4])
+    apart = a - b
+    blended = F.pad(torch.lerp(b, a, t), (1, 1, 1, 1), mode="replicate")
+    x = (blended[..., 1:-1, 2:] - blended[..., 1:-1, :-2]) / 2
+    y = (blended[..., 2:, 1:-1] - blended[..., :-2, 1:-1]) / 2
+    sums = box(torch.cat((x * x, x * y, y * y, x * apart, y * apart), dim=1), WINDOW)
+    xx, xy, yy, xa, ya = torch.split(sums, 1, dim=1)
+    xx, yy = xx + FLAT, yy + FLAT
+    dx, dy, size = yy * xa - xy * ya, xx * ya - xy * xa, xx * yy - xy * xy
+    # divided by the determinant, or by more where the result would be longer than FARTHEST
+    return torch.cat((dx, dy), dim=1) / torch.maximum(size, torch.hypot(dx, dy) / FARTHEST)

@@ -12,7 +12,7 @@ import torch
 from torch.func import functional_call
 
 from rtvfi.errors import WeightsMismatch
-from rtvfi.models.cel import CelNet, blend, pack
+from rtvfi.models.cel import CelNet, blend, lumas, pack
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes
 from rtvfi.train.data import Feed, Held, Sample, planes_to, rgb_to_planes
@@ -69,7 +69,8 @@ def estimate(net: CelNet, left: Planes, right: Planes, t: Tensor) -> list[Tensor
     both = torch.cat((a, b)).to(net.dtype, memory_format=torch.channels_last)
     levels = net.encode(both)
     first, second = (tuple(level[part] for level in levels) for part in (slice(n), slice(n, None)))
-    states: list[Tensor] = net(first, second, (a - b).abs().mean(dim=1, keepdim=True), t)
+    lights = list(zip(lumas(a), lumas(b), strict=True))
+    states: list[Tensor] = net(first, second, (a - b).abs().mean(dim=1, keepdim=True), lights, t)
     return states
 
 

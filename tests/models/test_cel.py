@@ -82,8 +82,8 @@ def test_several_timesteps_at_once_equal_one_by_one(net: CelNet) -> None:
     together = between(model, a, b, 0.2, 0.7)
     for k, t in enumerate((0.2, 0.7)):
         alone = between(model, a, b, t)
-        torch.testing.assert_close(together.y[k : k + 1], alone.y, atol=2e-5, rtol=0)
-        torch.testing.assert_close(together.uv[k : k + 1], alone.uv, atol=2e-5, rtol=0)
+        torch.testing.assert_close(together.y[k : k + 1], alone.y, atol=1e-4, rtol=0)
+        torch.testing.assert_close(together.uv[k : k + 1], alone.uv, atol=1e-4, rtol=0)
 
 
 def test_the_timestep_matters(net: CelNet) -> None:

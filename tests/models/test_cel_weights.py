@@ -11,7 +11,8 @@ from rtvfi.data import data_path
 from rtvfi.models.base import Planes
 from rtvfi.models.cel import Cel, build
 from rtvfi.train.data import rgb_to_planes
-from rtvfi.train.scenes import Layer, SceneOptions, Scenes, make_bank, render
+from rtvfi.train.layers import Layer, render
+from rtvfi.train.scenes import SceneOptions, Scenes, make_bank
 from rtvfi.train.sprites import lettering
 from rtvfi.train.textures import clutter
 
