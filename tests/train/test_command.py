@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -88,6 +89,7 @@ def test_the_same_seed_twice_gives_the_same_weights_log_and_plot(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_scenes_drawn_by_workers_train_the_same_weights(recipe: Path, tmp_path: Path) -> None:
     assert train(recipe, tmp_path / "a") == 0
     assert train(recipe, tmp_path / "b", "--workers", "2") == 0
@@ -95,42 +97,48 @@ def test_scenes_drawn_by_workers_train_the_same_weights(recipe: Path, tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_run_killed_again_and_again_ends_with_the_same_weights(
     recipe: Path, tmp_path: Path
 ) -> None:
+    recipe.write_text(TINY.replace("steps = 24", "steps = 80"))
     assert train(recipe, tmp_path / "unbroken") == 0
     out = tmp_path / "killed"
     moments = random.Random(3)
     for _ in range(2):
-        before = (RunFolder(out).checkpoint() or {"step": 0})["step"]
         process = start(recipe, out)
-        wanted = before + moments.randrange(2, 6)
-        _wait_for_step(process, out, wanted)
+        _wait_for_checkpoints(process, out, moments.randrange(1, 5))
+        before = step_of(out)
         process.kill()
-        process.communicate()
-        reached = (RunFolder(out).checkpoint() or {"step": 0})["step"]
-        assert reached >= wanted - 2  # at most one interval lost
+        said = process.communicate()[1]
+        assert process.returncode == -signal.SIGKILL, said
+        assert before <= step_of(out) < 80
     assert train(recipe, out) == 0
     assert_same_weights(tmp_path / "unbroken", out)
     assert log_of(tmp_path / "unbroken") == log_of(out)
     assert not list(out.glob("*.tmp"))
 
 
-def _wait_for_step(process: subprocess.Popen[str], out: Path, step: int) -> None:
-    """Until a checkpoint of ``step``, give or take an interval, is on the disk."""
-    while process.poll() is None:
-        stored = RunFolder(out).checkpoint()
-        if stored and stored["step"] >= step - 1:
-            return
-    raise AssertionError(process.communicate()[1])
+def step_of(out: Path) -> int:
+    return int((RunFolder(out).checkpoint() or {"step": 0})["step"])
+
+
+def _wait_for_checkpoints(process: subprocess.Popen[str], out: Path, count: int) -> None:
+    """Until ``last.pt`` has been replaced so often; what happens next happens at any moment."""
+    path = out / "last.pt"
+    seen: set[int] = set()
+    while len(seen) <= count:
+        seen.add(path.stat().st_mtime_ns if path.exists() else 0)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            raise AssertionError(f"it ended with {process.wait(timeout=0.002)}")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_run_told_to_stop_keeps_its_last_step(recipe: Path, tmp_path: Path) -> None:
     recipe.write_text(TINY.replace("steps = 24", "steps = 100000"))
     process = start(recipe, tmp_path / "run")
-    _wait_for_step(process, tmp_path / "run", 4)
+    _wait_for_checkpoints(process, tmp_path / "run", 2)
     os.kill(process.pid, signal.SIGTERM)
     said = process.communicate()[1]
     assert process.returncode == 130
