@@ -54,7 +54,8 @@ class Tracks:
         self._awaited = 0.0
         """Where the film is read again."""
         self._num_pictures = 0
-        self._is_deinterlaced = False
+        self._is_shown = False
+        self._is_deinterlaced = self._is_told = False
         """The user wants mpv to take pictures apart."""
 
     def begin(self, path: str) -> bool:
@@ -66,7 +67,7 @@ class Tracks:
         Raises:
             OpenError: it has no picture.
         """
-        self._ours = self._own_options = None
+        self._ours, self._own_options, self._is_shown = None, None, False
         videos = [
             track
             for track in self._mpv.track_list
@@ -127,6 +128,8 @@ class Tracks:
         of this moment is there.
         """
         player = self._mpv
+        if player.vid == number:
+            return
         position = player.time_pos
         has_others = any(t["selected"] and t["type"] == "audio" for t in player.track_list)
         if number == self._ours or has_others or position is None:
@@ -162,13 +165,16 @@ class Tracks:
 
     def _deinterlace(self, *, ours: bool) -> None:
         """Ours has whole pictures: mpv's filter would take every one apart into two fields."""
-        if ours and self._mpv["deinterlace"] is True:
-            self._mpv.file_local["deinterlace"] = "no"
-            if not self._is_deinterlaced:
-                log.info("mpv's deinterlace=yes is for the film as it is; here: --deinterlace on")
-            self._is_deinterlaced = True
-        elif not ours and self._is_deinterlaced:
-            self._mpv.file_local["deinterlace"] = "yes"
+        if ours == self._is_shown:
+            return
+        self._is_shown = ours
+        if ours:
+            self._is_deinterlaced = self._mpv["deinterlace"] is True
+        if self._is_deinterlaced:
+            self._mpv.file_local["deinterlace"] = "no" if ours else "yes"
+        if ours and self._is_deinterlaced and not self._is_told:
+            self._is_told = True
+            log.info("mpv's deinterlace=yes is for the film as it is; here: --deinterlace on")
 
     def remove(self, number: int | None) -> None:
         """Take away a track of ours that is not shown any more."""

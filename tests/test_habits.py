@@ -233,6 +233,11 @@ def test_mpv_deinterlaces_the_original_only(clips: Clips, monkeypatch: pytest.Mo
             playing.switch("script-message", "rtvfi-toggle")
             if playing.mpv.playlist_pos == 0:
                 next_file(playing)
+        playing.switch("script-message", "rtvfi-toggle")
+        playing.mpv["deinterlace"] = "no"
+        for _ in range(2):
+            playing.switch("script-message", "rtvfi-toggle")
+            assert playing.mpv["deinterlace"] is False
 
 
 def test_mpvs_own_interpolation_may_be_on(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
