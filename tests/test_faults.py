@@ -81,7 +81,12 @@ def test_memory_that_is_full_at_the_start_gives_a_smaller_scale(
     out = tmp_path / "report.json"
     film = clips.get(FEATURE)
     with Playing(
-        monkeypatch, film, model="linear", stream=PLAIN, report=out, mpv={"pause": "no"}
+        monkeypatch,
+        film,
+        model="linear",
+        stream=PLAIN,
+        report=out,
+        mpv={"pause": "no", "speed": "2"},
     ) as playing:
         playing.join()
     assert scales[:3] == [1, 0.5, 0.25]
@@ -129,7 +134,7 @@ def test_memory_that_stays_full_leaves_source_frames_and_says_so(
         model="linear",
         stream=PLAIN,
         report=out,
-        mpv={"pause": "no"},
+        mpv={"pause": "no", "speed": "2"},
     ) as playing:
         playing.join()
         assert playing.code == 0
@@ -161,7 +166,7 @@ def test_a_model_that_breaks_is_said_and_reported(
         model="linear",
         stream=PLAIN,
         report=out,
-        mpv={"pause": "no"},
+        mpv={"pause": "no", "speed": "2"},
     ) as playing:
         playing.join()
     report = report_of(out)
