@@ -8,6 +8,7 @@ held and much when it is replaced: what rises and falls with a rhythm is a drawi
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 from statistics import median_low
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,7 +77,13 @@ class Panned:
             return None
         motion = _motion(before, spectrum, fine.shape)
         self._motions.append(motion)
-        apart = _tile_means(np.abs(_moved(last, *motion) - fine))
+        apart = np.abs(_moved(last, *motion) - fine)
+        for lines, distance in zip((apart, apart.T), motion, strict=True):
+            # What the pan uncovers was in no frame before.
+            new = ceil(abs(distance))
+            lines[:new] *= distance <= 0
+            lines[len(lines) - new :] *= distance >= 0
+        apart = _tile_means(apart)
         self._differences.append(apart)
         is_moving: NDArray[np.bool_] = apart > _RISE * np.min(self._differences, axis=0) + _FLOOR
         return is_moving

@@ -79,6 +79,15 @@ def test_a_pan_alone_and_figures_on_ones_are_on_ones(speed: int, hold: int | Non
     assert cadences(film(speed, hold)) == {1}
 
 
+def test_what_a_pan_uncovers_has_no_cadence() -> None:
+    """New columns of a painted grid come in every third frame."""
+    changes = Changes()
+    cells = np.random.default_rng(4).uniform(60, 200, (HEIGHT // 9, 60))
+    wide = np.kron(cells, np.ones((9, 9))).astype(np.float32)
+    found = [changes.push(wide[:, 3 * n : 3 * n + WIDTH]).cadence for n in range(60)]
+    assert set(found[30:]) == {1}
+
+
 @pytest.mark.parametrize(("speed", "is_alike"), [(2, True), (6, True), (3, False), (4, False)])
 def test_pans_by_half_a_pixel_prove_nothing(speed: int, is_alike: bool) -> None:
     panned = Panned()
