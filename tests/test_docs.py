@@ -89,6 +89,13 @@ def test_no_page_is_left_of_a_command_that_is_gone() -> None:
     assert set(PAGES) <= {command.name for command in cli.COMMANDS}
 
 
+def test_the_readme_lists_every_page(root: Path) -> None:
+    listed = set(
+        re.findall(r"^\| \[(docs/\w+\.md)\]", (root / "README.md").read_text(), re.MULTILINE)
+    )
+    assert listed == {f"docs/{page.name}" for page in (root / "docs").glob("*.md")}
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_modules_and_scripts_that_are_named_are_there(page: Path, root: Path) -> None:
     text = page.read_text()
