@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import torch
 
     from rtvfi.frame import OutputFrame, StreamInfo
-    from rtvfi.models.base import Form, Interpolator
+    from rtvfi.models.base import Interpolator
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.stream.options import SourceOptions, StreamOptions
     from rtvfi.stream.playhead import Playhead
@@ -329,7 +329,8 @@ class ModelHost:
         if key not in self._loaded:
             self._loaded = {key: self._load(*key)}
         executor = Interpolation(self._loaded[key], viewing.info, self.device, dtype)
-        executor.warm_up(self._options.form, _num_new(viewing))
+        new = math.ceil(viewing.target_rate / viewing.info.source_rate)
+        executor.warm_up(self._options.form, new)
         return executor
 
     def add_variants(self, executor: Interpolation, model_id: str, viewing: Viewing) -> None:
@@ -340,10 +341,9 @@ class ModelHost:
             model_id: see there.
             viewing: see there.
         """
-        form: Form = "eager" if self._options.form == "eager" else "auto"
         with self._lock:
             for variant, model in self._variants(model_id, self.flow_scale(viewing.info)):
-                executor.offer(variant, model, form, _num_new(viewing))
+                executor.offer(variant, model)
 
     def _variants(self, model_id: str, scale: float) -> Iterator[tuple[Variant, Interpolator]]:
         """Cheaper ways to run a model that is loaded: the same network on smaller pictures of
@@ -380,8 +380,3 @@ class ModelHost:
         pixels = info.width * info.height
         chosen = next(scale for most, scale in self._options.flow_scales if pixels <= most)
         return chosen * self._shrunk
-
-
-def _num_new(viewing: Viewing | Rendering) -> int:
-    """Pictures that one call makes, at most."""
-    return math.ceil(viewing.target_rate / viewing.info.source_rate)

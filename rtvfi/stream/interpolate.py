@@ -127,20 +127,17 @@ class Interpolation:
         return self._models.keys() - {FULL}
 
     @torch.inference_mode()
-    def offer(
-        self, variant: Variant, model: Interpolator, form: Form = "eager", num_new: int = 1
-    ) -> None:
+    def offer(self, variant: Variant, model: Interpolator) -> None:
         """Let ``model`` stand in for the full one when that is too slow; on any thread.
+
+        It runs as it is: to capture it would take memory and time while the full one is at work.
 
         Args:
             variant: its name.
             model: on the same device, for the same kind of pictures, as many a call.
-            form: see ``warm_up``.
-            num_new: see there.
         """
         # The converter is that of the thread at work.
         pictures = self._pictures(Converter(self._info, self._device, self._dtype))
-        model = fastest(model, lambda: pictures, self._device, form, num_new)
         left, right = (model.prepare(picture) for picture in pictures[:2])
         model.pair(left, right, [0.5])
         self._models = {**self._models, variant: model}
