@@ -190,6 +190,7 @@ class Steering:
                 passes = retiming.passes
             elif retiming.style == "smooth":
                 # Where nothing is held but whole frames, they are left out: no passes, no blur.
-                thin = self._drawn.cadence == 1
-                passes = 0 if thin else passes_for(self._cadence.cadence)
+                cadence = self._cadence.cadence
+                thin = cadence > 1 and self._drawn.cadence == 1
+                passes = 0 if thin else passes_for(cadence)
         return replace(plan, passes=passes, num_frames=min(num_frames, model_frames), thin=thin)

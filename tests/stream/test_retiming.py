@@ -84,6 +84,20 @@ def test_smooth_follows_the_cadence(hold: int, passes: int) -> None:
     assert steering.push(cut, Change(1.0, True, None), 2).passes == passes
 
 
+@pytest.mark.parametrize(("hold", "thin"), [(1, False), (2, True), (3, True)])
+def test_smooth_leaves_out_whole_frames_that_repeat_where_there_are_any(
+    hold: int, thin: bool
+) -> None:
+    steering = Steering(PlanOptions(), Retiming(style="smooth"))
+    plan = PlanOptions()
+    for i in range(60 * hold):
+        moved = i % hold == 0
+        times = Fraction(i), Fraction(i + 1)
+        stamp = Stamp(i, *times, cut=i == 0, same=not moved)
+        plan = steering.push(stamp, Change(float(moved), moved, None), 2)
+    assert (plan.passes, plan.thin) == (0, thin)
+
+
 def test_the_rest_of_a_plan_stays() -> None:
     plan = PlanOptions(tail="stretch")
     assert Steering(plan, Retiming(style="smooth")).options(2).tail == "stretch"
