@@ -24,7 +24,7 @@ _COVERED: Final = (4, 5)
 _ENOUGH: Final = 12
 """Counted frames below which there is no estimate."""
 _RAISE_AFTER: Final = 12
-_LOWER_AFTER: Final = 24
+LOWER_AFTER: Final = 24
 """Frames that must agree inside a scene: too few passes stutter at once, too many only blur."""
 
 _PASSES: Final = {"even": (0, 1, 2, 3), "smooth": (0, 1, 3, 5)}
@@ -68,7 +68,13 @@ def passes_for(cadence: int, table: Literal["even", "smooth"] = "even", cap: int
 class CadenceEstimator:
     """Follows the cadence of a stream, slow to change its mind inside a scene."""
 
-    def __init__(self) -> None:
+    def __init__(self, lower_after: int = LOWER_AFTER) -> None:
+        """Know nothing.
+
+        Args:
+            lower_after: frames of a scene that must agree to lower the cadence.
+        """
+        self._lower_after = lower_after
         self._cadence = START_CADENCE
         self._changes: deque[bool] = deque(maxlen=_WINDOW)
         self._found: int | None = None
@@ -104,7 +110,7 @@ class CadenceEstimator:
             return self._cadence
         self._agreeing = self._agreeing + 1 if found == self._candidate else 1
         self._candidate = found
-        if self._agreeing >= (_RAISE_AFTER if found > self._cadence else _LOWER_AFTER):
+        if self._agreeing >= (_RAISE_AFTER if found > self._cadence else self._lower_after):
             self._cadence = found
             self._candidate, self._agreeing = None, 0
         return self._cadence

@@ -36,8 +36,10 @@ class Scene:
         """The knot before ``knots[0]``."""
         self.shown: Fraction | None = None
         """Content of its newest output."""
-        self._run: deque[Fraction] = deque(maxlen=LONGEST_RUN)
-        """Times of the newest frames that show one picture, while runs are thinned out."""
+        self._run: deque[Fraction] = deque([stamp.pts], LONGEST_RUN)
+        """Times of the newest frames that show one picture."""
+        self._is_run_open = False
+        """Whether it still wants its centre."""
 
     def advance(self, content: Fraction) -> None:
         """Forget the knots that an output at ``content`` and later ones cannot lie after."""
@@ -51,31 +53,47 @@ class Scene:
             self.edge.pop()
             self.knots.append(self.edge[-1])
 
-    def thin(self, stamp: Stamp, image: ImageId) -> None:
-        """Take the next frame, with one knot at the centre of each run of equal frames.
+    def note(self, pts: Fraction, image: ImageId, *, thin: bool) -> None:
+        """Take note of the next frame.
 
-        A longer run, a pose, has its first and last knot as far from its ends as the longest run
-        has: it moves like the drawings around it where it begins and ends, and is held between.
+        Args:
+            pts: its time.
+            image: its picture.
+            thin: runs of equal frames have one knot, at their centre. A longer run, a pose, has its
+                first and last knot as far from its ends as the longest run has: it moves like the
+                drawings around it where it begins and ends, and is held between.
         """
-        if image != self.edge[0].image:
+        is_new = image != self.edge[0].image
+        is_due = is_new or len(self._run) == LONGEST_RUN
+        if (thin and is_due) or (self._is_run_open and is_new):
             self._centre()
+        self._is_run_open = False
+        if is_new:
             self._run.clear()
-        elif not self._run:
-            self._run.append(self.last.pts)  # the first frame, or where thinning begins
-        elif len(self._run) == LONGEST_RUN:
-            self._centre()
-        self._run.append(stamp.pts)
-        self.edge = [Knot(stamp.pts, image)]
+        self._run.append(pts)
 
-    def thicken(self) -> None:
-        """End the run under way, with a knot at its last frame."""
+    def begin_thin(self) -> None:
+        """Give up all levels: the top knot is where runs have their centres, no ramp is needed."""
+        del self.edge[1:]
+
+    def end_thin(self, passes: int) -> None:
+        """Go on with passes, which take up a run that goes on; without them, end it here."""
+        self._is_run_open = passes > 0
+        if not passes:
+            self._end_run()
+
+    def end(self, *, thin: bool) -> None:
+        """The scene ends with its newest frame."""
+        self.lower(0)
+        if thin or self._is_run_open:
+            self._end_run()
+
+    def _end_run(self) -> None:
         self._centre()
-        self._run.clear()
         self._append(self.edge[0])
 
     def _centre(self) -> None:
-        if self._run:
-            self._append(Knot((self._run[0] + self._run[-1]) / 2, self.edge[0].image))
+        self._append(Knot((self._run[0] + self._run[-1]) / 2, self.edge[0].image))
 
     def _append(self, knot: Knot) -> None:
         if knot.pts > self.knots[-1].pts:

@@ -216,9 +216,11 @@ class Planner:
         scene = self._scene
         if scene is None or options == before:
             return
+        if options.thin and not before.thin:
+            scene.begin_thin()
         scene.lower(options.passes)
         if before.thin and not options.thin:
-            scene.thicken()
+            scene.end_thin(options.passes)
         if options.num_frames > before.num_frames:
             scene.before = None  # it was not kept
 
@@ -298,10 +300,7 @@ class Planner:
     def _extend(self, scene: Scene, stamp: Stamp, image: ImageId, actions: list[Action]) -> None:
         """Replace the edge by the newest frame's and append its top as the next knot."""
         self._num_frames += 1
-        if self._options.thin:
-            scene.thin(stamp, image)
-            scene.last = stamp
-            return
+        scene.note(stamp.pts, image, thin=self._options.thin)
         edge = [Knot(stamp.pts, image)]
         for level, left in enumerate(scene.edge[: self._options.passes], start=1):
             right = edge[-1]
@@ -310,16 +309,15 @@ class Planner:
                 made = (level, self._num_frames - 1 - level)
                 actions.append(Mid(made, left.image, right.image))
             edge.append(Knot((left.pts + right.pts) / 2, made))
-        scene.edge = edge
-        scene.knots.append(edge[-1])
-        scene.last = stamp
+        scene.edge, scene.last = edge, stamp
+        if not self._options.thin:
+            scene.knots.append(edge[-1])
 
     def _close(self, scene: Scene, end: Fraction, actions: list[Action]) -> None:
         """Append the right ramp and plan all outputs before ``end``."""
         slope = self._slope(scene, end)
         top = scene.edge[-1].pts
-        scene.lower(0)
-        scene.thicken()
+        scene.end(thin=self._options.thin)
         while (pts := self._grid.pts(self._next)) < end:
             content = self._content(scene, pts)
             if slope is not None and content > top:

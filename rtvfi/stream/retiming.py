@@ -5,7 +5,7 @@ by what there is time for. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rtvfi.stream.cadence import CadenceEstimator, passes_for
 from rtvfi.stream.governor import Governor
@@ -32,6 +32,10 @@ class Retiming:
     """Passes of ``smooth`` and ``rhythm``; None = by the cadence for ``smooth``, none for
     ``rhythm``.
     """
+
+
+_AGREEING_DRAWINGS: Final = 6
+"""Drawings that must agree that nothing but whole frames is held: on threes, 18 frames."""
 
 
 class Pace(NamedTuple):
@@ -62,7 +66,7 @@ class Steering:
         self._plan = plan
         self._pace = pace
         self._cadence = CadenceEstimator()
-        self._drawn = CadenceEstimator()
+        self._drawn = CadenceEstimator(_AGREEING_DRAWINGS)
         """The cadence left when whole frames that repeat are taken out."""
         self._governor: Governor | None = None
         self._wish: tuple[Quality, frozenset[Variant]] | None = None

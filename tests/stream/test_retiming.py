@@ -108,7 +108,7 @@ def test_the_rest_of_a_plan_stays() -> None:
 
 def test_the_cadence_of_a_film_sets_its_passes() -> None:
     executor = FakeExecutor(INFO)
-    source = fake_source(60, numbers=[i // 3 for i in range(60)])
+    source = fake_source(48, numbers=[i // 3 for i in range(48)])
     with Running(source.opener, executor, retiming=Retiming(style="smooth")) as running:
         running.all()
         plan = running.pipeline.statistics().plan

@@ -172,7 +172,22 @@ def test_thinning_may_begin_and_end_inside_a_scene(
     assert [s.index for s in blender.shown] == list(range(math.ceil(num * F(5, 2))))
     places = [place(runs, s) for s in blender.shown]
     assert places == sorted(places)
-    assert places[-1] <= len(runs) - 1
+    assert places[-1] == len(runs) - 1
+
+
+@pytest.mark.parametrize("first", range(6, 12))
+def test_on_twos_a_change_from_a_pass_to_thinning_and_back_is_not_seen(first: int) -> None:
+    runs = [2] * 12
+    planner = Planner(Grid(F(0), F(2, 5)), PlanOptions(passes=1))
+    blender = Blender(planner)
+    same = set(range(1, 24, 2))
+    for i, stamp in enumerate(stamps_at([F(i) for i in range(24)], F(24), same=same)):
+        if i in (first, first + 7):
+            planner.adjust(THIN if i == first else PlanOptions(passes=1))
+        blender.push(stamp)
+    blender.flush(F(24))
+    places = [place(runs, s) for s in blender.shown if 1 <= s.pts < 22]
+    assert {b - a for a, b in pairwise(places)} == {F(1, 5)}
 
 
 def test_passes_and_thinning_exclude_each_other() -> None:
