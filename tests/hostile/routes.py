@@ -57,9 +57,17 @@ def info(path: Path, _folder: Path) -> int:
 
 def render(path: Path, folder: Path) -> int:
     """``rtvfi render FILE`` without a network, losslessly; the file must be readable."""
-    out = folder / "out.mkv"
-    words = ["--model", "linear", "--device", "cpu", "--fps", "2x", "--hwaccel", "none"]
-    code = cli.main(["render", str(path), "-o", str(out), "--encoder", "ffv1", *words])
+    return _render(path, folder / "out.mkv", "--encoder", "ffv1", "--model", "linear")
+
+
+def mp4(path: Path, folder: Path) -> int:
+    """``rtvfi render FILE -o OUT.mp4`` with the network that is always there."""
+    return _render(path, folder / "out.mp4", "--model", "cel", "--scale", "0.5")
+
+
+def _render(path: Path, out: Path, *given: str) -> int:
+    words = ["--device", "cpu", "--fps", "2x", "--hwaccel", "none", *given]
+    code = cli.main(["render", str(path), "-o", str(out), *words])
     if code == 0:
         with av.open(str(out)) as made:
             next(made.decode(video=0))
@@ -127,6 +135,7 @@ def mpv(path: Path, _folder: Path) -> int:
 ROUTES: Final[dict[str, Callable[[Path, Path], int]]] = {
     "info": info,
     "render": render,
+    "mp4": mp4,
     "play": play,
     "mpv": mpv,
 }
@@ -152,7 +161,11 @@ def attempt(route: str, path: Path, folder: Path) -> Verdict:
     outcome, why = _judge(status, text, is_late=is_late)
     if used > RESIDENT_BYTES:
         outcome, why = FAILED, f"{used >> 20} MiB in use"
-    strays = {p.name for p in folder.iterdir()} - {"said.txt", "out.mkv", "out.mkv.rtvfi"}
+    ours = {
+        "said.txt",
+        *(f"out.{kind}{rest}" for kind in ("mkv", "mp4") for rest in ("", ".rtvfi")),
+    }
+    strays = {p.name for p in folder.iterdir()} - ours
     if strays:
         outcome, why = FAILED, f"wrote {', '.join(sorted(strays))}"
     if path.is_file() and not path.is_symlink() and path.read_bytes() != before:
