@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import logging
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_uint64, c_void_p, cast
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import mpv
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 log = logging.getLogger(__name__)
+
+PlayerGone: Final[type[Exception]] = mpv.ShutdownError
+"""Raised by whatever is asked of a player that has ended."""
 
 _LOADING_FAILED, _GENERIC, _UNSUPPORTED = -13, -20, -18
 

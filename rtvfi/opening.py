@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
+from rtvfi.edl import streams_of
 from rtvfi.errors import OpenError, RtvfiError
 from rtvfi.playlist import is_address, is_list
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
@@ -33,12 +34,16 @@ _LATEST_SECONDS: Final = 600
 """Longest wait for the first picture; until then it is shown, over and over."""
 
 
+_WEB: Final = ("http://", "https://")
+
+
 class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
     """The file plays as it is; the message says why."""
 
 
-def readable(player: Any, path: str, *, is_wanted: bool) -> str:
-    """What a source of ours can read besides mpv: a file, or an address of the web.
+def readable(player: Any, path: str, *, is_wanted: bool) -> tuple[str, ...]:
+    """What a source of ours can read besides mpv: a file, or addresses of the web, one of which has
+    the picture.
 
     Args:
         player: has the file open, in its ``on_preloaded`` hook.
@@ -54,11 +59,12 @@ def readable(player: Any, path: str, *, is_wanted: bool) -> str:
     if not is_wanted:
         raise NothingToDo("another video track was chosen, or none: it plays as it is")
     if player.current_demuxer == "timeline":
-        raise NothingToDo("it is put together from several files or streams: it plays as it is")
-    if scheme in ("http", "https"):
-        if not player.seekable:
-            raise NothingToDo("its server allows no seeking: it plays as it is")
-        return opened
+        streams = streams_of(os.fsencode(opened)) if path != opened else ()
+        if not streams or not all(stream.startswith(_WEB) for stream in streams):
+            raise NothingToDo("it is put together from several files: it plays as it is")
+        return _web(player, streams)
+    if opened.startswith(_WEB):
+        return _web(player, (opened,))
     if opened in ("-", "/dev/stdin") or scheme in ("fd", "fdclose"):
         raise NothingToDo("standard input can be read only once: it plays as it is")
     if scheme == "file":
@@ -67,7 +73,13 @@ def readable(player: Any, path: str, *, is_wanted: bool) -> str:
         raise NothingToDo(f"only mpv can read {scheme}:// here: it plays as it is")
     if not Path(opened).is_file():
         raise NothingToDo(f'"{opened}" is not a plain file: it plays as it is')
-    return opened
+    return (opened,)
+
+
+def _web(player: Any, streams: tuple[str, ...]) -> tuple[str, ...]:
+    if not player.seekable:
+        raise NothingToDo("its server allows no seeking: it plays as it is")
+    return streams
 
 
 class Opener:

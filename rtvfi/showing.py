@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rtvfi.errors import OpenError, OutOfMemory
+from rtvfi.libmpv import PlayerGone
 from rtvfi.opening import NothingToDo, readable
 from rtvfi.playlist import is_address
 from rtvfi.remarks import Remarks
@@ -21,7 +22,7 @@ from rtvfi.wanted import Wanted
 from rtvfi.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rtvfi.config import PlayOptions
     from rtvfi.errors import RtvfiError
@@ -57,7 +58,7 @@ class Showing:
         self._screen = screen
         self._finished = finished
         self._tracks = Tracks(player)
-        self._worker = Worker(screen.complain)
+        self._worker = Worker(screen.complain, PlayerGone)
         self._remarks = Remarks(screen.say)
         self.wanted = Wanted.of(options.model, options.fps, options.stream)
         self.models = ModelHost(options.device, options.stream, is_live=True)
@@ -92,12 +93,14 @@ class Showing:
             RtvfiError: its pictures cannot be had.
         """
         self.viewing, self._num_files = None, self._num_files + 1
-        source = readable(self._mpv, path, is_wanted=self._tracks.begin(path))
-        if is_address(source) and self._options.record is None:
+        sources = readable(self._mpv, path, is_wanted=self._tracks.begin(path))
+        if is_address(sources[0]) and self._options.record is None:
             # It plays while a second connection is made.
-            self._worker.do(partial(self._join_late, source, self._num_files))
+            self._worker.do(partial(self._join_late, sources, self._num_files))
             return
-        viewing = self._open(source)
+        if len(sources) > 1:
+            raise NothingToDo("its picture and sound come apart: it is played and not recorded")
+        viewing = self._open(sources[0])
         if self._options.record is not None:
             # Nothing is shown yet: the wait for the model is worth a file without stand-ins.
             self._use_model(viewing)
@@ -261,15 +264,18 @@ class Showing:
         if old is not None:
             self._put_in(self._open(old.path), number)
 
-    def _join_late(self, source: str, number: int) -> None:
+    def _join_late(self, sources: Sequence[str], number: int) -> None:
         """Give a track to the file that was begun as ``number`` and plays by now."""
-        try:
-            self._put_in(self._open(source), number)
-        except NothingToDo as reason:
-            self._screen.say(reason.message)
-        except OpenError as error:
-            log.debug("%s", error.message)
-            self._screen.say("its server gives it to mpv only: it plays as it is")
+        for source in sources:
+            try:
+                self._put_in(self._open(source), number)
+            except NothingToDo as reason:
+                self._screen.say(reason.message)
+            except OpenError as error:  # the sound alone, or nothing for us
+                log.debug("%s", error.message)
+                continue
+            return
+        self._screen.say("its server gives it to mpv only: it plays as it is")
 
     def _put_in(self, viewing: Viewing, number: int) -> None:
         """Show this viewing of file ``number``, if that still plays."""

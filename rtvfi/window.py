@@ -8,6 +8,8 @@ import hashlib
 import logging
 import os
 import random
+import threading
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -132,16 +134,26 @@ def load(player: Any, files: Sequence[str]) -> None:
     """Give mpv its playlist, as its command line would: shuffled if that is wanted, and begun with
     ``playlist-start``, or with the first film that was left in the middle.
 
-    While mpv starts it goes by the same rules itself, with what it has been given so far. So the
-    entry must be the same whether this comes before or after.
+    While mpv starts it looks by the same rules at what it has been given so far. So the entry to
+    begin with comes alone, unless it is the first, and the others when it has begun.
     """
     files = list(files)
     if player["shuffle"]:
         random.shuffle(files)
     start = player["playlist-start"]
     first = start if isinstance(start, int) and 0 <= start < len(files) else _left(player, files)
-    for number, file in enumerate(files):
-        player.loadfile(file, "append-play" if number == first else "append")
+    if first == 0:
+        for file in files:
+            player.loadfile(file, "append-play")
+        return
+    has_begun = threading.Event()
+    player.event_callback("start-file", "shutdown")(lambda _: has_begun.set())
+    player.loadfile(files[first], "append-play")
+    has_begun.wait()
+    with suppress(mpv.ShutdownError):
+        for file in files[:first] + files[first + 1 :]:
+            player.loadfile(file, "append")
+        player.command("playlist-move", 0, first + 1)
 
 
 def _left(player: Any, files: Sequence[str]) -> int:

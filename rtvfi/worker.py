@@ -21,11 +21,13 @@ class Worker:
 
     Args:
         complain: told of what a user can cause; anything else a job raises is logged as a bug.
+        gone: raised where what a job works on is no more; it ends the job, and nobody minds.
     """
 
-    def __init__(self, complain: Callable[[RtvfiError], None]) -> None:
+    def __init__(self, complain: Callable[[RtvfiError], None], gone: type[Exception]) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._complain = complain
+        self._gone = gone
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="rtvfi-worker", daemon=True)
         self._thread.start()
@@ -47,6 +49,8 @@ class Worker:
             except RtvfiError as error:
                 if not self._is_stopping:
                     self._complain(error)
+            except self._gone:
+                log.debug("a job ended with the player")
             except Exception:
                 if not self._is_stopping:  # the player may be gone under a job's feet
                     log.exception("a background job failed")

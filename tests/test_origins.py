@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import threading
 import zipfile
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import av
 import pytest
@@ -92,19 +93,45 @@ def test_a_server_that_refuses_a_second_reader_leaves_the_film_playing(
         assert off_by(playing, FILM) < HALF
 
 
+def yt_dlp(folder: Path, answer: dict[str, Any]) -> dict[str, str]:
+    """A yt-dlp that knows one page, as options of mpv."""
+    program = folder / "yt-dlp"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(answer)}\nEND\n")
+    program.chmod(0o755)
+    return {"ytdl": "yes", "script-opts": f"ytdl_hook-ytdl_path={program}", "pause": "yes"}
+
+
 def test_a_page_is_what_yt_dlp_makes_of_it(
     film: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    program = tmp_path / "yt-dlp"
     with WebServer(film.parent) as server:
-        answer = f'{{"title": "a page", "url": "{server.url(film.name)}", "ext": "mkv"}}'
-        program.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}\nEND\n")
-        program.chmod(0o755)
-        options = {"ytdl": "yes", "script-opts": f"ytdl_hook-ytdl_path={program}", "pause": "yes"}
-        with Playing(monkeypatch, "ytdl://some-page", mpv=options) as playing:
+        page = {"title": "a page", "url": server.url(film.name), "ext": "mkv"}
+        with Playing(monkeypatch, "ytdl://some-page", mpv=yt_dlp(tmp_path, page)) as playing:
             playing.wait_for("playback-restart")
             assert playing.mpv.media_title == "a page"
             playing.wait(lambda: playing.is_ours_shown, "our track")
+
+
+def test_a_page_whose_sound_comes_apart_is_smooth_too(
+    clips: Clips, film: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sound = clips.get(num_frames=0, audio=True)
+    with WebServer(film.parent) as server:
+        page = {
+            "title": "a page",
+            "requested_formats": [
+                {"url": server.url(film.name), "vcodec": "h264", "acodec": "none"},
+                {"url": server.url(sound.name), "vcodec": "none", "acodec": "flac"},
+            ],
+        }
+        with Playing(monkeypatch, "ytdl://some-page", mpv=yt_dlp(tmp_path, page)) as playing:
+            playing.wait_for("playback-restart")
+            assert playing.mpv.current_demuxer == "timeline"
+            assert len(playing.tracks("audio")) == 1
+            playing.wait(lambda: playing.is_ours_shown, "our track")
+            for target in (3.0, 0.5):
+                playing.settle("seek", target, "absolute+exact")
+                assert off_by(playing, FILM) < HALF
 
 
 # --- what only mpv reads ---------------------------------------------------------------------

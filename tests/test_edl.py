@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtvfi.edl import streams_of
+
+PICTURE = b"https://a.example/video?x=1;y=2,z"
+SOUND = b"https://b.example/sound"
+
+
+def quoted(word: bytes) -> bytes:
+    return b"%" + str(len(word)).encode() + b"%" + word
+
+
+TWO = b"edl://!no_clip;!no_chapters;" + quoted(PICTURE) + b";!new_stream;!no_clip;" + quoted(SOUND)
+
+
+@pytest.mark.parametrize(
+    ("edl", "addresses"),
+    [
+        (TWO, (PICTURE.decode(), SOUND.decode())),
+        (b"edl://" + quoted(PICTURE), (PICTURE.decode(),)),
+        (b"edl://file=" + quoted(PICTURE) + b";", (PICTURE.decode(),)),
+        (b"edl://a.mkv", ("a.mkv",)),
+        (b"edl://a.mkv,0,2", ()),
+        (b"edl://a.mkv;b.mkv", ()),
+        (b"edl://!mp4_dash,init=x;a.mkv", ()),
+        (b"edl://!new_stream;a.mkv;!new_stream;b.mkv", ("a.mkv", "b.mkv")),
+        (b"https://a.example/x", ()),
+        (b"edl://", ()),
+    ],
+)
+def test_streams_side_by_side_are_found(edl: bytes, addresses: tuple[str, ...]) -> None:
+    assert streams_of(edl) == addresses
+
+
+@given(st.binary())
+def test_nonsense_is_no_error(text: bytes) -> None:
+    streams_of(b"edl://" + text)
