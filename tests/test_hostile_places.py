@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -104,12 +105,9 @@ def test_any_name_is_a_name(
     shutil.copy(clips.get(FILM), tmp_path / name)
     out = tmp_path / "out"
     out.mkdir()
-    os.chdir(tmp_path)
-    try:
+    with contextlib.chdir(tmp_path):
         assert cli.main(["info", "--", name]) == 0
         assert cli.main(["render", "-o", str(out), *COPY, "--", name]) == 0
-    finally:
-        os.chdir(Path(__file__).parent.parent)
     assert [path.suffix for path in out.iterdir()] == [".mkv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "out"])
     said = capfd.readouterr()
@@ -127,6 +125,17 @@ def test_brackets_in_a_path_are_no_markup(
 
 
 # ---- outputs ----
+
+
+@pytest.mark.parametrize("kind", ["mkv", "mp4", "gif"])
+@pytest.mark.parametrize("name", ["-dash", "Re: film", "concat:a|b", "pipe:1", "tcp:h", "%03d"])
+def test_any_name_can_be_written(name: str, kind: str, clips: Clips, tmp_path: Path) -> None:
+    film = clips.get(FILM).absolute()
+    with contextlib.chdir(tmp_path):
+        words = COPY[:4] if kind == "gif" else (*COPY[:4], "--encoder", "libx264")
+        assert cli.main(["render", str(film), f"--output={name}.{kind}", "--fps=2x", *words]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.{kind}"]
+    assert (tmp_path / f"{name}.{kind}").stat().st_size > 500
 
 
 def test_a_link_to_the_input_is_the_input(

@@ -136,6 +136,15 @@ def test_time_that_is_compared_does_not_jump() -> None:
             assert name not in {"time.time", "datetime.now", "datetime.datetime.now"}, place
 
 
+def test_every_path_goes_to_ffmpeg_as_a_file() -> None:
+    """What is opened otherwise is no path, or one that rtvfi made up."""
+    others = {"child", "cast('Any', child)", "file", "io.BytesIO()", "io.BytesIO(made)"}
+    for place, name, call in calls():
+        if name == "av.open" and not place.startswith(("rtvfi/train/", "rtvfi/bench/")):
+            what = ast.unparse(call.args[0])
+            assert what.startswith("ffmpeg_name(") or what in others, f"{place}: {what}"
+
+
 @pytest.mark.parametrize("name", ["-v.mkv", "concat:a|b.mkv", "http:x.mkv", "pipe:0", "a:b", "%d"])
 def test_a_local_name_is_never_an_option_or_a_protocol(name: str) -> None:
     assert ffmpeg_name(name) == f"file:{name}"

@@ -16,6 +16,7 @@ import av.error
 
 from rtvfi.errors import EncodeError, UsageError
 from rtvfi.playlist import is_same
+from rtvfi.stream.decode_open import ffmpeg_name
 from rtvfi.stream.encode_pyav import FAILURES, said
 from rtvfi.stream.rates import Times
 
@@ -150,7 +151,7 @@ class OutputFile:
             options = {"movflags": "+faststart"}
         try:
             self.container: OutputContainer = av.open(
-                str(path), "w", format=container, container_options=dict(options)
+                ffmpeg_name(str(path)), "w", format=container, container_options=dict(options)
             )
         except FAILURES as error:
             raise self._failure(error) from error

@@ -12,6 +12,7 @@ import av.filter
 import numpy as np
 
 from rtvfi.errors import DecodeError, EncodeError, OpenError
+from rtvfi.stream.decode_open import ffmpeg_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,8 @@ ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
     "webp": ("webp", "libwebp_anim", "yuv420p", {"loop": "0"}),
     "apng": ("apng", "apng", "rgb24", {"plays": "0"}),
 }
+MAX_PIXELS: Final = 8192 * 8192
+"""Larger pictures are refused before anything is allocated."""
 _FAILURES: Final = (av.FFmpegError, ValueError, OSError)
 
 
@@ -51,12 +54,16 @@ def read_still(path: Path) -> Still:
         DecodeError: it is damaged.
     """
     try:
-        container = av.open(str(path))
+        container = av.open(ffmpeg_name(str(path)))
     except _FAILURES as error:
         raise OpenError(f'"{path}" cannot be read as a picture: {_reason(error)}') from error
     with container:
         if not container.streams.video:
             raise OpenError(f'"{path}" holds no picture')
+        context = container.streams.video[0].codec_context
+        if context.width * context.height > MAX_PIXELS:
+            raise OpenError(f'"{path}" is too large: {context.width}x{context.height}')
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         try:
             frame = next(container.decode(video=0), None)
         except _FAILURES as error:
@@ -149,7 +156,9 @@ def _write(
     container_name, encoder, pixels, options = how
     part = path.with_name(path.name + ".part")
     try:
-        with av.open(str(part), "w", format=container_name, options=options) as container:
+        with av.open(
+            ffmpeg_name(str(part)), "w", format=container_name, options=options
+        ) as container:
             stream: Any = container.add_stream(encoder, rate=rate)
             stream.width, stream.height, stream.pix_fmt = *size, pixels
             for number, frame in enumerate(frames):

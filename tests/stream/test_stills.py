@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rtvfi.errors import DecodeError, EncodeError, OpenError, SourceError
+from rtvfi.stream import stills
 from rtvfi.stream.stills import read_still, write_animation, write_png
 
 if TYPE_CHECKING:
@@ -82,6 +83,15 @@ def test_a_text_file_is_no_picture(tmp_path: Path) -> None:
         read_still(tmp_path / "a.png")
     with pytest.raises(OpenError, match=r"b\.png.*No such file"):
         read_still(tmp_path / "b.png")
+
+
+def test_a_picture_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_png(tmp_path / "a.png", ramp(), 8)
+    monkeypatch.setattr(stills, "MAX_PIXELS", 17 * 33 - 1)
+    with pytest.raises(OpenError, match=r"too large: 33x17"):
+        read_still(tmp_path / "a.png")
 
 
 def test_half_a_picture_is_damaged(tmp_path: Path) -> None:
