@@ -5,7 +5,7 @@
 Material is at 24 frames/s, drawn on ones, twos and threes: every drawing is held for that many
 frames, and nothing else moves. No network runs; what a call costs, benchmarks/models.py measures.
 A star marks what the style "smooth" takes by itself: the passes where parts of the picture are held
-while others move, "thin" where nothing but whole frames repeats, as here.
+while others move, "thin" where whole frames repeat and nothing else does, as here.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def main() -> None:
     print(f"{'':8}{'passes':>8}" + "".join(f"{f'{rate} fps':>10}" for rate in RATES))
     for name, hold in HOLDS.items():
         for passes in (*PASSES, None):
-            star = "*" if passes == passes_for(hold) or passes is None else " "
+            is_taken = passes == passes_for(hold) if passes is not None else hold > 1
+            star = "*" if is_taken else " "
             row = (float(calls_per_second(hold, passes, rate)) for rate in RATES)
             label = "thin" if passes is None else passes
             print(f"{name:8}{label:>7}{star}" + "".join(f"{value:>10.1f}" for value in row))
