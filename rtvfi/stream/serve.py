@@ -109,6 +109,11 @@ class RecordMap:
             ]
         return times
 
+    @property
+    def last_seconds(self) -> float:
+        """The last record on the player's clock."""
+        return self.seconds(self.index(self.num_records - 1))
+
     def seconds(self, index: int) -> float:
         """A grid index on the player's clock."""
         return float(self.grid.pts(index) - self.origin)
@@ -302,9 +307,11 @@ class FrameStream:
         """mpv was asked to go to ``target``: end a blocked read, unless it already waits for that
         very frame.
 
-        mpv carries a seek out only after the read under way has returned.
+        mpv carries a seek out only after the read under way has returned. A target beyond the film
+        is its first or last frame.
         """
         blocked = self.blocked_on
+        target = min(max(target, 0.0), self._records.last_seconds)
         if blocked is not None and not target - 0.7 <= blocked <= target + 0.1:
             self._is_kicked.set()
 

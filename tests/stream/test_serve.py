@@ -310,6 +310,19 @@ def test_a_read_that_waits_for_the_target_itself_is_not_kicked(
     assert read.result(PATIENCE) == opened.record(24)
 
 
+def test_a_seek_past_the_end_leaves_the_read_of_the_last_frame_alone(
+    pool: ThreadPoolExecutor,
+) -> None:
+    opened = Opened(48, ready=3)
+    opened.go_to(2)
+    opened.read_record()
+    read = blocked(opened, pool, 47)
+    opened.stream.kick(100.0)
+    opened.feed.wait_asked()
+    opened.feed.provide(48)
+    assert read.result(PATIENCE) == opened.record(47)
+
+
 def test_a_kick_without_a_blocked_read_is_nothing() -> None:
     opened = Opened()
     opened.go_to(0)
