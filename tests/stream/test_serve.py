@@ -296,31 +296,20 @@ def test_a_kick_that_no_seek_follows_spoils_one_record_only(pool: ThreadPoolExec
     assert opened.read_record() == opened.record(26)
 
 
-@pytest.mark.parametrize("target", [1.0, 1.6, 0.95])
+@pytest.mark.parametrize(
+    ("record", "target"), [(24, 1.0), (24, 1.6), (24, 0.95), (47, 100.0)], ids=str
+)
 def test_a_read_that_waits_for_the_target_itself_is_not_kicked(
-    pool: ThreadPoolExecutor, target: float
+    pool: ThreadPoolExecutor, record: int, target: float
 ) -> None:
     opened = Opened(48, ready=3)
     opened.go_to(2)
     opened.read_record()
-    read = blocked(opened, pool, 24)
-    opened.stream.kick(target)
+    read = blocked(opened, pool, record)
+    opened.stream.kick(target)  # beyond the film is its last frame
     opened.feed.wait_asked()
     opened.feed.provide(48)
-    assert read.result(PATIENCE) == opened.record(24)
-
-
-def test_a_seek_past_the_end_leaves_the_read_of_the_last_frame_alone(
-    pool: ThreadPoolExecutor,
-) -> None:
-    opened = Opened(48, ready=3)
-    opened.go_to(2)
-    opened.read_record()
-    read = blocked(opened, pool, 47)
-    opened.stream.kick(100.0)
-    opened.feed.wait_asked()
-    opened.feed.provide(48)
-    assert read.result(PATIENCE) == opened.record(47)
+    assert read.result(PATIENCE) == opened.record(record)
 
 
 def test_a_kick_without_a_blocked_read_is_nothing() -> None:
