@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MINTERPOLATE: Final = "minterpolate"
 REPEATS: Final = 3
 """How often a cost is measured; the fastest counts."""
+FLOW_SCALES: Final = ("0.25", "0.5", "1", "2", "4")
+"""What the families take; ``cel`` takes those up to 1."""
 WEIGHT_FILES: Final = (".safetensors", ".pkl", ".pth", ".pt")
 
 
@@ -85,7 +87,8 @@ class ModelMethod:
         self.origin = f"weights {sha256_of(weights)[:12]}" if weights is not None else ""
         self.model = model
         self._device = device
-        self._executors: dict[tuple[int, ...], Interpolation] = {}
+        self._executor: Interpolation | None = None
+        self._shape: tuple[int, ...] = ()
 
     def between(self, left: Picture, right: Picture) -> Picture:
         """See ``Method``."""
@@ -109,12 +112,12 @@ class ModelMethod:
         return min(walls), min(cpus)
 
     def executor(self, shape: tuple[int, ...]) -> Interpolation:
-        """The executor for pictures of (H, W)."""
-        if shape not in self._executors:
-            dtype = torch.float16 if self._device.type == "cuda" else torch.float32
-            info = picture_info(*shape)
-            self._executors = {shape: Interpolation(self.model, info, self._device, dtype)}
-        return self._executors[shape]
+        """For pictures of (H, W); one is kept, and made anew when the size changes."""
+        if self._executor is None or self._shape != shape:
+            info, dtype = picture_info(*shape), _dtype(self._device)
+            self._executor = Interpolation(self.model, info, self._device, dtype)
+            self._shape = shape
+        return self._executor
 
     def _made(
         self,
@@ -156,19 +159,23 @@ def method_of(word: str, device: torch.device) -> Method:
         if find_ffmpeg() is None:
             raise UsageError("minterpolate is a filter of ffmpeg, which is not here")
         return Minterpolate()
-    name, _, scale = word.partition("@")
-    try:
-        flow_scale = float(scale or 1)
-    except ValueError:
+    name, mark, scale = word.partition("@")
+    if mark and scale not in FLOW_SCALES:
         raise UsageError(
-            f'"{word}" has the flow scale "{scale}", expected a number', f"{name}@0.5"
-        ) from None
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
+            f'"{word}" has the flow scale "{scale}", expected one of {", ".join(FLOW_SCALES)}',
+            f"{name}@0.5",
+        )
+    flow_scale, dtype = float(scale or 1), _dtype(device)
     if Path(name).suffix in WEIGHT_FILES:
         model = _from_file(Path(name), device, dtype, flow_scale)
         return ModelMethod(word, model, device, Path(name))
     model = load_model(name, device, dtype, flow_scale)
     return ModelMethod(word, model, device, find_weights(name))
+
+
+def _dtype(device: torch.device) -> torch.dtype:
+    """As playing has it."""
+    return torch.float16 if device.type == "cuda" else torch.float32
 
 
 def _from_file(

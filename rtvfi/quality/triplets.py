@@ -10,10 +10,11 @@ set (``bbb60_2`` belongs to ``bbb60``). Pictures come out as 4:2:0 in full range
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -68,6 +69,9 @@ class Triplet:
 
 Row = dict[str, str]
 """A line of a list, by column."""
+FILES: Final = ("i0", "gt", "i1")
+COLUMNS: Final = ("id", *FILES)
+_COLUMNS_HINT: Final = f"expected a CSV file with the columns {', '.join(COLUMNS)}"
 
 
 def set_name(triplet_id: str) -> str:
@@ -141,41 +145,65 @@ def rows_of(path: Path) -> dict[str, list[Row]]:
     """The rows of a list by the name of their set, in its order.
 
     Raises:
-        OpenError: it is no such list, or asks for something else than the middle.
+        OpenError: it is no such list, is empty, or asks for something else than the middle.
     """
-    with path.open(newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = {"id", "i0", "gt", "i1"} - set(reader.fieldnames or ())
-        if missing:
-            raise OpenError(f'"{path}" has no column "{min(missing)}"', "columns: id, i0, gt, i1")
-        rows = list(reader)
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            missing = set(COLUMNS) - set(reader.fieldnames or ())
+            rows = list(reader)
+    except (ValueError, csv.Error) as error:
+        raise OpenError(f'"{path}" cannot be read: {error}', _COLUMNS_HINT) from error
+    if missing:
+        raise OpenError(f'"{path}" has no column "{min(missing)}"', _COLUMNS_HINT)
+    if not rows:
+        raise OpenError(f'"{path}" lists nothing', _COLUMNS_HINT)
     found: dict[str, list[Row]] = {}
     for row in rows:
-        if float(row.get("t") or 0.5) != 0.5:
-            raise OpenError(f'"{path}" wants "{row["id"]}" at t = {row["t"]}, expected 0.5')
+        _check(row, path)
         found.setdefault(set_name(row["id"]), []).append(row)
     return found
+
+
+def _check(row: Row, path: Path) -> None:
+    if not all(row[column] for column in COLUMNS):
+        raise OpenError(f'"{path}" has a line that is not whole: "{row["id"]}"', _COLUMNS_HINT)
+    try:
+        is_middle = float(row.get("t") or 0.5) == 0.5
+    except ValueError:
+        is_middle = False
+    if not is_middle:
+        raise OpenError(f'"{path}" wants "{row["id"]}" at t = {row["t"]}, expected 0.5')
+    for column in FILES:
+        _, mark, index = row[column].partition("#")
+        if mark and not index.isdecimal():
+            raise OpenError(
+                f'"{path}" names the frame "{row[column]}"', 'expected a number, as in "file#12"'
+            )
 
 
 def root_of(path: Path, rows: Iterable[Row], root: Path | None) -> Path:
     """Where the paths of a list start."""
     if root is not None:
         return root
-    file = next(iter(rows))["i0"].partition("#")[0]
+    file, _ = _place(next(iter(rows))["i0"])
     return path.parent if (path.parent / file).exists() else path.parent.parent
 
 
 def load_rows(rows: Sequence[Row], root: Path) -> list[Triplet]:
     """Read rows of a list; a video is decoded once."""
+    places = [[_place(row[column]) for column in FILES] for row in rows]
     needed: dict[str, set[int]] = {}
-    for row in rows:
-        for column in ("i0", "gt", "i1"):
-            file, _, index = row[column].partition("#")
-            needed.setdefault(file, set()).add(int(index or 0))
+    for file, index in itertools.chain.from_iterable(places):
+        needed.setdefault(file, set()).add(index)
     frames = {file: read_frames(root / file, indices) for file, indices in needed.items()}
+    return [
+        Triplet(row["id"], *(frames[file][index] for file, index in three))
+        for row, three in zip(rows, places, strict=True)
+    ]
 
-    def find(name: str) -> Picture:
-        file, _, index = name.partition("#")
-        return frames[file][int(index or 0)]
 
-    return [Triplet(row["id"], find(row["i0"]), find(row["gt"]), find(row["i1"])) for row in rows]
+def _place(name: str) -> tuple[str, int]:
+    """File and frame of ``file#index``."""
+    file, _, index = name.partition("#")
+    return file, int(index or 0)

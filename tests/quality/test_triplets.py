@@ -11,7 +11,7 @@ from rtvfi.errors import DecodeError, OpenError
 from rtvfi.quality import minterpolate
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, to_planes
-from rtvfi.quality.triplets import Picture, Triplet, read_frames, read_list
+from rtvfi.quality.triplets import Picture, Triplet, read_frames, read_list, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +99,20 @@ def test_minterpolate_finds_the_picture_half_way() -> None:
     inner = (slice(16, 48), slice(24, 72))
     fade = (np.roll(scene, -4, 1) // 2 + np.roll(scene, 4, 1) // 2)[inner]
     assert psnr(made[inner], scene[inner]) > psnr(fade, scene[inner]) + 10
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("id,i0,gt,i1\n", "lists nothing"),
+        ("id,i0,gt,i1\na_1,x.png\n", "not whole"),
+        ("id,i0,gt,i1\na_1,x.png,y.png#z,z.png\n", "y.png#z"),
+        ("id,i0,gt,i1,t\na_1,x.png,y.png,z.png,half\n", "t = half"),
+        ("\xff", "cannot be read"),
+    ],
+)
+def test_a_list_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, wanted: str) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(OpenError, match=wanted):
+        rows_of(path)
