@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LIST: Final = "triplets.csv"
 PICTURES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
+FILM_COUNT: Final = 20
+
 
 @dataclass(frozen=True, slots=True)
 class TripletSet:
@@ -44,7 +46,12 @@ class GatherOptions:
     step: int = 2
     """Frames from one end to the other, of films."""
     count: int | None = None
-    """Most triplets of a set, spread over it; None = all, of a film 20."""
+    """Most triplets of a set, spread over it; None = all, of a film FILM_COUNT."""
+
+    @property
+    def film_count(self) -> int:
+        """Most triplets of a film."""
+        return FILM_COUNT if self.count is None else self.count
 
 
 def gather(path: Path, options: GatherOptions) -> list[TripletSet]:
@@ -111,24 +118,25 @@ def _of_folders(top: Path, options: GatherOptions) -> list[TripletSet]:
         if len(pictures) == 3:
             groups.setdefault(name, []).append(pictures)
         elif len(pictures) > options.step:
-            middles = chosen_of_pictures(len(pictures), options.step)
-            half = options.step // 2
-            groups.setdefault(name, []).extend(
-                [pictures[m - half], pictures[m], pictures[m + half]] for m in middles
-            )
+            groups.setdefault(name, []).extend(_threes(pictures, options.step))
     return [_of_files(name, threes, options.count) for name, threes in groups.items()]
 
 
 def _of_pictures(name: str, pictures: list[Path], options: GatherOptions) -> TripletSet:
-    half = options.step // 2
-    middles = chosen_of_pictures(len(pictures), options.step)
-    if not middles:
+    threes = _threes(pictures, options.step)
+    if not threes:
         raise OpenError(
             f'"{pictures[0].parent}" holds {len(pictures)} pictures, '
             f"--step {options.step} needs {options.step + 1}"
         )
-    threes = [[pictures[m - half], pictures[m], pictures[m + half]] for m in middles]
-    return _of_files(name, threes, 20 if options.count is None else options.count)
+    return _of_files(name, threes, options.film_count)
+
+
+def _threes(pictures: list[Path], step: int) -> list[list[Path]]:
+    """Ends ``step`` apart and what lies half way between them, in the order of time."""
+    half = step // 2
+    middles = chosen_of_pictures(len(pictures), step)
+    return [[pictures[m - half], pictures[m], pictures[m + half]] for m in middles]
 
 
 def _of_files(name: str, threes: list[list[Path]], count: int | None) -> TripletSet:
@@ -146,12 +154,11 @@ def _of_files(name: str, threes: list[list[Path]], count: int | None) -> Triplet
 
 
 def _of_film(path: Path, options: GatherOptions) -> TripletSet:
-    count = 20 if options.count is None else options.count
     choice = choose(path, options.step)
     if not choice.middles:
         raise OpenError(f'"{path}" has no frame to leave out', choice.remark)
     half = options.step // 2
-    middles = [choice.middles[k] for k in spread(len(choice.middles), count)]
+    middles = [choice.middles[k] for k in spread(len(choice.middles), options.film_count)]
 
     def read() -> Iterator[Triplet]:
         frames = read_frames(path, {m + d for m in middles for d in (-half, 0, half)})

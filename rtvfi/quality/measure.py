@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BEST_PSNR: Final = 100.0
 """What equal pictures count, dB: a mean with infinity says nothing."""
+COSTS: Final = ("ms", "cpu_ms")
+"""Metrics that are costs: of what was timed, the lowest counts."""
 _SSIM_SIDE: Final = 11
 
 Row = dict[str, float | None]
@@ -39,6 +41,12 @@ class Scores:
     values: Row
     reasons: dict[str, str] = field(default_factory=dict)
     """Why a value is None, by metric."""
+
+    def put(self, name: str, value: float | None, reason: str) -> None:
+        """Take a number, or None for ``reason``."""
+        self.values[name] = value
+        if value is None:
+            self.reasons[name] = reason
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +81,11 @@ class SetResult:
         return list(next(iter(self.scores.values())).values)
 
 
+def finite_psnr(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    """``metrics.psnr``, at most BEST_PSNR."""
+    return min(BEST_PSNR, psnr(made, truth))
+
+
 class _Truth:
     """A triplet, and what is found out about it once for all methods."""
 
@@ -90,13 +103,8 @@ class _Truth:
     def score(self, made: Picture) -> Scores:
         """All metrics but the costs."""
         truth, ends = self.triplet.middle.y, (self.triplet.left.y, self.triplet.right.y)
-        scores = Scores({"psnr": min(BEST_PSNR, psnr(made.y, truth))})
-
-        def put(name: str, value: float | None, reason: str) -> None:
-            scores.values[name] = value
-            if value is None:
-                scores.reasons[name] = reason
-
+        scores = Scores({"psnr": finite_psnr(made.y, truth)})
+        put = scores.put
         is_large = min(truth.shape) >= _SSIM_SIDE
         small = f"the pictures are smaller than {2 * BLOCK} x {2 * BLOCK}"
         put("ssim", ssim(made.y, truth) if is_large else None, "pictures smaller than 11 x 11")
@@ -153,12 +161,10 @@ def over_triplets(rows: Sequence[Scores]) -> Scores:
     for name in dict.fromkeys(name for row in rows for name in row.values):
         known = [v for row in rows if (v := row.values.get(name)) is not None]
         if not known:
-            total.values[name] = None
             reasons = [row.reasons[name] for row in rows if name in row.reasons]
-            total.reasons[name] = reasons[0] if reasons else "no triplets"
+            total.put(name, None, reasons[0])
         else:
-            is_cost = name in ("ms", "cpu_ms")
-            total.values[name] = min(known) if is_cost else sum(known) / len(known)
+            total.values[name] = min(known) if name in COSTS else sum(known) / len(known)
     return total
 
 
@@ -172,14 +178,10 @@ def over_sets(results: Sequence[SetResult]) -> dict[str, Scores]:
         total = Scores({})
         for name in results[0].metrics:
             known = [v for r in results if (v := r.scores[method].values[name]) is not None]
-            if name in ("ms", "cpu_ms"):
-                total.values[name] = None
-                total.reasons[name] = "sets differ in size"
-            elif not known:
-                total.values[name] = None
-                total.reasons[name] = "no set has it"
+            if name in COSTS:
+                total.put(name, None, "sets differ in size")
             else:
-                total.values[name] = sum(known) / len(known)
+                total.put(name, sum(known) / len(known) if known else None, "no set has it")
         means[method] = total
     return means
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from rtvfi.quality.blocks import in_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,14 +53,8 @@ def ripple(
     Returns:
         None when both ends differ in every 8 x 8 block.
     """
-    differs = _blocks(left != right).any(axis=(1, 3))
+    differs = in_blocks(left != right, 8).any(axis=(1, 3))
     if differs.all():
         return None
-    change = _blocks(np.abs(made.astype(np.int16) - left)).mean(axis=(1, 3))
+    change = in_blocks(np.abs(made.astype(np.int16) - left), 8).mean(axis=(1, 3))
     return float(change[~differs].mean())
-
-
-def _blocks(x: NDArray[Any]) -> NDArray[Any]:
-    """(H, W) as (rows, 8, columns, 8), without what fills no block."""
-    height, width = (side // 8 * 8 for side in x.shape)
-    return x[:height, :width].reshape(height // 8, 8, width // 8, 8)

@@ -46,8 +46,8 @@ def cost(pictures: Sequence[Picture]) -> tuple[float, float]:
     piped = _clocks()
     num_made = max(1, len(_run(clip, FILTER)) // 2)
     wall, cpu = (
-        max(0.0, end - 2 * middle + start) / num_made
-        for start, middle, end in zip(began, piped, _clocks(), strict=True)
+        max(0.0, (filtered - copied) - (copied - start)) / num_made
+        for start, copied, filtered in zip(began, piped, _clocks(), strict=True)
     )
     return wall, cpu
 

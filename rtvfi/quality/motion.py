@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rtvfi.quality.blocks import in_blocks
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -62,7 +64,7 @@ def match(a: Luma, b: Luma, reach: int) -> Matches:
     """
     pictures = [(_whole(a).astype(np.float32), _whole(b).astype(np.float32))]
     for _ in range(LEVELS):
-        pictures.append((_halved(pictures[-1][0]), _halved(pictures[-1][1])))
+        pictures.append((_means(pictures[-1][0], 2), _means(pictures[-1][1], 2)))
     way = np.zeros((*(side // BLOCK for side in pictures[0][0].shape), 2), np.int64)
     steps = reach >> LEVELS
     for level in range(LEVELS, 0, -1):
@@ -141,15 +143,8 @@ def _whole(luma: Luma) -> Luma:
     return luma[:height, :width]
 
 
-def _halved(x: Floats) -> Floats:
-    height, width = x.shape
-    small: Floats = x.reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3))
-    return small
-
-
-def _means(x: Floats) -> Floats:
-    height, width = x.shape
-    mean: Floats = x.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).mean(axis=(1, 3))
+def _means(x: Floats, side: int = BLOCK) -> Floats:
+    mean: Floats = in_blocks(x, side).mean(axis=(1, 3))
     return mean
 
 
@@ -174,9 +169,8 @@ def _fetched(
 
 def _search(a: Floats, b: Floats, way: NDArray[np.int64], steps: int) -> Floats:
     """(n, R, C): mean absolute difference of every block at every shift from its way so far."""
-    rows, columns = way.shape[:2]
-    side = a.shape[0] // rows
-    blocks = a.reshape(rows, side, columns, side).swapaxes(1, 2)
+    side = a.shape[0] // len(way)
+    blocks = in_blocks(a, side).swapaxes(1, 2)
     costs = [np.abs(blocks - _fetched(b, way, s, side)).mean(axis=(2, 3)) for s in _shifts(steps)]
     return np.stack(costs)
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from fractions import Fraction
+from statistics import fmean
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from rtvfi.quality.blocks import in_blocks
 from rtvfi.quality.lines import line_distance, line_points
-from rtvfi.quality.measure import BEST_PSNR, Example, Scores, SetResult, over_triplets
+from rtvfi.quality.measure import Example, Scores, SetResult, finite_psnr, over_triplets
 from rtvfi.quality.methods import payload_of
-from rtvfi.quality.metrics import psnr
 from rtvfi.quality.motion import BLOCK, deviation, textured
 from rtvfi.quality.triplets import Picture, Triplet
 from rtvfi.stream.batch import batches
@@ -194,22 +195,17 @@ def score(made: Picture, moment: Moment) -> Scores:
     """One picture against the smooth paths: PSNR as a whole and by cadence, lines, evenness of
     what is held, sharpness."""
     truth = moment.picture.y
-    found = Scores({"psnr": min(BEST_PSNR, psnr(made.y, truth))})
-
-    def put(name: str, value: float | None, reason: str) -> None:
-        found.values[name] = value
-        if value is None:
-            found.reasons[name] = reason
-
+    found = Scores({"psnr": finite_psnr(made.y, truth)})
+    put = found.put
     for name, cadence in CADENCES.items():
         of_it = moment.cadence == cadence
         there = int(of_it.sum()) >= _FEWEST_PIXELS
-        value = min(BEST_PSNR, psnr(made.y[of_it], truth[of_it])) if there else None
+        value = finite_psnr(made.y[of_it], truth[of_it]) if there else None
         put(name, value, f"nothing is drawn on {name}")
     lines = line_distance(line_points(made.y), line_points(truth))
     put("line", lines, "the truth has no lines")
-    blocks = textured(truth) & _mostly(moment.cadence >= 2)
-    put("evenness", deviation(made.y, truth, blocks), "nothing with texture is held")
+    held = textured(truth) & _mostly(moment.cadence >= 2)
+    put("evenness", deviation(made.y, truth, held), "nothing with texture is held")
     put("sharpness", sharpness(made.y, truth), "the truth is flat")
     return found
 
@@ -222,9 +218,7 @@ def sharpness(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float | None
 
 def _mostly(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Blocks of which at least half is True."""
-    rows, columns = (side // BLOCK for side in pixels.shape)
-    whole = pixels[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    mostly: NDArray[np.bool_] = whole.mean(axis=(1, 3)) >= 0.5
+    mostly: NDArray[np.bool_] = in_blocks(pixels, BLOCK).mean(axis=(1, 3)) >= 0.5
     return mostly
 
 
@@ -244,5 +238,4 @@ def _examples(
 
 def _mean_psnr(example: Example) -> float:
     truth = example.triplet.middle.y
-    values = [min(BEST_PSNR, psnr(p.y, truth)) for p in example.made.values()]
-    return sum(values) / len(values)
+    return fmean(finite_psnr(p.y, truth) for p in example.made.values())

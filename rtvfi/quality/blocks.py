@@ -1,0 +1,14 @@
+"""Pictures cut into square blocks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def in_blocks(x: NDArray[Any], side: int) -> NDArray[Any]:
+    """(H, W) as (R, side, C, side), without the last rows and columns that fill no block."""
+    rows, columns = (length // side for length in x.shape)
+    return x[: rows * side, : columns * side].reshape(rows, side, columns, side)
