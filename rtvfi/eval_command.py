@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import UsageError
 from rtvfi.stream.child import find_ffmpeg
@@ -16,6 +16,9 @@ from rtvfi.stream.child import find_ffmpeg
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.progress import Progress
 
     from rtvfi.quality.gather import TripletSet
     from rtvfi.quality.measure import SetResult
@@ -93,7 +96,7 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
     if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise UsageError(f'--sheet is "{sheet}", expected a .png, .jpg or .webp file')
     if sheet is not None and not sheet.resolve().parent.is_dir():
-        raise UsageError(f'the folder of "{sheet}" is not there')
+        raise UsageError(f'the folder of "{sheet}" is not there', "make it first")
     if importlib.util.find_spec("skimage") is None:
         raise UsageError(
             "measuring needs scikit-image, which is not here",
@@ -153,7 +156,9 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
     from rtvfi.quality.gather import GatherOptions, gather
 
     if find_ffmpeg() is None:
-        raise UsageError("pictures are read by ffmpeg, which is not here")
+        raise UsageError(
+            "pictures are read by ffmpeg, which is not here", f"install it, or rtvfi eval {SCENES}"
+        )
     options = GatherOptions(root=arguments.root, step=arguments.step, count=arguments.count)
     return gather(Path(arguments.what), options)
 
@@ -169,15 +174,19 @@ def _methods(words: Sequence[str], device_name: str) -> list[Method]:
     return [method_of(word, device) for word in words]
 
 
-def _measured(
-    sets: Sequence[TripletSet], methods: Sequence[Method], console: Any
-) -> list[SetResult]:
+def _progress(console: Console) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, console=console, transient=True)
+
+
+def _measured(
+    sets: Sequence[TripletSet], methods: Sequence[Method], console: Console
+) -> list[SetResult]:
     from rtvfi.quality.measure import measure
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with _progress(console) as bar:
         results = []
         task = bar.add_task("", total=sum(s.num_triplets for s in sets) * len(methods))
         for one in sets:
@@ -186,10 +195,8 @@ def _measured(
     return results
 
 
-def _mixed(methods: Sequence[Method], arguments: argparse.Namespace, console: Any) -> SetResult:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from rtvfi.eval_scenes import NUM_SCENES, mixed_scenes
+def _mixed(methods: Sequence[Method], arguments: argparse.Namespace, console: Console) -> SetResult:
+    from rtvfi.eval_scenes import mixed_scenes, num_scenes
     from rtvfi.quality.methods import ModelMethod
     from rtvfi.quality.retimed import Passes, measure_mixed
 
@@ -197,8 +204,7 @@ def _mixed(methods: Sequence[Method], arguments: argparse.Namespace, console: An
     if len(models) < len(methods):
         raise UsageError("--mixed knows models only, not minterpolate", "--models linear,cel")
     showers = [Passes(model, passes) for model in models for passes in range(MOST_PASSES + 1)]
-    num = NUM_SCENES if arguments.count is None else arguments.count
-    columns = (TextColumn("mixed scenes"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=num * len(showers))
+    num = num_scenes(arguments.count)
+    with _progress(console) as bar:
+        task = bar.add_task("mixed scenes", total=num * len(showers))
         return measure_mixed(mixed_scenes(num, arguments.seed), showers, lambda: bar.advance(task))

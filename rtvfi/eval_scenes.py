@@ -32,6 +32,15 @@ FIRST_SEED: Final = 7_000_000
 """Seeds from here on are for measuring; nothing is trained on them."""
 
 
+def num_scenes(count: int | None) -> int:
+    """How many are drawn for ``--count``; None = 12."""
+    return NUM_SCENES if count is None else count
+
+
+def _drawn(options: MixedOptions, seed: int, number: int) -> Drawn:
+    return mixed_scene(options, FIRST_SEED + 100_000 * seed + number)
+
+
 def scene_set(count: int | None, seed: int) -> TripletSet:
     """Triplets of scenes in which everything is on its smooth path, on ones.
 
@@ -39,11 +48,11 @@ def scene_set(count: int | None, seed: int) -> TripletSet:
         count: scenes, one triplet each; None = 12.
         seed: other scenes for another one.
     """
-    num = NUM_SCENES if count is None else count
+    num = num_scenes(count)
 
     def read() -> Iterator[Triplet]:
         for number in range(num):
-            scene = mixed_scene(SMOOTH, FIRST_SEED + 100_000 * seed + number)
+            scene = _drawn(SMOOTH, seed, number)
             middle = SMOOTH.num_frames / 2
             left, truth, right = (
                 to_picture(scene.truth(middle + d).picture) for d in (-0.5, 0, 0.5)
@@ -56,7 +65,7 @@ def scene_set(count: int | None, seed: int) -> TripletSet:
 def mixed_scenes(count: int, seed: int) -> Iterator[MixedScene]:
     """Scenes whose objects are held, on ones, twos, threes and fours, before a pan on ones."""
     for number in range(count):
-        scene = mixed_scene(MIXED, FIRST_SEED + 100_000 * seed + number)
+        scene = _drawn(MIXED, seed, number)
 
         def truth(time: Fraction, scene: Drawn = scene) -> Moment:
             view = scene.truth(float(time))

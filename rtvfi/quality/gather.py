@@ -69,7 +69,7 @@ def gather(path: Path, options: GatherOptions) -> list[TripletSet]:
     if options.step < 2 or options.step % 2:
         raise UsageError(f'--step is "{options.step}", expected an even number from 2')
     if not path.exists():
-        raise OpenError(f'"{path}" is not there')
+        raise OpenError(f'"{path}" is not there', "rtvfi eval --help shows what it can be")
     if path.is_file():
         if path.suffix.lower() == ".csv":
             return _of_list(path, options)

@@ -157,7 +157,9 @@ def method_of(word: str, device: torch.device) -> Method:
     """
     if word == MINTERPOLATE:
         if find_ffmpeg() is None:
-            raise UsageError("minterpolate is a filter of ffmpeg, which is not here")
+            raise UsageError(
+                "minterpolate is a filter of ffmpeg, which is not here", "install ffmpeg"
+            )
         return Minterpolate()
     name, mark, scale = word.partition("@")
     if mark and scale not in FLOW_SCALES:
@@ -182,7 +184,7 @@ def _from_file(
     path: Path, device: torch.device, dtype: torch.dtype, flow_scale: float
 ) -> Interpolator:
     if not path.is_file():
-        raise UsageError(f'"{path}" is not there')
+        raise UsageError(f'"{path}" is not there', "expected a weight file")
     state = read_tensors(path)
     if any(key.startswith("encoder.stages.") for key in state):
         return build_model(find("cel"), state, device, dtype, flow_scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rtvfi.quality.measure import over_sets
 
@@ -11,22 +11,32 @@ if TYPE_CHECKING:
 
     from rtvfi.quality.measure import Scores, SetResult
 
+
+class Column(NamedTuple):
+    """How a metric is printed."""
+
+    head: str
+    is_more_better: bool
+    decimals: int = 2
+    factor: float = 1.0
+
+
 COLUMNS: Final = {
-    # metric: (head, factor, decimals, 1 where more is better)
-    "psnr": ("PSNR", 1.0, 2, 1),
-    "ones": ("ones", 1.0, 2, 1),
-    "twos": ("twos", 1.0, 2, 1),
-    "threes": ("threes", 1.0, 2, 1),
-    "fours": ("fours", 1.0, 2, 1),
-    "ssim": ("SSIM", 1.0, 4, 1),
-    "line": ("line", 1e4, 2, -1),
-    "evenness": ("uneven", 1.0, 2, -1),
-    "warp": ("warp", 1.0, 2, -1),
-    "ripple": ("ripple", 1.0, 2, -1),
-    "sharpness": ("sharp", 1.0, 2, 1),
-    "ms": ("ms", 1.0, 1, -1),
-    "cpu_ms": ("CPU ms", 1.0, 1, -1),
+    "psnr": Column("PSNR", True),
+    "ones": Column("ones", True),
+    "twos": Column("twos", True),
+    "threes": Column("threes", True),
+    "fours": Column("fours", True),
+    "ssim": Column("SSIM", True, decimals=4),
+    "line": Column("line", False, factor=1e4),
+    "evenness": Column("uneven", False),
+    "warp": Column("warp", False),
+    "ripple": Column("ripple", False),
+    "sharpness": Column("sharp", True),
+    "ms": Column("ms", False, decimals=1),
+    "cpu_ms": Column("CPU ms", False, decimals=1),
 }
+"""By metric."""
 _MEANINGS: Final = {
     "psnr": "PSNR of luma in dB",
     "ones": "ones to fours: in what is drawn on ones, twos, ...",
@@ -43,7 +53,7 @@ _MEANINGS: Final = {
 def legend(results: Sequence[SetResult]) -> str:
     """What the columns say."""
     metrics = results[0].metrics
-    more = [COLUMNS[m][0] for m in metrics if COLUMNS[m][3] > 0]
+    more = [COLUMNS[m].head for m in metrics if COLUMNS[m].is_more_better]
     text = "; ".join(_MEANINGS[m] for m in metrics if m in _MEANINGS)
     return f"More is better for {', '.join(more)}, less for the others. {text}."
 
@@ -61,17 +71,16 @@ def groups(results: Sequence[SetResult]) -> list[tuple[str, dict[str, Scores]]]:
 
 def best_of(scores: dict[str, Scores], metric: str) -> str | None:
     """The number, as it is printed, that wins in a column of several methods."""
-    _, _, _, direction = COLUMNS[metric]
     known = [v for s in scores.values() if (v := s.values[metric]) is not None]
     if len(known) < 2:
         return None
-    return text_of(max(known, key=lambda v: direction * v), metric)
+    return text_of((max if COLUMNS[metric].is_more_better else min)(known), metric)
 
 
 def text_of(value: float | None, metric: str) -> str:
     """A number as it is printed; a dash for none."""
-    _, factor, decimals, _ = COLUMNS[metric]
-    return "-" if value is None else f"{value * factor:.{decimals}f}"
+    column = COLUMNS[metric]
+    return "-" if value is None else f"{value * column.factor:.{column.decimals}f}"
 
 
 def cells(scores: dict[str, Scores], mark: tuple[str, str]) -> list[list[str]]:
@@ -101,7 +110,7 @@ def rich_tables(results: Sequence[SetResult]) -> list[Any]:
         table = Table(title=escape(heading), title_justify="left", box=SIMPLE_HEAD)
         table.add_column("", min_width=widest, no_wrap=True)
         for metric in results[0].metrics:
-            table.add_column(COLUMNS[metric][0], justify="right", min_width=5, no_wrap=True)
+            table.add_column(COLUMNS[metric].head, justify="right", min_width=5, no_wrap=True)
         for row in cells(scores, ("[bold]", "[/bold]")):
             table.add_row(escape(row[0]), *row[1:])
         tables.append(table)
@@ -120,7 +129,7 @@ def remarks(results: Sequence[SetResult]) -> list[str]:
 def markdown(results: Sequence[SetResult], notes: Sequence[str] = ()) -> str:
     """A table for a page, the best of each set in bold; below it remarks and ``notes``."""
     metrics = results[0].metrics
-    heads = ["set", "method", *(COLUMNS[metric][0] for metric in metrics)]
+    heads = ["set", "method", *(COLUMNS[metric].head for metric in metrics)]
     lines = [heads, ["---"] * 2 + ["---:"] * len(metrics)]
     for heading, scores in groups(results):
         first = heading
