@@ -375,8 +375,4 @@ class ModelHost:
 
     def flow_scale(self, info: StreamInfo) -> float:
         """The size at which motion is estimated for this stream."""
-        if self._options.flow_scale is not None:
-            return self._options.flow_scale * self._shrunk
-        pixels = info.width * info.height
-        chosen = next(scale for most, scale in self._options.flow_scales if pixels <= most)
-        return chosen * self._shrunk
+        return self._options.flow_scale_of(info.width, info.height) * self._shrunk

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import UsageError
+from rtvfi.stream.options import StreamOptions
 
 if TYPE_CHECKING:
     import argparse
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 _LUMA: Final = (0.2126, 0.0722)
 """kr and kb of BT.709: any matrix would do, the same one is undone."""
-_FULL_SCALE_PIXELS: Final = 1920 * 1088
-"""Above this, motion is estimated at half the size."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -167,7 +166,7 @@ def interpolate(
 
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     height, width = stills[0].rgb.shape[:2]
-    flow_scale = 1.0 if height * width <= _FULL_SCALE_PIXELS else 0.5
+    flow_scale = StreamOptions().flow_scale_of(width, height)
     model = load_model(model_id, device, dtype, flow_scale)
     with torch.inference_mode():
         pictures = [model.prepare(_to_model(model, still, device, dtype)) for still in stills]

@@ -16,11 +16,11 @@ from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.apart import speaker
 from rtvfi.bench.jobs import TARGETS, Job, Measured, is_hopeless
-from rtvfi.bench.pictures import Sized, film, film_info
+from rtvfi.bench.pictures import film, film_info, viewing_of
 from rtvfi.errors import RtvfiError
 from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.stream.plan import Retime, Retime3
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.frame import StreamInfo
-    from rtvfi.session import ModelHost, Viewing
+    from rtvfi.session import ModelHost
     from rtvfi.stream.interpolate import Interpolation
 
 _FRAMES: Final = 6
@@ -56,11 +56,10 @@ def main(request: str) -> None:
     deadline = time.monotonic() + asked["seconds"]
     done: list[Measured] = []
     for number, row in enumerate(asked["jobs"]):
-        job = Job.of(row)
         if time.monotonic() > deadline:
             break
         say({"begun": number})
-        measured = Measured(job=job)
+        measured = Measured(job=Job.of(row))
         try:
             _carry_out(measured, done, asked, deadline)
         except (RtvfiError, MemoryError) as error:
@@ -68,8 +67,7 @@ def main(request: str) -> None:
         except RuntimeError as error:
             measured.why_not = str(error).strip().partition("\n")[0]
         done.append(measured)
-        row = {name: getattr(measured, name) for name in Measured.__slots__ if name != "job"}
-        say({"done": number, **row})
+        say({"done": number, "found": measured.found})
 
 
 def _carry_out(
@@ -96,8 +94,7 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
     options = StreamOptions(flow_scale=job.flow_scale, form=job.form)
     host = ModelHost(device, options, is_live=True)
     _forget_peak()
-    sized = cast("Viewing", Sized(info, Fraction(max(TARGETS))))
-    executor = host.executor(job.model, sized)
+    executor = host.executor(job.model, viewing_of(info, Fraction(max(TARGETS))))
     steps = _Steps(executor, film(info, _FRAMES))
     for num_new in TARGETS.values():
         if (share := measured.share(48)) is not None and share > _LOST:

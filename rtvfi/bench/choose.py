@@ -32,16 +32,13 @@ PASSES: Final = 3
 """Times as much work where held drawings are evened out, at most."""
 
 
-def choose(
-    results: Iterable[Measured], models: Sequence[str], device: str, form: str
-) -> Choice | None:
+def choose(results: Iterable[Measured], models: Sequence[str], device: str) -> Choice | None:
     """The best settings that hold real time; None when nothing was measured.
 
     Args:
         results: what was measured.
         models: wanted most first: a later one is taken where those before it hold nowhere.
         device: measured on.
-        form: measured in.
     """
     rows = [row for row in results if row.ms]
     tables = [_by_size([row for row in rows if row.job.model == model]) for model in models]
@@ -61,7 +58,7 @@ def choose(
         "style": "smooth" if work is not None and work * PASSES <= HOLDS else "plain",
         "fps": {120: "display", 60: "60", 48: "2x"}[rate],
         "flow_scale": _scales({s: r.job.flow_scale for s, r in chosen.items()}),
-        "compile": form,
+        "compile": row.job.form,
     }
     return Choice(settings=settings, size=size, is_held=bool(held))
 

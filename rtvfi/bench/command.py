@@ -60,12 +60,11 @@ def main(arguments: argparse.Namespace) -> int:
     begun = time.monotonic()
     budget = QUICK_SECONDS if arguments.quick else FULL_SECONDS
     models, sizes = _models(arguments.models), _sizes(arguments)
-    device = arguments.device
     jobs = plan(models, sizes, SCALES)
-    request = {"device": device, "call_seconds": 0.8 if arguments.quick else 3.0}
+    request = {"device": arguments.device, "call_seconds": 0.8 if arguments.quick else 3.0}
     with _Progress(len(jobs), is_shown=sys.stderr.isatty()) as progress:
         results = measure(jobs, request, begun + budget - _RESERVE_SECONDS, progress.show)
-    found = choose(results, models, device, "auto")
+    found = choose(results, models, arguments.device)
     if arguments.json:
         _print_json(results, found)
     else:
@@ -142,7 +141,7 @@ def measure(
                     under_way = first + row["begun"]
                     show(under_way, _label(jobs[under_way]))
                 else:
-                    results[under_way] = _result(jobs[under_way], row)
+                    results[under_way] = Measured.of(jobs[under_way], row["found"])
         finally:
             why = apart.end()
         if not why:
@@ -155,13 +154,6 @@ def measure(
 
 def _label(job: Job) -> str:
     return " ".join([job.model or "decoding and encoding", str(job.size)])
-
-
-def _result(job: Job, row: dict[str, Any]) -> Measured:
-    del row["done"]
-    for name in ("ms", "cpu_ms", "waited_ms"):  # JSON has no numbers for keys
-        row[name] = {int(num_new): ms for num_new, ms in row[name].items()}
-    return Measured(job=job, **row)
 
 
 class _Progress:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
+from rtvfi.stream.options import StreamOptions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -101,8 +103,21 @@ class Measured:
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with the shares."""
         shares = {str(t): round(s, 3) for t in TARGETS if (s := self.share(t)) is not None}
-        row = {name: getattr(self, name) for name in self.__slots__ if name != "job"}
-        return {**self.job.as_dict(), "size": str(self.job.size), **row, "share": shares}
+        return {**self.job.as_dict(), "size": str(self.job.size), **self.found, "share": shares}
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """All but the job, for JSON."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "job"}
+
+    @classmethod
+    def of(cls, job: Job, found: Mapping[str, Any]) -> Self:
+        """Back from JSON, which has no numbers for keys."""
+        by_count = {
+            name: {int(num_new): ms for num_new, ms in found[name].items()}
+            for name in ("ms", "cpu_ms", "waited_ms")
+        }
+        return cls(job=job, **{**found, **by_count})
 
 
 def plan(models: Sequence[str], sizes: Sequence[Size], scales: Sequence[float]) -> list[Job]:
@@ -119,14 +134,12 @@ def plan(models: Sequence[str], sizes: Sequence[Size], scales: Sequence[float]) 
     for size in ordered:
         jobs += [Job("model", size, first, scale) for scale in sorted(scales)]
         jobs.append(Job("media", size))
+    scale_of = StreamOptions().flow_scale_of
     return jobs + [
-        Job("model", size, model, auto_scale(size)) for model in others for size in ordered
+        Job("model", size, model, scale_of(size.width, size.height))
+        for model in others
+        for size in ordered
     ]
-
-
-def auto_scale(size: Size) -> float:
-    """The flow scale that is taken where none is asked for."""
-    return 1.0 if size.pixels <= 1920 * 1088 else 0.5
 
 
 def is_hopeless(job: Job, done: Iterable[Measured]) -> bool:

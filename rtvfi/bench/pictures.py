@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -15,20 +15,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.bench.jobs import Size
+    from rtvfi.session import Viewing
 
-_STEP = 6
+_STEP: Final = 6
 """Pixels that the drawing moves from frame to frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sized:
+class _Sized:
     """As much of a viewing as it takes to make an executor."""
 
     info: StreamInfo
     target_rate: Fraction
 
 
-def film_info(size: Size, seconds: int = 60) -> StreamInfo:
+def viewing_of(info: StreamInfo, target_rate: Fraction) -> Viewing:
+    """Such a film brought to a rate, for ``ModelHost``; nothing of it can be read."""
+    return cast("Viewing", _Sized(info, target_rate))
+
+
+def film_info(size: Size) -> StreamInfo:
     """A film of that size, as most are: 8 bit 4:2:0."""
     return StreamInfo(
         width=size.width,
@@ -37,7 +43,7 @@ def film_info(size: Size, seconds: int = 60) -> StreamInfo:
         color=ColorInfo(matrix=1, primaries=1, transfer=1),
         source_rate=Fraction(FILM_RATE),
         start=Fraction(0),
-        duration=Fraction(seconds),
+        duration=Fraction(60),
         pixel_aspect=Fraction(1),
     )
 

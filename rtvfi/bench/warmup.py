@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.bench.jobs import FILM_RATE, Size
 from rtvfi.config import play_options
@@ -61,10 +61,9 @@ def main(arguments: argparse.Namespace) -> int:
 
 def sized_viewing(size: Size, fps: str) -> Viewing:
     """A film of that size brought to the rate that ``--fps`` asks for."""
-    from rtvfi.bench.pictures import Sized, film_info
+    from rtvfi.bench.pictures import film_info, viewing_of
 
-    info = film_info(size)
-    return cast("Viewing", Sized(info, resolve(parse_rate(fps), Fraction(FILM_RATE))))
+    return viewing_of(film_info(size), resolve(parse_rate(fps), Fraction(FILM_RATE)))
 
 
 def prepare(options: PlayOptions, viewing: Viewing) -> None:

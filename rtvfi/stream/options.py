@@ -64,6 +64,12 @@ class StreamOptions:
     ring_bytes: int = 256 << 20
     """The same in bytes; whichever bound is met first holds."""
 
+    def flow_scale_of(self, width: int, height: int) -> float:
+        """The size at which motion is estimated for pictures of this size."""
+        if self.flow_scale is not None:
+            return self.flow_scale
+        return next(scale for most, scale in self.flow_scales if width * height <= most)
+
     @property
     def is_by_cadence(self) -> bool:
         """Whether pictures depend on all that was seen before, by way of the cadence found."""

@@ -121,8 +121,8 @@ def test_a_model_that_fails_is_a_result_and_the_next_is_measured() -> None:
     finally:
         assert apart.end() == ""
     assert [row.get("begun") for row in rows] == [0, None, 1, None]
-    assert 'no model "no-such"' in rows[1]["why_not"]
-    assert rows[3]["decode_rate"] > 1
+    assert 'no model "no-such"' in rows[1]["found"]["why_not"]
+    assert rows[3]["found"]["decode_rate"] > 1
 
 
 def test_the_device_is_the_one_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

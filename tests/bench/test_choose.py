@@ -17,7 +17,7 @@ def row(size: Size, scale: float, *shares: float, model: str = "cel") -> Measure
 
 
 def settings(*rows: Measured, models: tuple[str, ...] = ("cel",)) -> dict[str, object]:
-    choice = choose(rows, models, "auto", "auto")
+    choice = choose(rows, models, "auto")
     assert choice is not None
     for key, value in choice.settings.items():
         assert checked(SETTINGS[key], value, key) == value
@@ -66,8 +66,8 @@ def test_where_nothing_holds_it_says_so() -> None:
 
 
 def test_nothing_measured_gives_nothing() -> None:
-    assert choose([], ["cel"], "auto", "auto") is None
-    assert choose([Measured(job=Job("model", SD, "cel"))], ["cel"], "auto", "auto") is None
+    assert choose([], ["cel"], "auto") is None
+    assert choose([Measured(job=Job("model", SD, "cel"))], ["cel"], "auto") is None
 
 
 @pytest.mark.parametrize(("share", "model"), [(0.5, "rife-4.25"), (3.0, "cel")])

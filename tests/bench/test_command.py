@@ -29,7 +29,8 @@ for number, job in enumerate(asked["jobs"]):
     say({{"begun": number}})
     if job["flow_scale"] == {odd}:
         {deed}
-    say({{"done": number, "ms": {{"1": 10.0}}, "cpu_ms": {{"1": 9.0}}, "waited_ms": {{}}}})
+    found = {{"ms": {{"1": 10.0}}, "cpu_ms": {{"1": 9.0}}, "waited_ms": {{}}}}
+    say({{"done": number, "found": found}})
 """
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtvfi.bench.jobs import Job, Measured, Size, auto_scale, is_hopeless, plan
+from rtvfi.bench.jobs import Job, Measured, Size, is_hopeless, plan
 
 SD, HD, UHD = Size(854, 480), Size(1920, 1080), Size(3840, 2160)
 
@@ -50,7 +50,8 @@ def test_cheap_jobs_and_the_first_model_come_first() -> None:
 
 
 def test_no_scale_asked_for_is_half_of_what_is_larger_than_hd() -> None:
-    assert [auto_scale(size) for size in (SD, HD, UHD)] == [1.0, 1.0, 0.5]
+    rows = plan(["cel", "rife-4.25"], (SD, HD, UHD), ())
+    assert [job.flow_scale for job in rows if job.model == "rife-4.25"] == [1.0, 1.0, 0.5]
 
 
 def test_jobs_travel_as_json() -> None:
