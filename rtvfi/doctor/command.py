@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.apart import Apart
+from rtvfi.doctor.finding import fail
 
 if TYPE_CHECKING:
     import argparse
@@ -91,8 +92,6 @@ def _findings(name: str, apart: Apart, deadline: float) -> Iterator[dict[str, An
     finally:
         why = apart.end()
     if why:
-        from rtvfi.doctor.finding import fail
-
         text = f"this check could not be finished: {why}"
         yield fail(name, text, "the lines above and below still hold").as_dict()
 

@@ -95,15 +95,12 @@ def check_machine(place: Place) -> Iterator[Finding]:
     for gpu in gpus:
         yield ok("gpu", " ".join(filter(None, (gpu.name, gpu.arch and f"({gpu.arch})"))))
     if any(gpu.vendor == "amd" for gpu in gpus):
-        yield from _check_access(root / "dev/kfd", "the compute driver")
+        node = root / "dev/kfd"
+        if not os.access(node, os.R_OK | os.W_OK):
+            yield fail("gpu", f"you may not use {node} (the compute driver)", join_group(node))
     driver = machine.nvidia_driver(root)
     if driver:
         yield ok("gpu", f"NVIDIA driver {driver}")
-
-
-def _check_access(node: Path, what: str) -> Iterator[Finding]:
-    if not os.access(node, os.R_OK | os.W_OK):
-        yield fail("gpu", f"you may not use {node} ({what})", join_group(node))
 
 
 def join_group(node: Path) -> str:

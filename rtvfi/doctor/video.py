@@ -41,8 +41,9 @@ def _check_pyav() -> Iterator[Finding]:
         return
     have = av.codecs_available
     lacking = [name for name in DECODERS if name not in have]
-    if lacking or "bwdif" not in av.filter.filters_available:
-        lacking += [] if "bwdif" in av.filter.filters_available else ["bwdif"]
+    if "bwdif" not in av.filter.filters_available:
+        lacking.append("bwdif")
+    if lacking:
         text = f"PyAV {av.__version__} lacks {', '.join(lacking)}"
         yield warn("video", text, "pip install --force-reinstall av")
     encoders = [name for name in ENCODERS if name in have]
