@@ -327,11 +327,15 @@ class Planner:
             self._next += 1
 
     def _slope(self, scene: Scene, end: Fraction) -> Fraction | None:
-        """Speed of a stretched tail: with it the scene's last output is its last frame."""
+        """Speed of a stretched tail: with it the scene's last output is its last frame.
+
+        A steady grid's last output counts as one step before the end, wherever the cut meets it.
+        """
         if self._options.tail != "stretch" or len(scene.edge) < 2:
             return None
         top, bottom = scene.edge[-1].pts, scene.edge[0].pts
-        last = end - self._grid.step
+        grid = self._grid
+        last = end - grid.step if grid.is_steady else grid.pts(grid.first_at_or_after(end) - 1)
         shown = last - self._options.phase
         if last <= bottom or shown <= top:
             return None

@@ -12,7 +12,7 @@ import pytest
 from schedules import Blender, Shown, stamps_at
 
 from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3, Stamp
-from rtvfi.stream.rates import Grid
+from rtvfi.stream.rates import Grid, Times
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "scheduling_wanted.json"
 CASES: dict[str, dict[str, Any]] = json.loads(GOLDENS.read_text())["cases"]
@@ -146,6 +146,19 @@ def test_a_tail_without_room_for_its_ramp_is_not_stretched() -> None:
     shown = Blender(Planner(Grid(F(0), F(1, 4)), options)).run(stamps_at([F(0), F(1, 4)], F(1)))
     assert [s.weights for s in shown[:3]] == [{0: F(1)}] * 3
     assert shown[3].weights == {0: F(1, 2), 1: F(1, 2)}
+
+
+@pytest.mark.parametrize("at", [F(13, 4), F(7, 2), F(15, 4)])
+def test_a_stretched_tail_ends_with_its_scene_where_times_vary(at: Fraction) -> None:
+    """The last output before the cut at 4 is its scene's last frame, however close to the cut."""
+    pts = [F(i) for i in (0, 1, 2, 3, 4, 5)]
+    times = (*(F(k, 2) for k in range(7)), at, F(4), F(9, 2), F(5), F(11, 2))
+    options = PlanOptions(passes=2, tail="stretch")
+    planner = Planner(Times(F(0), F(1, 2), times), options)
+    shown = Blender(planner).run(stamps_at(pts, F(6), cuts=[4]), F(6))
+    assert [s.pts for s in shown] == list(times)
+    assert shown[7].weights == {3: F(1)}
+    assert shown[6].content(pts) == 2 + 1 / (at - 2)  # at 3 s, on the way from 2 to 3
 
 
 def test_a_mid_is_named_by_its_level_and_leftmost_frame() -> None:
