@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.errors import DeviceError, UsageError, WeightsMismatch, model_failure
 from rtvfi.models.catalogue import lighter
 from rtvfi.models.weights import is_available
+from rtvfi.settings import SETTINGS, checked
 from rtvfi.stream.ladder import Variant
 from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.parts import Start
@@ -235,8 +236,10 @@ def resolve_device(name: str) -> torch.device:
     """``auto``, ``cpu``, ``cuda[:N]`` or ``rocm[:N]`` to a device that is there; imports torch.
 
     Raises:
+        UsageError: no such device is known.
         DeviceError: a named device cannot be used.
     """
+    checked(SETTINGS["device"], name, "--device")
     # Threads that spin while they wait take the core that decoder and player need.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import torch

@@ -12,7 +12,7 @@ from fakes import FakePlayhead, FakeSource, stream_info
 from held import held
 
 from rtvfi import session
-from rtvfi.errors import DeviceError, ModelError
+from rtvfi.errors import DeviceError, ModelError, UsageError
 from rtvfi.frame import Kind, StreamInfo
 from rtvfi.models.catalogue import find
 from rtvfi.session import (
@@ -307,3 +307,9 @@ def test_a_host_runs_the_network_in_the_form_that_was_asked_for(make_viewed: Any
     with pytest.raises(ModelError, match=r'"cel" .* graphs are for CUDA'):
         ModelHost("cpu", StreamOptions(form="graph")).executor("cel", viewing)
     assert held(ModelHost("cpu", StreamOptions(form="eager")).executor("cel", viewing)) == 0
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:0", ""])
+def test_a_device_of_no_known_kind_is_refused_wherever_it_is_named(name: str) -> None:
+    with pytest.raises(UsageError, match=r"--device is .*, expected auto, cpu"):
+        resolve_device(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.data import data_path
-from rtvfi.errors import DeviceError, UsageError
+from rtvfi.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--init", metavar="FILE", type=Path, help="weights a new run starts from")
     add("--select", metavar="LIST.csv", type=Path, help="triplets that choose the weights")
     add("--clips", metavar="FOLDER", type=Path, help="where the paths in the list start from")
-    add("--device", metavar="DEVICE", default="auto", help="auto (default), cpu, cuda, cuda:1")
+    add(
+        "--device", metavar="DEVICE", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]"
+    )
     add("--threads", metavar="N", type=int, default=1, help="of the CPU, for computing (1)")
     add("--workers", metavar="N", type=int, default=0, help="processes that draw scenes ahead (0)")
     add("--sheet", metavar="FILE.png", type=Path, help="only draw scenes of the recipe, to look at")
@@ -56,11 +58,12 @@ def main(arguments: argparse.Namespace) -> int:
 
         write_png(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)
         return 0
+    from rtvfi.session import resolve_device
     from rtvfi.train.data import load_triplets
     from rtvfi.train.trainer import Trainer
 
     triplets = load_triplets(arguments.select, arguments.clips) if arguments.select else []
-    device = chosen_device(arguments.device)
+    device = resolve_device(arguments.device)
     log.info("drawing the textures")
     trainer = Trainer(recipe, arguments.out, triplets, device=device, num_workers=arguments.workers)
     try:
@@ -71,33 +74,18 @@ def main(arguments: argparse.Namespace) -> int:
         trainer.close()
 
 
-def chosen_device(name: str) -> str:
-    """``name``, or for "auto" the best there is.
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weight file, or of a run's ``best.pt``, in single precision.
 
     Raises:
-        DeviceError: it is not there.
+        UsageError: it is not there.
+        WeightsMismatch: it is no weight file.
     """
-    import torch
+    from rtvfi.models.weight_file import read_tensors
 
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise DeviceError(f'the device "{name}" cannot be used: {reason}', "--device cpu") from None
-    return name
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """A weight file's tensors in single precision."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return {name: tensor.float() for name, tensor in load_file(path).items()}
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f'"{path}" is no weight file: {error}') from error
+    if not path.is_file():
+        raise UsageError(f'"{path}" is not there', "--init names a weight file")
+    return {name: tensor.float() for name, tensor in read_tensors(path).items()}
 
 
 def _run(trainer: Trainer) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rtvfi.errors import RtvfiError, UsageError
-from rtvfi.train.plot import read_log, write_plot
+from rtvfi.train.plot import plot_log, read_log
 from rtvfi.train.recipe import changed_keys, read_recipe, recipe_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 
 class RunFolder:
-    """One run's files. Each is written aside and renamed: nobody ever meets half of one."""
+    """One run's files. Each is written aside and renamed, so that nobody ever meets half of one;
+    only the log grows in place, and its readers leave out half a line."""
 
     def __init__(self, path: Path) -> None:
         """Make the folder; raises UsageError where that is not possible."""
@@ -78,7 +79,7 @@ class RunFolder:
         """A line for the log, and the plot with it."""
         with self.log.open("a") as stream:
             stream.write(json.dumps(dict(entry)) + "\n")
-        write_plot(self.log, self.path / "log.svg")
+        _write(plot_log(read_log(self.log)), self.path / "log.svg")
 
     def trim(self, step: int) -> None:
         """Forget what the log says of steps after ``step``: a kill came before their

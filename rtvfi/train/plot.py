@@ -50,13 +50,6 @@ def plot_log(entries: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def write_plot(log: Path, target: Path) -> None:
-    """Draw ``log`` into ``target``, whole or not at all."""
-    aside = target.with_suffix(".tmp")
-    aside.write_text(plot_log(read_log(log)))
-    aside.replace(target)
-
-
 def _names(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for entry in entries for name in entry))
 

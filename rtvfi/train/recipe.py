@@ -56,9 +56,13 @@ class FeedOptions:
     """What one step sees."""
 
     num_scenes: int = 4
+    """Scenes of a batch."""
     crop: int = 192
+    """Side of what is cut out of a scene, pixels."""
     uses: int = 4
+    """Steps for which a batch of scenes is the newest; those after the first draw from the pool."""
     pool: int = 24
+    """Newest batches kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +151,10 @@ def _written(value: Any) -> str:
 
 def changed_keys(old: Recipe, new: Recipe) -> list[str]:
     """What two recipes set differently, as ``table.key old -> new``."""
+    after = asdict(new)
     return [
-        f"{name}.{key} {value} -> {asdict(new)[name][key]}"
+        f"{name}.{key} {value} -> {after[name][key]}"
         for name, values in asdict(old).items()
         for key, value in values.items()
-        if asdict(new)[name][key] != value
+        if after[name][key] != value
     ]

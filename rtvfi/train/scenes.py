@@ -163,9 +163,8 @@ class Scenes:
     def _speed(self, n: int, rest: float, fastest: Tensor | float) -> tuple[Tensor, Tensor]:
         low = math.log(self.options.slowest)
         high = torch.log(torch.as_tensor(fastest).clamp(min=1.0))
-        size = torch.exp(low + self.dice.rand(n) * (high - low)) * (
-            1 - self.dice.sometimes(n, rest)
-        )
+        size = torch.exp(low + self.dice.rand(n) * (high - low))
+        size = size * (1 - self.dice.sometimes(n, rest))
         angle = self.dice.within(n, 0, 2 * math.pi)
         # pans are mostly level or upright
         square = self.dice.sometimes(n, 0.3)
@@ -177,12 +176,7 @@ class Scenes:
         within, wobble = self.dice.within, self.dice.wobble
         still = 1 - self.dice.sometimes(n, 0.04)
         camera_x, camera_y = self._speed(n, 0.3, self.options.fastest)
-        camera_zoom = (
-            0.08 * torch.randn(n, generator=self.dice.generator) * self.dice.sometimes(n, 0.3)
-        )
-        camera_roll = (
-            0.04 * torch.randn(n, generator=self.dice.generator) * self.dice.sometimes(n, 0.2)
-        )
+        camera_zoom, camera_roll = wobble(n, 0.08, 0.3), wobble(n, 0.04, 0.2)
         zero = torch.zeros(n)
         layers = [
             Layer(
@@ -259,7 +253,7 @@ class Scenes:
         n = len(t)
         dull = self.dice.within(n, 0, 0.8).view(n, 1, 1, 1)
         gain = self.dice.within(n, 0.6, 1.1).view(n, 1, 1, 1)
-        fade = (self.dice.wobble(n, 0.1, 0.15)).view(n, 1, 1, 1)
+        fade = self.dice.wobble(n, 0.1, 0.15).view(n, 1, 1, 1)
         grain = (self.dice.within(n, 0, 0.012) * self.dice.sometimes(n, 0.4)).view(n, 1, 1, 1)
         moments = [t * 0, t, t * 0 + 1]
         if self.options.fades:

@@ -172,10 +172,29 @@ def test_a_run_can_start_from_a_weight_file(
     recipe.write_text(TINY.replace("steps = 24", "steps = 0").partition("[shape]")[0])
     weights = {name: tensor.half() + 1 for name, tensor in CelNet().state_dict().items()}
     save_file(weights, tmp_path / "old.safetensors")
+    torch.save(weights, tmp_path / "best.pt")
     started: list[dict[str, torch.Tensor]] = []
     monkeypatch.setattr(Trainer, "start_from", lambda _, state: started.append(state))
-    assert train(recipe, tmp_path / "run", "--init", str(tmp_path / "old.safetensors")) == 0
-    assert torch.equal(started[0]["encoder.stages.0.0.bias"], torch.ones(16))
+    for name in ("old.safetensors", "best.pt"):
+        assert train(recipe, tmp_path / "run", "--init", str(tmp_path / name)) == 0
+        bias = started.pop()["encoder.stages.0.0.bias"]
+        assert torch.equal(bias, torch.ones(16))
+        assert bias.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "is not there"), (b"x", "no weight file")])
+def test_what_is_no_weight_file_is_not_started_from(
+    recipe: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes | None,
+    said: str,
+) -> None:
+    path = tmp_path / "old.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    assert train(recipe, tmp_path / "run", "--init", str(path)) != 0
+    assert said in capsys.readouterr().err
 
 
 def test_a_run_or_weights_of_another_network_are_refused(
@@ -236,4 +255,4 @@ def test_a_device_that_is_not_there_is_said(
     if torch.cuda.is_available():
         pytest.skip("it is there")
     assert train(recipe, tmp_path / "run", "--device", "cuda") == 1
-    assert 'the device "cuda" cannot be used' in capsys.readouterr().err
+    assert 'device "cuda" cannot be used' in capsys.readouterr().err
