@@ -108,5 +108,8 @@ def save_profile(profile: Profile) -> Path:
         part.write_text(profile.to_toml(), encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        raise RtvfiError(f'the settings "{path}" cannot be written: {error.strerror}') from error
+        raise RtvfiError(
+            f'the settings "{path}" cannot be written: {error.strerror}',
+            "make room, or make the folder writable",
+        ) from error
     return path

@@ -19,7 +19,7 @@ from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.weights import find_weights, is_available
 from rtvfi.profile import Profile, save_profile
-from rtvfi.settings import SETTINGS
+from rtvfi.settings import SETTINGS, checked
 
 if TYPE_CHECKING:
     import argparse
@@ -59,6 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Measure, print, save; returns 1 when nothing could be measured."""
     begun = time.monotonic()
     budget = QUICK_SECONDS if arguments.quick else FULL_SECONDS
+    checked(SETTINGS["device"], arguments.device, "--device")
     models, sizes = _models(arguments.models), _sizes(arguments)
     jobs = plan(models, sizes, SCALES)
     request = {"device": arguments.device, "call_seconds": 0.8 if arguments.quick else 3.0}

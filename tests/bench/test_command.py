@@ -172,6 +172,7 @@ def test_json_holds_every_result(quick: Any, capsys: pytest.CaptureFixture[str])
     ("words", "error"),
     [
         (("--sizes", "huge"), UsageError),
+        (("--device", "gpu"), UsageError),
         (("--models", "no-such"), UnknownModel),
         (("--models", "rife-4.25"), WeightsMissing),
     ],

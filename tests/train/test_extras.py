@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional
+from fetching import fetch
 
 from rtvfi.train.compression import compress, cosines
 from rtvfi.train.layers import Layer, exact_flow, exact_index, render
@@ -26,17 +26,6 @@ def bank() -> Bank:
 
 def having(name: str) -> dict[str, Any]:
     return {} if name == "plain" else {name: 1.0}
-
-
-def fetch(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """Every second pixel of the other time, fetched from ``picture`` along a half-density flow."""
-    size = picture.shape[-1]
-    line = torch.arange(0, size, 2)
-    x = (line + flow[:, 0] + 0.5) * 2 / size - 1
-    y = (line[:, None] + flow[:, 1] + 0.5) * 2 / size - 1
-    return functional.grid_sample(
-        picture.float(), torch.stack((x, y), -1), padding_mode="border", align_corners=False
-    )
 
 
 def test_the_plain_recipe_draws_what_it_always_drew(bank: Bank) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn import functional
+from fetching import fetch
 
 from rtvfi.train.layers import Layer, exact_flow, render
 from rtvfi.train.scenes import (
@@ -24,17 +24,6 @@ def bank() -> Bank:
 @pytest.fixture(scope="module")
 def batch(bank: Bank) -> SceneBatch:
     return Scenes(OPTIONS, 5, bank).batch(3, 12)
-
-
-def fetch(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """Every second pixel of the other time, fetched from ``picture`` along a half-density flow."""
-    size = picture.shape[-1]
-    line = torch.arange(0, size, 2)
-    x = (line + flow[:, 0] + 0.5) * 2 / size - 1
-    y = (line[:, None] + flow[:, 1] + 0.5) * 2 / size - 1
-    return functional.grid_sample(
-        picture.float(), torch.stack((x, y), -1), padding_mode="border", align_corners=False
-    )
 
 
 def test_a_scene_has_bytes_at_three_times_and_a_flow_of_half_density(batch: SceneBatch) -> None:
