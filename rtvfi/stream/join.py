@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from rtvfi.stream.pieces import Coding
     from rtvfi.stream.writer import Job
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +45,7 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
         EncodeError: a piece is gone or of another encoder than the first, or the file cannot be
             written.
     """
-    out = OutputFile(job.path, job.container, job.timeline)
-    try:
+    with OutputFile(job.path, job.container, job.timeline) as out:
         with opened(cuts[0].path) as first:
             common = coding(first)
             video = out.container.add_stream_from_template(first.streams.video[0])
@@ -57,15 +53,7 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
         number = 0
         for cut in cuts:
             number += _append(out, cut, number, job, common)
-        is_whole = job.span.end is None
-        out.copy(None if is_whole else job.span.end)
-    except BaseException:
-        try:
-            out.close()
-        except EncodeError as second:
-            log.debug("closing failed too: %s", second.message)
-        raise
-    out.close()
+        out.copy(job.span.end)
     return left_out
 
 

@@ -7,6 +7,7 @@ second (``CRASH_SAFE``). Times of pictures are exact whatever the container roun
 from __future__ import annotations
 
 import errno
+import logging
 import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,7 @@ from rtvfi.stream.rates import Times
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
 
     from av.container import OutputContainer
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from rtvfi.stream.rates import Grid
 
     Packet = av.Packet[Any]
+
+log = logging.getLogger(__name__)
 
 FORMATS: Final = {
     ".mkv": "matroska",
@@ -130,6 +134,8 @@ class Timeline:
 class OutputFile:
     """A container under way: add a video stream, ``begin``, ``mux`` and ``close``; one thread.
 
+    As a context manager it closes at the end; what closing raises never hides an earlier error.
+
     Args:
         path: where to; what is there is overwritten.
         container: FFmpeg's name of the container.
@@ -144,7 +150,6 @@ class OutputFile:
         self.timeline = timeline
         self.num_packets = 0
         self._companion: Companion | None = None
-        self._is_begun = False
         self._is_closed = False
         options = CRASH_SAFE if container == CRASH_SAFE_FORMAT else {}
         if container in ("mp4", "mov"):
@@ -155,6 +160,17 @@ class OutputFile:
             )
         except FAILURES as error:
             raise self._failure(error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        try:
+            self.close()
+        except EncodeError as second:
+            if error is None:
+                raise
+            log.debug("closing failed too: %s", second.message)
 
     def begin(self, video: av.VideoStream, reorder: int, companion: Companion | None) -> list[str]:
         """Write the header.
@@ -180,7 +196,6 @@ class OutputFile:
             container.start_encoding()
         except FAILURES as error:
             raise self._failure(error) from error
-        self._is_begun = True
         return left_out
 
     def mux(self, packet: Packet, number: int) -> None:

@@ -166,26 +166,17 @@ class Writer:
 
     def _write(self) -> None:
         job = self.job
-        out = OutputFile(job.path, job.container, job.timeline)
-        encoder: Encoder | None = None
-        try:
+        with OutputFile(job.path, job.container, job.timeline) as out:
             encoder = job.open_encoder(out.container)
-            companion = companion_of(job)
-            self.statistics.left_out = out.begin(encoder.stream, encoder.reorder, companion)
-            self.statistics.encoder = encoder.name
-            if job.carried is not None:
-                self._carry(out, *job.carried)
-            self._encode_all(out, encoder)
-        except BaseException:
             try:
-                out.close()
-            except EncodeError as second:
-                log.debug("closing failed too: %s", second.message)
-            raise
-        finally:
-            if encoder is not None:
+                companion = companion_of(job)
+                self.statistics.left_out = out.begin(encoder.stream, encoder.reorder, companion)
+                self.statistics.encoder = encoder.name
+                if job.carried is not None:
+                    self._carry(out, *job.carried)
+                self._encode_all(out, encoder)
+            finally:
                 encoder.close()
-        out.close()
 
     def _carry(self, out: OutputFile, path: Path, count: int) -> None:
         taken = 0
