@@ -16,6 +16,7 @@ import numpy as np
 
 from rtvfi.errors import OpenError
 from rtvfi.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
+from rtvfi.quality.triplets import TO_RAW
 from rtvfi.stream.cuts import CutDetector, Seen
 from rtvfi.stream.decode_open import ffmpeg_name
 
@@ -107,15 +108,7 @@ def _note(seen: list[Seen], cuts: set[int], repeats: set[int]) -> None:
 def _small(path: Path) -> Iterator[NDArray[np.uint8]]:
     """Payloads of all frames, small."""
     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", ffmpeg_name(str(path))]
-    command += [
-        "-map",
-        "0:v:0",
-        "-vf",
-        f"scale={_WIDTH}:{_HEIGHT}:flags=area",
-        "-fps_mode",
-        "passthrough",
-    ]
-    command += ["-pix_fmt", "yuv420p", "-f", "rawvideo", "-"]
+    command += ["-map", "0:v:0", "-vf", f"scale={_WIDTH}:{_HEIGHT}:flags=area", *TO_RAW]
     size = _INFO.payload_bytes
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None

@@ -69,6 +69,8 @@ class Triplet:
 
 Row = dict[str, str]
 """A line of a list, by column."""
+TO_RAW: Final = ("-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-")
+"""Arguments of ffmpeg: every picture, on its standard output."""
 FILES: Final = ("i0", "gt", "i1")
 COLUMNS: Final = ("id", *FILES)
 _COLUMNS_HINT: Final = f"expected a CSV file with the columns {', '.join(COLUMNS)}"
@@ -91,17 +93,7 @@ def read_frames(path: Path, indices: Iterable[int]) -> dict[int, Picture]:
     choice = "+".join(f"eq(n\\,{index})" for index in wanted)
     chain = f"select={choice},scale={width}:{height}:out_color_matrix=bt709:out_range=pc:flags=area"
     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", ffmpeg_name(str(path)), "-vf", chain]
-    command += [
-        "-fps_mode",
-        "passthrough",
-        "-frames:v",
-        str(len(wanted)),
-        "-pix_fmt",
-        "yuv420p",
-        "-f",
-        "rawvideo",
-        "-",
-    ]
+    command += ["-frames:v", str(len(wanted)), *TO_RAW]
     out = subprocess.run(command, capture_output=True, check=False).stdout
     size = width * height * 3 // 2
     if len(out) != size * len(wanted):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from safetensors.torch import save_file
 
 from rtvfi.models.cel import build
 from rtvfi.models.weights import data_sha256_of
+from rtvfi.train.plot import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def export(run: Path, out: Path, notes: Mapping[str, str]) -> dict[str, str]:
     """
     weights = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
     build(weights)  # refuses what could not be loaded again
-    entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    entries = read_log(run / "log.jsonl")
     judge = "select" if "select" in entries[0] else "held"
     best = max(entries, key=lambda entry: float(entry[judge]))
     metadata = {
@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="weight file to write, .safetensors")
     parser.add_argument("--note", nargs=2, action="append", default=[], metavar=("NAME", "TEXT"))
     arguments = parser.parse_args(argv)
+    if not (arguments.run / "best.pt").is_file():
+        parser.error(f'"{arguments.run}" holds no best.pt: expected a run that was validated')
     export(arguments.run, arguments.out, dict(arguments.note))
 
 

@@ -12,7 +12,7 @@ from rtvfi.doctor.files import broken
 from rtvfi.errors import WeightsMismatch
 from rtvfi.models.cel import CelNet, build
 from rtvfi.models.cel_shape import CelShape
-from rtvfi.train.export import export
+from rtvfi.train.export import export, main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,3 +60,15 @@ def test_what_is_no_cel_network_is_not_exported(run: Path) -> None:
     with pytest.raises(WeightsMismatch):
         export(run, run / "cel.safetensors", {})
     assert not (run / "cel.safetensors").exists()
+
+
+def test_a_log_cut_short_by_a_kill_is_no_hindrance(run: Path) -> None:
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"step": 4, "sel')
+    assert export(run, run / "cel.safetensors", {})["step"] == "2"
+
+
+def test_a_run_without_weights_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), str(tmp_path / "cel.safetensors")])
+    assert "holds no best.pt" in capsys.readouterr().err
