@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.frame import END, OutputFrame
@@ -78,18 +79,18 @@ def put_all(found: Iterable[OutputFrame | None], writer: Writer, look: Callable[
         look()
 
 
-class terminable:  # noqa: N801 - used like a function
+@contextmanager
+def terminable() -> Iterator[None]:
     """SIGTERM ends work as Ctrl+C does: with a file that plays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
-    def __enter__(self) -> None:
-        self._is_main = threading.current_thread() is threading.main_thread()
-        if self._is_main:
-            self._previous = signal.signal(signal.SIGTERM, self._interrupt)
 
-    def __exit__(self, *_: object) -> None:
-        if self._is_main:
-            signal.signal(signal.SIGTERM, self._previous)
-
-    @staticmethod
-    def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
