@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.stream.companion import Span
-from rtvfi.stream.islands import Run, ranges
+from rtvfi.stream.islands import Run, Segment, ranges
 from rtvfi.stream.join import Cut, join
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT
+from rtvfi.stream.pieces import coding, opened
 from rtvfi.stream.writer import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from fractions import Fraction
     from pathlib import Path
 
     from rtvfi.frame import StreamInfo
     from rtvfi.stream.extras import Extra
     from rtvfi.stream.options import EncodeOptions
+    from rtvfi.stream.pieces import Gops
     from rtvfi.stream.rates import Grid
 
 log = logging.getLogger(__name__)
@@ -54,6 +57,37 @@ class Viewed:
         if not self.has_cadence or first <= 0:
             return 0
         return math.ceil(_SETTLING_FRAMES / self.info.source_rate / self.grid.step)
+
+
+def segment_of(
+    path: Path, viewed: Viewed, first: int, held: Gops, rough: Sequence[int], *, has_ended: bool
+) -> Segment:
+    """A piece as a segment.
+
+    Args:
+        path: the piece.
+        viewed: what it is of.
+        first: grid index of its first picture.
+        held: what is whole of it.
+        rough, has_ended: see ``Segment``.
+
+    Raises:
+        EncodeError: it is gone.
+    """
+    headers = ("", b"")
+    if held.num_frames:
+        with opened(path) as file:
+            headers = coding(file)
+    return Segment(
+        path=path,
+        first=first,
+        stop=first + held.num_frames,
+        keys=tuple(first + key for key in held.keys),
+        rough=tuple(rough),
+        coding=headers,
+        num_settling=viewed.num_settling(first),
+        has_ended=has_ended,
+    )
 
 
 def worth_keeping(viewed: Viewed, found: list[list[Run]]) -> list[list[Run]]:
@@ -98,7 +132,8 @@ class Assembly:
         self._path = path
         self._folder = folder
         self._encode = encode
-        self._taken: list[Path] = []
+        self._is_made = False
+        """The file asked for."""
 
     def build(self, viewed: Viewed, found: list[list[Run]]) -> list[dict[str, Any]]:
         """Make the files of one viewing.
@@ -141,15 +176,12 @@ class Assembly:
 
     def _final_path(self) -> Path:
         """The file asked for, then its parts, leaving alone what is there."""
-        if self._path not in self._taken:
-            self._taken.append(self._path)
+        if not self._is_made:
+            self._is_made = True
             return self._path
-        for number in itertools.count(2):
-            path = self._path.with_name(f"{self._path.stem}.part{number}{self._path.suffix}")
-            if not path.exists():
-                self._taken.append(path)
-                return path
-        raise AssertionError("unreachable")
+        stem, suffix = self._path.stem, self._path.suffix
+        parts = (self._path.with_name(f"{stem}.part{n}{suffix}") for n in itertools.count(2))
+        return next(path for path in parts if not path.exists())
 
 
 def _described(path: Path, viewed: Viewed, island: list[Run]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NAME: Final = "journal.json"
+
 _HASHED_BYTES: Final = 1 << 20
 
 
@@ -54,7 +56,7 @@ class Journal:
 
 
 def journal_folder(target: Path) -> Path:
-    """Where the notes of a rendering are."""
+    """Where the notes of a rendering or recording are."""
     return target.with_name(target.name + ".rtvfi")
 
 
@@ -75,7 +77,7 @@ def open_journal(
         EncodeError: the notes cannot be written.
     """
     folder = journal_folder(target)
-    notes, kept = folder / "journal.json", folder / "before.mkv"
+    notes, kept = folder / NAME, folder / "before.mkv"
     growing = target if container == CRASH_SAFE_FORMAT else folder / "part.mkv"
     carried = None
     try:

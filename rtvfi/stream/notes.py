@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.errors import UsageError
 from rtvfi.stream.decode_open import is_url
 from rtvfi.stream.extras import Extra
+from rtvfi.stream.journal import NAME as JOURNAL
 
 if TYPE_CHECKING:
     from rtvfi.stream.assemble import Viewed
@@ -111,7 +112,7 @@ def read_notes(target: Path, folder: Path) -> list[Noted]:
     Raises:
         UsageError: there are no notes, they are damaged, or somebody is writing them.
     """
-    if (folder / "journal.json").exists():
+    if (folder / JOURNAL).exists():
         raise UsageError(
             f'"{folder}" is of a rendering, not of a recording',
             "the same rtvfi render command goes on with it",

@@ -20,11 +20,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import EncodeError, RtvfiError, UsageError
-from rtvfi.stream.assemble import Assembly, Viewed, job_of, worth_keeping
+from rtvfi.stream.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
 from rtvfi.stream.islands import Segment, gaps, islands
+from rtvfi.stream.journal import journal_folder
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target, container_format
 from rtvfi.stream.notes import Notes
-from rtvfi.stream.pieces import coding, opened, survey
+from rtvfi.stream.pieces import Gops, survey
 from rtvfi.stream.writer import Writer
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Recorder:
         force: bool = False,
         filler: Filler | None = None,
     ) -> None:
-        self._folder = path.with_name(path.name + ".rtvfi")
+        self._folder = journal_folder(path)
         if self._folder.exists() and not force:
             raise UsageError(
                 f'"{self._folder}" holds pieces of a recording that was killed',
@@ -160,11 +161,10 @@ class Recorder:
                 viewed, segments = recording.viewed, recording.close()
                 segments += self._fill(viewed, segments)
                 files += assembly.build(viewed, islands(segments))
-        except RtvfiError as error:
+        except (RtvfiError, OSError) as error:
+            if isinstance(error, OSError):
+                error = EncodeError(f"the recording cannot be put together: {error.strerror}")
             self.stop(error)
-            log.warning('the pieces are kept: rtvfi join "%s"', self.path)
-        except OSError as error:
-            self.stop(EncodeError(f"the recording cannot be put together: {error.strerror}"))
             log.warning('the pieces are kept: rtvfi join "%s"', self.path)
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -282,22 +282,9 @@ class Recording:
 
 def surveyed(writer: Writer, viewed: Viewed, first: int, rough: Sequence[int] = ()) -> Segment:
     """What the file of a writer that has ended holds."""
-    path, statistics = writer.job.path, writer.statistics
-    keys, count = tuple(statistics.keys), statistics.num_frames
-    if writer.error is not None:
-        gops = survey(path, writer.job.timeline, is_finished=False)
-        keys, count = gops.keys, gops.num_frames
-    headers = ("", b"")
-    if count:
-        with opened(path) as file:
-            headers = coding(file)
-    return Segment(
-        path=path,
-        first=first,
-        stop=first + count,
-        keys=tuple(first + key for key in keys),
-        rough=tuple(rough),
-        coding=headers,
-        num_settling=viewed.num_settling(first),
-        has_ended=writer.error is None,
-    )
+    job, statistics, has_ended = writer.job, writer.statistics, writer.error is None
+    if has_ended:
+        held = Gops(tuple(statistics.keys), statistics.num_frames)
+    else:
+        held = survey(job.path, job.timeline, is_finished=False)
+    return segment_of(job.path, viewed, first, held, rough, has_ended=has_ended)

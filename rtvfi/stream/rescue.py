@@ -7,19 +7,20 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from rtvfi.errors import EncodeError
-from rtvfi.stream.assemble import Assembly, Viewed
-from rtvfi.stream.islands import Segment, islands
+from rtvfi.stream.assemble import Assembly, Viewed, segment_of
+from rtvfi.stream.islands import islands
 from rtvfi.stream.journal import journal_folder
 from rtvfi.stream.mux import Timeline
 from rtvfi.stream.notes import read_notes
 from rtvfi.stream.options import EncodeOptions, SourceOptions
-from rtvfi.stream.pieces import coding, opened, survey
+from rtvfi.stream.pieces import survey
 from rtvfi.stream.rates import Grid
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rtvfi.stream.islands import Segment
     from rtvfi.stream.notes import Noted, Piece
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,14 @@ def rescue(target: Path) -> list[dict[str, Any]]:
     files: list[dict[str, Any]] = []
     try:
         for viewed, noted in streams:
-            segments = [s for piece in noted.pieces if (s := _segment(viewed, piece)) is not None]
+            segments = [_segment(viewed, piece) for piece in noted.pieces]
             files += assembly.build(viewed, islands(segments))
     except OSError as error:
         raise EncodeError(f"the pieces cannot be put together: {error.strerror}") from error
     if not files:
-        raise EncodeError(f'the pieces in "{folder}" hold no whole picture')
+        raise EncodeError(
+            f'the pieces in "{folder}" hold no whole picture', f'rm -r "{folder}" takes them away'
+        )
     shutil.rmtree(folder, ignore_errors=True)
     return files
 
@@ -66,20 +69,7 @@ def _viewed(noted: Noted) -> Viewed:
     )
 
 
-def _segment(viewed: Viewed, piece: Piece) -> Segment | None:
+def _segment(viewed: Viewed, piece: Piece) -> Segment:
     """A piece as far as it was written; without B-frames every picture in it is whole."""
     found = survey(piece.path, Timeline(viewed.grid, piece.first), is_finished=True)
-    if not found.num_frames:
-        return None
-    with opened(piece.path) as file:
-        headers = coding(file)
-    return Segment(
-        path=piece.path,
-        first=piece.first,
-        stop=piece.first + found.num_frames,
-        keys=tuple(piece.first + key for key in found.keys),
-        rough=tuple(piece.rough),
-        coding=headers,
-        num_settling=viewed.num_settling(piece.first),
-        has_ended=False,
-    )
+    return segment_of(piece.path, viewed, piece.first, found, piece.rough, has_ended=False)
