@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.quality.gather import TripletSet
-from rtvfi.quality.retimed import MixedScene, Moment
+from rtvfi.quality.retimed import KnownScene, Moment
 from rtvfi.quality.triplets import Picture, Triplet
 from rtvfi.train.data import rgb_to_planes
 from rtvfi.train.mixed import MixedOptions, mixed_scene
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.train.mixed import MixedScene as Drawn
+    from rtvfi.train.mixed import MixedScene
 
 WIDTH: Final = 854
 HEIGHT: Final = 480
@@ -37,7 +37,7 @@ def num_scenes(count: int | None) -> int:
     return NUM_SCENES if count is None else count
 
 
-def _drawn(options: MixedOptions, seed: int, number: int) -> Drawn:
+def _drawn(options: MixedOptions, seed: int, number: int) -> MixedScene:
     return mixed_scene(options, FIRST_SEED + 100_000 * seed + number)
 
 
@@ -62,17 +62,17 @@ def scene_set(count: int | None, seed: int) -> TripletSet:
     return TripletSet("scenes", num, read)
 
 
-def mixed_scenes(count: int, seed: int) -> Iterator[MixedScene]:
+def mixed_scenes(count: int, seed: int) -> Iterator[KnownScene]:
     """Scenes whose objects are held, on ones, twos, threes and fours, before a pan on ones."""
     for number in range(count):
         scene = _drawn(MIXED, seed, number)
 
-        def truth(time: Fraction, scene: Drawn = scene) -> Moment:
+        def truth(time: Fraction, scene: MixedScene = scene) -> Moment:
             view = scene.truth(float(time))
             return Moment(to_picture(view.picture), view.cadence.numpy())
 
         sources = [to_picture(scene.source(n).picture) for n in range(MIXED.num_frames)]
-        yield MixedScene(f"scene {number}", sources, truth)
+        yield KnownScene(f"scene {number}", sources, truth)
 
 
 def to_picture(rgb: Tensor) -> Picture:

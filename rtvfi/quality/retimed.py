@@ -52,7 +52,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MixedScene:
+class KnownScene:
     """Source frames, one per 1/24 s from 0, and the truth at any time."""
 
     name: str
@@ -159,7 +159,7 @@ def _used(action: Action) -> set[ImageId]:
 
 
 def measure_mixed(
-    scenes: Iterable[MixedScene],
+    scenes: Iterable[KnownScene],
     showers: Sequence[Shower],
     shown_one: Callable[[], None] = lambda: None,
 ) -> SetResult:
@@ -223,7 +223,7 @@ def _mostly(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _examples(
-    scene: MixedScene,
+    scene: KnownScene,
     moments: dict[Fraction, Moment],
     made: dict[str, dict[Fraction, Picture]],
 ) -> Iterator[Example]:

@@ -11,8 +11,6 @@ import av
 import numpy as np
 import torch
 
-from rtvfi.train.mixed import MixedOptions, View, distance_index, flow, mixed_scene, visible
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from rtvfi.train.scenes import Scenes
 
 GAP = 4
-CADENCE_COLOURS = ((40, 40, 40), (90, 130, 90), (80, 120, 230), (230, 170, 60), (220, 70, 70))
-"""Held, ones, twos, threes, fours."""
 WHEEL = torch.tensor([colorsys.hsv_to_rgb(k / 256, 1, 1) for k in range(256)])
 
 
@@ -70,43 +66,3 @@ def scene_sheet(scenes: Scenes, num_scenes: int) -> Tensor:
         colours = flow_colours(motion, max(1.0, float(motion.norm(dim=0).max())))
         rows.append([batch.left[k], batch.middle[k], batch.right[k], colours])
     return tiled(rows)
-
-
-def mixed_sheet(options: MixedOptions, seed: int) -> Tensor:
-    """One mixed scene: six source frames, the truth between them, and what is known about it.
-
-    Rows: source frames k; truth at k + 1/2; the flow from that truth to the source frame; what of
-    it is seen there; the cadence of its objects; the distance index between frames k and k + 1.
-    """
-    scene = mixed_scene(options, seed)
-    start = (options.num_frames - 6) // 2
-    sources = [scene.source(k) for k in range(start, start + 7)]
-    truths = [scene.truth(k + 0.5) for k in range(start, start + 6)]
-    pairs = list(zip(sources[:-1], truths, strict=True))
-    motions = [flow(truth, source) for source, truth in pairs]
-    largest = max(1.0, *(float(motion.norm(dim=0).max()) for motion in motions))
-    palette = torch.tensor(CADENCE_COLOURS, dtype=torch.uint8)
-    return tiled(
-        [
-            [source.picture for source, _ in pairs],
-            [truth.picture for truth in truths],
-            [flow_colours(motion, largest) for motion in motions],
-            [_seen(truth, source) for source, truth in pairs],
-            [palette[truth.cadence].permute(2, 0, 1) for truth in truths],
-            [
-                _share(distance_index(sources[k], truths[k], sources[k + 1]))
-                for k in range(len(truths))
-            ],
-        ]
-    )
-
-
-def _seen(truth: View, source: View) -> Tensor:
-    return truth.picture * visible(truth, source)
-
-
-def _share(index: Tensor) -> Tensor:
-    """Grey for 0 to 1, dark red where nothing moves."""
-    grey = (index.clamp(0, 1) * 255).nan_to_num(0).byte().expand(3, -1, -1).clone()
-    grey[0][index.isnan()] = 90
-    return grey

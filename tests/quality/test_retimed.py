@@ -14,7 +14,7 @@ from rtvfi.quality.measure import BEST_PSNR
 from rtvfi.quality.methods import ModelMethod, method_of
 from rtvfi.quality.retimed import (
     MARGIN,
-    MixedScene,
+    KnownScene,
     Moment,
     Passes,
     Shown,
@@ -43,8 +43,8 @@ def truth(at: Fraction) -> Moment:
     return Moment(picture, cadence)
 
 
-def scene() -> MixedScene:
-    return MixedScene("one", [truth(Fraction(n)).picture for n in range(NUM)], truth)
+def scene() -> KnownScene:
+    return KnownScene("one", [truth(Fraction(n)).picture for n in range(NUM)], truth)
 
 
 @dataclass
