@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -57,8 +58,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi completions``; returns the exit code."""
-    import sys
-
     sys.stdout.write(script(arguments.shell, arguments.grammar))
     return 0
 

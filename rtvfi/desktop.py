@@ -38,18 +38,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi desktop``; returns the exit code."""
     path = entry_path()
-    if arguments.install:
-        _write(path, entry(command()))
-        log.info('"%s" is there', path)
-    elif arguments.remove:
-        if not path.exists():
-            log.info('there is no "%s"', path)
-            return 0
-        path.unlink()
-        log.info('"%s" is gone', path)
-    else:
+    if not (arguments.install or arguments.remove):
         sys.stdout.write(entry(command()))
         return 0
+    if arguments.remove and not path.exists():
+        log.info('there is no "%s"', path)
+        return 0
+    try:
+        if arguments.install:
+            _write(path, entry(command()))
+        else:
+            path.unlink()
+    except OSError as error:
+        raise RtvfiError(
+            f'"{path}" cannot be changed: {error.strerror}',
+            "rtvfi desktop alone prints the entry, to be put elsewhere",
+        ) from error
+    log.info('"%s" is %s', path, "there" if arguments.install else "gone")
     _update(path.parent)
     return 0
 
@@ -104,13 +109,10 @@ def _quoted(word: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="surrogateescape")
-        part.replace(path)
-    except OSError as error:
-        raise RtvfiError(f'"{path}" cannot be written: {error.strerror}') from error
+    part.write_text(text, encoding="utf-8", errors="surrogateescape")
+    part.replace(path)
 
 
 def _update(folder: Path) -> None:

@@ -32,8 +32,6 @@ _LONGEST_SECONDS: Final = 12 * 3600
 """Longer films are none, but damage: the virtual file has an index entry for every picture."""
 _LATEST_SECONDS: Final = 600
 """Longest wait for the first picture; until then it is shown, over and over."""
-
-
 _WEB: Final = ("http://", "https://")
 
 

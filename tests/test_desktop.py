@@ -62,9 +62,13 @@ def test_a_checkout_may_lie_anywhere() -> None:
     assert read.splitlines() == [ODD, "play", "--", "%U"]
 
 
-def test_what_cannot_be_written_is_one_sentence(
-    entry_file: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["--install", "--remove"])
+def test_what_cannot_be_changed_is_one_sentence(
+    entry_file: Path, option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    entry_file.parent.write_text("in the way")
-    assert cli.main(["desktop", "--install"]) == 1
-    assert 'rtvfi.desktop" cannot be written' in capsys.readouterr().err
+    if option == "--install":
+        entry_file.parent.write_text("a file where a folder belongs")
+    else:
+        entry_file.mkdir(parents=True)
+    assert cli.main(["desktop", option]) == 1
+    assert 'rtvfi.desktop" cannot be changed: ' in capsys.readouterr().err
