@@ -44,6 +44,19 @@ def report_of(path: Path) -> dict[str, Any]:
     return report
 
 
+def report_played(
+    monkeypatch: pytest.MonkeyPatch, film: Path, folder: Path, **mpv: str
+) -> dict[str, Any]:
+    """The report about a film that was played to its end."""
+    out = folder / "report.json"
+    options = {"pause": "no", **mpv}
+    with Playing(
+        monkeypatch, film, model="linear", stream=PLAIN, report=out, mpv=options
+    ) as playing:
+        assert playing.join() == 0
+    return report_of(out)
+
+
 def watch_scales(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The flow scales that models are loaded at."""
     scales: list[float] = []
@@ -78,21 +91,10 @@ def test_memory_that_is_full_at_the_start_gives_a_smaller_scale(
     caplog.set_level("INFO")
     scales = watch_scales(monkeypatch)
     break_model(monkeypatch, lambda: scales[-1] > 0.25)
-    out = tmp_path / "report.json"
-    film = clips.get(FEATURE)
-    with Playing(
-        monkeypatch,
-        film,
-        model="linear",
-        stream=PLAIN,
-        report=out,
-        mpv={"pause": "no", "speed": "2"},
-    ) as playing:
-        playing.join()
+    report = report_played(monkeypatch, clips.get(FEATURE), tmp_path, speed="2")
     assert scales[:3] == [1, 0.5, 0.25]
     said = [r.getMessage() for r in caplog.records if "memory is full" in r.getMessage()]
     assert said == [f"memory is full: motion is looked for at scale {s}" for s in ("0.5", "0.25")]
-    report = report_of(out)
     assert report["frames"]["interpolated"] > 0
     assert "out of memory" in report["live"]["failure"]
 
@@ -109,38 +111,18 @@ def test_memory_that_fills_up_while_playing_gives_a_smaller_scale(
         return scales[-1] == 1 and calls[0] > 30
 
     break_model(monkeypatch, is_broken)
-    out = tmp_path / "report.json"
-    with Playing(
-        monkeypatch,
-        clips.get(FEATURE),
-        model="linear",
-        stream=PLAIN,
-        report=out,
-        mpv={"pause": "no"},
-    ) as playing:
-        playing.join()
+    report = report_played(monkeypatch, clips.get(FEATURE), tmp_path)
     assert 0.5 in scales
-    assert report_of(out)["frames"]["interpolated"] > 30
+    assert report["frames"]["interpolated"] > 30
 
 
 def test_memory_that_stays_full_leaves_source_frames_and_says_so(
     clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     break_model(monkeypatch, lambda: True)
-    out = tmp_path / "report.json"
-    with Playing(
-        monkeypatch,
-        clips.get(FEATURE),
-        model="linear",
-        stream=PLAIN,
-        report=out,
-        mpv={"pause": "no", "speed": "2"},
-    ) as playing:
-        playing.join()
-        assert playing.code == 0
+    report = report_played(monkeypatch, clips.get(FEATURE), tmp_path, speed="2")
     warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert any("not enough memory" in text for text in warnings)
-    report = report_of(out)
     assert report["frames"]["interpolated"] == 0
     assert report["frames"]["copied"] > 0
     assert "not enough memory" in report["live"]["failure"]
@@ -159,17 +141,7 @@ def test_a_model_that_breaks_is_said_and_reported(
         return real(self, *arguments)
 
     monkeypatch.setattr(Interpolation, "run", run)
-    out = tmp_path / "report.json"
-    with Playing(
-        monkeypatch,
-        clips.get(FEATURE),
-        model="linear",
-        stream=PLAIN,
-        report=out,
-        mpv={"pause": "no", "speed": "2"},
-    ) as playing:
-        playing.join()
-    report = report_of(out)
+    report = report_played(monkeypatch, clips.get(FEATURE), tmp_path, speed="2")
     assert report["live"]["failure"] == "the model failed: an illegal instruction"
     assert any("illegal instruction" in r.getMessage() for r in caplog.records)
 
