@@ -143,6 +143,7 @@ class Player:
             self._is_over.wait()
         except KeyboardInterrupt:
             self._mpv.command("quit")
+            self._is_over.wait(_LEAVE_SECONDS)
             return 130
         finally:
             if is_main:

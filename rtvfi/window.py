@@ -52,6 +52,31 @@ _LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING}
 """What mpv says is for a log, but for this."""
 
 
+class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
+    """python-mpv hands C a null pointer when a player that was terminated is asked for something,
+    as by a job that took long: ours raises ``ShutdownError``.
+    """
+
+    _handle: Any = None
+
+    @property
+    def handle(self) -> Any:
+        if self._handle is None:
+            raise mpv.ShutdownError("the player has ended")
+        return self._handle
+
+    @handle.setter
+    def handle(self, value: Any) -> None:
+        self._handle = value
+
+    def terminate(self) -> None:
+        """End the player; twice is fine."""
+        if self._handle is not None:
+            super().terminate()
+
+    __del__ = terminate
+
+
 def _log(level: str, prefix: str, text: str) -> None:
     log.log(_LEVELS.get(level, logging.DEBUG), "mpv %s: %s", prefix, text.rstrip())
 
@@ -70,7 +95,7 @@ def open_window(options: Sequence[tuple[str, str]]) -> Any:
     given = {**sorted_out.values, **sorted_out.at_start}
     level = "v" if log.isEnabledFor(logging.DEBUG) else "error"
     try:
-        player = mpv.MPV(log_handler=_log, loglevel=level, **{**_AS_MPV, **given})
+        player = _Mpv(log_handler=_log, loglevel=level, **{**_AS_MPV, **given})
     except (AttributeError, ValueError, TypeError) as error:
         _blame(given, error)
         raise PlayerError(f"mpv does not start: {error}") from error
@@ -194,7 +219,9 @@ def overlay(player: Any, lines: Sequence[str] | None) -> None:
 
 
 class Screen:
-    """Where things are said to the user: in the log, and on the picture while there is one."""
+    """Where things are said to the user, from any thread: in the log, and on the picture while
+    there is one.
+    """
 
     def __init__(self) -> None:
         self._player: Any = None
@@ -220,7 +247,8 @@ class Screen:
     def _show(self, text: str, seconds: float) -> None:
         player = self._player
         if player is not None:
-            player.command("show-text", text, int(seconds * 1000))
+            with suppress(mpv.ShutdownError):  # it may end at any moment
+                player.command("show-text", text, int(seconds * 1000))
 
 
 def entry_name(player: Any, number: int) -> str:

@@ -68,3 +68,15 @@ def test_every_key_leads_to_a_message_that_is_handled(open_one: Any) -> None:
     bound = {binding["key"]: binding["cmd"] for binding in player.input_bindings}
     for key in window.KEYS:
         assert key in bound
+
+
+def test_what_is_said_to_a_player_that_has_ended_reaches_the_log(
+    open_one: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    screen = window.Screen()
+    player = open_one(*NO_CONFIG)
+    screen.open(player)
+    player.terminate()
+    with caplog.at_level("INFO"):
+        screen.say("recording stopped")
+    assert "recording stopped" in caplog.messages
