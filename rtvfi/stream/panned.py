@@ -61,10 +61,13 @@ class Panned:
         )
 
     def push(self, fine: Floats) -> NDArray[np.bool_] | None:
-        """Take the next frame's fine luma picture.
+        """Take the next frame.
+
+        Args:
+            fine: its fine luma picture, (H, W) 8-bit codes; always of one size.
 
         Returns:
-            Per tile, whether it moved against the rest; None for the first frame.
+            Per tile, row by row, whether it moved against the rest; None for the first frame.
         """
         if self._window is None:
             rows, columns = fine.shape

@@ -29,9 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--init", metavar="FILE", type=Path, help="weights a new run starts from")
     add("--select", metavar="LIST.csv", type=Path, help="triplets that choose the weights")
     add("--clips", metavar="FOLDER", type=Path, help="where the paths in the list start from")
-    add(
-        "--device", metavar="DEVICE", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]"
-    )
+    add("--device", metavar="NAME", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]")
     add("--threads", metavar="N", type=int, default=1, help="of the CPU, for computing (1)")
     add("--workers", metavar="N", type=int, default=0, help="processes that draw scenes ahead (0)")
     add("--sheet", metavar="FILE.png", type=Path, help="only draw scenes of the recipe, to look at")

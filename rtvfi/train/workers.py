@@ -21,14 +21,13 @@ from rtvfi.train.scenes import Bank, SceneBatch, SceneOptions, Scenes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from types import TracebackType
 
 AHEAD = 2
 """Batches a worker is asked for in advance."""
 
 
 class SceneWorkers:
-    """As ``Scenes``, drawn by ``num_workers`` processes; close it when done.
+    """As ``Scenes``, drawn by ``num_workers`` processes, at least one; close it when done.
 
     Batches are expected to be asked for in rising order, with one ``num_scenes``; others are drawn
     too, only not ahead.
@@ -54,17 +53,6 @@ class SceneWorkers:
             theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
-
-    def __enter__(self) -> SceneWorkers:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def batch(self, number: int, num_scenes: int) -> SceneBatch:
         """As ``Scenes.batch`` at random times.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,7 +25,7 @@ def scenes() -> Scenes:
 
 @pytest.fixture
 def workers(scenes: Scenes) -> Iterator[SceneWorkers]:
-    with SceneWorkers(scenes, 2) as drawing:
+    with closing(SceneWorkers(scenes, 2)) as drawing:
         yield drawing
 
 
