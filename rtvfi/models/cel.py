@@ -1,14 +1,14 @@
 """``cel``: the embedded pair model, small enough for a CPU; trained by this project (rtvfi.train).
 
 It works on 4:2:0 planes, so no RGB is ever made. An encoder, run once per picture and cached, gives
-features at 1/4 to 1/16 of the picture size, and from the shrunk picture at 1/32 and 1/64. A decoder
-walks from 1/64 to 1/4 (the weights of 1/16 serve the two coarser levels, too) with a state of two
+features at 1/4 to 1/16 of the picture size. A decoder walks from 1/16 to 1/4 with a state of two
 flows (from the new frame to either picture), a mask logit and a few hidden channels. On every level
 it compares both pictures at opposite shifts around the point between them (a bilateral
 correlation), takes the soft argmax as a first guess of the residual motion, and corrects that with
-a few convolutions; on the finer levels a step of Lucas and Kanade adds the last fraction of a
-pixel. The pictures themselves are then fetched along the final flows and blended with the mask;
-nothing is painted, so lines stay lines.
+a few convolutions; a step of Lucas and Kanade adds the last fraction of a pixel. Motion of 64 px
+between two pictures is followed, at half flow scale of 128 px, and so on. The pictures themselves
+are then fetched along the final flows and blended with the mask; nothing is painted, so lines stay
+lines.
 
 Sizes never have to be multiples of anything: each level has ceil(size / 2) of the one below, and a
 level that comes up one row or column too large is cropped.
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 
 PACKED = 6
 """Channels of a packed picture: four luma phases, U, V."""
-LEVELS = 5
-"""From 1/4 to 1/64 of the picture size."""
-SETTLED = 3
-"""Levels, from the finest, whose flows are settled by ``lucas_kanade``."""
 COARSE = 2
 """Levels from this on (1/16) see pictures continued beyond the border."""
 STILL = 2 / 255
@@ -64,7 +60,8 @@ class CelPrepared(NamedTuple):
     packed: tuple[Tensor, ...]
     """At full size, and as often halved as the flow scale asks."""
     lumas: tuple[Tensor, ...]
-    """(1, 1, h, w) float32: of all of these, and halved twice more."""
+    """(1, 1, h, w) float32, each half the size of the one before: one of each of these, and on to
+    one for every level."""
     levels: Levels
 
 
@@ -92,10 +89,10 @@ def halve(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
 
-def lumas(packed: Tensor, octaves: int = 0) -> tuple[Tensor, ...]:
-    """Luma of a packed picture, at its size and halved until it serves every settled level."""
+def lumas(packed: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Luma of a packed picture at its size, at half of it, and so on: ``count`` of (N, 1, h, w)."""
     all_of_them = [packed[:, :4].float().mean(dim=1, keepdim=True)]
-    for _ in range(octaves + SETTLED - 1):
+    while len(all_of_them) < count:
         all_of_them.append(halve(all_of_them[-1]))
     return tuple(all_of_them)
 
@@ -178,18 +175,8 @@ class Encoder(nn.Module):
         levels = []
         for stage, match in zip(self.stages, self.match, strict=True):
             x = stage(x)
-            levels.append(_with_match(x, match))
-        # Levels without weights of their own see what the coarsest one sees, from further away.
-        while len(levels) < LEVELS:
-            x = packed = halve(packed)
-            for stage in self.stages:
-                x = stage(x)
-            levels.append(_with_match(x, self.match[-1]))
+            levels.append(torch.cat((x.float(), normalise(match(x))), dim=1))
         return tuple(levels)
-
-
-def _with_match(x: Tensor, match: nn.Module) -> Tensor:
-    return torch.cat((x.float(), normalise(match(x))), dim=1)
 
 
 class Decoder(nn.Module):
@@ -280,7 +267,7 @@ class CelNet(nn.Module):
             a: levels of the left pictures.
             b: levels of the right pictures.
             difference: (N, 1, h, w), mean absolute difference of the packed pictures.
-            lumas: of both pictures, see ``lumas``.
+            lumas: of both pictures for every level, see ``lumas``.
             t: (N,) timesteps.
 
         Returns:
@@ -298,12 +285,9 @@ class CelNet(nn.Module):
         for level in reversed(range(len(a))):
             here = differences[level + 1]
             context = torch.cat((t.to(here.dtype).expand_as(here), here), dim=1)
-            decoder = self.decoders[min(level, len(self.decoders) - 1)]
-            state = decoder(a[level], b[level], context, state, t)
+            state = self.decoders[level](a[level], b[level], context, state, t)
             height, width = differences[level].shape[-2:]
-            state = state[..., :height, :width]
-            if level < SETTLED:
-                state = settle(state, *lumas[level], t)
+            state = settle(state[..., :height, :width], *lumas[level], t)
             states.append(state)
         return states
 
@@ -409,7 +393,8 @@ class Cel:
             packed.append(halve(packed[-1]))
         seen = packed[-1].to(self.net.dtype, memory_format=torch.channels_last)
         levels = self.net.encode(seen)
-        return CelPrepared(frame, tuple(packed), lumas(packed[0], self.octaves), levels)
+        count = self.octaves + len(levels)
+        return CelPrepared(frame, tuple(packed), lumas(packed[0], count), levels)
 
     def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:
         """Pictures between ``a`` and ``b``: N = len(ts), dtype of the inputs, not clamped."""

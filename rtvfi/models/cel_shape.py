@@ -18,8 +18,7 @@ STATE = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CelShape:
-    """Hyperparameters; tuples run from the finest level (1/4) to the coarsest that has weights of
-    its own (1/16)."""
+    """Hyperparameters; tuples run from the finest level (1/4) to the coarsest (1/16)."""
 
     features: tuple[int, ...] = (16, 32, 48)
     """Encoder channels."""

@@ -69,7 +69,7 @@ def estimate(net: CelNet, left: Planes, right: Planes, t: Tensor) -> list[Tensor
     both = torch.cat((a, b)).to(net.dtype, memory_format=torch.channels_last)
     levels = net.encode(both)
     first, second = (tuple(level[part] for level in levels) for part in (slice(n), slice(n, None)))
-    lights = list(zip(lumas(a), lumas(b), strict=True))
+    lights = list(zip(lumas(a, len(levels)), lumas(b, len(levels)), strict=True))
     states: list[Tensor] = net(first, second, (a - b).abs().mean(dim=1, keepdim=True), lights, t)
     return states
 
