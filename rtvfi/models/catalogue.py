@@ -95,7 +95,7 @@ def _rows() -> list[ModelInfo]:
             num_frames=2,
             has_timestep_map=False,
             pad=PadRule(multiple=2),
-            gmac_1080p=19.3,
+            gmac_1080p=18.0,
             licence="CC0-1.0",
             weights="cel.safetensors",
         ),
