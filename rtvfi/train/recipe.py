@@ -82,6 +82,21 @@ TABLES: Final[dict[str, Any]] = {
     "shape": CelShape,
 }
 
+LEAST: Final = {
+    "scenes.size": 2,
+    "scenes.most_cels": 1,
+    "scenes.num_backgrounds": 1,
+    "scenes.num_sprites": 1,
+    "feed.num_scenes": 1,
+    "feed.crop": 2,
+    "feed.uses": 1,
+    "feed.pool": 1,
+    "train.steps": 0,
+    "train.validate_every": 1,
+    "train.checkpoint_every": 0,
+}
+"""What makes no sense below."""
+
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe file.
@@ -105,13 +120,27 @@ def read_recipe(path: Path) -> Recipe:
             if key not in known:
                 hint = did_you_mean(key, known) or f"keys of {name}: {', '.join(known)}"
                 raise UsageError(f'"{path}" sets "{name}.{key}"', hint)
-            values[key] = _checked(value, getattr(defaults, key), f'"{path}" sets {name}.{key}')
+            where = f'"{path}" sets {name}.{key}'
+            values[key] = _checked(value, getattr(defaults, key), where)
+            least = LEAST.get(f"{name}.{key}")
+            if least is not None and value < least:
+                raise UsageError(f'{where} to "{value}", expected {least} or more')
         parts[name] = TABLES[name](**values)
     recipe = Recipe(**parts)
+    _check_together(recipe, path)
+    return recipe
+
+
+def _check_together(recipe: Recipe, path: Path) -> None:
+    size, crop = recipe.scenes.size, recipe.feed.crop
+    if size % 2 or crop % 2 or crop > size:
+        raise UsageError(
+            f'"{path}" cuts {crop} pixels out of scenes of {size}',
+            "give even numbers, feed.crop no larger than scenes.size",
+        )
     if len({len(value) for value in asdict(recipe.shape).values() if isinstance(value, tuple)}) > 1:
         hint = "give every list of [shape], each with one number per level"
         raise UsageError(f'the lists of [shape] in "{path}" differ in length', hint)
-    return recipe
 
 
 def _checked(value: Any, default: Any, where: str) -> Any:

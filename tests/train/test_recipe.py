@@ -40,6 +40,10 @@ def test_the_recipe_that_travels_along_is_read() -> None:
         ("[shape]\nradii = [1, 2]\n", "differ in length"),
         ('[train]\nprecision = "half"\n', '"half", expected float32 or bfloat16'),
         ("[train\n", "is not a TOML file"),
+        ("[feed]\nuses = 0\n", r'feed\.uses to "0", expected 1 or more'),
+        ("[train]\nvalidate_every = 0\n", "expected 1 or more"),
+        ("[scenes]\nsize = 64\n", "cuts 192 pixels out of scenes of 64"),
+        ("[feed]\ncrop = 33\n", "cuts 33 pixels"),
     ],
 )
 def test_what_means_nothing_is_refused(tmp_path: Path, text: str, said: str) -> None:
