@@ -89,7 +89,7 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
         UsageError: what is asked for makes no sense, or cannot be done here.
     """
     if arguments.count is not None and arguments.count < 1:
-        raise UsageError(f'--count is "{arguments.count}", expected 1 or more')
+        raise UsageError(f'--count is "{arguments.count}", expected 1 or more', "--count 20")
     if arguments.mixed and arguments.what != SCENES:
         raise UsageError("--mixed is for scenes that are drawn", f"rtvfi eval {SCENES} --mixed")
     sheet = arguments.sheet

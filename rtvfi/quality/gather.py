@@ -67,7 +67,7 @@ def gather(path: Path, options: GatherOptions) -> list[TripletSet]:
         UsageError: a step that has no middle.
     """
     if options.step < 2 or options.step % 2:
-        raise UsageError(f'--step is "{options.step}", expected an even number from 2')
+        raise UsageError(f'--step is "{options.step}", expected an even number from 2', "--step 2")
     if not path.exists():
         raise OpenError(f'"{path}" is not there', "rtvfi eval --help shows what it can be")
     if path.is_file():
@@ -127,7 +127,8 @@ def _of_pictures(name: str, pictures: list[Path], options: GatherOptions) -> Tri
     if not threes:
         raise OpenError(
             f'"{pictures[0].parent}" holds {len(pictures)} pictures, '
-            f"--step {options.step} needs {options.step + 1}"
+            f"--step {options.step} needs {options.step + 1}",
+            "take a smaller --step, or more pictures",
         )
     return _of_files(name, threes, options.film_count)
 
@@ -147,7 +148,10 @@ def _of_files(name: str, threes: list[list[Path]], count: int | None) -> Triplet
             left, middle, right = (read_frames(path, [0])[0] for path in three)
             shapes = {p.y.shape for p in (left, middle, right)}
             if len(shapes) > 1:
-                raise OpenError(f'the pictures in "{three[0].parent}" differ in size')
+                raise OpenError(
+                    f'the pictures in "{three[0].parent}" differ in size',
+                    "bring the three of a triplet to one size",
+                )
             yield Triplet(str(three[1]), left, middle, right)
 
     return TripletSet(name, len(wanted), read)

@@ -165,7 +165,9 @@ def _check(row: Row, path: Path) -> None:
     except ValueError:
         is_middle = False
     if not is_middle:
-        raise OpenError(f'"{path}" wants "{row["id"]}" at t = {row["t"]}, expected 0.5')
+        raise OpenError(
+            f'"{path}" wants "{row["id"]}" at t = {row["t"]}, expected 0.5', "remove that line"
+        )
     for column in FILES:
         _, mark, index = row[column].partition("#")
         if mark and not index.isdecimal():

@@ -41,7 +41,9 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f'the folder "{path}" cannot be made: {error.strerror}') from error
+            raise UsageError(
+                f'the folder "{path}" cannot be made: {error.strerror}', "name another with --out"
+            ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
