@@ -7,6 +7,7 @@ time.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from rtvfi.wanted import Wanted
 from rtvfi.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rtvfi.config import PlayOptions
     from rtvfi.errors import RtvfiError
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
     from rtvfi.window import Screen
 
 log = logging.getLogger(__name__)
+
+
+@contextmanager
+def _closed_on_failure(viewing: Viewing) -> Iterator[None]:
+    """Nobody reads a viewing that mpv was not given: its threads end."""
+    try:
+        yield
+    except BaseException:
+        viewing.close()
+        raise
 
 
 class Showing:
@@ -101,11 +112,12 @@ class Showing:
         if len(sources) > 1:
             raise NothingToDo("its picture and sound come apart: it is played and not recorded")
         viewing = self._open(sources[0])
-        if self._options.record is not None:
-            # Nothing is shown yet: the wait for the model is worth a file without stand-ins.
-            self._use_model(viewing)
-            self._joined = viewing
-        self._tracks.offer(viewing)
+        with _closed_on_failure(viewing):
+            if self._options.record is not None:
+                # Nothing is shown yet: the wait for the model is worth a file without stand-ins.
+                self._use_model(viewing)
+                self._joined = viewing
+            self._tracks.offer(viewing)
         self.viewing = viewing
         self._tracks.choose(ours=self.wanted.is_on, is_playing=False)
 
@@ -279,13 +291,14 @@ class Showing:
 
     def _put_in(self, viewing: Viewing, number: int) -> None:
         """Show this viewing of file ``number``, if that still plays."""
-        if number == self._num_files:
-            self._use_model(viewing)
-        if number != self._num_files:
-            viewing.close()
-            return
-        self._let_go()
-        before = self._tracks.offer(viewing)
+        with _closed_on_failure(viewing):
+            if number == self._num_files:
+                self._use_model(viewing)
+            if number != self._num_files:
+                viewing.close()
+                return
+            self._let_go()
+            before = self._tracks.offer(viewing)
         self.viewing = self._joined = viewing
         self._tracks.choose(ours=self.wanted.is_on)
         self._tracks.remove(before)

@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,13 @@ from fakes import Latch
 from files import planes
 from playing import Playing
 
-from rtvfi.errors import DecodeError
+from rtvfi.errors import DecodeError, PlayerError
 from rtvfi.session import ModelHost
 from rtvfi.showing import Showing
 from rtvfi.stream.decode_pyav import PyavSource
 from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.options import EncodeOptions, StreamOptions
+from rtvfi.track import Tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,6 +191,19 @@ def test_quitting_in_mid_hook_ends_at_once(clips: Clips, monkeypatch: pytest.Mon
         playing.join()
     assert not playing._thread.is_alive()
     assert not isinstance(playing.error, mpv.ShutdownError)
+
+
+def test_a_track_that_mpv_refuses_leaves_no_thread_behind(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offer(*_: Any) -> None:
+        raise PlayerError("no room for a track")
+
+    monkeypatch.setattr(Tracks, "offer", offer)
+    with Playing(monkeypatch, clips.get(FEATURE)) as playing:
+        playing.wait_for("playback-restart")
+        names = {thread.name for thread in threading.enumerate()}
+        assert not names & {"rtvfi-decode", "rtvfi-compute"}
 
 
 def test_quitting_while_a_seek_is_held_ends_at_once(
