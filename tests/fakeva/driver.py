@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
+import socket
+import struct
 import subprocess
 import zlib
 from pathlib import Path
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCE = Path(__file__).with_name("fakeva.c")
+ATTEMPTS = 5
+"""To start Xvfb, should the number drawn be taken."""
 FAULTS = re.compile(r"FAKEVA_\w+")
 
 
@@ -45,22 +50,69 @@ def build(folder: Path) -> None:
     )
 
 
+class Display:
+    """An X server of one's own, started anew if it goes.
+
+    Its number is drawn: told to look for a free one, Xvfb begins at 0, and it takes no lock, so
+    that another server could put its own socket into the same place.
+    """
+
+    def __init__(self) -> None:
+        self._server: subprocess.Popen[bytes] | None = None
+        self._number = 0
+
+    def name(self) -> str:
+        """Its name, such as ``:4711``; it listens there."""
+        for _ in range(ATTEMPTS):
+            if self._is_there():
+                return f":{self._number}"
+            self.close()
+            self._start()
+        pytest.fail("Xvfb does not start")
+
+    def close(self) -> None:
+        """End it; the server takes its socket away itself."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait()
+            self._server = None
+
+    def _is_there(self) -> bool:
+        """It can be reached, and no other server stands in its place."""
+        if self._server is None or self._server.poll() is not None:
+            return False
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(f"/tmp/.X11-unix/X{self._number}")
+            except OSError:
+                return False
+            size = struct.calcsize("3i")
+            peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        return bool(self._server.pid == struct.unpack("3i", peer)[0])
+
+    def _start(self) -> None:
+        self._number = 1000 + secrets.randbelow(50_000)
+        readable, writable = os.pipe()
+        command = ["Xvfb", f":{self._number}", "-displayfd", str(writable)]
+        self._server = subprocess.Popen(
+            [*command, "-screen", "0", "64x64x24", "-noreset", "-nolisten", "tcp"],
+            pass_fds=(writable,),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # what interrupts a test is not meant for it
+        )
+        os.close(writable)
+        with os.fdopen(readable) as pipe:
+            pipe.readline()  # it listens, or it has ended
+
+
 def display() -> Iterator[str]:
     """An X display of its own, for as long as the generator lives."""
-    readable, writable = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writable), "-screen", "0", "64x64x24", "-nolisten", "tcp"],
-        pass_fds=(writable,),
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writable)
+    server = Display()
     try:
-        with os.fdopen(readable) as pipe:
-            number = pipe.readline().strip()
-        yield f":{number}"
+        yield server.name()
     finally:
-        server.terminate()
-        server.wait()
+        server.close()
 
 
 class FakeVaapi:

@@ -22,8 +22,10 @@ def _fakeva_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _display(_fakeva_folder: Path) -> Generator[str]:
-    yield from driver.display()
+def _display(_fakeva_folder: Path) -> Generator[driver.Display]:
+    display = driver.Display()
+    yield display
+    display.close()
 
 
 @pytest.fixture
@@ -38,7 +40,10 @@ def hardware_unknown() -> Generator[None]:
 
 @pytest.fixture
 def fakeva(
-    monkeypatch: pytest.MonkeyPatch, _fakeva_folder: Path, _display: str, hardware_unknown: None
+    monkeypatch: pytest.MonkeyPatch,
+    _fakeva_folder: Path,
+    _display: driver.Display,
+    hardware_unknown: None,
 ) -> driver.FakeVaapi:
     """A working VA-API device without a GPU."""
-    return driver.FakeVaapi(monkeypatch, _fakeva_folder, _display)
+    return driver.FakeVaapi(monkeypatch, _fakeva_folder, _display.name())
