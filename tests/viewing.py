@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ class Viewer:
         self.said: list[str] = []
         has_cadence = options.pop("has_cadence", False)
         extra = {name: options.pop(name) for name in ("force", "filler") if name in options}
-        encode = EncodeOptions(encoder="libx264", **options)
+        encode = EncodeOptions(**{"encoder": "libx264", **options})
         self.recorder = Recorder(target, (str(source),), encode, self.said.append, **extra)
         viewed = Viewed(
             source=str(source),
@@ -64,3 +65,16 @@ class Viewer:
     def close(self) -> dict[str, Any]:
         """End the viewing; the recorder's report."""
         return self.recorder.close()
+
+
+def killed(viewer: Viewer, source: Path, target: Path) -> None:
+    """Copy what is on the disk now to ``target`` and its folder, as a kill would leave it."""
+    segments = viewer.recording._segments
+    for segment in segments[:-1]:
+        segment.writer.finish()
+    newest = segments[-1].writer
+    while newest.statistics.num_frames < segments[-1].next - segments[-1].first:
+        assert newest.error is None
+    shutil.copy(source, target)
+    shutil.copytree(f"{source}.rtvfi", f"{target}.rtvfi")
+    viewer.close()

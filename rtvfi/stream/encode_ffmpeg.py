@@ -19,6 +19,7 @@ from rtvfi.frame import plane_views
 from rtvfi.stream.child import QUIET, Child, explain, run
 from rtvfi.stream.encode_pyav import FAILURES, said
 from rtvfi.stream.hardware import probe_vaapi
+from rtvfi.stream.pieces import copied_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ class VaapiEncoder:
             raise Unusable(self.name, explain(messages.splitlines(), code))
         try:
             with av.open(io.BytesIO(made), "r", format="nut") as source:
-                stream = container.add_stream_from_template(source.streams.video[0])
+                stream = copied_stream(container, source.streams.video[0])
             if self._setup.turn:
                 stream.set_display_rotation(self._setup.turn)
         except (*FAILURES, IndexError) as error:

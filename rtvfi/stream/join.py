@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rtvfi.errors import EncodeError
 from rtvfi.stream.extras import companion_of
 from rtvfi.stream.mux import OutputFile, Timeline
-from rtvfi.stream.pieces import coding, opened, packets
+from rtvfi.stream.pieces import coding, copied_stream, opened, packets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
     with OutputFile(job.path, job.container, job.timeline) as out:
         with opened(cuts[0].path) as first:
             common = coding(first)
-            video = out.container.add_stream_from_template(first.streams.video[0])
+            video = copied_stream(out.container, first.streams.video[0])
             left_out = out.begin(video, reorder, companion_of(job))
         number = 0
         for cut in cuts:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import av
-    from av.container import InputContainer
+    from av.container import InputContainer, OutputContainer
 
     from rtvfi.stream.mux import Timeline
 
@@ -98,6 +98,15 @@ def coding(source: InputContainer) -> Coding:
     """
     context = source.streams.video[0].codec_context
     return context.codec.canonical_name, bytes(context.extradata or b"")
+
+
+def copied_stream(out: OutputContainer, video: av.VideoStream) -> av.VideoStream:
+    """Add a stream for packets of ``video``, with its headers, colour and pixel aspect.
+
+    Its codec is the decoder of ``video``: an encoder of that name, which PyAV would look for, there
+    is not where the two are called differently (libdav1d).
+    """
+    return out.add_stream_from_template(video, opaque=True)
 
 
 def encoders_form(source: InputContainer) -> Callable[[Packet], Packet]:

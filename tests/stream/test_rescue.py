@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from clips import Clips, ClipSpec, read_code
 from files import planes, track
-from viewing import Viewer
+from viewing import Viewer, killed
 
 from rtvfi import cli
 from rtvfi.errors import UsageError
@@ -21,19 +20,6 @@ FULL = ClipSpec(num_frames=144, gop=24, audio=True)
 
 def numbers(path: Path) -> list[int | None]:
     return [read_code(luma) for _, (luma, *_) in planes(path)]
-
-
-def killed(viewer: Viewer, source: Path, target: Path) -> None:
-    """Copy what is on the disk now to ``target`` and its folder, as a kill would leave it."""
-    segments = viewer.recording._segments
-    for segment in segments[:-1]:
-        segment.writer.finish()
-    newest = segments[-1].writer
-    while newest.statistics.num_frames < segments[-1].next - segments[-1].first:
-        assert newest.error is None
-    shutil.copy(source, target)
-    shutil.copytree(f"{source}.rtvfi", f"{target}.rtvfi")
-    viewer.close()
 
 
 @pytest.fixture
