@@ -39,6 +39,7 @@ from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
 from rtvfi.playlist import is_same
+from rtvfi.program import program, typed
 from rtvfi.settings import any_of, did_you_mean
 from rtvfi.train import command as train
 
@@ -98,7 +99,7 @@ def _models(arguments: argparse.Namespace) -> int:
         cost = "-" if row["gmac_1080p"] is None else f"{row['gmac_1080p']:g}"
         here = "here" if row["available"] else "not here"
         print(line(row["id"], here, cost, row["frames"], row["licence"]))
-    print("weights that are not here come with: rtvfi weights get MODEL")
+    print("weights that are not here come with:", typed("weights get MODEL"))
     return 0
 
 
@@ -196,7 +197,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--log-file", metavar="FILE", default=argparse.SUPPRESS, help="write all messages there"
     )
     parser = Parser(
-        prog="rtvfi",
+        prog=program(),
         description=GENERAL.description,
         epilog=GENERAL.epilog(),
         parents=[common],
@@ -230,7 +231,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         is_file = Path(word).exists()
         raise UsageError(
             f'there is no command "{word}"; commands are {", ".join(names)}',
-            hint=f'rtvfi play "{word}"' if is_file else did_you_mean(word, names),
+            hint=typed(f'play "{word}"') if is_file else did_you_mean(word, names),
         )
     parsed, unknown = build_parser().parse_known_args(arguments)
     if unknown:

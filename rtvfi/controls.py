@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi import osd, window
 from rtvfi.errors import RtvfiError
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ class Controls:
             return
         model = self._showing.wanted.model
         if model == before.model:
-            self._screen.say(f"model {model}, no other is here: rtvfi weights get NAME")
+            self._screen.say(f"model {model}, no other is here: {typed('weights get NAME')}")
             return
         self._screen.say(f"model {model}")
         self._showing.change_model()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import RtvfiError
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     import argparse
@@ -52,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise RtvfiError(
             f'"{path}" cannot be changed: {error.strerror}',
-            "rtvfi desktop alone prints the entry, to be put elsewhere",
+            typed("desktop alone prints the entry, to be put elsewhere"),
         ) from error
     log.info('"%s" is %s', path, "there" if arguments.install else "gone")
     _update(path.parent)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.errors import UsageError
+from rtvfi.program import typed
 from rtvfi.stream.child import find_ffmpeg
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
     if arguments.count is not None and arguments.count < 1:
         raise UsageError(f'--count is "{arguments.count}", expected 1 or more', "--count 20")
     if arguments.mixed and arguments.what != SCENES:
-        raise UsageError("--mixed is for scenes that are drawn", f"rtvfi eval {SCENES} --mixed")
+        raise UsageError("--mixed is for scenes that are drawn", typed(f"eval {SCENES} --mixed"))
     sheet = arguments.sheet
     if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise UsageError(f'--sheet is "{sheet}", expected a .png, .jpg or .webp file')
@@ -157,7 +158,8 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
 
     if find_ffmpeg() is None:
         raise UsageError(
-            "pictures are read by ffmpeg, which is not here", f"install it, or rtvfi eval {SCENES}"
+            "pictures are read by ffmpeg, which is not here",
+            f"install it, or {typed(f'eval {SCENES}')}",
         )
     options = GatherOptions(root=arguments.root, step=arguments.step, count=arguments.count)
     return gather(Path(arguments.what), options)

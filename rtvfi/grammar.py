@@ -20,7 +20,7 @@ from rtvfi.settings import (
     check_mpv_name,
     did_you_mean,
 )
-from rtvfi.stream.codecs import CODECS, find_codec
+from rtvfi.stream.codecs import CODECS, check_quality, find_codec
 from rtvfi.stream.options import EncodeOptions
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_settings(
     add("--tail", metavar="NAME", help="how an evened-out scene ends: hold (default), stretch")
     add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
     add = parser.add_argument_group("network").add_argument
-    add("--model", metavar="ID", help='"rtvfi models" lists them (default cel)')
+    add("--model", metavar="ID", help='the command "models" lists them (default cel)')
     add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
     add(
         "--scale",
@@ -116,10 +116,10 @@ def encode_options(arguments: argparse.Namespace, config: Config) -> EncodeOptio
     """What ``add_encoding`` read.
 
     Raises:
-        UsageError: there is no such encoder or format.
+        UsageError: there is no such encoder, format or quality.
     """
     if arguments.encoder != "auto":
-        find_codec(arguments.encoder)
+        check_quality(find_codec(arguments.encoder), arguments.crf)
     if arguments.pix_fmt is not None and arguments.pix_fmt not in PIXEL_FORMATS:
         raise UsageError(
             f'--pix-fmt is "{arguments.pix_fmt}", expected {any_of(tuple(PIXEL_FORMATS))}',

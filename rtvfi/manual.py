@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from rtvfi.program import typed
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -20,7 +22,7 @@ class Page:
 
     def epilog(self) -> str:
         """The examples as a block at the end of the help."""
-        lines = [f"  rtvfi {line}\n      {meaning}" for line, meaning in self.examples]
+        lines = [f"  {typed(line)}\n      {meaning}" for line, meaning in self.examples]
         return "\n".join(["examples:", *lines])
 
 

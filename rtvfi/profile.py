@@ -12,6 +12,7 @@ import platformdirs
 
 from rtvfi import machine
 from rtvfi.errors import RtvfiError
+from rtvfi.program import typed
 from rtvfi.settings import SETTINGS, Value, as_toml, checked
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def read_profile() -> tuple[Profile | None, str]:
     does not.
     """
     path = profile_file()
-    again = "run rtvfi bench --save again"
+    again = f"run {typed('bench --save')} again"
     try:
         profile = Profile.of(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

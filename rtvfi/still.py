@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--count", type=int, metavar="N", help="pictures between each two")
     what.add_argument("--timestep", type=_number, metavar="T", help="one picture; 0.5 is halfway")
-    add("--model", default="cel", metavar="ID", help='"rtvfi models" lists them (default cel)')
+    add(
+        "--model", default="cel", metavar="ID", help='the command "models" lists them (default cel)'
+    )
     add("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or rocm")
     form = parser.add_mutually_exclusive_group()
     for kind in ("gif", "webp", "apng"):

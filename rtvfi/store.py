@@ -18,6 +18,7 @@ from rtvfi.models.weights import (
     manifest,
     weight_name,
 )
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +72,8 @@ def _list() -> int:
         table.add_row(*row)
     console = Console(markup=False, highlight=False)
     console.print(table)
-    console.print("rtvfi weights get NAME fetches one, rtvfi weights add FILE takes in a file")
+    fetches, takes_in = typed("weights get NAME fetches one"), typed("weights add FILE takes in")
+    console.print(f"{fetches}, {takes_in} a file")
     return 0
 
 

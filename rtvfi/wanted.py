@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.errors import UsageError, WeightsMissing
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
+from rtvfi.program import typed
 from rtvfi.settings import STYLES, any_of, did_you_mean
 from rtvfi.stream.rates import parse_rate
 from rtvfi.stream.retiming import Retiming
@@ -85,7 +86,7 @@ class Wanted:
         """
         here = [model for model, info in MODELS.items() if is_available(info)]
         if name and name not in here:
-            raise WeightsMissing(f'model "{name}" is not here', "rtvfi models lists them")
+            raise WeightsMissing(f'model "{name}" is not here', typed("models lists them"))
         # linear and copy are for tests and comparisons: by name only.
         networks = [model for model in here if MODELS[model].weights is not None]
         current = networks.index(self.model) if self.model in networks else -1

@@ -36,7 +36,10 @@ settings.load_profile("rtvfi")
 
 @pytest.fixture(autouse=True)
 def _own_settings_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings of whoever runs the tests are not read, nor what was measured for them."""
+    """The settings of whoever runs the tests are not read, nor what was measured for them, nor how
+    they were started.
+    """
+    monkeypatch.delenv("RTVFI_COMMAND", raising=False)
     monkeypatch.setenv("RTVFI_CONFIG", "")
     monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")
 

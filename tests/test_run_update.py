@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -150,5 +151,28 @@ def test_a_folder_that_is_no_checkout_is_said(project: Project) -> None:
 
 def test_the_launcher_tells_the_program_where_it_is(project: Project) -> None:
     python = project.mine / ".venv" / "bin" / "python"
-    python.write_text('#!/bin/sh\necho "$RTVFI_RUN"\n')
-    assert project.run("desktop").stdout == f"{project.mine / 'run'}\n"
+    python.write_text('#!/bin/sh\necho "$RTVFI_RUN $RTVFI_COMMAND"\n')
+    launcher = project.mine / "run"
+    assert project.run("desktop").stdout == f"{launcher} {launcher}\n"
+    environment = {"PATH": "/usr/bin:/bin", "RTVFI_TORCH": "cpu", "CALLS": str(project.calls)}
+    for typed in (["./run"], ["sh", "run"]):
+        result = subprocess.run(
+            [*typed, "desktop"], cwd=project.mine, env=environment, capture_output=True, check=True
+        )
+        assert result.stdout.decode() == f"{launcher} ./run\n"
+
+
+def test_a_second_setup_says_that_it_waits(project: Project) -> None:
+    for mark in project.mine.glob(".venv/rtvfi-ready-*"):
+        mark.unlink()
+    environment = {"PATH": "/usr/bin:/bin", "RTVFI_TORCH": "cpu", "CALLS": str(project.calls)}
+    with (project.mine / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [project.mine / "run", "models"], env=environment, stderr=subprocess.PIPE, text=True
+        ) as second:
+            assert second.stderr is not None
+            assert second.stderr.readline() == "run: waiting for another setup to end ...\n"
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "run: ready" in second.stderr.read()
+    assert second.returncode == 0

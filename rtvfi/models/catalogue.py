@@ -7,6 +7,7 @@ from typing import Final
 
 from rtvfi.errors import UnknownModel
 from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.program import typed
 
 RIFE_GROUPS: Final = {
     # group: (versions, pad multiple, 10^9 multiply-adds of one 1920x1080 frame and one encoding)
@@ -138,6 +139,6 @@ def find(model_id: str) -> ModelInfo:
     row = MODELS.get(model_id)
     if row is None:
         near = get_close_matches(model_id, MODELS, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "rtvfi models lists them"
+        hint = f"did you mean {' or '.join(near)}?" if near else typed("models lists them")
         raise UnknownModel(f'there is no model "{model_id}"', hint=hint)
     return row

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import WeightsMismatch, WeightsMissing
 from rtvfi.models.weights import Receipt, Store, WeightEntry, WeightSource, git_blob_of, sha256_of
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +72,8 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> tuple[Receipt
         raise mismatch
     raise WeightsMissing(
         f'"{entry.name}" cannot be downloaded ({"; ".join(failures)})',
-        hint=f"download {entry.sources[0].url} elsewhere, then: rtvfi weights add FILE "
-        f"--as {entry.name}",
+        hint=f"download {entry.sources[0].url} elsewhere, then: "
+        + typed(f"weights add FILE --as {entry.name}"),
     )
 
 

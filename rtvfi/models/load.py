@@ -16,6 +16,7 @@ from rtvfi.models.rife import Rife
 from rtvfi.models.tuning import network_dtype, tune
 from rtvfi.models.weight_file import read_tensors
 from rtvfi.models.weights import find_weights, manifest
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,5 +80,5 @@ def _check_network(info: ModelInfo, network: str) -> None:
     if network != wanted:
         raise WeightsMismatch(
             f'the weights of "{info.id}" hold the network {network}, expected {wanted}',
-            hint=f"rtvfi weights get {info.id}",
+            hint=typed(f"weights get {info.id}"),
         )

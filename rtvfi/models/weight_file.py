@@ -20,6 +20,7 @@ import torch
 from rtvfi.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.models import distil_drba, ifnet_shape
 from rtvfi.models.weights import Receipt, Store, WeightEntry, manifest, sha256_of
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,7 +178,7 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
             names = ", ".join(e.name for e in fitting)
             raise UsageError(
                 f'"{path}" holds the network {network}, which is any of {names}',
-                hint=f"rtvfi weights add {path} --as {fitting[0].name}",
+                hint=typed(f"weights add {path} --as {fitting[0].name}"),
             )
         entry = fitting[0]
     return entry, store_file(store, path, entry, str(path.resolve()))
@@ -200,7 +201,7 @@ def _told_by_file(path: Path) -> WeightEntry | None:
         if all(s.sha256 is not None for s in published):
             raise WeightsMismatch(
                 f'"{path}" has the name of the published {entry.name}, but not its hash',
-                hint=f"if you trust it: rtvfi weights add {path} --as {entry.name}",
+                hint="if you trust it: " + typed(f"weights add {path} --as {entry.name}"),
             )
         return entry
     return None

@@ -21,6 +21,7 @@ import platformdirs
 from rtvfi.data import data_path
 from rtvfi.errors import ModelError, RtvfiError, UsageError, WeightsMissing
 from rtvfi.models.catalogue import find
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -188,7 +189,7 @@ def find_weights(model_id: str) -> Path | None:
     store = Store()
     if not store.has(name):
         raise WeightsMissing(
-            f'weights for "{model_id}" are not here', hint=f"rtvfi weights get {model_id}"
+            f'weights for "{model_id}" are not here', hint=typed(f"weights get {model_id}")
         )
     return store.path(name)
 

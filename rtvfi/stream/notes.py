@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import UsageError
+from rtvfi.program import typed
 from rtvfi.stream.decode_open import is_url
 from rtvfi.stream.extras import Extra
 from rtvfi.stream.journal import NAME as JOURNAL
@@ -115,7 +116,7 @@ def read_notes(target: Path, folder: Path) -> list[Noted]:
     if (folder / JOURNAL).exists():
         raise UsageError(
             f'"{folder}" is of a rendering, not of a recording',
-            "the same rtvfi render command goes on with it",
+            f"the same {typed('render')} command goes on with it",
         )
     streams: dict[int, Noted] = {}
     pieces: dict[str, Piece] = {}

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.errors import EncodeError, RtvfiError, UsageError
+from rtvfi.program import typed
 from rtvfi.stream.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
 from rtvfi.stream.islands import Segment, gaps, islands
 from rtvfi.stream.journal import journal_folder
@@ -87,13 +88,13 @@ class Recorder:
         if self._folder.exists() and not force:
             raise UsageError(
                 f'"{self._folder}" holds pieces of a recording that was killed',
-                f'rtvfi join "{path}" puts them together, --force overwrites them',
+                typed(f'join "{path}" puts them together, --force overwrites them'),
             )
         check_target(path, sources, force=force)
         if container_format(path) != CRASH_SAFE_FORMAT:
             raise UsageError(
                 f'"{path.name}" cannot be recorded: what is interrupted would be lost',
-                f'use "{path.stem}.mkv"; rtvfi render writes other files',
+                f'use "{path.stem}.mkv"; {typed("render")} writes other files',
             )
         self.path = path
         self.encode = replace(encode, is_live=True)
@@ -165,7 +166,7 @@ class Recorder:
             if isinstance(error, OSError):
                 error = EncodeError(f"the recording cannot be put together: {error.strerror}")
             self.stop(error)
-            log.warning('the pieces are kept: rtvfi join "%s"', self.path)
+            log.warning("the pieces are kept: %s", typed(f'join "{self.path}"'))
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
         finally:

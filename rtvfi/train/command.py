@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rtvfi.data import data_path
 from rtvfi.errors import UsageError
+from rtvfi.program import typed
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Train or go on training."""
     if arguments.out is None and arguments.sheet is None:
-        raise UsageError("--out is missing", "rtvfi train --out RUN")
+        raise UsageError("--out is missing", typed("train --out RUN"))
     for name, least in (("threads", 1), ("workers", 0)):
         if getattr(arguments, name) < least:
             raise UsageError(f'--{name} is "{getattr(arguments, name)}", expected {least} or more')
