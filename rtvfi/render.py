@@ -26,7 +26,8 @@ from rtvfi.session import (
     resolve_device,
 )
 from rtvfi.stream.codecs import CODECS
-from rtvfi.stream.companion import Span
+from rtvfi.stream.companion import Span, refused
+from rtvfi.stream.encode import check_encoder
 from rtvfi.stream.join import Cut, join
 from rtvfi.stream.journal import Journal, file_facts
 from rtvfi.stream.montage import Montage
@@ -111,6 +112,8 @@ class _Renderer:
         target = target_path(options, source, 1 / grid.step)
         form = output_form(target, is_folder=options.is_png_only)
         check_output(options, source, target, form)
+        if not holds_pictures(form):
+            check_encoder(form, info, options.encode)
         part = part_of(options, source, info, grid)
         facts = self._facts(source, grid, part)
         journal = journal_for(options, target, form, facts, Timeline(grid, part.first))
@@ -180,11 +183,19 @@ class _Run:
     def run(self, source: str, form: str) -> bool:
         """Write the file; False when it was interrupted."""
         job = self._job(source, form)
+        if job.source is not None and not holds_pictures(form):
+            left_out = refused(job.source, form, has_audio=job.has_audio)
+            if left_out:
+                log.warning("%s cannot hold: %s", self._target.name, ", ".join(left_out))
         is_direct = form == CRASH_SAFE_FORMAT or holds_pictures(form)
         growing = job
         if not is_direct:
             growing = replace(
-                job, path=self._journal.growing, container=CRASH_SAFE_FORMAT, source=None
+                job,
+                path=self._journal.growing,
+                container=CRASH_SAFE_FORMAT,
+                becomes=form,
+                source=None,
             )
         writer = open_writer(growing)
         shown = JsonProgress if self._options.is_json else RichProgress
@@ -194,16 +205,13 @@ class _Run:
         finally:
             progress.end()
         count = writer.statistics.num_frames
-        left_out = writer.statistics.left_out
         if not is_direct and count:
             stopped = job
             if not is_done:
                 end = job.grid.pts(job.first_index + count)
                 stopped = replace(job, span=replace(job.span, end=end))
             reorder = CODECS[writer.statistics.encoder].reorder
-            left_out = join([Cut(growing.path, 0, count)], stopped, reorder)
-        if left_out:
-            log.warning("%s cannot hold: %s", self._target.name, ", ".join(left_out))
+            join([Cut(growing.path, 0, count)], stopped, reorder)
         if not is_done:
             goes_on = "" if holds_pictures(form) else "; the same command goes on"
             log.info('stopped: "%s" holds %d frames%s', self._target, count, goes_on)

@@ -44,6 +44,8 @@ class Codec:
     """Quality when none is asked for; None = lossless."""
     quality: str = "crf"
     """Name of its option for quality."""
+    qualities: tuple[float, float] = (0, 51)
+    """Least and most of it; what an encoder takes for "no quality asked for" is not one."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Always given."""
     params: str | None = None
@@ -102,6 +104,7 @@ CODECS: Final = {
             formats=_HALVED,
             presets=("8", "12", "12"),
             crf=24,
+            qualities=(1, 63),
             params="svtav1-params",
             style="svt",
         ),
@@ -110,6 +113,7 @@ CODECS: Final = {
             stored="vp9",
             formats={"yuv420p": "yuv420p", "yuv444p": "yuv444p"},
             crf=24,
+            qualities=(0, 63),
             options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
         ),
         Codec(
@@ -125,6 +129,7 @@ CODECS: Final = {
                 presets=_NVENC_PRESETS,
                 crf=20,
                 quality="cq",
+                qualities=(1, 51),
                 options=_NVENC,
                 is_even=True,
                 tells_aspect=stored != "av1",
@@ -138,6 +143,7 @@ CODECS: Final = {
                 formats=_VAAPI_8 if stored == "h264" else _VAAPI_10,
                 crf=quality,
                 quality="global_quality",
+                qualities=(1, 255 if stored == "av1" else 51),
                 options={"rc_mode": "CQP", "bf": "0"},  # B-frames: few drivers have them
                 style="vaapi",
                 is_even=True,
@@ -198,17 +204,34 @@ def gop_frames(rate: Fraction) -> int:
     return max(1, round(rate * GOP_SECONDS))
 
 
+def check_quality(codec: Codec, crf: float | None) -> None:
+    """Refuse a quality that an encoder does not know; None is its own.
+
+    Raises:
+        UsageError: it is out of range, or the encoder has none.
+    """
+    if crf is None:
+        return
+    if codec.crf is None:
+        raise UsageError(f"{codec.name} is lossless and has no quality", "leave --crf out")
+    least, most = codec.qualities
+    if not least <= crf <= most:  # nan neither
+        raise UsageError(
+            f'--crf is "{crf:g}", expected {least:g} (best) to {most:g} with {codec.name}',
+            f"leave it out for {codec.crf:g}",
+        )
+
+
 def codec_options(codec: Codec, info: StreamInfo, options: EncodeOptions) -> dict[str, str]:
     """Everything the encoder is told beside size, format, rate and colour.
 
     Raises:
-        UsageError: a quality or preset for an encoder that has none.
+        UsageError: a quality or preset for an encoder that has none, or a quality it does not know.
     """
+    check_quality(codec, options.crf)
     told = dict(codec.options)
     if options.preset is not None and codec.presets is None:
         raise UsageError(f"{codec.name} has no presets", "leave --preset-encoder out")
-    if options.crf is not None and codec.crf is None:
-        raise UsageError(f"{codec.name} is lossless and has no quality", "leave --crf out")
     if codec.presets is not None:
         place = 0 if not options.is_live else 1 if _num_cores() > _FEW_CORES else 2
         told["preset"] = options.preset or codec.presets[place]

@@ -93,7 +93,7 @@ class Companion:
                     video.metadata.update(_clean(stream.metadata))
                     video.disposition = stream.disposition
                 continue
-            if stream.type == "data" or (stream.type == "audio" and not self._has_audio):
+            if not _is_copied(stream, has_audio=self._has_audio):
                 continue
             if reason := self._add(out, stream):
                 left_out.append(reason)
@@ -105,18 +105,12 @@ class Companion:
 
     def _add(self, out: OutputContainer, stream: Stream) -> str:
         """Add one stream; what it was, if it cannot be copied."""
-        is_attachment = stream.type == "attachment"
-        context = cast("CodecContext | None", stream.codec_context)  # None: FFmpeg cannot decode it
-        name = context.codec.canonical_name if context is not None else stream.type
-        what = f"{stream.type} {stream.index} ({name})"
-        if not is_attachment and (context is None or not _holds(out, stream)):
-            return what
-        if is_attachment and out.format.name != "matroska":
-            return what
+        if reason := _refused(out.format.name, stream):
+            return reason
         copy = out.add_stream_from_template(cast("Any", stream))
         copy.metadata.update(_clean(stream.metadata))
         copy.disposition = stream.disposition
-        if not is_attachment:
+        if stream.type != "attachment":
             self._copies[stream.index] = copy
         return ""
 
@@ -209,12 +203,43 @@ class Companion:
         self._source.close()
 
 
-def _holds(out: OutputContainer, stream: Stream) -> bool:
+def refused(path: str, form: str, *, has_audio: bool = True) -> list[str]:
+    """What ``Companion.add_to`` will leave out, known before anything is written.
+
+    Args:
+        path: the source.
+        form: FFmpeg's name of the container.
+        has_audio: whether sound is to be copied.
+
+    Raises:
+        OpenError: it cannot be opened.
+    """
+    with open_container(path) as source:
+        copied = [s for s in source.streams if _is_copied(s, has_audio=has_audio)]
+        return [reason for stream in copied if (reason := _refused(form, stream))]
+
+
+def _is_copied(stream: Stream, *, has_audio: bool) -> bool:
+    return stream.type not in ("video", "data") and (has_audio or stream.type != "audio")
+
+
+def _refused(form: str, stream: Stream) -> str:
+    """What a stream is, in words, if such a container does not take it."""
+    context = cast("CodecContext | None", stream.codec_context)  # None: FFmpeg cannot decode it
+    if stream.type == "attachment":
+        is_held = form == "matroska"
+    else:
+        is_held = context is not None and _holds(form, stream)
+    name = context.codec.canonical_name if context is not None else stream.type
+    return "" if is_held else f"{stream.type} {stream.index} ({name})"
+
+
+def _holds(form: str, stream: Stream) -> bool:
     """Whether such a container takes such a stream: its muxer is asked, the lists FFmpeg offers are
     not exact (FLAC stands in the one of MOV).
     """
     try:
-        with av.open(io.BytesIO(), "w", format=out.format.name) as trial:
+        with av.open(io.BytesIO(), "w", format=form) as trial:
             trial.add_stream_from_template(cast("Any", stream))
             trial.start_encoding()
     except (*FAILURES, RuntimeError) as error:

@@ -7,15 +7,17 @@ the time.
 
 from __future__ import annotations
 
+import io
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import av
 
-from rtvfi.errors import EncodeError
+from rtvfi.errors import EncodeError, UsageError
 from rtvfi.frame import PIXEL_FORMATS
-from rtvfi.stream.codecs import candidates, find_codec, why_not
+from rtvfi.stream.codecs import CODECS, candidates, codec_options, find_codec, why_not
 from rtvfi.stream.encode_ffmpeg import Unusable, VaapiEncoder
 from rtvfi.stream.encode_pyav import PyavEncoder
 from rtvfi.stream.encode_setup import Setup, stored_info
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     Packet = av.Packet[Any]
 
 log = logging.getLogger(__name__)
+
+_NOT_IN: Final = {"mov": frozenset({"av1", "vp9"})}
+"""What stands in FFmpeg's list of a container, and its muxer refuses."""
 
 
 class Encoder(Protocol):
@@ -78,6 +83,7 @@ def open_encoder(
     options: EncodeOptions,
     *,
     is_steady: bool = True,
+    becomes: str | None = None,
 ) -> Encoder:
     """Add a video stream to ``container`` with the encoder asked for.
 
@@ -87,6 +93,7 @@ def open_encoder(
         rate: pictures per second.
         options: ``auto`` takes the first that this machine, the pictures and the container allow.
         is_steady: False where ``rate`` is nominal only.
+        becomes: FFmpeg's name of the container that the packets end up in; None = this one.
 
     Raises:
         EncodeError: the named encoder cannot run, or none can.
@@ -104,19 +111,19 @@ def open_encoder(
             options=options,
         )
 
+    form = becomes or container.format.name
     if options.encoder != "auto":
         wanted = setup(options.encoder)
-        if reason := _refusal(container, wanted):
+        if reason := _refusal(form, wanted):
             raise EncodeError(f"{options.encoder} cannot be used: {reason}", "--encoder auto")
         return _open(container, wanted)
     refused: list[str] = []
-    shown = replace(info, format=PIXEL_FORMATS[options.pix_fmt or info.format.name])
-    for tried in map(setup, candidates(shown, is_live=options.is_live)):
+    for tried in map(setup, _fitting(form, info, options)):
         if tried.codec.style == "vaapi" and (
             options.preset or not probe_vaapi(options.vaapi_device).is_expected
         ):
             continue
-        reason = _refusal(container, tried)
+        reason = _refusal(form, tried)
         if not reason:
             try:
                 encoder = _open(container, tried)
@@ -128,6 +135,47 @@ def open_encoder(
                 return encoder
         refused.append(f"{tried.codec.name} cannot be used: {reason}")
     raise EncodeError("no encoder can be used: " + "; ".join(refused))
+
+
+def check_encoder(form: str, info: StreamInfo, options: EncodeOptions) -> None:
+    """Refuse what cannot be written, before any work is done.
+
+    Args:
+        form: FFmpeg's name of the container.
+        info: what the pictures are.
+        options: as for ``open_encoder``.
+
+    Raises:
+        UsageError: the container does not hold what the named encoder makes, no encoder takes these
+            pictures, or the settings are none of it.
+    """
+    fitting = _fitting(form, info, options)
+    if options.encoder != "auto":
+        codec = find_codec(options.encoder)
+        if not _holds(form, codec.stored):
+            raise UsageError(
+                f"a {form} file does not hold {codec.stored}, which {codec.name} makes",
+                f"--encoder {fitting[0]}",
+            )
+        fitting = [codec.name]
+    for codec in map(find_codec, fitting):
+        stored = stored_info(codec, info, options)
+        if not why_not(codec, stored):
+            codec_options(codec, stored, options)
+            return
+    if options.encoder == "auto":
+        name = options.pix_fmt or info.format.name
+        raise UsageError(
+            f"no encoder makes a {form} file of {name} pictures",
+            "write a .mkv, or use another --pix-fmt",
+        )
+
+
+def _fitting(form: str, info: StreamInfo, options: EncodeOptions) -> list[str]:
+    """What ``auto`` tries, best first, of which a container holds the packets."""
+    shown = replace(info, format=PIXEL_FORMATS[options.pix_fmt or info.format.name])
+    names = candidates(shown, is_live=options.is_live)
+    return [name for name in names if _holds(form, CODECS[name].stored)]
 
 
 def _open(container: OutputContainer, setup: Setup) -> Encoder:
@@ -142,13 +190,24 @@ def _open(container: OutputContainer, setup: Setup) -> Encoder:
     return encoder
 
 
-def _refusal(container: OutputContainer, setup: Setup) -> str:
+@cache
+def _held(form: str) -> frozenset[str]:
+    """FFmpeg's names of what a container holds."""
+    with av.open(io.BytesIO(), "w", format=form) as trial:
+        return frozenset(trial.supported_codecs) - _NOT_IN.get(form, frozenset())
+
+
+def _holds(form: str, stored: str) -> bool:
+    return stored in _held(form)
+
+
+def _refusal(form: str, setup: Setup) -> str:
     codec = setup.codec
     if codec.style == "vaapi":
         if reason := probe_vaapi(setup.options.vaapi_device).reason:
             return reason
     elif codec.name not in av.codecs_available:
         return "this FFmpeg has none"
-    if codec.stored not in container.supported_codecs:
-        return f"a {container.format.name} file does not hold {codec.stored}"
+    if not _holds(form, codec.stored):
+        return f"a {form} file does not hold {codec.stored}"
     return why_not(codec, setup.stored)

@@ -54,6 +54,8 @@ class Job:
     path: Path
     container: str
     """FFmpeg's name."""
+    becomes: str | None = None
+    """Container that the pictures are put into afterwards, if another."""
     info: StreamInfo
     grid: Grid
     first_index: int
@@ -74,7 +76,14 @@ class Job:
         """The encoder for a file of this job; see ``encode.open_encoder``."""
         grid = self.grid
         rate = 1 / grid.step
-        return open_encoder(container, self.info, rate, self.encode, is_steady=grid.is_steady)
+        return open_encoder(
+            container,
+            self.info,
+            rate,
+            self.encode,
+            is_steady=grid.is_steady,
+            becomes=self.becomes,
+        )
 
     @property
     def timeline(self) -> Timeline:

@@ -194,7 +194,7 @@ def test_auto_says_why_it_takes_the_second(
 def test_auto_writes_what_webm_can_hold(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with av.open(str(tmp_path / "o.webm"), "w") as out:
         assert open_encoder(out, stream(), RATE, EncodeOptions()).name == "libsvtav1"
-        assert "a webm file does not hold h264" in caplog.text
+    assert not caplog.text, "a container's own ways are nothing to be told"
 
 
 def test_a_named_encoder_does_not_fall_back(tmp_path: Path) -> None:
