@@ -96,7 +96,10 @@ def main(arguments: argparse.Namespace) -> int:
     source = open_source(arguments.file, SourceOptions())
     columns = (TextColumn("looking at every frame"), BarColumn(), MofNCompleteColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        screen = Console(stderr=True)
+        # Into a file even a bar that goes away would leave an empty line.
+        is_silent = not screen.is_terminal
+        with Progress(*columns, console=screen, transient=True, disable=is_silent) as bar:
             info = source.info
             total = None if info.duration is None else round(info.duration * info.source_rate)
             task = bar.add_task("", total=total)
@@ -229,6 +232,16 @@ def as_json(name: str, found: Findings) -> dict[str, Any]:
 
 
 _CLASSES = {"constant": "constant", "gaps": "frames are missing", "irregular": "irregular"}
+_MATRICES = {
+    **dict.fromkeys((5, 6), "bt601"),
+    0: "rgb",
+    1: "bt709",
+    7: "smpte240m",
+    8: "ycgco",
+    9: "bt2020nc",
+    10: "bt2020c",
+}
+"""ISO 23001-8 numbers by the names that people know."""
 _DRAWN = {None: "-", 1: "ones", 2: "twos", 3: "threes", 4: "fours"}
 
 
@@ -236,6 +249,7 @@ def _print(console: Any, name: str, found: Findings) -> None:
     from rich.table import Table
 
     row = as_json(name, found)
+    matrix = _MATRICES.get(row["matrix"], row["matrix"])
     facts = Table.grid(padding=(0, 2))
     facts.add_column()
     facts.add_column(overflow="fold")  # a long path is shown whole
@@ -246,7 +260,7 @@ def _print(console: Any, name: str, found: Findings) -> None:
         ("frames", str(found.frames)),
         ("duration", length),
         ("size", f"{row['width']}x{row['height']}"),
-        ("picture", f"{row['pixel_format']}, matrix {row['matrix']}, {row['range']} range"),
+        ("picture", f"{row['pixel_format']}, {matrix}, {row['range']} range"),
         ("decoder", f"{row['codec']}, {row['decoder']}"),
         ("cuts at", ", ".join(map(str, found.cuts)) or "none"),
         ("passes", f"{found.passes}, by most of its frames"),

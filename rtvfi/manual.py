@@ -149,7 +149,8 @@ It can be stopped at any time; the same command goes on. See docs/training.md.""
     ),
     "completions": Page(
         """\
-Prints a script that lets a shell complete the words of rtvfi, and of ./run.""",
+Prints a script that lets a shell complete the words of rtvfi, and of ./run.
+In a checkout, for this shell alone: source <(./run completions bash)""",
         (
             ("completions bash > ~/.local/share/bash-completion/completions/rtvfi", "for bash"),
             ("completions zsh > ~/.zfunc/_rtvfi", "for zsh, with ~/.zfunc in its fpath"),
@@ -170,7 +171,7 @@ films can be opened with; for this user only. Alone it prints the entry.""",
 Makes pictures between two or three still pictures. Times count the pictures
 given: 0 is the first, 1 the second, 2 the third.""",
         (
-            ("image a.png b.png -o between.png --timestep 0.5", "the one in the middle"),
+            ("image a.png b.png -o between.png", "the one in the middle"),
             ("image a.png b.png -o move.gif --gif --count 7", "an animation, seven new pictures"),
         ),
     ),

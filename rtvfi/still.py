@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help="two or three pictures of one size")
     add("-o", "--output", required=True, type=Path, metavar="OUT", help="file, or folder for many")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--count", type=int, metavar="N", help="pictures between each two")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--count", type=int, metavar="N", help="pictures between each two: 1")
     what.add_argument("--timestep", type=_number, metavar="T", help="one picture; 0.5 is halfway")
     add(
         "--model", default="cel", metavar="ID", help='the command "models" lists them (default cel)'
@@ -109,7 +109,8 @@ def wanted_times(num_files: int, count: int | None, timestep: Fraction | None) -
                 f"which are at {', '.join(str(k) for k in range(num_files))}"
             )
         return [timestep]
-    if count is None or count < 1:
+    count = 1 if count is None else count
+    if count < 1:
         raise UsageError(f'--count is "{count}", expected 1 or more')
     return [k + Fraction(i, count + 1) for k in range(last) for i in range(1, count + 1)]
 

@@ -51,6 +51,7 @@ def test_the_table_is_for_people(clips: Clips, capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert "24000/1001 frames/s, constant" in printed
     assert "320x180" in printed
+    assert "yuv420p, bt601, limited range" in printed
 
 
 def test_a_missing_frame_is_a_gap_and_an_odd_one_irregular() -> None:
@@ -74,6 +75,16 @@ def test_a_damaged_end_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_threshold_out_of_range_is_refused(tmp_path: Path) -> None:
     assert main(["info", str(tmp_path / "a.mkv"), "--cut-threshold", "3"]) == 2
+
+
+def test_a_file_without_a_picture_is_one_sentence(
+    tmp_path: Path, clips: Clips, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = clips.get(ClipSpec(num_frames=20)).read_bytes()
+    path = tmp_path / "torn.mkv"
+    path.write_bytes(whole[: whole.index(b"\x1f\x43\xb6\x75")])
+    assert main(["info", str(path)]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:

@@ -44,6 +44,14 @@ def test_one_picture_at_a_time(folder: Path) -> None:
     assert level(folder / "out.png") == pytest.approx(50)
 
 
+@pytest.mark.parametrize(("given", "expected"), [(("a", "b"), [60]), (("a", "b", "c"), [60, 120])])
+def test_half_way_is_the_default(folder: Path, given: tuple[str, ...], expected: list[int]) -> None:
+    output = "out.png" if len(expected) == 1 else "out"
+    assert image(folder, *(f"{name}.png" for name in given), "-o", output) == 0
+    made = sorted((folder / "out").iterdir()) if output == "out" else [folder / output]
+    assert [level(path) for path in made] == pytest.approx(expected)
+
+
 def test_many_pictures_fill_a_folder_in_order(folder: Path) -> None:
     assert image(folder, "a.png", "b.png", "c.png", "-o", "out", "--count", "3") == 0
     got = [level(path) for path in sorted((folder / "out").iterdir())]
@@ -99,7 +107,6 @@ def test_times_are_counted_in_pictures() -> None:
         (["a.png", "b.png", "-o", "x.png", "--timestep", "1/0"], "--timestep"),
         (["a.png", "b.png", "-o", "x.png", "--timestep", "0.5", "--gif"], "needs --count"),
         (["a.png", "b.png", "-o", "x.png", "--count", "1", "--gif", "--fps", "0"], "--fps"),
-        (["a.png", "b.png", "-o", "x.png"], "--count --timestep is required"),
         (["a.png", "b.png", "-o", "c.png", "--count", "1"], 'c.png" is there already'),
     ],
 )
