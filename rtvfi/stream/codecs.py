@@ -155,6 +155,12 @@ CODECS: Final = {
 }
 
 
+LIKELY: Final = "libx264"
+"""What ``auto`` takes for most films; the others it takes for a Matroska file have its range of
+qualities.
+"""
+
+
 def find_codec(name: str) -> Codec:
     """The row of an encoder.
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.errors import EncodeError, RtvfiError, UsageError
 from rtvfi.program import typed
 from rtvfi.stream.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
+from rtvfi.stream.codecs import LIKELY, check_quality, find_codec
 from rtvfi.stream.islands import Segment, gaps, islands
 from rtvfi.stream.journal import journal_folder
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target, container_format
@@ -70,7 +71,8 @@ class Recorder:
             leaves the gaps.
 
     Raises:
-        UsageError: the file exists or is an input, or its name is not that of a Matroska file.
+        UsageError: the file exists or is an input, its name is not that of a Matroska file, or the
+            quality is none of the encoder.
         EncodeError: its folder is not there.
     """
 
@@ -96,6 +98,9 @@ class Recorder:
                 f'"{path.name}" cannot be recorded: what is interrupted would be lost',
                 f'use "{path.stem}.mkv"; {typed("render")} writes other files',
             )
+        check_quality(
+            find_codec(LIKELY if encode.encoder == "auto" else encode.encoder), encode.crf
+        )
         self.path = path
         self.encode = replace(encode, is_live=True)
         self._say = say

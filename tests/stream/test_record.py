@@ -179,6 +179,14 @@ def test_only_matroska_is_recorded(name: str, clips: Clips, tmp_path: Path) -> N
         Viewer(clips.get(FULL), tmp_path / name)
 
 
+@pytest.mark.parametrize("encoder", ["auto", "libx264", "libsvtav1"])
+def test_a_quality_that_the_encoder_does_not_know_is_refused_at_once(
+    encoder: str, clips: Clips, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match='--crf is "99", expected'):
+        Viewer(clips.get(FULL), tmp_path / "o.mkv", encoder=encoder, crf=99)
+
+
 def test_the_film_itself_and_files_that_are_there_are_safe(clips: Clips, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is the input itself"):
         Viewer(clips.get(FULL), clips.get(FULL), force=True)
