@@ -11,6 +11,7 @@ from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.program import typed
 from rtvfi import machine
 from rtvfi.apart import Apart
 from rtvfi.bench.choose import HOLDS, Choice, choose
@@ -77,7 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
             100 * busy,
         )
     if found is None:
-        raise RtvfiError("nothing could be measured", hint="rtvfi doctor tells what is missing")
+        raise RtvfiError("nothing could be measured", hint=typed("doctor tells what is missing"))
     if arguments.save:
         today = date.today().isoformat()
         made = Profile(machine=machine.fingerprint(), date=today, settings=found.settings)
@@ -202,6 +203,10 @@ def _print_tables(results: Sequence[Measured], found: Choice | None) -> None:
     console.print(machine.fingerprint())
     console.print()
     console.print(_model_table([row for row in results if row.job.kind == "model"]))
+    console.print(
+        f"MS: for a new frame. ->RATE: seconds of work for a second of a film of {FILM_RATE}\n"
+        f"frames brought to that rate; up to {HOLDS:g} is held while playing. -: not measured."
+    )
     console.print()
     console.print(_media_table([row for row in results if row.job.kind == "media"]))
     for line in _reasons(results):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.program import typed
 from rtvfi import machine
 from rtvfi.doctor.finding import fail, ok, size, warn
 from rtvfi.doctor.system import INSTALL
@@ -196,7 +197,7 @@ def check_miopen(place: Place) -> Iterator[Finding]:
         state = f"{size(held)} in {len(files)} files" if files else "nothing yet"
         yield ok("miopen", f"{what}: {state} in {folder}", bytes=held)
         if not files:
-            yield warn("miopen", f"no {what} yet: the first film starts slowly", "rtvfi warmup")
+            yield warn("miopen", f"no {what} yet: the first film starts slowly", typed("warmup"))
     switches = [name for name in place.environ if re.match(r"MIOPEN_(DEBUG|DISABLE)_", name)]
     if switches:
         yield warn(

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.program import typed
 from rtvfi.doctor.finding import fail, ok, size, warn
 from rtvfi.errors import RtvfiError
 
@@ -41,13 +42,13 @@ def check_weights(_place: Place) -> Iterator[Finding]:
     for name in store.names():
         trouble = store.verify(name) or ""
         if trouble:
-            yield fail("weights", f"{name}: {trouble}", f"rtvfi weights get {name}")
+            yield fail("weights", f"{name}: {trouble}", typed(f"weights get {name}"))
         else:
             good.append(name)
     if good:
         yield ok("weights", f"as they were stored: {', '.join(good)}")
     else:
-        yield ok("weights", "no others here; rtvfi weights list tells what can be had")
+        yield ok("weights", f"no others here; {typed('weights list')} tells what can be had")
 
 
 def broken(path: Path) -> str:
@@ -125,7 +126,7 @@ def check_settings(_place: Place) -> Iterator[Finding]:
     else:
         yield ok("settings", f"{path} is good")
     if why_not:
-        yield warn("settings", why_not.partition(":")[0], "rtvfi bench --save")
+        yield warn("settings", why_not.partition(":")[0], typed("bench --save"))
     elif profile is not None:
         yield ok("settings", f"measured by rtvfi bench on {profile.date}")
     chosen = f'preset "{config.preset.value}" ({config.preset.origin})'

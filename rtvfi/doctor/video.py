@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.program import typed
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.libva import NoVaapi, ask
 from rtvfi.doctor.system import INSTALL, join_group
@@ -161,7 +162,7 @@ def _check_round_trip(name: str) -> Iterator[Finding]:
 
     reason = probe_vaapi(name).reason
     if reason:
-        yield warn("vaapi", f"ffmpeg cannot use it: {reason}", "rtvfi play --hwaccel none")
+        yield warn("vaapi", f"ffmpeg cannot use it: {reason}", typed("play --hwaccel none"))
     else:
         yield ok("vaapi", "a picture went to the device and back")
 
