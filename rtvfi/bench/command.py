@@ -11,7 +11,6 @@ from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.program import typed
 from rtvfi import machine
 from rtvfi.apart import Apart
 from rtvfi.bench.choose import HOLDS, Choice, choose
@@ -20,6 +19,7 @@ from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.weights import find_weights, is_available
 from rtvfi.profile import Profile, save_profile
+from rtvfi.program import typed
 from rtvfi.settings import SETTINGS, checked
 
 if TYPE_CHECKING:
