@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi import window
 from rtvfi.controls import Controls
-from rtvfi.errors import OpenError, RtvfiError
+from rtvfi.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.libmpv import add_hook
 from rtvfi.models.weights import find_weights
 from rtvfi.opening import NothingToDo, Opener
+from rtvfi.program import typed
 from rtvfi.recording import recorder_for
 from rtvfi.report import Report
 from rtvfi.session import resolve_device, target_rate
@@ -41,6 +42,8 @@ _LOOK_SECONDS: Final = 0.5
 """How often the overlay and the warning of a slow model are looked at."""
 _LEAVE_SECONDS: Final = 0.5
 """Longest wait at the end for threads that are busy."""
+_NO_FILM: Final = (-13, -17)
+"""Errors of libmpv that are the file's: it does not load, or is of no known kind."""
 _SWITCH_INTERVAL: Final = 0.0005
 """Python's default of 5 ms would let a busy thread keep mpv's reads waiting that long."""
 
@@ -86,8 +89,11 @@ class Player:
         self._report = Report()
         self._bad: dict[str, RtvfiError] = {}
         self._num_played = 0
+        self._is_window_missing = False
         self._is_first = False
         """The file under way has not shown a picture yet."""
+        self._has_begun = False
+        """It was counted as played."""
         self._is_over = threading.Event()
         self._looked_at = 0.0
         # Made by run(), in this order.
@@ -164,7 +170,10 @@ class Player:
     def _attach(self) -> None:
         """The hook: put our track beside the file that is about to play."""
         path = os.fsdecode(self._mpv.raw.path)
-        self._is_first = True
+        self._is_first, self._has_begun = True, False
+        start = self._options.start
+        if start is not None and (said := window.beyond_end(self._mpv, start)):
+            self._screen.say(said)
         try:
             self._showing.attach(path)
         except NothingToDo as reason:
@@ -205,15 +214,28 @@ class Player:
         self._showing.settled()
         if is_first:
             self._num_played += 1
+            self._has_begun = True
+            self._look_for_window()
             self._showing.join()
+
+    def _look_for_window(self) -> None:
+        """Once: why there is nothing to see."""
+        if not self._is_window_missing and window.is_missing(self._mpv):
+            self._is_window_missing = True
+            hint = f"the sound plays on; {typed('doctor')} tells more"
+            self._screen.complain(PlayerError("no window could be opened (no display?)", hint))
 
     def _on_end(self, event: Any) -> None:
         self._showing.end_file()
         self._watch.end_file()
         if event.data.reason == event.data.ERROR:
+            if self._has_begun:  # and yet nothing could be shown or heard
+                self._num_played -= 1
             name = window.entry_name(self._mpv, event.data.playlist_entry_id)
             if name not in self._bad:
-                self._bad[name] = OpenError(f'"{name}" cannot be played', "is it a video file?")
+                is_its_own = event.data.error in _NO_FILM
+                hint = "is it a video file?" if is_its_own else typed("doctor tells more")
+                self._bad[name] = OpenError(f'"{name}" cannot be played', hint)
                 self._screen.complain(self._bad[name])
 
     def _on_shutdown(self) -> None:

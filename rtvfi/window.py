@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import random
+import re
 import threading
 from contextlib import suppress
 from functools import partial
@@ -249,6 +250,34 @@ class Screen:
         if player is not None:
             with suppress(mpv.ShutdownError):  # it may end at any moment
                 player.command("show-text", text, int(seconds * 1000))
+
+
+def is_missing(player: Any) -> bool:
+    """No window could be opened for the picture that shall be shown."""
+    if player["vid"] is False:
+        return False
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    # What mpv tries last draws into memory then.
+    is_unseen = player.current_vo == "sdl" and not player["vo"] and not display
+    return player.current_vo is None or is_unseen
+
+
+def beyond_end(player: Any, start: str) -> str:
+    """A sentence, if the place to begin at is a time that the file does not have.
+
+    Args:
+        player: has the file open.
+        start: mpv's option of that name.
+    """
+    length = player.duration
+    if not length or not re.fullmatch(r"\+?(\d+:){0,2}\d+(\.\d+)?", start):
+        return ""
+    seconds = 0.0
+    for part in start.split(":"):
+        seconds = seconds * 60 + float(part)
+    if seconds < length:
+        return ""
+    return f"--start {start} is beyond the end: the film lasts {length:.1f} s"
 
 
 def entry_name(player: Any, number: int) -> str:

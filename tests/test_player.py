@@ -13,6 +13,7 @@ import pytest
 from clips import FILM, ClipSpec
 from playing import Playing, off_by
 
+from rtvfi import window
 from rtvfi.errors import OpenError
 from rtvfi.stream.options import StreamOptions
 from rtvfi.stream.pipeline import Pipeline
@@ -231,6 +232,37 @@ def test_a_bad_entry_is_passed_over(clips: Clips, monkeypatch: pytest.MonkeyPatc
 def test_a_bad_file_alone_is_an_error(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OpenError, match=r"garbage\.mkv"):
         play_all(monkeypatch, [clips.garbage()])
+
+
+def test_a_film_that_nothing_can_show_is_an_error_and_not_called_no_film(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    playing = Playing(monkeypatch, clips.get(num_frames=24), mpv={"vo": "x11"})
+    with playing:
+        playing.join()
+    assert isinstance(playing.error, OpenError)
+    assert playing.error.hint == "rtvfi doctor tells more"
+
+
+def test_a_missing_window_is_said_once_and_the_sound_plays_on(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(window, "is_missing", lambda _: True)
+    film = clips.get(num_frames=24)
+    with Playing(monkeypatch, film, film, mpv={"untimed": "yes"}) as playing:
+        assert playing.join() == 0
+    assert caplog.text.count("no window could be opened") == 1
+
+
+def test_a_start_beyond_the_end_is_no_silence(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "rtvfi")
+    film = clips.get(num_frames=24)
+    with Playing(monkeypatch, film, mpv={"pause": "no"}, start="99:99:99") as playing:
+        playing.join()
+    assert "--start 99:99:99 is beyond the end: the film lasts 1.0 s" in caplog.text
 
 
 def test_only_bad_entries_are_an_error_that_names_the_first(

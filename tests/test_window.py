@@ -55,6 +55,55 @@ def test_it_behaves_as_mpv_does(open_one: Any) -> None:
     assert player["idle"] == "once"
 
 
+class Opened(dict[str, Any]):
+    """A player as far as it is asked: options by name, properties as attributes."""
+
+    def __init__(self, **properties: Any) -> None:
+        super().__init__({"vid": 2, "vo": [], **properties})
+        self.__dict__ = self
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "is_beyond"),
+    [
+        ("99:99:99", 13.5, True),
+        ("14", 13.5, True),
+        ("+1:30", 80.0, True),
+        ("1:30", 91.0, False),
+        ("13", 13.5, False),
+        ("-20", 13.5, False),
+        ("50%", 13.5, False),
+        ("#20", 13.5, False),
+        ("14", None, False),
+    ],
+)
+def test_a_start_beyond_the_end_is_said(
+    start: str, duration: float | None, *, is_beyond: bool
+) -> None:
+    said = window.beyond_end(Opened(duration=duration), start)
+    assert bool(said) == is_beyond
+    assert not said or said == f"--start {start} is beyond the end: the film lasts {duration:.1f} s"
+
+
+@pytest.mark.parametrize(
+    ("properties", "display", "is_missing"),
+    [
+        ({"current_vo": "gpu"}, "", False),
+        ({"current_vo": None}, ":0", True),
+        ({"current_vo": None, "vid": False}, "", False),
+        ({"current_vo": "sdl"}, "", True),
+        ({"current_vo": "sdl"}, ":0", False),
+        ({"current_vo": "sdl", "vo": [{"name": "sdl"}]}, "", False),
+    ],
+)
+def test_a_missing_window_is_noticed(
+    properties: dict[str, Any], display: str, monkeypatch: pytest.MonkeyPatch, *, is_missing: bool
+) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert window.is_missing(Opened(**properties)) == is_missing
+
+
 def test_our_track_number_is_not_remembered_for_later(open_one: Any) -> None:
     player = open_one(*NO_CONFIG)
     assert "vid" not in player["watch-later-options"]
