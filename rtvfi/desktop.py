@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi desktop``."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--install", action="store_true", help="put the entry there")
-    what.add_argument("--remove", action="store_true", help="take it away again")
+    what.add_argument("--remove", "--uninstall", action="store_true", help="take it away again")
 
 
 def main(arguments: argparse.Namespace) -> int:

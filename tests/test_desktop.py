@@ -34,6 +34,9 @@ def test_it_is_put_there_and_taken_away(entry_file: Path) -> None:
     assert cli.main(["desktop", "--remove"]) == 0
     assert not entry_file.exists()
     assert cli.main(["desktop", "--remove"]) == 0
+    assert cli.main(["desktop", "--install"]) == 0
+    assert cli.main(["desktop", "--uninstall"]) == 0
+    assert not entry_file.exists()
 
 
 def test_alone_it_prints_the_entry(entry_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
