@@ -72,8 +72,8 @@ def _list() -> int:
         table.add_row(*row)
     console = Console(markup=False, highlight=False)
     console.print(table)
-    fetches, takes_in = typed("weights get NAME fetches one"), typed("weights add FILE takes in")
-    console.print(f"{fetches}, {takes_in} a file")
+    for line in ("weights get NAME fetches one", "weights add FILE takes in a file"):
+        console.print(typed(line), soft_wrap=True)
     return 0
 
 
