@@ -47,7 +47,7 @@ def given(tmp_path: Path) -> str:
 def test_list_shows_every_file_and_which_are_here(rtvfi: Run, given: str) -> None:
     rtvfi("weights", "add", given)
     code, out, _ = rtvfi("weights", "list")
-    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:-1]}
+    rows = {line.split()[0]: line.split()[1] for line in out.splitlines()[1:-2]}
     assert code == 0
     others = {"cel": "yes", "drba": "no"}
     assert rows == others | dict.fromkeys(manifest(), "no") | {LITE: "yes"}
