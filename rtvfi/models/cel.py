@@ -29,7 +29,7 @@ from rtvfi.models.base import Planes, directly
 from rtvfi.models.catalogue import find
 from rtvfi.models.cel_match import correlate, lucas_kanade, normalise
 from rtvfi.models.cel_shape import STATE, CelShape, shape_of
-from rtvfi.models.warp import backwarp
+from rtvfi.models.warp import backwarp, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,8 +85,11 @@ def pack(planes: Planes) -> Tensor:
 
 
 def halve(x: Tensor) -> Tensor:
-    """Half the size, rounded up."""
-    return F.avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+    """Half the size, rounded up: means of 2 x 2, at an odd border of what is there."""
+    height, width = x.shape[-2:]
+    if height % 2 or width % 2:
+        x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
+    return shrink(x, 2)
 
 
 def lumas(packed: Tensor, count: int) -> tuple[Tensor, ...]:
@@ -99,7 +102,7 @@ def lumas(packed: Tensor, count: int) -> tuple[Tensor, ...]:
 
 def lift(flow: Tensor, height: int, width: int) -> Tensor:
     """Bring a flow to the next finer level: twice the size, cropped, and twice the length."""
-    return upsample(flow, height, width) * 2
+    return upsample(flow * 2, height, width)
 
 
 def upsample(x: Tensor, height: int, width: int) -> Tensor:
@@ -339,9 +342,8 @@ def blend(left: Planes, right: Planes, state: Tensor) -> Planes:
         Planes like the inputs, not clamped.
     """
     height, width = left.y.shape[-2:]
-    large = upsample(state, height, width)
-    large_flow = large[:, 0:4] * 2
-    large_mask = torch.sigmoid(large[:, 4:5])
+    large_flow = upsample(state[:, 0:4] * 2, height, width)
+    large_mask = torch.sigmoid(upsample(state[:, 4:5], height, width))
     y = _mix(left.y, right.y, large_flow, large_mask)
     if left.uv.shape[-2:] == left.y.shape[-2:]:
         return Planes(y, _mix(left.uv, right.uv, large_flow, large_mask))
@@ -421,8 +423,7 @@ class Cel:
             t,
         )[-1]
         for left, right in reversed(lights[: self.octaves]):
-            finer = upsample(state, *left.shape[-2:])
-            finer = torch.cat((finer[:, 0:4] * 2, finer[:, 4:5]), dim=1)
+            finer = upsample(torch.cat((state[:, 0:4] * 2, state[:, 4:5]), dim=1), *left.shape[-2:])
             state = settle(finer, left, right, t.float().view(-1, 1, 1, 1))
         left_planes, right_planes = (Planes(*each(picture.planes)) for picture in (a, b))
         return blend(left_planes, right_planes, hold_still(state, differences[0]))
