@@ -120,7 +120,7 @@ def _circumstances(methods: Sequence[Method]) -> list[str]:
     from rtvfi import machine
 
     origins = [f"{m.name}: {m.origin}" for m in methods if m.origin]
-    where = f"{machine.processor()}, {torch.get_num_threads()} threads"
+    where = f"{machine.processor()}, threads: {torch.get_num_threads()}"
     if torch.cuda.is_available():
         where += f", {torch.cuda.get_device_name()}"
     today = datetime.date.today().isoformat()
@@ -166,11 +166,12 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
 
 
 def _methods(words: Sequence[str], device_name: str) -> list[Method]:
-    from rtvfi.session import keep_freed_memory, resolve_device
+    from rtvfi.session import keep_freed_memory, leave_a_core, resolve_device
 
     device = resolve_device(device_name)
     if device.type == "cpu":
         keep_freed_memory()
+        leave_a_core()  # as while playing
     from rtvfi.quality.methods import method_of
 
     return [method_of(word, device) for word in words]
