@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
@@ -44,7 +45,11 @@ def fish(line: str, folder: Path) -> set[str]:
 
 
 def offered(command: list[str], folder: Path) -> set[str]:
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    # fish makes itself a folder there
+    environ = {**os.environ, "XDG_DATA_HOME": str(folder / ".data")}
+    result = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=True, env=environ
+    )
     assert result.stderr == ""
     return set(result.stdout.splitlines()) - {""}
 
