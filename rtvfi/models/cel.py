@@ -295,6 +295,11 @@ class CelNet(nn.Module):
         return states
 
 
+def finer(state: Tensor, height: int, width: int) -> Tensor:
+    """Flows and mask logit of a state at twice its size, cropped: (N, 5, height, width)."""
+    return upsample(torch.cat((state[:, 0:4] * 2, state[:, 4:5]), dim=1), height, width)
+
+
 def settle(state: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor:
     """A state with its flows corrected, see ``lucas_kanade``."""
     return torch.cat((lucas_kanade(state[:, 0:4], left, right, t), state[:, 4:]), dim=1)
@@ -341,19 +346,17 @@ def blend(left: Planes, right: Planes, state: Tensor) -> Planes:
     Returns:
         Planes like the inputs, not clamped.
     """
-    height, width = left.y.shape[-2:]
-    large_flow = upsample(state[:, 0:4] * 2, height, width)
-    large_mask = torch.sigmoid(upsample(state[:, 4:5], height, width))
-    y = _mix(left.y, right.y, large_flow, large_mask)
-    if left.uv.shape[-2:] == left.y.shape[-2:]:
-        return Planes(y, _mix(left.uv, right.uv, large_flow, large_mask))
-    return Planes(y, _mix(left.uv, right.uv, state[:, 0:4], torch.sigmoid(state[:, 4:5])))
+    large = finer(state, *left.y.shape[-2:])
+    is_whole = left.uv.shape[-2:] == left.y.shape[-2:]
+    return Planes(
+        _mix(left.y, right.y, large), _mix(left.uv, right.uv, large if is_whole else state)
+    )
 
 
-def _mix(left: Tensor, right: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
-    a = backwarp(left, flow[:, 0:2])
-    b = backwarp(right, flow[:, 2:4])
-    return torch.lerp(b, a, mask.to(a.dtype))
+def _mix(left: Tensor, right: Tensor, state: Tensor) -> Tensor:
+    a = backwarp(left, state[:, 0:2])
+    b = backwarp(right, state[:, 2:4])
+    return torch.lerp(b, a, torch.sigmoid(state[:, 4:5]).to(a.dtype))
 
 
 class Cel:
@@ -423,8 +426,8 @@ class Cel:
             t,
         )[-1]
         for left, right in reversed(lights[: self.octaves]):
-            finer = upsample(torch.cat((state[:, 0:4] * 2, state[:, 4:5]), dim=1), *left.shape[-2:])
-            state = settle(finer, left, right, t.float().view(-1, 1, 1, 1))
+            state = finer(state, *left.shape[-2:])
+            state = settle(state, left, right, t.float().view(-1, 1, 1, 1))
         left_planes, right_planes = (Planes(*each(picture.planes)) for picture in (a, b))
         return blend(left_planes, right_planes, hold_still(state, differences[0]))
 

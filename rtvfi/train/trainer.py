@@ -12,7 +12,7 @@ import torch
 from torch.func import functional_call
 
 from rtvfi.errors import WeightsMismatch
-from rtvfi.models.cel import CelNet, blend, lumas, pack
+from rtvfi.models.cel import CelNet, blend, finer, lumas, pack
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes
 from rtvfi.train.data import Feed, Held, Sample, planes_to, rgb_to_planes
@@ -82,7 +82,7 @@ def loss_of(net: CelNet, sample: Sample, options: TrainOptions) -> tuple[Tensor,
     picture = torch.zeros(())
     for state, weight in ((states[-2], 0.5), (states[-1], 1.0)):
         if state is states[-2]:
-            state = _finer(state)
+            state = finer(state, *states[-1].shape[-2:])
         made = blend(sample.left, sample.right, state)
         picture = picture + weight * (
             pyramid_l1(made.y, sample.middle.y, 4)
@@ -91,13 +91,6 @@ def loss_of(net: CelNet, sample: Sample, options: TrainOptions) -> tuple[Tensor,
     flow = sum((flow_error(state, sample.flow) for state in states), torch.zeros(()))
     parts = {"picture": float(picture.detach()), "flow": float(flow.detach())}
     return picture + options.flow_weight * flow, parts
-
-
-def _finer(state: Tensor) -> Tensor:
-    up = torch.nn.functional.interpolate(
-        state[:, 0:5], scale_factor=2, mode="bilinear", align_corners=False
-    )
-    return torch.cat((up[:, 0:4] * 2, up[:, 4:5]), dim=1)
 
 
 def luma_psnr(made: Planes, truth: Planes) -> float:
