@@ -30,16 +30,13 @@ class Cut:
     stop: int
 
 
-def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
+def join(cuts: Sequence[Cut], job: Job, reorder: int) -> None:
     """Write ``job`` from pieces that follow each other without a gap.
 
     Args:
         cuts: in order of time; the first begins at ``job.first_index``.
         job: its encoder options and ``carried`` do not count.
         reorder: of the encoder that made the pieces.
-
-    Returns:
-        What the container cannot hold.
 
     Raises:
         EncodeError: a piece is gone or of another encoder than the first, or the file cannot be
@@ -49,12 +46,11 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> list[str]:
         with opened(cuts[0].path) as first:
             common = coding(first)
             video = copied_stream(out.container, first.streams.video[0])
-            left_out = out.begin(video, reorder, companion_of(job))
+            out.begin(video, reorder, companion_of(job))
         number = 0
         for cut in cuts:
             number += _append(out, cut, number, job, common)
         out.copy(job.span.end)
-    return left_out
 
 
 def _append(out: OutputFile, cut: Cut, number: int, job: Job, common: Coding) -> int:
