@@ -13,14 +13,15 @@ figure is not wanted.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, pi
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
+from rtvfi.frame import PIXEL_FORMATS, SourceFrame
+from rtvfi.quality.methods import picture_info
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3
 from rtvfi.stream.rates import Grid
@@ -43,16 +44,7 @@ HEIGHT: Final = 180
 NUM_FRAMES: Final = 84
 MEASURED: Final = (Fraction(44, 24), Fraction(70, 24))
 """Seconds: after ``auto`` has settled, before the ramp at the scene's end."""
-INFO: Final = StreamInfo(
-    width=WIDTH,
-    height=HEIGHT,
-    format=PIXEL_FORMATS["yuv444p"],
-    color=ColorInfo(matrix=1, full_range=True),
-    source_rate=Fraction(24),
-    start=Fraction(0),
-    duration=None,
-    pixel_aspect=Fraction(1),
-)
+INFO: Final = replace(picture_info(HEIGHT, WIDTH), format=PIXEL_FORMATS["yuv444p"])
 COLOURS: Final = ((90, 240), (54, 34), (240, 110))
 """U, V of the characters; the scenery is grey."""
 STYLES: Final = ("off", "plain", "rhythm", "smooth L=1", "smooth L=2", "smooth L=3", "auto")

@@ -147,6 +147,20 @@ def pytest_runtest_makereport(
 # --- material --------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def logging_restored() -> Generator[None]:
+    """For tests of ``cli.main``, which configures logging for a process of its own."""
+    root, ours = logging.getLogger(), logging.getLogger("rtvfi")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
 @pytest.fixture(scope="session")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
     """Clips made by code, written once per session when first asked for."""

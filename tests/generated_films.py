@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
+from rtvfi.frame import SourceFrame
+from rtvfi.quality.methods import picture_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,16 +30,7 @@ HEIGHT: Final = 180
 _CANVAS: Final = 480
 """Side of a painted background; it repeats."""
 
-INFO: Final = StreamInfo(
-    width=WIDTH,
-    height=HEIGHT,
-    format=PIXEL_FORMATS["yuv420p"],
-    color=ColorInfo(matrix=1, full_range=True),
-    source_rate=Fraction(24),
-    start=Fraction(0),
-    duration=None,
-    pixel_aspect=Fraction(1),
-)
+INFO: Final = picture_info(HEIGHT, WIDTH)
 
 _LUMA: Final = np.array([1, 0, 0], np.float32)[:, None, None]
 _Y, _X = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import subprocess
@@ -17,21 +16,12 @@ from rtvfi.errors import DecodeError
 from rtvfi.models.catalogue import MODELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from rtvfi.config import PlayOptions
 
 
-@pytest.fixture(autouse=True)
-def _logging_restored() -> Iterator[None]:
-    """``main`` configures logging for a process of its own."""
-    root, ours = logging.getLogger(), logging.getLogger("rtvfi")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 @pytest.fixture

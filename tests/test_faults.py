@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -21,6 +17,7 @@ from clips import FILM, Clips, ClipSpec
 from fakes import Latch
 from files import planes
 from playing import Playing
+from scripts import run_script
 
 from rtvfi.errors import DecodeError, PlayerError
 from rtvfi.session import ModelHost
@@ -31,8 +28,10 @@ from rtvfi.stream.options import EncodeOptions, StreamOptions
 from rtvfi.track import Tracks
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from logging import LogRecord
+    from pathlib import Path
 
 pytestmark = pytest.mark.mpv
 
@@ -266,16 +265,7 @@ def limited(words: list[str], most_bytes: int) -> subprocess.CompletedProcess[st
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({most_bytes}, {most_bytes})); "
         "run()"
     )
-    env = os.environ | {"RTVFI_CONFIG": "", "OMP_NUM_THREADS": "1"}
-    root = Path(__file__).resolve().parent.parent
-    return subprocess.run(
-        [sys.executable, "-c", script, *words],
-        cwd=root,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_script(script, *words)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs limits of POSIX")

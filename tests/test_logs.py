@@ -9,21 +9,10 @@ from rtvfi import cli, logs
 from rtvfi.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-@pytest.fixture(autouse=True)
-def _logging_restored() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("rtvfi")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    yield
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from clips import Clips, ClipSpec
+from scripts import run_script
 
 from rtvfi.models.weights import manifest
 from rtvfi.stream.decode_open import ffmpeg_name
@@ -172,15 +173,7 @@ run()
 
 
 def offline(*words: str) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"RTVFI_CONFIG": "", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", FORBID, *words],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_script(FORBID, *words)
 
 
 QUIET = ("vo=null", "ao=null", "config=no", "osc=no", "load-scripts=no", "untimed=yes")
