@@ -17,7 +17,7 @@ import av
 import numpy as np
 import torch
 
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.stream.convert import Converter
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.decode_planes import Packer

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from rtvfi.frame import PIXEL_FORMATS, SourceFrame
+from rtvfi.core.frame import PIXEL_FORMATS, SourceFrame
+from rtvfi.core.rates import Grid
 from rtvfi.quality.methods import picture_info
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.retiming import Retiming, Steering
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rtvfi.core.stamp import ImageId
     from rtvfi.stream.cuts import Seen
     from rtvfi.stream.interpolate import Interpolation
-    from rtvfi.stream.plan import Action, ImageId
+    from rtvfi.stream.plan import Action
 
     Doubles = NDArray[np.float64]
     Payload = NDArray[np.uint8]

@@ -27,7 +27,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks.plain_rife import PlainRife
-from rtvfi.errors import ModelError
+from rtvfi.core.errors import ModelError
 from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
 from rtvfi.models.fast import fastest
 from rtvfi.models.ifnet_shape import SHAPES, expected_parameters
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import Form, Interpolator
+    from rtvfi.core.options import Form
+    from rtvfi.models.base import Interpolator
 
 FORMS: tuple[Form, ...] = ("eager", "compile", "graph")
 SIZES = {"cpu": ((640, 384),), "cuda": ((1280, 720), (1920, 1080), (3840, 2160))}

@@ -24,22 +24,22 @@ import av
 
 from benchmarks.load import Load
 from rtvfi.config import RenderOptions
-from rtvfi.frame import SourceFrame
+from rtvfi.core.frame import SourceFrame
+from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.core.rates import Grid
 from rtvfi.render import render
 from rtvfi.session import ModelHost, keep_freed_memory
 from rtvfi.stream.batch import batches
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.encode import open_encoder
-from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.stream.plan import Copy, Mid, Planner
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from fractions import Fraction
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 ENCODE = EncodeOptions(encoder="libx264", preset="veryfast")
 STREAM = StreamOptions(style="plain")

@@ -13,9 +13,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Final
 
+from rtvfi.core.rates import Grid
+from rtvfi.core.stamp import Stamp
 from rtvfi.stream.cadence import passes_for
-from rtvfi.stream.plan import Mid, Planner, PlanOptions, Retime, Stamp
-from rtvfi.stream.rates import Grid
+from rtvfi.stream.plan import Mid, Planner, PlanOptions, Retime
 
 SOURCE_RATE: Final = 24
 HOLDS: Final = {"ones": 1, "twos": 2, "threes": 3}

@@ -23,7 +23,6 @@ from rtvfi import (
     eval_command,
     info,
     join_command,
-    logs,
     play_command,
     render_command,
     still,
@@ -32,14 +31,15 @@ from rtvfi import (
 from rtvfi.bench import command as bench
 from rtvfi.bench import warmup
 from rtvfi.config import default_user_file, user_file
+from rtvfi.core import logs
+from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.core.files import is_same
+from rtvfi.core.program import program, typed
 from rtvfi.doctor import command as doctor
-from rtvfi.errors import RtvfiError, UsageError
 from rtvfi.grammar import add_settings, config_of
 from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
-from rtvfi.playlist import is_same
-from rtvfi.program import program, typed
 from rtvfi.settings import any_of, did_you_mean
 from rtvfi.train import command as train
 

@@ -16,9 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from rtvfi.data import data_names, data_path
-from rtvfi.errors import RtvfiError, UsageError
-from rtvfi.playlist import is_same
+from rtvfi.core.data import data_names, data_path
+from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.core.files import is_same
+from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.settings import (
     MPV,
     SETTINGS,
@@ -30,14 +31,12 @@ from rtvfi.settings import (
     did_you_mean,
     scales_by_size,
 )
-from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rtvfi.models.base import Form
+    from rtvfi.core.options import Deinterlace, Form, Hwaccel, Style, Tail
     from rtvfi.profile import Profile
-    from rtvfi.stream.options import Deinterlace, Hwaccel, Style, Tail
 
 Hardware = Literal["rocm", "cuda", "cpu"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rtvfi import osd, window
-from rtvfi.errors import RtvfiError
-from rtvfi.program import typed
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

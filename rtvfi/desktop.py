@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import RtvfiError
-from rtvfi.program import typed
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.program import typed
 
 if TYPE_CHECKING:
     import argparse

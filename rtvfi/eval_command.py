@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import UsageError
-from rtvfi.program import typed
-from rtvfi.stream.child import find_ffmpeg
+from rtvfi.core.errors import UsageError
+from rtvfi.core.ffmpeg import find_ffmpeg
+from rtvfi.core.program import typed
 
 if TYPE_CHECKING:
     import argparse
@@ -117,7 +117,7 @@ def _circumstances(methods: Sequence[Method]) -> list[str]:
     """What numbers depend on besides the pictures."""
     import torch
 
-    from rtvfi import machine
+    from rtvfi.core import machine
 
     origins = [f"{m.name}: {m.origin}" for m in methods if m.origin]
     where = f"{machine.processor()}, threads: {torch.get_num_threads()}"

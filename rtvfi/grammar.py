@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from rtvfi.config import Config, presets, resolve_config, user_file
-from rtvfi.errors import UsageError
-from rtvfi.frame import PIXEL_FORMATS
+from rtvfi.core.errors import UsageError
+from rtvfi.core.frame import PIXEL_FORMATS
+from rtvfi.core.options import EncodeOptions
 from rtvfi.mpv_options import repeats
 from rtvfi.profile import read_profile
 from rtvfi.settings import (
@@ -21,7 +22,6 @@ from rtvfi.settings import (
     did_you_mean,
 )
 from rtvfi.stream.codecs import CODECS, check_quality, find_codec
-from rtvfi.stream.options import EncodeOptions
 
 if TYPE_CHECKING:
     import argparse

@@ -8,15 +8,15 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from rtvfi.errors import DecodeError, UsageError
-from rtvfi.logs import plain
+from rtvfi.core.errors import DecodeError, UsageError
+from rtvfi.core.logs import plain
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
     from fractions import Fraction
 
-    from rtvfi.frame import SourceFrame, StreamInfo
+    from rtvfi.core.frame import SourceFrame, StreamInfo
     from rtvfi.stream.changes import Change
     from rtvfi.stream.cuts import Seen
     from rtvfi.stream.source import FrameSource
@@ -90,7 +90,7 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from rtvfi.stream.options import SourceOptions
+    from rtvfi.core.options import SourceOptions
     from rtvfi.stream.source import open_source
 
     source = open_source(arguments.file, SourceOptions())
@@ -123,7 +123,7 @@ def look(
         threshold: see ``CutDetector``.
         seen_one: called after every frame.
     """
-    from rtvfi.frame import EndOfStream
+    from rtvfi.core.frame import EndOfStream
     from rtvfi.stream.cuts import CutDetector
 
     detector, found = CutDetector(source.info, threshold), Findings(source.info)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from rtvfi.program import typed
+from rtvfi.core.program import typed
 
 
 @dataclass(frozen=True, slots=True)

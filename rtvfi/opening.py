@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
+from rtvfi.core.errors import OpenError, RtvfiError
+from rtvfi.core.files import is_address
+from rtvfi.core.rates import Grid, parse_rate
 from rtvfi.edl import streams_of
-from rtvfi.errors import OpenError, RtvfiError
-from rtvfi.playlist import is_address, is_list
+from rtvfi.playlist import is_list
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
 from rtvfi.stream.assemble import Viewed
 from rtvfi.stream.extras import Extra
 from rtvfi.stream.hardware import check_hwaccel
-from rtvfi.stream.rates import Grid, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.config import PlayOptions
-    from rtvfi.frame import OutputFrame, StreamInfo
+    from rtvfi.core.frame import OutputFrame, StreamInfo
     from rtvfi.stream.pipeline import Pipeline
     from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.record import Recorder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rtvfi.frame import Kind
+from rtvfi.core.frame import Kind
 
 if TYPE_CHECKING:
     from rtvfi.report import Report

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.config import play_options
-from rtvfi.data import data_path
-from rtvfi.errors import PlayerError, UsageError
+from rtvfi.core.data import data_path
+from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.playlist import check_there, expand
 

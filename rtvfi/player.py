@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi import window
 from rtvfi.controls import Controls
-from rtvfi.errors import OpenError, PlayerError, RtvfiError
+from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
+from rtvfi.core.program import typed
+from rtvfi.core.rates import RateChoice
 from rtvfi.libmpv import add_hook
 from rtvfi.models.weights import find_weights
 from rtvfi.opening import NothingToDo, Opener
-from rtvfi.program import typed
 from rtvfi.recording import recorder_for
 from rtvfi.report import Report
 from rtvfi.session import resolve_device, target_rate
 from rtvfi.showing import Showing
 from rtvfi.stream.playhead import Playhead
-from rtvfi.stream.rates import RateChoice
 from rtvfi.watch import Watch
 from rtvfi.window import Screen
 

@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import OpenError
+from rtvfi.core.errors import OpenError
+from rtvfi.core.files import is_address, natural_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,34 +25,10 @@ _VIDEO: Final = re.compile(
 
 _LIST: Final = re.compile(r".+\.(7z|cue|edl|iso|m3u8?|pls|rar|zip)", re.IGNORECASE)
 
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-
-
-def is_address(text: str) -> bool:
-    """Whether ``text`` is a URL, which goes to mpv as it is (``-``, standard input, does too)."""
-    return text == "-" or _ADDRESS.match(text) is not None
-
 
 def is_list(name: str) -> bool:
     """Whether a file of that name is for mpv to take apart: a list of films, an archive, a disc."""
     return _LIST.fullmatch(name) is not None
-
-
-def is_same(a: str | Path, b: str | Path) -> bool:
-    """Whether two paths lead to one file that is there, through whatever links."""
-    try:
-        return Path(a).samefile(b)  # by device and inode
-    except (OSError, ValueError):
-        return False
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that counts numbers as numbers (2 before 10) and ignores case."""
-    return tuple(
-        (0, int(part), "") if part.isdecimal() else (1, 0, part)
-        for part in re.split(r"(\d+)", name.casefold())
-        if part
-    )
 
 
 def expand(arguments: Iterable[str]) -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import platformdirs
 
-from rtvfi import machine
-from rtvfi.errors import RtvfiError
-from rtvfi.program import typed
+from rtvfi.core import machine
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.program import typed
 from rtvfi.settings import SETTINGS, Value, as_toml, checked
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.errors import DecodeError, OpenError, RtvfiError, UsageError
-from rtvfi.frame import OutputFrame
+from rtvfi.core.errors import DecodeError, OpenError, RtvfiError, UsageError
+from rtvfi.core.frame import OutputFrame
 from rtvfi.models.weights import find_weights, sha256_of
 from rtvfi.progress import JsonProgress, RichProgress, State
 from rtvfi.session import (
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rtvfi.config import RenderOptions
+    from rtvfi.core.rates import Grid
     from rtvfi.progress import Progress
     from rtvfi.stream.pipeline import Pipeline
-    from rtvfi.stream.rates import Grid
     from rtvfi.stream.writer import Writer
 
 log = logging.getLogger(__name__)

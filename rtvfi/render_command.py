@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.config import render_options
-from rtvfi.errors import OpenError, UsageError
+from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.playlist import expand
 

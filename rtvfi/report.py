@@ -8,8 +8,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import RtvfiError
-from rtvfi.frame import Kind
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.frame import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

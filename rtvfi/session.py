@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import DeviceError, UsageError, WeightsMismatch, model_failure
+from rtvfi.core.errors import DeviceError, UsageError, WeightsMismatch, model_failure
+from rtvfi.core.rates import Grid, RateChoice, resolve
 from rtvfi.models.catalogue import lighter
 from rtvfi.models.weights import is_available
 from rtvfi.settings import SETTINGS, checked
@@ -25,7 +26,6 @@ from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
-from rtvfi.stream.rates import Grid, RateChoice, resolve
 from rtvfi.stream.retiming import Retiming
 from rtvfi.stream.serve import FrameStream, RecordMap
 from rtvfi.stream.source import open_source
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     import torch
 
-    from rtvfi.frame import OutputFrame, StreamInfo
+    from rtvfi.core.frame import OutputFrame, StreamInfo
+    from rtvfi.core.options import SourceOptions, StreamOptions
     from rtvfi.models.base import Interpolator
     from rtvfi.stream.interpolate import Interpolation
-    from rtvfi.stream.options import SourceOptions, StreamOptions
     from rtvfi.stream.playhead import Playhead
 
 log = logging.getLogger(__name__)

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from rtvfi.errors import UnknownModel, UsageError
-from rtvfi.models.base import Form
+from rtvfi.core.errors import UnknownModel, UsageError
+from rtvfi.core.options import (
+    MAX_PASSES,
+    Deinterlace,
+    Form,
+    Hwaccel,
+    SourceOptions,
+    StreamOptions,
+    Style,
+    Tail,
+)
+from rtvfi.core.rates import parse_rate
 from rtvfi.models.catalogue import find
-from rtvfi.stream.options import Deinterlace, Hwaccel, SourceOptions, StreamOptions, Style, Tail
-from rtvfi.stream.plan import MAX_PASSES
-from rtvfi.stream.rates import parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,10 +12,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.errors import OpenError, OutOfMemory
+from rtvfi.core.errors import OpenError, OutOfMemory
+from rtvfi.core.files import is_address
 from rtvfi.libmpv import PlayerGone
 from rtvfi.opening import NothingToDo, readable
-from rtvfi.playlist import is_address
 from rtvfi.remarks import Remarks
 from rtvfi.session import ModelHost, Viewing
 from rtvfi.track import Tracks
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rtvfi.config import PlayOptions
-    from rtvfi.errors import RtvfiError
+    from rtvfi.core.errors import RtvfiError
     from rtvfi.opening import Opener
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.window import Screen

@@ -10,8 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import UsageError
-from rtvfi.stream.options import StreamOptions
+from rtvfi.core.errors import UsageError
+from rtvfi.core.options import StreamOptions
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
+from rtvfi.core.program import typed
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import (
     Store,
@@ -18,7 +19,6 @@ from rtvfi.models.weights import (
     manifest,
     weight_name,
 )
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     import argparse

@@ -8,14 +8,14 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.frame import END, OutputFrame
+from rtvfi.core.frame import END, OutputFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
+    from rtvfi.core.options import StreamOptions
     from rtvfi.session import Rendering
-    from rtvfi.stream.options import StreamOptions
     from rtvfi.stream.writer import Writer
 
 TURN_SECONDS: Final = 0.2

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.errors import UsageError
-from rtvfi.playlist import is_address
+from rtvfi.core.errors import UsageError
+from rtvfi.core.files import is_address
 from rtvfi.stream.journal import Journal, journal_folder, open_journal
 from rtvfi.stream.mux import check_target
 from rtvfi.stream.picture_writer import PNGS, holds_pictures

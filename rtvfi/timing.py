@@ -9,16 +9,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
+from rtvfi.core.rates import DEFAULT_DISPLAY_RATE, Grid, between, parse_rate
 from rtvfi.session import target_rate
 from rtvfi.stream.companion import first_time
 from rtvfi.stream.mux import LEAST_SECONDS, MAX_RATE
-from rtvfi.stream.rates import DEFAULT_DISPLAY_RATE, Grid, between, parse_rate
 from rtvfi.stream.stamps import frame_times
 
 if TYPE_CHECKING:
     from rtvfi.config import RenderOptions
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import OpenError, PlayerError
+from rtvfi.core.errors import OpenError, PlayerError
 from rtvfi.libmpv import StreamProtocol
 
 if TYPE_CHECKING:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import UsageError, WeightsMissing
+from rtvfi.core.errors import UsageError, WeightsMissing
+from rtvfi.core.program import typed
+from rtvfi.core.rates import parse_rate
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import is_available
-from rtvfi.program import typed
 from rtvfi.settings import STYLES, any_of, did_you_mean
-from rtvfi.stream.rates import parse_rate
 from rtvfi.stream.retiming import Retiming
 
 if TYPE_CHECKING:
-    from rtvfi.stream.options import StreamOptions, Style
+    from rtvfi.core.options import StreamOptions, Style
 
 RATES: Final = ("2x", "60", "display")
 """What the key for the rate goes through."""

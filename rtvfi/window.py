@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import mpv
 
-from rtvfi.errors import PlayerError, UsageError
+from rtvfi.core.errors import PlayerError, UsageError
+from rtvfi.core.files import is_address
 from rtvfi.mpv_options import sort_out
-from rtvfi.playlist import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rtvfi.errors import RtvfiError
+    from rtvfi.core.errors import RtvfiError
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from rtvfi.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

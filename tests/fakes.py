@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from rtvfi.errors import DecodeError
-from rtvfi.frame import (
+from rtvfi.core.errors import DecodeError
+from rtvfi.core.frame import (
     END,
     PIXEL_FORMATS,
     ColorInfo,
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtvfi.stream.plan import Action, ImageId
+    from rtvfi.core.stamp import ImageId
+    from rtvfi.stream.plan import Action
 
     Payload = NDArray[np.uint8]
 

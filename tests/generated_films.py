@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.frame import SourceFrame
+from rtvfi.core.frame import SourceFrame
 from rtvfi.quality.methods import picture_info
 
 if TYPE_CHECKING:

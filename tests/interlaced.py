@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 import av
 import numpy as np
 
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from rtvfi.frame import SourceFrame, StreamInfo
+    from rtvfi.core.frame import SourceFrame, StreamInfo
 
 SIZE = (96, 64)
 NUM = 30

@@ -14,8 +14,8 @@ from barcode import read_code
 
 from rtvfi import window
 from rtvfi.config import PlayOptions
+from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.player import Player
-from rtvfi.stream.options import SourceOptions, StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fakes import PATIENCE, FakePlayhead, FakeSource, stream_info
 
-from rtvfi.frame import END, OutputFrame
+from rtvfi.core.frame import END, OutputFrame
+from rtvfi.core.rates import Grid
 from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
-from rtvfi.stream.rates import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.parts import Executor
     from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.source import FrameSource

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rtvfi.stream.plan import Again, Copy, Mid, Retime, Retime3, Stamp
+from rtvfi.core.stamp import Stamp
+from rtvfi.stream.plan import Again, Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rtvfi.stream.plan import Action, ImageId, Output, Planner
+    from rtvfi.core.stamp import ImageId
+    from rtvfi.stream.plan import Action, Output, Planner
 
 Weights = dict[int, Fraction]
 """A picture as a blend: weight by source frame."""

@@ -26,15 +26,15 @@ import av
 import numpy as np
 from fakes import FakePlayhead
 
-from rtvfi.frame import PIXEL_FORMATS
+from rtvfi.core.frame import PIXEL_FORMATS
+from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.core.rates import Grid
 from rtvfi.session import ModelHost, Place, pipeline_for, view
 from rtvfi.stream.assemble import Viewed
-from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.record import Recorder
 
 if TYPE_CHECKING:
-    from rtvfi.frame import OutputFrame
+    from rtvfi.core.frame import OutputFrame
     from rtvfi.session import Viewing
 
 SIZE = (64, 48)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rtvfi import cli, play_command
-from rtvfi.errors import DecodeError
+from rtvfi.core.errors import DecodeError
 from rtvfi.models.catalogue import MODELS
 
 if TYPE_CHECKING:

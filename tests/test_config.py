@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from rtvfi import config
 from rtvfi.config import Config, hardware_guess, play_options, resolve_config
-from rtvfi.data import data_path
-from rtvfi.errors import RtvfiError, UnknownModel, UsageError
+from rtvfi.core.data import data_path
+from rtvfi.core.errors import RtvfiError, UnknownModel, UsageError
 from rtvfi.settings import FORMS, HWACCELS, MPV, SETTINGS
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from files import planes
 from playing import Playing
 from scripts import run_script
 
-from rtvfi.errors import DecodeError, PlayerError
+from rtvfi.core.errors import DecodeError, PlayerError
+from rtvfi.core.options import EncodeOptions, StreamOptions
 from rtvfi.session import ModelHost
 from rtvfi.showing import Showing
 from rtvfi.stream.decode_pyav import PyavSource
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.options import EncodeOptions, StreamOptions
 from rtvfi.track import Tracks
 
 if TYPE_CHECKING:

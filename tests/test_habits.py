@@ -9,8 +9,8 @@ import pytest
 from clips import FILM, ClipSpec
 from playing import Playing, off_by
 
+from rtvfi.core.options import StreamOptions
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.options import StreamOptions
 from rtvfi.stream.pipeline import Pipeline
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from rtvfi import cli, profile
 from rtvfi.config import resolve_config
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 from rtvfi.settings import SETTINGS
 from rtvfi.stream.notes import NAME, read_notes
 

@@ -14,8 +14,8 @@ import readme_tables
 from packaging.requirements import Requirement
 
 from rtvfi import cli
-from rtvfi.data import data_folders, data_names, data_path
-from rtvfi.errors import RtvfiError
+from rtvfi.core.data import data_folders, data_names, data_path
+from rtvfi.core.errors import RtvfiError
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*(ROOT / "rtvfi").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])

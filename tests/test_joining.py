@@ -12,10 +12,10 @@ import pytest
 from clips import ClipSpec
 from playing import PATIENCE, Playing
 
-from rtvfi.errors import WeightsMismatch
-from rtvfi.frame import Kind
+from rtvfi.core.errors import WeightsMismatch
+from rtvfi.core.frame import Kind
+from rtvfi.core.options import StreamOptions
 from rtvfi.session import ModelHost
-from rtvfi.stream.options import StreamOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

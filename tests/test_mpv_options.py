@@ -6,7 +6,7 @@ import pytest
 
 from rtvfi import cli, window
 from rtvfi.config import resolve_config
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 from rtvfi.mpv_options import sort_out
 
 if TYPE_CHECKING:

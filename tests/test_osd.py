@@ -9,7 +9,7 @@ from typing import Any
 from fakes import stream_info
 
 from rtvfi import osd
-from rtvfi.frame import Kind
+from rtvfi.core.frame import Kind
 from rtvfi.report import Report
 from rtvfi.stream.ladder import Quality, Standing
 from rtvfi.stream.pipeline import Statistics

@@ -14,8 +14,8 @@ from clips import FILM, ClipSpec
 from playing import Playing, off_by
 
 from rtvfi import window
-from rtvfi.errors import OpenError
-from rtvfi.stream.options import StreamOptions
+from rtvfi.core.errors import OpenError
+from rtvfi.core.options import StreamOptions
 from rtvfi.stream.pipeline import Pipeline
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.errors import OpenError
-from rtvfi.playlist import expand, is_address, is_list, natural_key
+from rtvfi.core.errors import OpenError
+from rtvfi.core.files import is_address, natural_key
+from rtvfi.playlist import expand, is_list
 
 
 def test_folder_gives_its_videos_in_natural_order(tmp_path: Path) -> None:

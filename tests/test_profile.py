@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rtvfi import cli, machine
+from rtvfi import cli
 from rtvfi.config import play_options, resolve_config
-from rtvfi.errors import RtvfiError
+from rtvfi.core import machine
+from rtvfi.core.errors import RtvfiError
 from rtvfi.grammar import config_of
 from rtvfi.profile import Profile, profile_file, read_profile, save_profile
 from rtvfi.settings import scales_by_size

@@ -14,12 +14,12 @@ from files import planes, track, tracks
 from playing import Playing
 
 from rtvfi import cli
-from rtvfi.stream.options import EncodeOptions, StreamOptions
+from rtvfi.core.options import EncodeOptions, StreamOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.stream.options import Style
+    from rtvfi.core.options import Style
 
 pytestmark = pytest.mark.mpv
 

@@ -21,10 +21,10 @@ from files import off_grid, planes, same_pictures, track, tracks
 
 from rtvfi import cli, session
 from rtvfi.config import RenderOptions
+from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.core.rates import Grid
 from rtvfi.stream.mux import Timeline
-from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.stream.pieces import survey
-from rtvfi.stream.rates import Grid
 from rtvfi.target import target_path
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import av
 import pytest
 
 from rtvfi.config import RenderOptions
-from rtvfi.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.render import render
 from rtvfi.stream.decode_info import choose_stream
-from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.errors import RtvfiError
-from rtvfi.frame import Kind
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.frame import Kind
 from rtvfi.report import Report, percentile
 
 if TYPE_CHECKING:

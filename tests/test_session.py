@@ -12,8 +12,10 @@ from fakes import FakePlayhead, FakeSource, stream_info
 from held import held
 
 from rtvfi import session
-from rtvfi.errors import DeviceError, ModelError, UsageError
-from rtvfi.frame import Kind, StreamInfo
+from rtvfi.core.errors import DeviceError, ModelError, UsageError
+from rtvfi.core.frame import Kind, StreamInfo
+from rtvfi.core.options import StreamOptions
+from rtvfi.core.rates import RateChoice, parse_rate
 from rtvfi.models.catalogue import find
 from rtvfi.session import (
     ModelHost,
@@ -25,9 +27,7 @@ from rtvfi.session import (
     view,
 )
 from rtvfi.stream.ladder import Variant
-from rtvfi.stream.options import StreamOptions
 from rtvfi.stream.pipeline import Pipeline
-from rtvfi.stream.rates import RateChoice, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from rtvfi import wanted
-from rtvfi.errors import UsageError, WeightsMissing
+from rtvfi.core.errors import UsageError, WeightsMissing
+from rtvfi.core.options import StreamOptions, Style
 from rtvfi.models.catalogue import MODELS
-from rtvfi.stream.options import StreamOptions, Style
 from rtvfi.wanted import Wanted
 
 TWO = Wanted("cel", "2x", "smooth")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rtvfi import window
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from clips import FILM
 
-from rtvfi.frame import Kind, OutputFrame, SourceFrame
+from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
+from rtvfi.core.options import EncodeOptions, SourceOptions
+from rtvfi.core.rates import Grid
 from rtvfi.stream.assemble import Viewed
-from rtvfi.stream.options import EncodeOptions, SourceOptions
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.record import Recorder, Recording
 from rtvfi.stream.source import open_source
 

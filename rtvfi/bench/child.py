@@ -18,11 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.apart import speaker
 from rtvfi.bench.jobs import TARGETS, Job, Measured, is_hopeless
 from rtvfi.bench.pictures import film, film_info, viewing_of
-from rtvfi.errors import RtvfiError
-from rtvfi.stream.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.core.python_process import speaker
 from rtvfi.stream.plan import Retime, Retime3
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
     from rtvfi.session import ModelHost
     from rtvfi.stream.interpolate import Interpolation
 
@@ -220,7 +220,7 @@ def _mux(container: Any, packets: list[Any], info: StreamInfo) -> None:
 
 
 def _decode(clip: Path, end: float) -> tuple[float, str]:
-    from rtvfi.frame import END
+    from rtvfi.core.frame import END
     from rtvfi.stream.source import open_source
 
     source = open_source(str(clip), SourceOptions())

@@ -11,15 +11,15 @@ from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi import machine
-from rtvfi.apart import Apart
 from rtvfi.bench.choose import HOLDS, Choice, choose
 from rtvfi.bench.jobs import FILM_RATE, TARGETS, Job, Measured, Size, plan
-from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.core import machine
+from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.core.program import typed
+from rtvfi.core.python_process import Apart
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.weights import find_weights, is_available
 from rtvfi.profile import Profile, save_profile
-from rtvfi.program import typed
 from rtvfi.settings import SETTINGS, checked
 
 if TYPE_CHECKING:

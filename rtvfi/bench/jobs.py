@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from rtvfi.stream.options import StreamOptions
+from rtvfi.core.options import StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rtvfi.models.base import Form
+    from rtvfi.core.options import Form
 
 FILM_RATE: Final = 24
 TARGETS: Final = {48: 1, 60: 2, 120: 4}

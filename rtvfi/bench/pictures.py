@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from rtvfi.bench.jobs import FILM_RATE
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

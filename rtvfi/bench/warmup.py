@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.bench.jobs import FILM_RATE, Size
 from rtvfi.config import play_options
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
+from rtvfi.core.rates import parse_rate, resolve
 from rtvfi.grammar import add_settings, config_of
 from rtvfi.models.weights import find_weights
-from rtvfi.stream.rates import parse_rate, resolve
 
 if TYPE_CHECKING:
     import argparse

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.apart import speaker
+from rtvfi.core.python_process import speaker
 from rtvfi.doctor import compute, files, probe, screen, system, video
 from rtvfi.doctor.finding import Place
 

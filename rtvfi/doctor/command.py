@@ -14,7 +14,7 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.apart import Apart
+from rtvfi.core.python_process import Apart
 from rtvfi.doctor.finding import fail
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi import machine
+from rtvfi.core import machine
+from rtvfi.core.program import typed
 from rtvfi.doctor.finding import fail, ok, size, warn
 from rtvfi.doctor.system import INSTALL
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

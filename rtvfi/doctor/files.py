@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.program import typed
 from rtvfi.doctor.finding import fail, ok, size, warn
-from rtvfi.errors import RtvfiError
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.core.program import typed
 from rtvfi.doctor.finding import ok, warn
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -10,9 +10,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.core.program import typed
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.system import INSTALL
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

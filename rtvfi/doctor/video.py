@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.program import typed
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.libva import NoVaapi, ask
 from rtvfi.doctor.system import INSTALL, join_group
-from rtvfi.errors import RtvfiError
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def _check_pyav() -> Iterator[Finding]:
 
 
 def _check_ffmpeg() -> Iterator[Finding]:
-    from rtvfi.stream.child import find_ffmpeg, run
+    from rtvfi.core.ffmpeg import find_ffmpeg, run
 
     path = find_ffmpeg()
     if path is None:

@@ -30,8 +30,6 @@ class Planes(NamedTuple):
 
 
 PictureKind = Literal["rgb", "yuv"]
-Form = Literal["auto", "eager", "compile", "graph"]
-"""How a network is run: see ``fast.fastest``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Final
 
-from rtvfi.errors import UnknownModel
+from rtvfi.core.errors import UnknownModel
+from rtvfi.core.program import typed
 from rtvfi.models.base import ModelInfo, PadRule
-from rtvfi.program import typed
 
 RIFE_GROUPS: Final = {
     # group: (versions, pad multiple, 10^9 multiply-adds of one 1920x1080 frame and one encoding)

@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import Planes, directly
 from rtvfi.models.catalogue import find
 from rtvfi.models.cel_match import correlate, lucas_kanade, normalise

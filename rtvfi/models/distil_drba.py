@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import directly
 from rtvfi.models.ifnet import Block, Encoder, Wiring
 from rtvfi.models.ifnet_shape import (

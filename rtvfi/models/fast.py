@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import platformdirs
 import torch
 
-from rtvfi.errors import ModelError
+from rtvfi.core.errors import ModelError
 from rtvfi.models.base import HasCore, Interpolator, TripleInterpolator, directly
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import Form, Picture
+    from rtvfi.core.options import Form
+    from rtvfi.models.base import Picture
 
     Core = Callable[..., Any]
     Call = Callable[[Interpolator], Picture]

@@ -10,9 +10,9 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import WeightsMismatch, WeightsMissing
+from rtvfi.core.errors import WeightsMismatch, WeightsMissing
+from rtvfi.core.program import typed
 from rtvfi.models.weights import Receipt, Store, WeightEntry, WeightSource, git_blob_of, sha256_of
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from rtvfi.errors import WeightsMismatch
+from rtvfi.core.errors import WeightsMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

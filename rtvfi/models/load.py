@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rtvfi.errors import WeightsMismatch
+from rtvfi.core.errors import WeightsMismatch
+from rtvfi.core.program import typed
 from rtvfi.models import cel
 from rtvfi.models.catalogue import DRBA_WEIGHTS, MODELS, find
 from rtvfi.models.distil_drba import DistilDrba
@@ -16,7 +17,6 @@ from rtvfi.models.rife import Rife
 from rtvfi.models.tuning import network_dtype, tune
 from rtvfi.models.weight_file import read_tensors
 from rtvfi.models.weights import find_weights, manifest
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch.nn import functional
 
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 from rtvfi.models.base import directly
 from rtvfi.models.ifnet import Block, Encoder, Wiring
 from rtvfi.models.ifnet_shape import SHAPES, IFNetShape, detect, strip_prefix

@@ -17,10 +17,10 @@ import safetensors
 import safetensors.torch
 import torch
 
-from rtvfi.errors import ModelError, UsageError, WeightsMismatch
+from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
+from rtvfi.core.program import typed
 from rtvfi.models import distil_drba, ifnet_shape
 from rtvfi.models.weights import Receipt, Store, WeightEntry, manifest, sha256_of
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import platformdirs
 
-from rtvfi.data import data_path
-from rtvfi.errors import ModelError, RtvfiError, UsageError, WeightsMissing
+from rtvfi.core.data import data_path
+from rtvfi.core.errors import ModelError, RtvfiError, UsageError, WeightsMissing
+from rtvfi.core.program import typed
 from rtvfi.models.catalogue import find
-from rtvfi.program import typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.errors import OpenError
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
+from rtvfi.core.errors import OpenError
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.quality.triplets import TO_RAW
 from rtvfi.stream.cuts import CutDetector, Seen
 from rtvfi.stream.decode_open import ffmpeg_name

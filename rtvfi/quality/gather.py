@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import OpenError, UsageError
-from rtvfi.program import typed
+from rtvfi.core.errors import OpenError, UsageError
+from rtvfi.core.program import typed
 from rtvfi.quality.films import choose, chosen_of_pictures
 from rtvfi.quality.triplets import Triplet, load_rows, read_frames, root_of, rows_of
 

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 import torch
 
-from rtvfi.errors import UsageError
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
+from rtvfi.core.errors import UsageError
+from rtvfi.core.ffmpeg import find_ffmpeg
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.load import build_model, load_model
 from rtvfi.models.weight_file import identify, read_tensors
 from rtvfi.models.weights import find_weights, manifest, sha256_of
 from rtvfi.quality import minterpolate
 from rtvfi.quality.triplets import Picture
-from rtvfi.stream.child import find_ffmpeg
 from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan import Retime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import Interpolator
     from rtvfi.quality.triplets import Triplet
-    from rtvfi.stream.plan import ImageId
 
 MINTERPOLATE: Final = "minterpolate"
 REPEATS: Final = 3

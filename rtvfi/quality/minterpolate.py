@@ -8,7 +8,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from rtvfi.errors import DecodeError
+from rtvfi.core.errors import DecodeError
 from rtvfi.quality.triplets import Picture
 
 if TYPE_CHECKING:

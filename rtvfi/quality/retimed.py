@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
+from rtvfi.core.rates import Grid
+from rtvfi.core.stamp import Stamp
 from rtvfi.quality.blocks import in_blocks
 from rtvfi.quality.lines import line_distance, line_points
 from rtvfi.quality.measure import Example, Scores, SetResult, finite_psnr, over_triplets
@@ -22,16 +24,16 @@ from rtvfi.quality.methods import payload_of
 from rtvfi.quality.motion import BLOCK, deviation, textured
 from rtvfi.quality.triplets import Picture, Triplet
 from rtvfi.stream.batch import batches
-from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Stamp
-from rtvfi.stream.rates import Grid
+from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from rtvfi.core.stamp import ImageId
     from rtvfi.quality.methods import ModelMethod
-    from rtvfi.stream.plan import Action, ImageId
+    from rtvfi.stream.plan import Action
 
 CADENCES: Final = {"ones": 1, "twos": 2, "threes": 3, "fours": 4}
 RATE: Final = Fraction(24)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.errors import DecodeError, OpenError
+from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.stream.decode_open import ffmpeg_name
 
 if TYPE_CHECKING:

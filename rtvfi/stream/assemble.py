@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import EncodeOptions
+    from rtvfi.core.rates import Grid
     from rtvfi.stream.extras import Extra
-    from rtvfi.stream.options import EncodeOptions
     from rtvfi.stream.pieces import Gops
-    from rtvfi.stream.rates import Grid
 
 log = logging.getLogger(__name__)
 

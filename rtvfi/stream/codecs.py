@@ -9,15 +9,15 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from rtvfi.errors import UsageError
-from rtvfi.frame import Siting
+from rtvfi.core.errors import UsageError
+from rtvfi.core.frame import Siting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-    from rtvfi.frame import HdrInfo, StreamInfo
-    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.core.frame import HdrInfo, StreamInfo
+    from rtvfi.core.options import EncodeOptions
 
 GOP_SECONDS: Final = 2
 _FEW_CORES: Final = 4

@@ -13,13 +13,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from rtvfi.errors import BadPicture, RtvfiError, model_failure
-from rtvfi.frame import EndOfStream, Kind, OutputFrame
+from rtvfi.core.errors import BadPicture, RtvfiError, model_failure
+from rtvfi.core.frame import EndOfStream, Kind, OutputFrame
 from rtvfi.stream.batch import batches
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.lineage import Lineage
 from rtvfi.stream.margin import Margin
-from rtvfi.stream.plan import Again, Copy, ImageId, Mid, Planner, Retime
+from rtvfi.stream.plan import Again, Copy, Mid, Planner, Retime
 from rtvfi.stream.retiming import Pace, Steering
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.stamp import ImageId
     from rtvfi.stream.cuts import Seen
     from rtvfi.stream.parts import Executor, Lines, Meters, Start
     from rtvfi.stream.plan import Action

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from rtvfi.frame import Siting
+from rtvfi.core.colour import levels, luma_weights, rgb_from_yuv
+from rtvfi.core.frame import Siting
 from rtvfi.models.base import Planes
-from rtvfi.stream.matrix import levels, luma_weights, rgb_from_yuv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
     Payload = NDArray[np.uint8]
 

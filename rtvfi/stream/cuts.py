@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from rtvfi.core.stamp import Stamp
 from rtvfi.stream.changes import Change, Changes
 from rtvfi.stream.luma import Lumas, Matcher
 from rtvfi.stream.miniatures import Miniatures, ssim
-from rtvfi.stream.plan import Stamp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rtvfi.frame import SourceFrame, StreamInfo
+    from rtvfi.core.frame import SourceFrame, StreamInfo
     from rtvfi.stream.luma import Luma
     from rtvfi.stream.miniatures import Miniature
 

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Final
 
 import av
 
-from rtvfi.errors import DecodeError
-from rtvfi.frame import END
-from rtvfi.stream.child import QUIET, Child, explain
+from rtvfi.core.errors import DecodeError
+from rtvfi.core.ffmpeg import QUIET, Child, explain
+from rtvfi.core.frame import END
+from rtvfi.core.ring import Ring
 from rtvfi.stream.decode_open import FAILURES, Interrupted, ffmpeg_name, is_url
 from rtvfi.stream.deinterlace import bwdif
-from rtvfi.stream.ring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.stream.options import Deinterlace
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import Deinterlace
 
 log = logging.getLogger(__name__)
 

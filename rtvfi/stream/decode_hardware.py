@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import DecodeError, OpenError
+from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.stream.decode_ffmpeg import HARDWARE_FORMATS, Task, VaapiReader
 from rtvfi.stream.decode_open import FAILURES, is_url
 from rtvfi.stream.decode_reader import FrameReader
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import av
 
+    from rtvfi.core.options import SourceOptions
     from rtvfi.stream.decode_pyav import PyavSource
     from rtvfi.stream.decode_reader import Reader
-    from rtvfi.stream.options import SourceOptions
 
 log = logging.getLogger(__name__)
 

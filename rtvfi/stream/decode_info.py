@@ -16,9 +16,9 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
-from rtvfi.frame import UNSPECIFIED, ColorInfo, HdrInfo, Siting, StreamInfo
+from rtvfi.core.frame import UNSPECIFIED, ColorInfo, HdrInfo, Siting, StreamInfo
+from rtvfi.core.rates import snap_rate
 from rtvfi.stream.decode_planes import carried_format, is_full_range
-from rtvfi.stream.rates import snap_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

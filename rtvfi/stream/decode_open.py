@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.error
 
-from rtvfi.errors import OpenError
+from rtvfi.core.errors import OpenError
 
 if TYPE_CHECKING:
     from fractions import Fraction

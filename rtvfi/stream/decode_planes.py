@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from rtvfi.frame import PIXEL_FORMATS
+from rtvfi.core.frame import PIXEL_FORMATS
 
 if TYPE_CHECKING:
     import av
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-    from rtvfi.frame import PixelFormat
+    from rtvfi.core.frame import PixelFormat
 
     Samples = NDArray[np.uint8 | np.uint16]
 

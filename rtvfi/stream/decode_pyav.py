@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import av
 import numpy as np
 
-from rtvfi.errors import DecodeError, OpenError, SeekError
-from rtvfi.frame import END, EndOfStream, SourceFrame, StreamInfo
+from rtvfi.core.errors import DecodeError, OpenError, SeekError
+from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
 from rtvfi.stream.decode_info import describe, nominal_rate
 from rtvfi.stream.decode_open import FAILURES, scan_end
 from rtvfi.stream.decode_planes import Packer
@@ -30,7 +30,7 @@ from rtvfi.stream.pts import PtsRegulariser
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.stream.options import SourceOptions
+    from rtvfi.core.options import SourceOptions
 
 log = logging.getLogger(__name__)
 

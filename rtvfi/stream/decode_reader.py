@@ -11,7 +11,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
-from rtvfi.errors import DecodeError, OpenError
+from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.stream.decode_info import choose_stream
 from rtvfi.stream.decode_open import FAILURES, Interrupted, open_container
 from rtvfi.stream.deinterlace import Deinterlacer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
     from av.packet import Packet
 
-    from rtvfi.stream.options import SourceOptions
+    from rtvfi.core.options import SourceOptions
 
 MAX_FAILURES_IN_A_ROW: Final = 100
 _MAX_READ_ERRORS: Final = 8

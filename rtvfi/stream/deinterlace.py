@@ -14,7 +14,7 @@ import av.filter
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from rtvfi.stream.options import Deinterlace
+    from rtvfi.core.options import Deinterlace
 
 _MIN_SIDE: Final = 4
 """bwdif takes nothing smaller."""

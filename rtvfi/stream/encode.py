@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import av
 
-from rtvfi.errors import EncodeError, UsageError
-from rtvfi.frame import PIXEL_FORMATS
+from rtvfi.core.errors import EncodeError, UsageError
+from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.stream.codecs import CODECS, candidates, codec_options, find_codec, why_not
 from rtvfi.stream.encode_ffmpeg import Unusable, VaapiEncoder
 from rtvfi.stream.encode_pyav import PyavEncoder
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import EncodeOptions
 
     Packet = av.Packet[Any]
 

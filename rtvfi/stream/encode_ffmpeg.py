@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import av
 import numpy as np
 
-from rtvfi.errors import EncodeError
-from rtvfi.frame import plane_views
-from rtvfi.stream.child import QUIET, Child, explain, run
+from rtvfi.core.errors import EncodeError
+from rtvfi.core.ffmpeg import QUIET, Child, explain, run
+from rtvfi.core.frame import plane_views
 from rtvfi.stream.encode_pyav import FAILURES, said
 from rtvfi.stream.hardware import probe_vaapi
 from rtvfi.stream.pieces import copied_stream

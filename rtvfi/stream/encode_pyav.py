@@ -13,14 +13,14 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
 
-from rtvfi.errors import EncodeError
-from rtvfi.frame import plane_views
+from rtvfi.core.errors import EncodeError
+from rtvfi.core.frame import plane_views
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.encode_setup import Setup
 
     Packet = av.Packet[Any]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtvfi.frame import PIXEL_FORMATS, Siting
+from rtvfi.core.frame import PIXEL_FORMATS, Siting
 from rtvfi.stream.codecs import Codec, codec_options, coded_size, gop_frames
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import EncodeOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

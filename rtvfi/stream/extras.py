@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import av
 
-from rtvfi.errors import OpenError
+from rtvfi.core.errors import OpenError
 from rtvfi.stream.companion import Companion
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import DeviceError
-from rtvfi.stream.child import explain, find_ffmpeg, render_nodes, run
+from rtvfi.core.errors import DeviceError
+from rtvfi.core.ffmpeg import explain, find_ffmpeg, render_nodes, run
 
 if TYPE_CHECKING:
-    from rtvfi.stream.options import SourceOptions
+    from rtvfi.core.options import SourceOptions
 
 _PROBE_SECONDS: Final = 10.0
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import torch
 
-from rtvfi.errors import BadPicture
-from rtvfi.frame import plane_views
+from rtvfi.core.errors import BadPicture
+from rtvfi.core.frame import plane_views
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.fast import fastest
 from rtvfi.stream.convert import Converter
 from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.lineage import Lineage
-from rtvfi.stream.plan import Action, Copy, ImageId, Mid, Retime, Retime3
+from rtvfi.stream.plan import Action, Copy, Mid, Retime, Retime3
 from rtvfi.stream.tiles import StaticTiles
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.models.base import Form
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import Form
+    from rtvfi.core.stamp import ImageId
 
     Payload = NDArray[np.uint8]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rtvfi.errors import EncodeError
+from rtvfi.core.errors import EncodeError
 from rtvfi.stream.extras import companion_of
 from rtvfi.stream.mux import OutputFile, Timeline
 from rtvfi.stream.pieces import coding, copied_stream, opened, packets

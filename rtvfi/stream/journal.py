@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import EncodeError, UsageError
+from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target
 from rtvfi.stream.pieces import survey
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from rtvfi.stream.plan import ImageId, Stamp
+    from rtvfi.core.stamp import ImageId, Stamp
 
 LONGEST_RUN: Final = 4
 """Frames of one picture that are one drawing in motion; more are a pose."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rtvfi.stream.plan import Copy, ImageId, Mid, Retime
+from rtvfi.stream.plan import Copy, Mid, Retime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from rtvfi.core.stamp import ImageId
     from rtvfi.stream.plan import Fresh
 
     Weights = Mapping[ImageId, Fraction]

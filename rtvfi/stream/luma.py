@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
     Floats = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.frame import HdrInfo, Siting, StreamInfo
+from rtvfi.core.frame import HdrInfo, Siting, StreamInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

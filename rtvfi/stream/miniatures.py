@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from rtvfi.stream.matrix import levels, rgb_from_yuv
+from rtvfi.core.colour import levels, rgb_from_yuv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
     Floats = NDArray[np.float32]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 
 class Montage:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import av.error
 
-from rtvfi.errors import EncodeError, UsageError
-from rtvfi.playlist import is_same
+from rtvfi.core.errors import EncodeError, UsageError
+from rtvfi.core.files import is_same
+from rtvfi.core.rates import Times
 from rtvfi.stream.decode_open import ffmpeg_name
 from rtvfi.stream.encode_pyav import FAILURES, said
-from rtvfi.stream.rates import Times
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from av.container import OutputContainer
 
+    from rtvfi.core.rates import Grid
     from rtvfi.stream.companion import Companion
-    from rtvfi.stream.rates import Grid
 
     Packet = av.Packet[Any]
 

@@ -14,8 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import UsageError
-from rtvfi.program import typed
+from rtvfi.core.errors import UsageError
+from rtvfi.core.program import typed
 from rtvfi.stream.decode_open import is_url
 from rtvfi.stream.extras import Extra
 from rtvfi.stream.journal import NAME as JOURNAL

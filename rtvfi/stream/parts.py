@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.errors import RtvfiError
-    from rtvfi.frame import Kind, OutputFrame, SourceFrame
+    from rtvfi.core.errors import RtvfiError
+    from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
+    from rtvfi.core.rates import Grid
+    from rtvfi.core.ring import Ring
+    from rtvfi.core.stamp import ImageId
     from rtvfi.stream.ladder import Variant
-    from rtvfi.stream.plan import Action, ImageId, PlanOptions
-    from rtvfi.stream.rates import Grid
+    from rtvfi.stream.plan import Action, PlanOptions
     from rtvfi.stream.retiming import Retiming
-    from rtvfi.stream.ring import Ring
 
     Payload = NDArray[np.uint8]
 

@@ -9,9 +9,9 @@ from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import DecodeError, OpenError
-from rtvfi.frame import END, EndOfStream, SourceFrame, StreamInfo
-from rtvfi.playlist import natural_key
+from rtvfi.core.errors import DecodeError, OpenError
+from rtvfi.core.files import natural_key
+from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
 from rtvfi.stream.decode_info import describe
 from rtvfi.stream.decode_open import FAILURES, open_container
 from rtvfi.stream.decode_planes import Packer
@@ -19,7 +19,7 @@ from rtvfi.stream.decode_planes import Packer
 if TYPE_CHECKING:
     import av
 
-    from rtvfi.stream.options import SourceOptions
+    from rtvfi.core.options import SourceOptions
 
 _PICTURE: Final = re.compile(r"[^.].*\.(png|jpe?g|webp)", re.IGNORECASE)
 

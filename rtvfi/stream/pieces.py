@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from av.bitstream import BitStreamFilterContext
 
-from rtvfi.errors import EncodeError, OpenError
+from rtvfi.core.errors import EncodeError, OpenError
 from rtvfi.stream.decode_open import FAILURES, open_container
 
 if TYPE_CHECKING:

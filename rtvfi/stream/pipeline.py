@@ -14,17 +14,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import RtvfiError, SourceError
-from rtvfi.frame import END, EndOfStream, Kind, OutputFrame, SourceFrame
+from rtvfi.core.errors import RtvfiError, SourceError
+from rtvfi.core.frame import END, EndOfStream, Kind, OutputFrame, SourceFrame
+from rtvfi.core.ring import Aborted, Ring
 from rtvfi.stream.compute import Compute
 from rtvfi.stream.parts import Lines, Meters
-from rtvfi.stream.ring import Aborted, Ring
 from rtvfi.stream.source import FrameSource, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.ladder import Standing
     from rtvfi.stream.parts import Executor, Start
     from rtvfi.stream.plan import PlanOptions

@@ -23,16 +23,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Literal
 
+from rtvfi.core.options import MAX_PASSES
+from rtvfi.core.stamp import ImageId, Stamp
 from rtvfi.stream.knots import LONGEST_RUN, Knot, Scene
 
 if TYPE_CHECKING:
-    from rtvfi.stream.rates import Grid
-
-ImageId = tuple[int, int]
-"""(0, i): source frame i. (k, i): B_k(i), made by a ``Mid``. Equal pictures share one identity."""
-
-MAX_PASSES: Final = 5
-"""More passes blur drawings that are held longer than any animator holds them."""
+    from rtvfi.core.rates import Grid
 
 _ZERO: Final = Fraction(0)
 _HALF: Final = Fraction(1, 2)
@@ -40,21 +36,6 @@ _GAP: Final = Fraction(3, 2)
 """Nominal periods above which an interval lacks frames."""
 _LONG_GAP: Final = 6
 """Nominal periods above which it is a break in the story, not a held drawing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What the planner must know of a source frame."""
-
-    index: int
-    """Number of the frame since the last reset; names its picture."""
-    pts: Fraction
-    end: Fraction
-    """When the next frame is due: no frame is shown before it. For the last frame, its end."""
-    cut: bool = False
-    """It starts a scene."""
-    same: bool = False
-    """Its picture equals the frame before."""
 
 
 @dataclass(frozen=True, slots=True)

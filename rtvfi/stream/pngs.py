@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 from av.video.reformatter import VideoReformatter
 
-from rtvfi.errors import EncodeError, UsageError
+from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.stream.decode_planes import FULL_RANGE, swscale_matrix
 from rtvfi.stream.encode_pyav import FAILURES, said, to_frame
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 _DIGITS: Final = 7
 

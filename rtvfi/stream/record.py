@@ -19,8 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import EncodeError, RtvfiError, UsageError
-from rtvfi.program import typed
+from rtvfi.core.errors import EncodeError, RtvfiError, UsageError
+from rtvfi.core.program import typed
 from rtvfi.stream.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
 from rtvfi.stream.codecs import LIKELY, check_quality, find_codec
 from rtvfi.stream.islands import Segment, gaps, islands
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from rtvfi.frame import OutputFrame
-    from rtvfi.stream.options import EncodeOptions
+    from rtvfi.core.frame import OutputFrame
+    from rtvfi.core.options import EncodeOptions
 
 log = logging.getLogger(__name__)
 

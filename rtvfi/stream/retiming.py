@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from fractions import Fraction
 
+    from rtvfi.core.options import Style
+    from rtvfi.core.stamp import Stamp
     from rtvfi.stream.changes import Change
-    from rtvfi.stream.options import Style
-    from rtvfi.stream.plan import PlanOptions, Stamp
+    from rtvfi.stream.plan import PlanOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

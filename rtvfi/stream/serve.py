@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from rtvfi.errors import RtvfiError
-from rtvfi.frame import END, EndOfStream, Kind, OutputFrame
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.frame import END, EndOfStream, Kind, OutputFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rtvfi.core.rates import Grid
     from rtvfi.stream.matroska import VirtualMkv
     from rtvfi.stream.playhead import Playhead
-    from rtvfi.stream.rates import Grid
 
 log = logging.getLogger(__name__)
 

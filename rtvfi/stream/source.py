@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
 
-    from rtvfi.frame import EndOfStream, SourceFrame, StreamInfo
-    from rtvfi.stream.options import SourceOptions
+    from rtvfi.core.frame import EndOfStream, SourceFrame, StreamInfo
+    from rtvfi.core.options import SourceOptions
 
 __all__ = ["FrameSource", "Interrupted", "open_source"]
 

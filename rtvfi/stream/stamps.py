@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 from rtvfi.stream.decode_info import choose_stream
 from rtvfi.stream.decode_open import FAILURES, open_container
 from rtvfi.stream.pts import PtsRegulariser
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import av
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
     Packet = av.Packet[Any]
 

@@ -11,7 +11,7 @@ import av
 import av.filter
 import numpy as np
 
-from rtvfi.errors import DecodeError, EncodeError, OpenError
+from rtvfi.core.errors import DecodeError, EncodeError, OpenError
 from rtvfi.stream.decode_open import ffmpeg_name
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
     Payload = NDArray[np.uint8]
     Tiles = NDArray[np.bool_]

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 
-from rtvfi.errors import EncodeError, RtvfiError
-from rtvfi.frame import END, OutputFrame
+from rtvfi.core.errors import EncodeError, RtvfiError
+from rtvfi.core.frame import END, OutputFrame
+from rtvfi.core.ring import Aborted, Ring
 from rtvfi.stream.encode import open_encoder
 from rtvfi.stream.extras import companion_of
 from rtvfi.stream.mux import OutputFile, Timeline
 from rtvfi.stream.pieces import coding, encoders_form, opened, packets
 from rtvfi.stream.pngs import PngFolder
-from rtvfi.stream.ring import Aborted, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from av.container import OutputContainer
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import EncodeOptions
+    from rtvfi.core.rates import Grid
     from rtvfi.stream.companion import Span
     from rtvfi.stream.encode import Encoder
     from rtvfi.stream.extras import Extra
-    from rtvfi.stream.options import EncodeOptions
     from rtvfi.stream.pieces import Coding
-    from rtvfi.stream.rates import Grid
 
     Packet = av.Packet[Any]
 

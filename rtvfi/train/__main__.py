@@ -6,7 +6,7 @@ import argparse
 import logging
 import sys
 
-from rtvfi.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError
 from rtvfi.train import command
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtvfi.data import data_path
-from rtvfi.errors import UsageError
-from rtvfi.program import typed
+from rtvfi.core.data import data_path
+from rtvfi.core.errors import UsageError
+from rtvfi.core.program import typed
 
 if TYPE_CHECKING:
     import argparse

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.train.plot import plot_log, read_log
 from rtvfi.train.recipe import changed_keys, read_recipe, recipe_text
 

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 from rtvfi.models.cel_shape import CelShape
 from rtvfi.settings import any_of, did_you_mean
 from rtvfi.train.scenes import SceneOptions

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch.func import functional_call
 
-from rtvfi.errors import WeightsMismatch
+from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.cel import CelNet, blend, finer, lumas, pack
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes

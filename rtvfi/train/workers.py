@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rtvfi.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError
 from rtvfi.train.extras import Props
 from rtvfi.train.scenes import Bank, SceneBatch, SceneOptions, Scenes
 

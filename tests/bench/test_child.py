@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtvfi.apart import Apart
 from rtvfi.bench import child
 from rtvfi.bench.jobs import TARGETS, Job, Measured, Size
 from rtvfi.bench.pictures import film, film_info
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
+from rtvfi.core.python_process import Apart
 from rtvfi.session import ModelHost
 
 TINY = Size(66, 50)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rtvfi import cli, machine
+from rtvfi import cli
 from rtvfi.bench import command
 from rtvfi.bench.jobs import Job, Measured, Size
-from rtvfi.errors import UnknownModel, UsageError, WeightsMissing
+from rtvfi.core import machine
+from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
 from rtvfi.profile import profile_file, read_profile
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ FAR = 60.0
 JOBS = [Job("model", Size(64, 48), "linear", scale) for scale in (0.25, 0.5, 1.0)]
 CHILD = """
 import json, os, signal, sys, threading
-from rtvfi.apart import speaker
+from rtvfi.core.python_process import speaker
 asked = json.loads(sys.argv[1])
 say = speaker()
 for number, job in enumerate(asked["jobs"]):
@@ -194,6 +195,6 @@ def test_what_cannot_be_measured_is_refused_at_once(
 def test_without_the_default_model_it_says_which_file_is_missing(
     quick: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("rtvfi.data.data_folders", lambda kind: (tmp_path / kind,))
+    monkeypatch.setattr("rtvfi.core.data.data_folders", lambda kind: (tmp_path / kind,))
     with pytest.raises(WeightsMissing, match=r"cel\.safetensors"):
         run("--quick")

@@ -7,7 +7,7 @@ import pytest
 
 from rtvfi import cli
 from rtvfi.bench import warmup
-from rtvfi.errors import UsageError, WeightsMissing
+from rtvfi.core.errors import UsageError, WeightsMissing
 
 
 def run(*words: str) -> int:

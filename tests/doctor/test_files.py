@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.data import data_path
+from rtvfi.core.data import data_path
 from rtvfi.doctor import files
 from rtvfi.doctor.finding import Place
 from rtvfi.models.weights import Receipt, Store, sha256_of
@@ -45,7 +45,7 @@ def test_weights_are_held_against_their_receipts(store: Store) -> None:
 
 
 def test_missing_embedded_weights_fail(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rtvfi.data.data_folders", lambda kind: (store.folder / kind,))
+    monkeypatch.setattr("rtvfi.core.data.data_folders", lambda kind: (store.folder / kind,))
     first, _ = files.check_weights(HERE)
     assert (first.level, "cel.safetensors" in first.text) == ("fail", True)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import machine
+from rtvfi.core import machine
 from rtvfi.doctor import system
 from rtvfi.doctor.finding import Place
 

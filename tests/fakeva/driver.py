@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 
-from rtvfi.stream.options import SourceOptions
+from rtvfi.core.options import SourceOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,9 +19,9 @@ import av
 
 from rtvfi import cli
 from rtvfi.config import PlayOptions
-from rtvfi.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.opening import NothingToDo, Opener
-from rtvfi.stream.options import SourceOptions, StreamOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import Interpolator, Planes
 from rtvfi.models.cel import (
     Cel,

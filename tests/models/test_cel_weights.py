@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from rtvfi.data import data_path
+from rtvfi.core.data import data_path
 from rtvfi.models.base import Planes
 from rtvfi.models.cel import Cel, build
 from rtvfi.train.data import rgb_to_planes

@@ -10,7 +10,7 @@ import pytest
 import torch
 from goldens_at import GOLDENS, assert_near, tensors
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.distil_drba import SHAPES, DistilDrba, detect, expected_parameters
 from rtvfi.models.tuning import Tuning, tune

@@ -11,7 +11,7 @@ from made_weights import random_state
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rtvfi.errors import ModelError
+from rtvfi.core.errors import ModelError
 from rtvfi.models import fast, warp
 from rtvfi.models.base import HasCore, Planes, TripleInterpolator, directly
 from rtvfi.models.catalogue import MODELS
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import Form, Interpolator
+    from rtvfi.core.options import Form
+    from rtvfi.models.base import Interpolator
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 NAMES = ["cel", "rife-4.6", "rife-4.25.lite", "drba", "distil-drba-v1", "distil-drba-v2-lite"]

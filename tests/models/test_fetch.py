@@ -14,7 +14,7 @@ import pytest
 import torch
 from made_weights import constant_state
 
-from rtvfi.errors import WeightsMismatch, WeightsMissing
+from rtvfi.core.errors import WeightsMismatch, WeightsMissing
 from rtvfi.models import fetch as fetching
 from rtvfi.models.fetch import download, fetch
 from rtvfi.models.weights import Store, WeightSource, manifest

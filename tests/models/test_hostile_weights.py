@@ -17,7 +17,7 @@ import torch
 from made_weights import constant_state
 from safetensors.torch import save
 
-from rtvfi.errors import WeightsMismatch
+from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.weight_file import add_file, identify, read_tensors
 from rtvfi.models.weights import Store, manifest
 

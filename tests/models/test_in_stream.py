@@ -10,7 +10,7 @@ import torch
 from fakes import stream_info
 from made_weights import constant_state
 
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.load import build_model
 from rtvfi.models.weights import manifest, weight_name

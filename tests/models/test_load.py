@@ -6,7 +6,7 @@ import pytest
 import torch
 from made_weights import constant_state, random_state
 
-from rtvfi.errors import UnknownModel, WeightsMismatch, WeightsMissing
+from rtvfi.core.errors import UnknownModel, WeightsMismatch, WeightsMissing
 from rtvfi.models.base import Interpolator, TripleInterpolator
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.load import build_model, load_model

@@ -12,7 +12,7 @@ from goldens_at import GOLDENS, assert_near, tensors
 from made_weights import random_state
 from torch.nn import functional
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models import ifnet, rife, warp
 from rtvfi.models.base import PadRule
 from rtvfi.models.catalogue import MODELS, RIFE_GROUPS

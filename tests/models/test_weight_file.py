@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from made_weights import constant_state, random_state
 
-from rtvfi.errors import ModelError, UsageError, WeightsMismatch
+from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.models.weight_file import add_file, identify, read_tensors, store_file
 from rtvfi.models.weights import Store, manifest
 

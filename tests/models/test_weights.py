@@ -7,7 +7,7 @@ import pytest
 import torch
 from made_weights import constant_state, parameters_of
 
-from rtvfi.errors import UnknownModel, UsageError, WeightsMissing
+from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
 from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
 from rtvfi.models.weight_file import store_file
 from rtvfi.models.weights import (

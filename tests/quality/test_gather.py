@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from quality_pictures import scenery, write_film, write_png
 
-from rtvfi.errors import OpenError, UsageError
+from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.quality.films import choose, chosen_of_pictures
 from rtvfi.quality.gather import GatherOptions, gather, spread
 from rtvfi.quality.triplets import Picture

@@ -11,8 +11,8 @@ import torch
 from quality_pictures import scenery, triplet
 from torch import nn
 
-from rtvfi.data import data_path
-from rtvfi.errors import ModelError, UnknownModel, UsageError
+from rtvfi.core.data import data_path
+from rtvfi.core.errors import ModelError, UnknownModel, UsageError
 from rtvfi.models.cel import Cel, CelNet
 from rtvfi.quality.methods import ModelMethod, method_of, payload_of
 from rtvfi.quality.triplets import Picture

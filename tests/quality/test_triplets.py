@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from rtvfi.errors import DecodeError, OpenError
+from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.quality import minterpolate
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, to_planes

@@ -6,8 +6,8 @@ import pytest
 from fakes import FakeExecutor, number_of
 from running import INFO, Running, fake_source
 
-from rtvfi.errors import DecodeError
-from rtvfi.frame import Kind
+from rtvfi.core.errors import DecodeError
+from rtvfi.core.frame import Kind
 
 
 @pytest.mark.parametrize("cut", [1, 5, 9])

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, Siting, StreamInfo, plane_views
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, Siting, StreamInfo, plane_views
 from rtvfi.models.base import Planes
 from rtvfi.stream.convert import Converter
 

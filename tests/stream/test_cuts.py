@@ -11,9 +11,9 @@ from clips import ClipSpec
 from fakes import stream_info
 from generated_films import INFO, Scene, film, palette, payload_of
 
-from rtvfi.frame import SourceFrame
+from rtvfi.core.frame import SourceFrame
+from rtvfi.core.options import SourceOptions
 from rtvfi.stream.cuts import CutDetector
-from rtvfi.stream.options import SourceOptions
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from clips import Clips
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.stream.plan import Stamp
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.stamp import Stamp
     from rtvfi.stream.source import FrameSource
 
     Floats = NDArray[Any]

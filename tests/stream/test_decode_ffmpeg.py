@@ -14,10 +14,10 @@ from clips import ClipSpec
 from interlaced import combing, write
 from running import Running
 
-from rtvfi.errors import DecodeError, DeviceError
-from rtvfi.frame import END, SourceFrame
+from rtvfi.core.errors import DecodeError, DeviceError
+from rtvfi.core.frame import END, SourceFrame
+from rtvfi.core.options import SourceOptions
 from rtvfi.stream import decode_ffmpeg
-from rtvfi.stream.options import SourceOptions
 from rtvfi.stream.source import Interrupted, open_source
 
 if TYPE_CHECKING:

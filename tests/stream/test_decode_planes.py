@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from rtvfi.frame import PIXEL_FORMATS
+from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.stream.decode_planes import Packer, carried_format
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import pytest
 from barcode import read_code
 from clips import ClipSpec
 
-from rtvfi.errors import DecodeError, OpenError, SeekError
-from rtvfi.frame import END, SourceFrame, plane_views
-from rtvfi.stream.options import SourceOptions
+from rtvfi.core.errors import DecodeError, OpenError, SeekError
+from rtvfi.core.frame import END, SourceFrame, plane_views
+from rtvfi.core.options import SourceOptions
 from rtvfi.stream.source import Interrupted, open_source
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from clips import Clips
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 SMALL = ClipSpec(size=(160, 90), num_frames=30, gop=10)
 

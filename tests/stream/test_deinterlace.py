@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from interlaced import NUM, combing, field_at, write
 
-from rtvfi.frame import SourceFrame, plane_views
-from rtvfi.stream.options import SourceOptions
+from rtvfi.core.frame import SourceFrame, plane_views
+from rtvfi.core.options import SourceOptions
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 
 def read(path: Path, mode: Literal["auto", "on", "off"]) -> tuple[StreamInfo, list[SourceFrame]]:

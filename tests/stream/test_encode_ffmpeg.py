@@ -10,13 +10,13 @@ import av
 import numpy as np
 import pytest
 
-from rtvfi.errors import EncodeError
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
+from rtvfi.core.errors import EncodeError
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
+from rtvfi.core.options import EncodeOptions
 from rtvfi.stream import encode_ffmpeg, hardware
 from rtvfi.stream.codecs import CODECS, candidates
 from rtvfi.stream.decode_planes import Packer
 from rtvfi.stream.encode import open_encoder
-from rtvfi.stream.options import EncodeOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

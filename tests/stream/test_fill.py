@@ -9,8 +9,8 @@ from clips import Clips, ClipSpec, read_code
 from files import planes, track
 from viewing import Viewer
 
-from rtvfi.errors import ModelError
-from rtvfi.stream.options import EncodeOptions
+from rtvfi.core.errors import ModelError
+from rtvfi.core.options import EncodeOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

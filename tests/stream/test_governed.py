@@ -15,22 +15,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import FakeClock, FakeExecutor, FakePlayhead, fake_source_frames, stream_info
 
-from rtvfi.frame import END, Kind
+from rtvfi.core.frame import END, Kind
+from rtvfi.core.rates import Grid
+from rtvfi.core.stamp import Stamp
 from rtvfi.stream import compute, margin
 from rtvfi.stream.changes import Change
 from rtvfi.stream.compute import Compute
 from rtvfi.stream.cuts import Seen
 from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.parts import Lines, Meters, Start
-from rtvfi.stream.plan import Copy, PlanOptions, Stamp
-from rtvfi.stream.rates import Grid
+from rtvfi.stream.plan import Copy, PlanOptions
 from rtvfi.stream.retiming import Retiming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rtvfi.frame import OutputFrame, SourceFrame
-    from rtvfi.stream.options import Style
+    from rtvfi.core.frame import OutputFrame, SourceFrame
+    from rtvfi.core.options import Style
     from rtvfi.stream.plan import Action
 
 INFO = stream_info(source_rate=Fraction(24000, 1001))

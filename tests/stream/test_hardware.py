@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clips import ClipSpec
 
-from rtvfi.errors import DeviceError
-from rtvfi.stream import child, decode_ffmpeg, decode_hardware, hardware
-from rtvfi.stream.options import SourceOptions
+from rtvfi.core import ffmpeg as child
+from rtvfi.core.errors import DeviceError
+from rtvfi.core.options import SourceOptions
+from rtvfi.stream import decode_ffmpeg, decode_hardware, hardware
 from rtvfi.stream.source import Interrupted, open_source
 
 if TYPE_CHECKING:

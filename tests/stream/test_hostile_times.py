@@ -13,18 +13,18 @@ from clips import FILM, Clips, ClipSpec
 from fakes import FakePlayhead
 
 from rtvfi.config import PlayOptions
-from rtvfi.frame import SourceFrame
+from rtvfi.core.frame import SourceFrame
+from rtvfi.core.options import SourceOptions, StreamOptions
+from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
 from rtvfi.opening import NothingToDo, Opener
 from rtvfi.stream.companion import Companion, Span
-from rtvfi.stream.options import SourceOptions, StreamOptions
-from rtvfi.stream.rates import Grid, RateChoice, resolve, snap_rate
 from rtvfi.stream.serve import RecordMap
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 DAY = Fraction(24 * 3600)
 

@@ -13,7 +13,7 @@ import torch
 from fakes import stream_info
 from held import held
 
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
 from rtvfi.models.base import Planes
 from rtvfi.models.linear import Linear
 from rtvfi.stream import interpolate
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from rtvfi.frame import StreamInfo
-    from rtvfi.stream.plan import ImageId
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.stamp import ImageId
 
 A, B, C = (0, 0), (0, 1), (0, 2)
 HALF = Fraction(1, 2)

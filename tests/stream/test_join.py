@@ -9,12 +9,12 @@ import pytest
 from clips import Clips, ClipSpec, read_code
 from files import planes
 
-from rtvfi.errors import EncodeError
+from rtvfi.core.errors import EncodeError
+from rtvfi.core.options import EncodeOptions, SourceOptions
+from rtvfi.core.rates import Grid
 from rtvfi.stream.companion import Span
 from rtvfi.stream.join import Cut, join
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT
-from rtvfi.stream.options import EncodeOptions, SourceOptions
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.source import open_source
 from rtvfi.stream.writer import Job
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import pytest
 
 from rtvfi.stream.lineage import Lineage
-from rtvfi.stream.plan import Copy, ImageId, Mid, Retime, Retime3
+from rtvfi.stream.plan import Copy, Mid, Retime, Retime3
+
+if TYPE_CHECKING:
+    from rtvfi.core.stamp import ImageId
 
 A, B, C, D = ((0, i) for i in range(4))
 ZERO, HALF = Fraction(0), Fraction(1, 2)

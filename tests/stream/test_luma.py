@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fakes import stream_info
 
-from rtvfi.frame import PIXEL_FORMATS, plane_views
+from rtvfi.core.frame import PIXEL_FORMATS, plane_views
 from rtvfi.stream.luma import Luma, Lumas, Matcher
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from fakes import stream_info
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting
 from rtvfi.stream.matroska import VirtualMkv
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 STEP: Final = Fraction(1001, 48000)
 MASTERED: Final = HdrInfo(

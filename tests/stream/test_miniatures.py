@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, StreamInfo, plane_views
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo, plane_views
 from rtvfi.stream.miniatures import SIZE, Miniatures, miniature, ssim
 
 if TYPE_CHECKING:

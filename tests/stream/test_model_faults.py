@@ -11,15 +11,16 @@ import torch
 from fakes import FakeExecutor
 from running import INFO, Running, fake_source
 
-from rtvfi.errors import BadPicture, ModelError, OutOfMemory, model_failure
-from rtvfi.frame import Kind
+from rtvfi.core.errors import BadPicture, ModelError, OutOfMemory, model_failure
+from rtvfi.core.frame import Kind
 from rtvfi.models.load import load_model
 from rtvfi.stream.interpolate import Interpolation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rtvfi.stream.plan import Action, ImageId
+    from rtvfi.core.stamp import ImageId
+    from rtvfi.stream.plan import Action
 
 
 class Failing(FakeExecutor):

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rtvfi.frame import PIXEL_FORMATS, ColorInfo, StreamInfo, plane_views
+from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo, plane_views
 from rtvfi.stream.montage import Montage
 
 

@@ -11,9 +11,9 @@ import pytest
 from barcode import read_code
 from pictures import ENCODERS, folder_of, write_picture
 
-from rtvfi.errors import DecodeError, OpenError
-from rtvfi.frame import END, SourceFrame, plane_views
-from rtvfi.stream.options import SourceOptions
+from rtvfi.core.errors import DecodeError, OpenError
+from rtvfi.core.frame import END, SourceFrame, plane_views
+from rtvfi.core.options import SourceOptions
 from rtvfi.stream.source import FrameSource, open_source
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running import INFO, Running, fake_source
 
-from rtvfi.errors import DecodeError, OpenError
-from rtvfi.frame import Kind, OutputFrame
+from rtvfi.core.errors import DecodeError, OpenError
+from rtvfi.core.frame import Kind, OutputFrame
 from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import Mid, Retime
 

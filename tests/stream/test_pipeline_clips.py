@@ -16,11 +16,11 @@ from barcode import read_code
 from clips import ClipSpec
 from running import Running
 
-from rtvfi.errors import OpenError
-from rtvfi.frame import Kind, plane_views
+from rtvfi.core.errors import OpenError
+from rtvfi.core.frame import Kind, plane_views
+from rtvfi.core.options import SourceOptions
 from rtvfi.models.linear import Linear
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.options import SourceOptions
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from clips import Clips
 
-    from rtvfi.frame import OutputFrame, StreamInfo
+    from rtvfi.core.frame import OutputFrame, StreamInfo
 
 SMALL = ClipSpec(size=(160, 90), num_frames=30, gop=10)
 UNEVEN = tuple(Fraction(t, 1000) for t in (0, 40, 80, 200, 240, 950, 990, 1030, 1100, 1140))

@@ -9,8 +9,8 @@ import pytest
 from fakes import PATIENCE, FakeExecutor, FakePlayhead, FakeSource, Latch
 from running import INFO, Running, fake_source
 
-from rtvfi.errors import SourceError
-from rtvfi.frame import END
+from rtvfi.core.errors import SourceError
+from rtvfi.core.frame import END
 from rtvfi.stream.pipeline import Pipeline
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fakes import FakeClock, FakeExecutor, FakePlayhead, number_of
 from running import INFO, Running, fake_source
 
-from rtvfi.frame import Kind, OutputFrame
+from rtvfi.core.frame import Kind, OutputFrame
 from rtvfi.stream.playhead import Playhead
 
 

@@ -11,8 +11,9 @@ from typing import Any, Literal, cast
 import pytest
 from schedules import Blender, Shown, stamps_at
 
-from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3, Stamp
-from rtvfi.stream.rates import Grid, Times
+from rtvfi.core.rates import Grid, Times
+from rtvfi.core.stamp import Stamp
+from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "scheduling_wanted.json"
 CASES: dict[str, dict[str, Any]] = json.loads(GOLDENS.read_text())["cases"]

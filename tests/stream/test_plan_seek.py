@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 from schedules import Blender, Shown, stamps_at
 
+from rtvfi.core.rates import Grid
 from rtvfi.stream.plan import Copy, Planner, PlanOptions
-from rtvfi.stream.rates import Grid
 
 F = Fraction
 HALVES = Grid(F(0), F(1, 2))

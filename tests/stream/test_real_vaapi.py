@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from clips import ClipSpec
 
-from rtvfi.frame import END, SourceFrame
+from rtvfi.core.frame import END, SourceFrame
+from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.stream.encode import open_encoder
 from rtvfi.stream.encode_ffmpeg import Unusable
 from rtvfi.stream.hardware import probe_vaapi
-from rtvfi.stream.options import EncodeOptions, SourceOptions
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from clips import FILM, Clips, ClipSpec, read_code
 from files import planes, track
 from viewing import Viewer
 
-from rtvfi.errors import EncodeError, UsageError
+from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.stream import record
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.rates import Grid
+from rtvfi.core.rates import Grid
 from rtvfi.stream.serve import RecordMap
 
 RATE = Fraction(24)

@@ -11,7 +11,7 @@ from files import planes, track
 from viewing import Viewer, killed
 
 from rtvfi import cli
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 from rtvfi.stream.notes import NAME
 from rtvfi.stream.rescue import rescue
 

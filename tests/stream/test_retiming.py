@@ -14,15 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running import INFO, Running, fake_source
 
-from rtvfi.frame import Kind
+from rtvfi.core.frame import Kind
+from rtvfi.core.stamp import Stamp
 from rtvfi.models.linear import Linear
 from rtvfi.stream.changes import Change
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.plan import Mid, PlanOptions, Retime3, Stamp
+from rtvfi.stream.plan import Mid, PlanOptions, Retime3
 from rtvfi.stream.retiming import Retiming, Steering
 
 if TYPE_CHECKING:
-    from rtvfi.frame import OutputFrame
+    from rtvfi.core.frame import OutputFrame
     from rtvfi.stream.parts import Executor
 
 

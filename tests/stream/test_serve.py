@@ -12,11 +12,11 @@ from fakes import PATIENCE, FakeClock, FakeFeed, FakePlayhead, stream_info
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtvfi.errors import DecodeError
-from rtvfi.frame import Kind, OutputFrame
+from rtvfi.core.errors import DecodeError
+from rtvfi.core.frame import Kind, OutputFrame
+from rtvfi.core.rates import Grid
 from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.playhead import Playhead
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.serve import AHEAD_SECONDS, FrameStream, RecordMap
 
 if TYPE_CHECKING:

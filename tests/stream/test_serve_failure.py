@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from fakes import FakeFeed, FakePlayhead, stream_info
 
-from rtvfi.errors import DecodeError
+from rtvfi.core.errors import DecodeError
+from rtvfi.core.rates import Grid
 from rtvfi.stream.matroska import VirtualMkv
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.serve import FrameStream, RecordMap
 
 if TYPE_CHECKING:
-    from rtvfi.errors import RtvfiError
+    from rtvfi.core.errors import RtvfiError
 
 
 def test_a_failing_feed_ends_the_file_and_is_told_once() -> None:

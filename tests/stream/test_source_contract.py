@@ -12,8 +12,8 @@ import pytest
 from barcode import read_code
 from clips import FILM, ClipSpec
 
-from rtvfi.frame import END, SourceFrame, plane_views
-from rtvfi.stream.options import SourceOptions
+from rtvfi.core.frame import END, SourceFrame, plane_views
+from rtvfi.core.options import SourceOptions
 from rtvfi.stream.source import FrameSource, Interrupted, open_source
 
 if TYPE_CHECKING:

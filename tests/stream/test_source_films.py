@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.errors import OpenError
-from rtvfi.frame import END, SourceFrame
-from rtvfi.stream.options import SourceOptions
+from rtvfi.core.errors import OpenError
+from rtvfi.core.frame import END, SourceFrame
+from rtvfi.core.options import SourceOptions
 from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:

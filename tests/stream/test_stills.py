@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from rtvfi.errors import DecodeError, EncodeError, OpenError, SourceError
+from rtvfi.core.errors import DecodeError, EncodeError, OpenError, SourceError
 from rtvfi.stream import stills
 from rtvfi.stream.stills import read_still, write_animation, write_png
 

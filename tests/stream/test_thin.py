@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from running import INFO, Running, fake_source
 from schedules import Blender, Shown, stamps_at
 
+from rtvfi.core.rates import Grid
 from rtvfi.stream.cadence import MAX_CADENCE
 from rtvfi.stream.knots import LONGEST_RUN
 from rtvfi.stream.plan import Mid, Planner, PlanOptions, Retime
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.retiming import Retiming
 
 F = Fraction

@@ -12,10 +12,10 @@ from fakes import stream_info
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.frame import plane_views
+from rtvfi.core.frame import plane_views
 from rtvfi.models.linear import Linear
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.plan import Copy, ImageId, Mid, Retime, Retime3
+from rtvfi.stream.plan import Copy, Mid, Retime, Retime3
 from rtvfi.stream.tiles import StaticTiles
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.stamp import ImageId
 
     Payload = NDArray[np.uint8]
 

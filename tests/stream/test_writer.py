@@ -12,13 +12,13 @@ import pytest
 from clips import FILM, Clips, ClipSpec, read_code
 from files import off_grid, planes, track, tracks
 
-from rtvfi.errors import EncodeError, UsageError
-from rtvfi.frame import Kind, OutputFrame, SourceFrame
+from rtvfi.core.errors import EncodeError, UsageError
+from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
+from rtvfi.core.options import EncodeOptions, SourceOptions
+from rtvfi.core.rates import Grid
 from rtvfi.stream.companion import Span, first_time
 from rtvfi.stream.mux import FORMATS, OutputFile, Timeline, check_target, container_format
-from rtvfi.stream.options import EncodeOptions, SourceOptions
 from rtvfi.stream.pieces import survey
-from rtvfi.stream.rates import Grid
 from rtvfi.stream.source import open_source
 from rtvfi.stream.writer import Job, Writer
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from rtvfi.data import data_path
+from rtvfi.core.data import data_path
 from rtvfi.train import demo
 from rtvfi.train.demo_bodies import draw_runner, draw_waver
 from rtvfi.train.demo_film import SUBTITLES, to_planes, tune

@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from rtvfi.core.errors import WeightsMismatch
 from rtvfi.doctor.files import broken
-from rtvfi.errors import WeightsMismatch
 from rtvfi.models.cel import CelNet, build
 from rtvfi.models.cel_shape import CelShape
 from rtvfi.train.export import export, main

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.data import data_path
-from rtvfi.errors import UsageError
+from rtvfi.core.data import data_path
+from rtvfi.core.errors import UsageError
 from rtvfi.models.cel_shape import CelShape
 from rtvfi.train.recipe import Recipe, TrainOptions, changed_keys, read_recipe, recipe_text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from rtvfi.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError
 from rtvfi.train.scenes import SceneOptions, Scenes, make_bank
 from rtvfi.train.workers import SceneWorkers
 

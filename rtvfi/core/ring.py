@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from rtvfi.frame import END, EndOfStream
+from rtvfi.core.frame import END, EndOfStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

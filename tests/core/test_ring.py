@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from rtvfi.frame import END
-from rtvfi.stream.ring import Aborted, Ring
+from rtvfi.core.frame import END
+from rtvfi.core.ring import Aborted, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

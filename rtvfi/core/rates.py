@@ -14,7 +14,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
-from rtvfi.errors import UsageError
+from rtvfi.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli, logs
-from rtvfi.errors import UsageError
+from rtvfi import cli
+from rtvfi.core import logs
+from rtvfi.core.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rtvfi import cli
-from rtvfi.program import typed
+from rtvfi.core.program import typed
 
 
 def test_a_command_line_begins_as_the_user_began_it(monkeypatch: pytest.MonkeyPatch) -> None:

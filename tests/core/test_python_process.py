@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.apart import Apart
+from rtvfi.core.python_process import Apart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,11 @@ FAR = 60.0
 def start(folder: Path, *lines: str) -> Apart:
     """A module of these lines, apart."""
     text = "\n".join(
-        ("import os, signal, sys, threading", "from rtvfi.apart import speaker", *lines)
+        (
+            "import os, signal, sys, threading",
+            "from rtvfi.core.python_process import speaker",
+            *lines,
+        )
     )
     (folder / "a_module.py").write_text(text, encoding="utf-8")
     return Apart("a_module", ("word",), {**os.environ, "PYTHONPATH": str(folder)})

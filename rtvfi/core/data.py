@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from rtvfi.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError
 
 DataKind = Literal["configs", "weights"]
 
 
 def data_folders(kind: DataKind) -> tuple[Path, Path]:
     """The folders looked into, in order: the one inside an installed wheel, then the checkout's."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     return (package / "_data" / kind, package.parent / kind)
 
 

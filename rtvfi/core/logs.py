@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import RtvfiError, UsageError
+from rtvfi.core.errors import RtvfiError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,7 +34,7 @@ class Apart:
     """
 
     def __init__(self, module: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-        package = str(Path(__file__).resolve().parent.parent)
+        package = str(Path(__file__).resolve().parents[2])
         search = os.pathsep.join(filter(None, (package, environ.get("PYTHONPATH"))))
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, *arguments],

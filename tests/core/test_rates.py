@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.errors import UsageError
-from rtvfi.stream.rates import Grid, RateChoice, Times, between, parse_rate, resolve, snap_rate
+from rtvfi.core.errors import UsageError
+from rtvfi.core.rates import Grid, RateChoice, Times, between, parse_rate, resolve, snap_rate
 
 F = Fraction
 FILM = F(24000, 1001)

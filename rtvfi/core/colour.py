@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rtvfi.frame import StreamInfo
+    from rtvfi.core.frame import StreamInfo
 
 log = logging.getLogger(__name__)
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-    from rtvfi.models.base import Form
 
 Style = Literal["smooth", "rhythm", "plain", "off"]
 Tail = Literal["hold", "stretch"]
 Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
 Deinterlace = Literal["auto", "on", "off"]
+Form = Literal["auto", "eager", "compile", "graph"]
+"""How a network is run: see ``models.fast.fastest``."""
+
+MAX_PASSES: Final = 5
+"""More passes blur drawings that are held longer than any animator holds them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

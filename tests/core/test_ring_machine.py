@@ -8,8 +8,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rtvfi.frame import END
-from rtvfi.stream.ring import Aborted, Ring
+from rtvfi.core.frame import END
+from rtvfi.core.ring import Aborted, Ring
 
 
 class RingMachine(RuleBasedStateMachine):
