@@ -30,8 +30,8 @@ from benchmarks.plain_rife import PlainRife
 from rtvfi.core.errors import ModelError
 from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
 from rtvfi.models.fast import fastest
-from rtvfi.models.ifnet_shape import SHAPES, expected_parameters
-from rtvfi.models.rife import Rife
+from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.shape import SHAPES, expected_parameters
 from rtvfi.models.tuning import Tuning, tune
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""RIFE 4.x written down as the formulas say it, nothing saved: what ``rtvfi.models.rife`` is
+"""RIFE 4.x written down as the formulas say it, nothing saved: what ``models.rife.network`` is
 measured against.
 
 Both encoders run for every frame; pictures, features, masks and flows exist at full size after
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from rtvfi.models.ifnet_shape import ENCODER_NAMES, SHAPES
+from rtvfi.models.rife.shape import ENCODER_NAMES, SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -39,7 +39,7 @@ from rtvfi.doctor import command as doctor
 from rtvfi.grammar import add_settings, config_of
 from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.weights import is_available
+from rtvfi.models.weights.store import is_available
 from rtvfi.settings import any_of, did_you_mean
 from rtvfi.train import command as train
 

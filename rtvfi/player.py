@@ -22,7 +22,7 @@ from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.core.program import typed
 from rtvfi.core.rates import RateChoice
 from rtvfi.libmpv import add_hook
-from rtvfi.models.weights import find_weights
+from rtvfi.models.weights.store import find_weights
 from rtvfi.opening import NothingToDo, Opener
 from rtvfi.recording import recorder_for
 from rtvfi.report import Report

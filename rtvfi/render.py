@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import DecodeError, OpenError, RtvfiError, UsageError
 from rtvfi.core.frame import OutputFrame
-from rtvfi.models.weights import find_weights, sha256_of
+from rtvfi.models.weights.store import find_weights, sha256_of
 from rtvfi.progress import JsonProgress, RichProgress, State
 from rtvfi.session import (
     ModelHost,

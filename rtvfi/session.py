@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.core.errors import DeviceError, UsageError, WeightsMismatch, model_failure
 from rtvfi.core.rates import Grid, RateChoice, resolve
 from rtvfi.models.catalogue import lighter
-from rtvfi.models.weights import is_available
+from rtvfi.models.weights.store import is_available
 from rtvfi.settings import SETTINGS, checked
 from rtvfi.stream.ladder import Variant
 from rtvfi.stream.matroska import VirtualMkv

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import typed
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.weights import (
+from rtvfi.models.weights.store import (
     Store,
     entry_for,
     find_weights,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from rtvfi.models.weights import WeightEntry
+    from rtvfi.models.weights.store import WeightEntry
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def _others() -> Iterator[tuple[str, ...]]:
 
 
 def _get(names: Sequence[str]) -> int:
-    from rtvfi.models.fetch import fetch
+    from rtvfi.models.weights.fetch import fetch
 
     store = Store()
     for entry in dict.fromkeys(entry_for(name) for name in names):
@@ -135,7 +135,7 @@ def _size(store: Store, entry: WeightEntry) -> str:
 
 
 def _add(file: Path, name: str | None) -> int:
-    from rtvfi.models.weight_file import add_file
+    from rtvfi.models.weights.file import add_file
 
     store = Store()
     entry, receipt = add_file(store, file, None if name is None else entry_for(name).name)

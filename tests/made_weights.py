@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 import benchmarks.models
-from rtvfi.models import distil_drba, ifnet_shape
+from rtvfi.models.drba import distil as distil_drba
+from rtvfi.models.rife import shape as ifnet_shape
 
 if TYPE_CHECKING:
     from torch import Tensor

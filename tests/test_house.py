@@ -27,7 +27,7 @@ MAX_LINES_OF_A_MODEL_FAMILY = 500
 
 
 def limit(path: Path) -> int:
-    is_family = path.parent == ROOT / "rtvfi" / "models"
+    is_family = path.is_relative_to(ROOT / "rtvfi" / "models")
     return MAX_LINES_OF_A_MODEL_FAMILY if is_family else MAX_LINES
 
 

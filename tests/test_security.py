@@ -15,7 +15,7 @@ import pytest
 from clips import Clips, ClipSpec
 from scripts import run_script
 
-from rtvfi.models.weights import manifest
+from rtvfi.models.weights.store import manifest
 from rtvfi.stream.decode_open import ffmpeg_name
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch
 from made_weights import constant_state
 
 from rtvfi.cli import main
-from rtvfi.models.weight_file import add_file
-from rtvfi.models.weights import Store
+from rtvfi.models.weights.file import add_file
+from rtvfi.models.weights.store import Store
 from rtvfi.still import wanted_times
 from rtvfi.stream.stills import read_still, write_png
 

@@ -8,7 +8,7 @@ import torch
 from made_weights import constant_state
 
 from rtvfi.cli import main
-from rtvfi.models.weights import Store, manifest
+from rtvfi.models.weights.store import Store, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

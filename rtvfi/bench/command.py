@@ -18,7 +18,7 @@ from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.program import typed
 from rtvfi.core.python_process import Apart
 from rtvfi.models.catalogue import MODELS, find
-from rtvfi.models.weights import find_weights, is_available
+from rtvfi.models.weights.store import find_weights, is_available
 from rtvfi.profile import Profile, save_profile
 from rtvfi.settings import SETTINGS, checked
 

@@ -16,7 +16,7 @@ from rtvfi.config import play_options
 from rtvfi.core.errors import UsageError
 from rtvfi.core.rates import parse_rate, resolve
 from rtvfi.grammar import add_settings, config_of
-from rtvfi.models.weights import find_weights
+from rtvfi.models.weights.store import find_weights
 
 if TYPE_CHECKING:
     import argparse

@@ -24,7 +24,7 @@ EMBEDDED: Final = "cel"
 
 def check_weights(_place: Place) -> Iterator[Finding]:
     """The embedded weights, and those in the store against their receipts."""
-    from rtvfi.models.weights import Store, find_weights
+    from rtvfi.models.weights.store import Store, find_weights
 
     try:
         path = find_weights(EMBEDDED)
@@ -57,7 +57,7 @@ def broken(path: Path) -> str:
     """
     from safetensors import SafetensorError, safe_open
 
-    from rtvfi.models.weights import data_sha256_of
+    from rtvfi.models.weights.store import data_sha256_of
 
     try:
         with safe_open(path, "np") as file:

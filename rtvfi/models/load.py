@@ -8,15 +8,15 @@ import torch
 
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.core.program import typed
-from rtvfi.models import cel
 from rtvfi.models.catalogue import DRBA_WEIGHTS, MODELS, find
-from rtvfi.models.distil_drba import DistilDrba
-from rtvfi.models.drba import Drba
+from rtvfi.models.cel import network as cel
+from rtvfi.models.drba.distil import DistilDrba
+from rtvfi.models.drba.drba import Drba
 from rtvfi.models.linear import Linear, Nearest
-from rtvfi.models.rife import Rife
+from rtvfi.models.rife.network import Rife
 from rtvfi.models.tuning import network_dtype, tune
-from rtvfi.models.weight_file import read_tensors
-from rtvfi.models.weights import find_weights, manifest
+from rtvfi.models.weights.file import read_tensors
+from rtvfi.models.weights.store import find_weights, manifest
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,8 +19,8 @@ from rtvfi.core.ffmpeg import find_ffmpeg
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.load import build_model, load_model
-from rtvfi.models.weight_file import identify, read_tensors
-from rtvfi.models.weights import find_weights, manifest, sha256_of
+from rtvfi.models.weights.file import identify, read_tensors
+from rtvfi.models.weights.store import find_weights, manifest, sha256_of
 from rtvfi.quality import minterpolate
 from rtvfi.quality.triplets import Picture
 from rtvfi.stream.interpolate import Interpolation

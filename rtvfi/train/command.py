@@ -80,7 +80,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         UsageError: it is not there.
         WeightsMismatch: it is no weight file.
     """
-    from rtvfi.models.weight_file import read_tensors
+    from rtvfi.models.weights.file import read_tensors
 
     if not path.is_file():
         raise UsageError(f'"{path}" is not there', "--init names a weight file")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import save_file
 
-from rtvfi.models.cel import build
-from rtvfi.models.weights import data_sha256_of
+from rtvfi.models.cel.network import build
+from rtvfi.models.weights.store import data_sha256_of
 from rtvfi.train.plot import read_log
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
-from rtvfi.models.cel_shape import CelShape
+from rtvfi.models.cel.shape import CelShape
 from rtvfi.settings import any_of, did_you_mean
 from rtvfi.train.scenes import SceneOptions
 

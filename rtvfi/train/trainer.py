@@ -12,7 +12,7 @@ import torch
 from torch.func import functional_call
 
 from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.cel import CelNet, blend, finer, lumas, pack
+from rtvfi.models.cel.network import CelNet, blend, finer, lumas, pack
 from rtvfi.quality.metrics import psnr
 from rtvfi.quality.planes import luma_bytes
 from rtvfi.train.data import Feed, Held, Sample, planes_to, rgb_to_planes

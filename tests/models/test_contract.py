@@ -11,10 +11,10 @@ from made_weights import random_state
 
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.cel import Cel, CelNet
+from rtvfi.models.cel.network import Cel, CelNet
 from rtvfi.models.linear import Linear, Nearest
 from rtvfi.models.load import build_model
-from rtvfi.models.weights import manifest, weight_name
+from rtvfi.models.weights.store import manifest, weight_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from torch.nn import functional
 from benchmarks.models import compare
 from benchmarks.plain_rife import PlainRife
 from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
-from rtvfi.models.ifnet import as_plain_convolution, fold
-from rtvfi.models.ifnet_shape import SHAPES
-from rtvfi.models.rife import Rife
+from rtvfi.models.rife.ifnet import as_plain_convolution, fold
+from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.shape import SHAPES
 from rtvfi.models.tuning import tune
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from rtvfi.core.errors import ModelError
 from rtvfi.models import fast, warp
 from rtvfi.models.base import HasCore, Planes, TripleInterpolator, directly
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.cel import Cel, CelNet
+from rtvfi.models.cel.network import Cel, CelNet
 from rtvfi.models.fast import Capture, Replayed, fastest
 from rtvfi.models.linear import Linear
 from rtvfi.models.load import build_model
-from rtvfi.models.weights import manifest, weight_name
+from rtvfi.models.weights.store import manifest, weight_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from made_weights import constant_state
 from rtvfi.core.frame import plane_views
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.load import build_model
-from rtvfi.models.weights import manifest, weight_name
+from rtvfi.models.weights.store import manifest, weight_name
 from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan import Retime, Retime3
 

@@ -10,8 +10,8 @@ from rtvfi.core.errors import UnknownModel, WeightsMismatch, WeightsMissing
 from rtvfi.models.base import Interpolator, TripleInterpolator
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.load import build_model, load_model
-from rtvfi.models.weight_file import add_file
-from rtvfi.models.weights import Store, manifest, weight_name
+from rtvfi.models.weights.file import add_file
+from rtvfi.models.weights.store import Store, manifest, weight_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from torch import nn
 
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import ModelError, UnknownModel, UsageError
-from rtvfi.models.cel import Cel, CelNet
+from rtvfi.models.cel.network import Cel, CelNet
 from rtvfi.quality.methods import ModelMethod, method_of, payload_of
 from rtvfi.quality.triplets import Picture
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from rtvfi import cli
-from rtvfi.models.cel import CelNet
+from rtvfi.models.cel.network import CelNet
 from rtvfi.train.folder import RunFolder
 from rtvfi.train.trainer import Trainer
 

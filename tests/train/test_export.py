@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.doctor.files import broken
-from rtvfi.models.cel import CelNet, build
-from rtvfi.models.cel_shape import CelShape
+from rtvfi.models.cel.network import CelNet, build
+from rtvfi.models.cel.shape import CelShape
 from rtvfi.train.export import export, main
 
 if TYPE_CHECKING:

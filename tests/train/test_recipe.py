@@ -6,7 +6,7 @@ import pytest
 
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import UsageError
-from rtvfi.models.cel_shape import CelShape
+from rtvfi.models.cel.shape import CelShape
 from rtvfi.train.recipe import Recipe, TrainOptions, changed_keys, read_recipe, recipe_text
 
 if TYPE_CHECKING:

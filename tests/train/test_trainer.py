@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from rtvfi.models.cel_shape import CelShape
+from rtvfi.models.cel.shape import CelShape
 from rtvfi.train.data import Held, rgb_to_planes
 from rtvfi.train.losses import flow_error, pyramid_l1
 from rtvfi.train.recipe import FeedOptions, Recipe, TrainOptions

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rtvfi.models.cel_match import FARTHEST, lucas_kanade
+from rtvfi.models.cel.match import FARTHEST, lucas_kanade
 
 SIZE = 48
 

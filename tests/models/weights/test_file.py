@@ -11,8 +11,8 @@ import torch
 from made_weights import constant_state, random_state
 
 from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
-from rtvfi.models.weight_file import add_file, identify, read_tensors, store_file
-from rtvfi.models.weights import Store, manifest
+from rtvfi.models.weights.file import add_file, identify, read_tensors, store_file
+from rtvfi.models.weights.store import Store, manifest
 
 if TYPE_CHECKING:
     from pathlib import Path

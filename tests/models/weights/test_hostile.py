@@ -18,8 +18,8 @@ from made_weights import constant_state
 from safetensors.torch import save
 
 from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.weight_file import add_file, identify, read_tensors
-from rtvfi.models.weights import Store, manifest
+from rtvfi.models.weights.file import add_file, identify, read_tensors
+from rtvfi.models.weights.store import Store, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ import torch
 from made_weights import constant_state
 
 from rtvfi.core.errors import WeightsMismatch, WeightsMissing
-from rtvfi.models import fetch as fetching
-from rtvfi.models.fetch import download, fetch
-from rtvfi.models.weights import Store, WeightSource, manifest
+from rtvfi.models.weights import fetch as fetching
+from rtvfi.models.weights.fetch import download, fetch
+from rtvfi.models.weights.store import Store, WeightSource, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

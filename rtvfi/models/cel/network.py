@@ -27,8 +27,8 @@ from torch import nn
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import Planes, directly
 from rtvfi.models.catalogue import find
-from rtvfi.models.cel_match import correlate, lucas_kanade, normalise
-from rtvfi.models.cel_shape import STATE, CelShape, shape_of
+from rtvfi.models.cel.match import correlate, lucas_kanade, normalise
+from rtvfi.models.cel.shape import STATE, CelShape, shape_of
 from rtvfi.models.warp import backwarp, shrink
 
 if TYPE_CHECKING:

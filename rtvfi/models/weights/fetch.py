@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import WeightsMismatch, WeightsMissing
 from rtvfi.core.program import typed
-from rtvfi.models.weights import Receipt, Store, WeightEntry, WeightSource, git_blob_of, sha256_of
+from rtvfi.models.weights.store import (
+    Receipt,
+    Store,
+    WeightEntry,
+    WeightSource,
+    git_blob_of,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +52,7 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> tuple[Receipt
         WeightsMissing: no source could be reached; the hint tells the way by hand.
         WeightsMismatch: what came is not what was published; the store is as it was.
     """
-    from rtvfi.models.weight_file import store_file
+    from rtvfi.models.weights.file import store_file
 
     store.make_folder()
     failures: list[str] = []

@@ -7,7 +7,8 @@ import torch
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import Interpolator, Planes
-from rtvfi.models.cel import (
+from rtvfi.models.cel.match import correlate, normalise
+from rtvfi.models.cel.network import (
     Cel,
     CelNet,
     blend,
@@ -17,8 +18,7 @@ from rtvfi.models.cel import (
     pack,
     upsample,
 )
-from rtvfi.models.cel_match import correlate, normalise
-from rtvfi.models.cel_shape import CelShape
+from rtvfi.models.cel.shape import CelShape
 
 SMALL = CelShape(
     features=(6, 8, 10),

@@ -18,8 +18,8 @@ import torch
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import directly
-from rtvfi.models.ifnet import Block, Encoder, Wiring
-from rtvfi.models.ifnet_shape import (
+from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
+from rtvfi.models.rife.shape import (
     IFNetShape,
     block_parameters,
     check_parameters,

@@ -19,8 +19,9 @@ import torch
 
 from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.core.program import typed
-from rtvfi.models import distil_drba, ifnet_shape
-from rtvfi.models.weights import Receipt, Store, WeightEntry, manifest, sha256_of
+from rtvfi.models.drba import distil as distil_drba
+from rtvfi.models.rife import shape as ifnet_shape
+from rtvfi.models.weights.store import Receipt, Store, WeightEntry, manifest, sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path

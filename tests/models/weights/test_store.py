@@ -9,8 +9,8 @@ from made_weights import constant_state, parameters_of
 
 from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
 from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
-from rtvfi.models.weight_file import store_file
-from rtvfi.models.weights import (
+from rtvfi.models.weights.file import store_file
+from rtvfi.models.weights.store import (
     Store,
     entry_for,
     find_weights,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import torch
 from torch.nn import functional
 
-from rtvfi.models.ifnet_shape import ENCODER_NAMES, NUM_LAYERS, EncoderKind, IFNetShape
+from rtvfi.models.rife.shape import ENCODER_NAMES, NUM_LAYERS, EncoderKind, IFNetShape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,11 +13,13 @@ from made_weights import random_state
 from torch.nn import functional
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
-from rtvfi.models import ifnet, rife, warp
+from rtvfi.models import warp
 from rtvfi.models.base import PadRule
 from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
-from rtvfi.models.ifnet_shape import SHAPES, IFNetShape, detect, expected_parameters
-from rtvfi.models.rife import Rife
+from rtvfi.models.rife import ifnet
+from rtvfi.models.rife import network as rife
+from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect, expected_parameters
 from rtvfi.models.tuning import Tuning, tune
 from rtvfi.models.warp import enlarge
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from rtvfi.core.data import data_path
 from rtvfi.models.base import Planes
-from rtvfi.models.cel import Cel, build
+from rtvfi.models.cel.network import Cel, build
 from rtvfi.train.data import rgb_to_planes
 from rtvfi.train.layers import Layer, render
 from rtvfi.train.scenes import SceneOptions, Scenes, make_bank

@@ -11,15 +11,15 @@ from goldens_at import GOLDENS, assert_near, tensors, thinned
 from made_weights import random_state
 
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.drba import Drba, DrbaLink, bisected, ratio_map
-from rtvfi.models.ifnet_shape import SHAPES, expected_parameters
-from rtvfi.models.rife import Rife
+from rtvfi.models.drba.drba import Drba, DrbaLink, bisected, ratio_map
+from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.shape import SHAPES, expected_parameters
 from rtvfi.models.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rtvfi.models.rife import RifePrepared
+    from rtvfi.models.rife.network import RifePrepared
 
 CPU = torch.device("cpu")
 SIDES = {"drm_t1_t01": ("10", "12"), "drm_t1_t12": ("12", "10")}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.base import ModelInfo, Runner
-    from rtvfi.models.rife import Rife, RifePrepared
+    from rtvfi.models.rife.network import Rife, RifePrepared
 
 HOLE_BELOW = 0.999
 """A splat of ones that gives less than this received (next to) nothing."""

@@ -1,0 +1,1 @@
+"""DRBA and DistilDRBA: three frames, the drawing's own timing."""

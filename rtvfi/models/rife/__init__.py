@@ -1,0 +1,1 @@
+"""RIFE 4.x, every version of it."""
