@@ -34,8 +34,8 @@ def make_clip(folder: Path, size: str, pixels: str, seconds: int) -> Path:
 
 def measure(path: str) -> dict[str, object]:
     """Play one file in this process."""
-    from rtvfi.config import play_options, resolve_config
     from rtvfi.player import Player
+    from rtvfi.settings.config import play_options, resolve_config
 
     settings = {"model": "copy", "fps": "60", "mpv.vo": "null", "mpv.ao": "null"}
     settings |= {"mpv.untimed": "yes", "mpv.audio": "no", "mpv.config": "no"}

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 import av
 
 from benchmarks.load import Load
-from rtvfi.config import RenderOptions
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
 from rtvfi.render import render
 from rtvfi.session import ModelHost, keep_freed_memory
+from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.batch import batches
 from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.encode import open_encoder

@@ -30,7 +30,6 @@ from rtvfi import (
 )
 from rtvfi.bench import command as bench
 from rtvfi.bench import warmup
-from rtvfi.config import default_user_file, user_file
 from rtvfi.core import logs
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
@@ -40,7 +39,8 @@ from rtvfi.grammar import add_settings, config_of
 from rtvfi.manual import GENERAL, PAGES
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights.store import is_available
-from rtvfi.settings import any_of, did_you_mean
+from rtvfi.settings.config import default_user_file, user_file
+from rtvfi.settings.keys import any_of, did_you_mean
 from rtvfi.train import command as train
 
 if TYPE_CHECKING:

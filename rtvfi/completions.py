@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.config import presets
 from rtvfi.models.catalogue import MODELS
-from rtvfi.settings import SETTINGS
+from rtvfi.settings.config import presets
+from rtvfi.settings.keys import SETTINGS
 from rtvfi.stream.codecs import CODECS
 
 if TYPE_CHECKING:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from rtvfi.config import Config, presets, resolve_config, user_file
 from rtvfi.core.errors import UsageError
 from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.core.options import EncodeOptions
-from rtvfi.mpv_options import repeats
-from rtvfi.profile import read_profile
-from rtvfi.settings import (
+from rtvfi.settings.config import Config, presets, resolve_config, user_file
+from rtvfi.settings.keys import (
     HWACCELS,
     MPV,
     SETTINGS,
@@ -21,6 +19,8 @@ from rtvfi.settings import (
     check_mpv_name,
     did_you_mean,
 )
+from rtvfi.settings.mpv_options import repeats
+from rtvfi.settings.profile import read_profile
 from rtvfi.stream.codecs import CODECS, check_quality, find_codec
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from rtvfi.core.errors import OpenError, RtvfiError
 from rtvfi.core.files import is_address
 from rtvfi.core.rates import Grid, parse_rate
 from rtvfi.edl import streams_of
-from rtvfi.playlist import is_list
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
+from rtvfi.settings.playlist import is_list
 from rtvfi.stream.assemble import Viewed
 from rtvfi.stream.extras import Extra
 from rtvfi.stream.hardware import check_hwaccel
@@ -23,8 +23,8 @@ from rtvfi.stream.hardware import check_hwaccel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.config import PlayOptions
     from rtvfi.core.frame import OutputFrame, StreamInfo
+    from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.pipeline import Pipeline
     from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.record import Recorder

@@ -33,8 +33,8 @@ from rtvfi.watch import Watch
 from rtvfi.window import Screen
 
 if TYPE_CHECKING:
-    from rtvfi.config import PlayOptions
     from rtvfi.session import Viewing
+    from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
 

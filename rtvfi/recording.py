@@ -15,8 +15,8 @@ from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.config import PlayOptions
     from rtvfi.session import Rendering
+    from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.assemble import Viewed
     from rtvfi.stream.writer import Writer
 

@@ -42,9 +42,9 @@ from rtvfi.timing import Part, clock_of, part_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rtvfi.config import RenderOptions
     from rtvfi.core.rates import Grid
     from rtvfi.progress import Progress
+    from rtvfi.settings.config import RenderOptions
     from rtvfi.stream.pipeline import Pipeline
     from rtvfi.stream.writer import Writer
 

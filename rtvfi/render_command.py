@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.config import render_options
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
-from rtvfi.playlist import expand
+from rtvfi.settings.config import render_options
+from rtvfi.settings.playlist import expand
 
 if TYPE_CHECKING:
     import argparse

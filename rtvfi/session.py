@@ -20,7 +20,7 @@ from rtvfi.core.errors import DeviceError, UsageError, WeightsMismatch, model_fa
 from rtvfi.core.rates import Grid, RateChoice, resolve
 from rtvfi.models.catalogue import lighter
 from rtvfi.models.weights.store import is_available
-from rtvfi.settings import SETTINGS, checked
+from rtvfi.settings.keys import SETTINGS, checked
 from rtvfi.stream.ladder import Variant
 from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.parts import Start

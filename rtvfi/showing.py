@@ -25,9 +25,9 @@ from rtvfi.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from rtvfi.config import PlayOptions
     from rtvfi.core.errors import RtvfiError
     from rtvfi.opening import Opener
+    from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.window import Screen
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
-    from rtvfi.config import RenderOptions
+    from rtvfi.settings.config import RenderOptions
     from rtvfi.stream.mux import Timeline
 
 

@@ -17,8 +17,8 @@ from rtvfi.stream.mux import LEAST_SECONDS, MAX_RATE
 from rtvfi.stream.stamps import frame_times
 
 if TYPE_CHECKING:
-    from rtvfi.config import RenderOptions
     from rtvfi.core.frame import StreamInfo
+    from rtvfi.settings.config import RenderOptions
 
 log = logging.getLogger(__name__)
 

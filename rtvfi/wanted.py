@@ -10,7 +10,7 @@ from rtvfi.core.program import typed
 from rtvfi.core.rates import parse_rate
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights.store import is_available
-from rtvfi.settings import STYLES, any_of, did_you_mean
+from rtvfi.settings.keys import STYLES, any_of, did_you_mean
 from rtvfi.stream.retiming import Retiming
 
 if TYPE_CHECKING:

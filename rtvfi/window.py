@@ -19,7 +19,7 @@ import mpv
 
 from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.core.files import is_address
-from rtvfi.mpv_options import sort_out
+from rtvfi.settings.mpv_options import sort_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

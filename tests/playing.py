@@ -13,9 +13,9 @@ import numpy as np
 from barcode import read_code
 
 from rtvfi import window
-from rtvfi.config import PlayOptions
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.player import Player
+from rtvfi.settings.config import PlayOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from rtvfi.models.catalogue import MODELS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.config import PlayOptions
+    from rtvfi.settings.config import PlayOptions
 
 
 pytestmark = pytest.mark.usefixtures("logging_restored")

@@ -20,9 +20,9 @@ from clips import FILM, Clips, ClipSpec, read_code
 from files import off_grid, planes, same_pictures, track, tracks
 
 from rtvfi import cli, session
-from rtvfi.config import RenderOptions
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
+from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.mux import Timeline
 from rtvfi.stream.pieces import survey
 from rtvfi.target import target_path

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 
-from rtvfi.config import RenderOptions
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.render import render
+from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.decode_info import choose_stream
 from rtvfi.stream.source import open_source
 

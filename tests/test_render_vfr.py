@@ -15,9 +15,9 @@ from clips import FILM, Clips, ClipSpec
 from files import off_grid, planes, same_pictures, track
 
 from rtvfi import cli
-from rtvfi.config import RenderOptions
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.render import render as render_with
+from rtvfi.settings.config import RenderOptions
 
 SHARED = Path(os.environ.get("RTVFI_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 EDGE = SHARED / "clips" / "edge"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rtvfi.bench.jobs import Measured, Size
-    from rtvfi.settings import Value
+    from rtvfi.settings.keys import Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,8 +19,8 @@ from rtvfi.core.program import typed
 from rtvfi.core.python_process import Apart
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.weights.store import find_weights, is_available
-from rtvfi.profile import Profile, save_profile
-from rtvfi.settings import SETTINGS, checked
+from rtvfi.settings.keys import SETTINGS, checked
+from rtvfi.settings.profile import Profile, save_profile
 
 if TYPE_CHECKING:
     import argparse

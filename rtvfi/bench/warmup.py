@@ -12,17 +12,17 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.bench.jobs import FILM_RATE, Size
-from rtvfi.config import play_options
 from rtvfi.core.errors import UsageError
 from rtvfi.core.rates import parse_rate, resolve
 from rtvfi.grammar import add_settings, config_of
 from rtvfi.models.weights.store import find_weights
+from rtvfi.settings.config import play_options
 
 if TYPE_CHECKING:
     import argparse
 
-    from rtvfi.config import PlayOptions
     from rtvfi.session import Viewing
+    from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
 

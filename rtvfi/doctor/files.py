@@ -111,8 +111,8 @@ def _check_folder(what: str, folder: Path) -> Iterator[Finding]:
 
 def check_settings(_place: Place) -> Iterator[Finding]:
     """The user's file, and what all layers together give."""
-    from rtvfi.config import default_user_file, resolve_config, user_file
-    from rtvfi.profile import read_profile
+    from rtvfi.settings.config import default_user_file, resolve_config, user_file
+    from rtvfi.settings.profile import read_profile
 
     profile, why_not = read_profile()
     try:

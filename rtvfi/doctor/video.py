@@ -113,7 +113,7 @@ def check_vaapi(place: Place) -> Iterator[Finding]:
 
 def _chosen_device() -> str:
     """The device that the user's own file names, which may be an X display."""
-    from rtvfi.config import resolve_config, user_file
+    from rtvfi.settings.config import resolve_config, user_file
 
     try:
         return str(resolve_config({}, None, user_file())["vaapi_device"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.models.cel.shape import CelShape
-from rtvfi.settings import any_of, did_you_mean
+from rtvfi.settings.keys import any_of, did_you_mean
 from rtvfi.train.scenes import SceneOptions
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import pytest
 
 from rtvfi.bench.choose import HOLDS, choose
 from rtvfi.bench.jobs import FILM_RATE, Job, Measured, Size
-from rtvfi.profile import KEYS
-from rtvfi.settings import SETTINGS, checked, scales_by_size
+from rtvfi.settings.keys import SETTINGS, checked, scales_by_size
+from rtvfi.settings.profile import KEYS
 
 SD, HD, UHD = Size(854, 480), Size(1920, 1080), Size(3840, 2160)
 

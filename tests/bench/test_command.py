@@ -14,7 +14,7 @@ from rtvfi.bench import command
 from rtvfi.bench.jobs import Job, Measured, Size
 from rtvfi.core import machine
 from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
-from rtvfi.profile import profile_file, read_profile
+from rtvfi.settings.profile import profile_file, read_profile
 
 if TYPE_CHECKING:
     from pathlib import Path

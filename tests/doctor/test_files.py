@@ -13,7 +13,7 @@ from rtvfi.core.data import data_path
 from rtvfi.doctor import files
 from rtvfi.doctor.finding import Place
 from rtvfi.models.weights.store import Receipt, Store, sha256_of
-from rtvfi.profile import profile_file
+from rtvfi.settings.profile import profile_file
 
 if TYPE_CHECKING:
     from pathlib import Path

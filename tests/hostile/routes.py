@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import av
 
 from rtvfi import cli
-from rtvfi.config import PlayOptions
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.opening import NothingToDo, Opener
+from rtvfi.settings.config import PlayOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

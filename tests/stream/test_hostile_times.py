@@ -12,11 +12,11 @@ import pytest
 from clips import FILM, Clips, ClipSpec
 from fakes import FakePlayhead
 
-from rtvfi.config import PlayOptions
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
 from rtvfi.opening import NothingToDo, Opener
+from rtvfi.settings.config import PlayOptions
 from rtvfi.stream.companion import Companion, Span
 from rtvfi.stream.serve import RecordMap
 from rtvfi.stream.source import open_source

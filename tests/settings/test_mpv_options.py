@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rtvfi import cli, window
-from rtvfi.config import resolve_config
 from rtvfi.core.errors import UsageError
-from rtvfi.mpv_options import sort_out
+from rtvfi.settings.config import resolve_config
+from rtvfi.settings.mpv_options import sort_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi import config
-from rtvfi.config import Config, hardware_guess, play_options, resolve_config
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import RtvfiError, UnknownModel, UsageError
-from rtvfi.settings import FORMS, HWACCELS, MPV, SETTINGS
+from rtvfi.settings import config
+from rtvfi.settings.config import Config, hardware_guess, play_options, resolve_config
+from rtvfi.settings.keys import FORMS, HWACCELS, MPV, SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.settings import Value
+    from rtvfi.settings.keys import Value
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rtvfi.core.errors import OpenError
 from rtvfi.core.files import is_address, natural_key
-from rtvfi.playlist import expand, is_list
+from rtvfi.settings.playlist import expand, is_list
 
 
 def test_folder_gives_its_videos_in_natural_order(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from rtvfi.core.data import data_names, data_path
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
-from rtvfi.settings import (
+from rtvfi.settings.keys import (
     MPV,
     SETTINGS,
     Value,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rtvfi.core.options import Deinterlace, Form, Hwaccel, Style, Tail
-    from rtvfi.profile import Profile
+    from rtvfi.settings.profile import Profile
 
 Hardware = Literal["rocm", "cuda", "cpu"]
 

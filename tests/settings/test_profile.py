@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rtvfi import cli
-from rtvfi.config import play_options, resolve_config
 from rtvfi.core import machine
 from rtvfi.core.errors import RtvfiError
 from rtvfi.grammar import config_of
-from rtvfi.profile import Profile, profile_file, read_profile, save_profile
-from rtvfi.settings import scales_by_size
+from rtvfi.settings.config import play_options, resolve_config
+from rtvfi.settings.keys import scales_by_size
+from rtvfi.settings.profile import Profile, profile_file, read_profile, save_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.config import PlayOptions
+    from rtvfi.settings.config import PlayOptions
 
 SETTINGS = {
     "model": "cel",

@@ -13,7 +13,7 @@ import platformdirs
 from rtvfi.core import machine
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.program import typed
-from rtvfi.settings import SETTINGS, Value, as_toml, checked
+from rtvfi.settings.keys import SETTINGS, Value, as_toml, checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli, profile
-from rtvfi.config import resolve_config
+from rtvfi import cli
 from rtvfi.core.errors import UsageError
-from rtvfi.settings import SETTINGS
+from rtvfi.settings import profile
+from rtvfi.settings.config import resolve_config
+from rtvfi.settings.keys import SETTINGS
 from rtvfi.stream.notes import NAME, read_notes
 
 if TYPE_CHECKING:

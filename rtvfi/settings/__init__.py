@@ -1,0 +1,1 @@
+"""What was asked for, checked: layers of configuration, profiles, playlists."""
