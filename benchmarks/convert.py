@@ -20,7 +20,7 @@ import torch
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.stream.convert import Converter
 from rtvfi.stream.cuts import CutDetector
-from rtvfi.stream.decode_planes import Packer
+from rtvfi.stream.decode.planes import Packer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import SourceFrame, StreamInfo
     from rtvfi.stream.changes import Change
     from rtvfi.stream.cuts import Seen
-    from rtvfi.stream.source import FrameSource
+    from rtvfi.stream.decode.source import FrameSource
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from rtvfi.core.options import SourceOptions
-    from rtvfi.stream.source import open_source
+    from rtvfi.stream.decode.source import open_source
 
     source = open_source(arguments.file, SourceOptions())
     columns = (TextColumn("looking at every frame"), BarColumn(), MofNCompleteColumn())

@@ -21,6 +21,7 @@ from rtvfi.core.rates import Grid, RateChoice, resolve
 from rtvfi.models.catalogue import lighter
 from rtvfi.models.weights.store import is_available
 from rtvfi.settings.keys import SETTINGS, checked
+from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.ladder import Variant
 from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.parts import Start
@@ -28,7 +29,6 @@ from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan import PlanOptions
 from rtvfi.stream.retiming import Retiming
 from rtvfi.stream.serve import FrameStream, RecordMap
-from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,11 +25,11 @@ from rtvfi.core.frame import (
     SourceFrame,
     StreamInfo,
 )
+from rtvfi.stream.decode.source import Interrupted
 from rtvfi.stream.interpolate import StageTimes
 from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.plan import Mid
 from rtvfi.stream.playhead import Playhead
-from rtvfi.stream.source import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

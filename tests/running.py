@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.core.frame import StreamInfo
+    from rtvfi.stream.decode.source import FrameSource
     from rtvfi.stream.parts import Executor
     from rtvfi.stream.playhead import Playhead
-    from rtvfi.stream.source import FrameSource
 
 INFO = stream_info()
 

@@ -23,7 +23,7 @@ from rtvfi.core.errors import DecodeError, PlayerError
 from rtvfi.core.options import EncodeOptions, StreamOptions
 from rtvfi.session import ModelHost
 from rtvfi.showing import Showing
-from rtvfi.stream.decode_pyav import PyavSource
+from rtvfi.stream.decode.pyav import PyavSource
 from rtvfi.stream.interpolate import Interpolation
 from rtvfi.track import Tracks
 

@@ -17,8 +17,8 @@ from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.render import render
 from rtvfi.settings.config import RenderOptions
-from rtvfi.stream.decode_info import choose_stream
-from rtvfi.stream.source import open_source
+from rtvfi.stream.decode.info import choose_stream
+from rtvfi.stream.decode.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from clips import Clips, ClipSpec
 from scripts import run_script
 
 from rtvfi.models.weights.store import manifest
-from rtvfi.stream.decode_open import ffmpeg_name
+from rtvfi.stream.decode.container import ffmpeg_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

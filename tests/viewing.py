@@ -12,8 +12,8 @@ from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.assemble import Viewed
+from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.record import Recorder, Recording
-from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -221,7 +221,7 @@ def _mux(container: Any, packets: list[Any], info: StreamInfo) -> None:
 
 def _decode(clip: Path, end: float) -> tuple[float, str]:
     from rtvfi.core.frame import END
-    from rtvfi.stream.source import open_source
+    from rtvfi.stream.decode.source import open_source
 
     source = open_source(str(clip), SourceOptions())
     try:

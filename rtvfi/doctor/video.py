@@ -158,7 +158,7 @@ def _check_device(name: str, place: Place) -> Iterator[Finding]:
 
 def _check_round_trip(name: str) -> Iterator[Finding]:
     """A picture to the device and back, as the live decoder will."""
-    from rtvfi.stream.hardware import probe_vaapi
+    from rtvfi.stream.decode.hardware import probe_vaapi
 
     reason = probe_vaapi(name).reason
     if reason:
@@ -168,7 +168,7 @@ def _check_round_trip(name: str) -> Iterator[Finding]:
 
 
 def _check_encoders() -> Iterator[Finding]:
-    from rtvfi.stream.hardware import built_in
+    from rtvfi.stream.decode.hardware import built_in
 
     names = built_in()
     if names:

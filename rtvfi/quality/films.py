@@ -18,7 +18,7 @@ from rtvfi.core.errors import OpenError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.quality.triplets import TO_RAW
 from rtvfi.stream.cuts import CutDetector, Seen
-from rtvfi.stream.decode_open import ffmpeg_name
+from rtvfi.stream.decode.container import ffmpeg_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

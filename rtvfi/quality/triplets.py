@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rtvfi.core.errors import DecodeError, OpenError
-from rtvfi.stream.decode_open import ffmpeg_name
+from rtvfi.stream.decode.container import ffmpeg_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

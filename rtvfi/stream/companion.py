@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 
-from rtvfi.stream.decode_info import choose_stream
-from rtvfi.stream.decode_open import FAILURES, open_container
+from rtvfi.stream.decode.container import FAILURES, open_container
+from rtvfi.stream.decode.info import choose_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

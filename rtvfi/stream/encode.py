@@ -18,10 +18,10 @@ import av
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.stream.codecs import CODECS, candidates, codec_options, find_codec, why_not
+from rtvfi.stream.decode.hardware import probe_vaapi
 from rtvfi.stream.encode_ffmpeg import Unusable, VaapiEncoder
 from rtvfi.stream.encode_pyav import PyavEncoder
 from rtvfi.stream.encode_setup import Setup, stored_info
-from rtvfi.stream.hardware import probe_vaapi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

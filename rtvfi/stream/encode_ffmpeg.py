@@ -17,8 +17,8 @@ import numpy as np
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.ffmpeg import QUIET, Child, explain, run
 from rtvfi.core.frame import plane_views
+from rtvfi.stream.decode.hardware import probe_vaapi
 from rtvfi.stream.encode_pyav import FAILURES, said
-from rtvfi.stream.hardware import probe_vaapi
 from rtvfi.stream.pieces import copied_stream
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import av.error
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.files import is_same
 from rtvfi.core.rates import Times
-from rtvfi.stream.decode_open import ffmpeg_name
+from rtvfi.stream.decode.container import ffmpeg_name
 from rtvfi.stream.encode_pyav import FAILURES, said
 
 if TYPE_CHECKING:

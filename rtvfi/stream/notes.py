@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import typed
-from rtvfi.stream.decode_open import is_url
+from rtvfi.stream.decode.container import is_url
 from rtvfi.stream.extras import Extra
 from rtvfi.stream.journal import NAME as JOURNAL
 

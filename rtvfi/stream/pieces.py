@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from av.bitstream import BitStreamFilterContext
 
 from rtvfi.core.errors import EncodeError, OpenError
-from rtvfi.stream.decode_open import FAILURES, open_container
+from rtvfi.stream.decode.container import FAILURES, open_container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from rtvfi.core.errors import RtvfiError, SourceError
 from rtvfi.core.frame import END, EndOfStream, Kind, OutputFrame, SourceFrame
 from rtvfi.core.ring import Aborted, Ring
 from rtvfi.stream.compute import Compute
+from rtvfi.stream.decode.source import FrameSource, Interrupted
 from rtvfi.stream.parts import Lines, Meters
-from rtvfi.stream.source import FrameSource, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ import av
 from av.video.reformatter import VideoReformatter
 
 from rtvfi.core.errors import EncodeError, UsageError
-from rtvfi.stream.decode_planes import FULL_RANGE, swscale_matrix
+from rtvfi.stream.decode.planes import FULL_RANGE, swscale_matrix
 from rtvfi.stream.encode_pyav import FAILURES, said, to_frame
 
 if TYPE_CHECKING:

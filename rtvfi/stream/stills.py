@@ -12,7 +12,7 @@ import av.filter
 import numpy as np
 
 from rtvfi.core.errors import DecodeError, EncodeError, OpenError
-from rtvfi.stream.decode_open import ffmpeg_name
+from rtvfi.stream.decode.container import ffmpeg_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from fakeva import driver
 
 from rtvfi.doctor import libva, video
 from rtvfi.doctor.finding import Place
-from rtvfi.stream import hardware
+from rtvfi.stream.decode import hardware
 
 if TYPE_CHECKING:
     from collections.abc import Generator

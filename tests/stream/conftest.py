@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from fakeva import driver
 
-from rtvfi.stream import decode_hardware, hardware
+from rtvfi.stream.decode import choose as decode_hardware
+from rtvfi.stream.decode import hardware
 
 if TYPE_CHECKING:
     from collections.abc import Generator

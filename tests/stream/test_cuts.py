@@ -14,7 +14,7 @@ from generated_films import INFO, Scene, film, palette, payload_of
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import SourceOptions
 from rtvfi.stream.cuts import CutDetector
-from rtvfi.stream.source import open_source
+from rtvfi.stream.decode.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.stamp import Stamp
-    from rtvfi.stream.source import FrameSource
+    from rtvfi.stream.decode.source import FrameSource
 
     Floats = NDArray[Any]
 

@@ -14,7 +14,7 @@ from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
 from rtvfi.core.options import EncodeOptions
 from rtvfi.stream.codecs import CODECS, candidates, codec_options, gop_frames
-from rtvfi.stream.decode_info import _hdr
+from rtvfi.stream.decode.info import _hdr
 from rtvfi.stream.encode import open_encoder
 from rtvfi.stream.encode_pyav import to_frame
 

@@ -13,9 +13,10 @@ import pytest
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
 from rtvfi.core.options import EncodeOptions
-from rtvfi.stream import encode_ffmpeg, hardware
+from rtvfi.stream import encode_ffmpeg
 from rtvfi.stream.codecs import CODECS, candidates
-from rtvfi.stream.decode_planes import Packer
+from rtvfi.stream.decode import hardware
+from rtvfi.stream.decode.planes import Packer
 from rtvfi.stream.encode import open_encoder
 
 if TYPE_CHECKING:

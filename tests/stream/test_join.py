@@ -13,9 +13,9 @@ from rtvfi.core.errors import EncodeError
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.companion import Span
+from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.join import Cut, join
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT
-from rtvfi.stream.source import open_source
 from rtvfi.stream.writer import Job
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.companion import Span, first_time
+from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.mux import FORMATS, OutputFile, Timeline, check_target, container_format
 from rtvfi.stream.pieces import survey
-from rtvfi.stream.source import open_source
 from rtvfi.stream.writer import Job, Writer
 
 if TYPE_CHECKING:

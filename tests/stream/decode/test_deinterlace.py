@@ -12,7 +12,7 @@ from interlaced import NUM, combing, field_at, write
 
 from rtvfi.core.frame import SourceFrame, plane_views
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.source import open_source
+from rtvfi.stream.decode.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,14 +17,14 @@ from running import Running
 from rtvfi.core.errors import DecodeError, DeviceError
 from rtvfi.core.frame import END, SourceFrame
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream import decode_ffmpeg
-from rtvfi.stream.source import Interrupted, open_source
+from rtvfi.stream.decode import ffmpeg as decode_ffmpeg
+from rtvfi.stream.decode.source import Interrupted, open_source
 
 if TYPE_CHECKING:
     from clips import Clips
     from fakeva.driver import FakeVaapi
 
-    from rtvfi.stream.source import FrameSource
+    from rtvfi.stream.decode.source import FrameSource
 
 KINDS: dict[str, dict[str, Any]] = {
     "mkv": {},

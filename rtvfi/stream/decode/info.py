@@ -18,7 +18,7 @@ from av.stream import Disposition
 
 from rtvfi.core.frame import UNSPECIFIED, ColorInfo, HdrInfo, Siting, StreamInfo
 from rtvfi.core.rates import snap_rate
-from rtvfi.stream.decode_planes import carried_format, is_full_range
+from rtvfi.stream.decode.planes import carried_format, is_full_range
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

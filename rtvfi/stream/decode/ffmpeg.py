@@ -20,8 +20,8 @@ from rtvfi.core.errors import DecodeError
 from rtvfi.core.ffmpeg import QUIET, Child, explain
 from rtvfi.core.frame import END
 from rtvfi.core.ring import Ring
-from rtvfi.stream.decode_open import FAILURES, Interrupted, ffmpeg_name, is_url
-from rtvfi.stream.deinterlace import bwdif
+from rtvfi.stream.decode.container import FAILURES, Interrupted, ffmpeg_name, is_url
+from rtvfi.stream.decode.deinterlace import bwdif
 
 if TYPE_CHECKING:
     from collections.abc import Callable

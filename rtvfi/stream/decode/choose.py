@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import DecodeError, OpenError
-from rtvfi.stream.decode_ffmpeg import HARDWARE_FORMATS, Task, VaapiReader
-from rtvfi.stream.decode_open import FAILURES, is_url
-from rtvfi.stream.decode_reader import FrameReader
-from rtvfi.stream.hardware import no_device, probe_vaapi, why_no_cuda
+from rtvfi.stream.decode.container import FAILURES, is_url
+from rtvfi.stream.decode.ffmpeg import HARDWARE_FORMATS, Task, VaapiReader
+from rtvfi.stream.decode.hardware import no_device, probe_vaapi, why_no_cuda
+from rtvfi.stream.decode.reader import FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import av
 
     from rtvfi.core.options import SourceOptions
-    from rtvfi.stream.decode_pyav import PyavSource
-    from rtvfi.stream.decode_reader import Reader
+    from rtvfi.stream.decode.pyav import PyavSource
+    from rtvfi.stream.decode.reader import Reader
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rtvfi.core.errors import DecodeError, OpenError
-from rtvfi.stream.decode_info import choose_stream
-from rtvfi.stream.decode_open import FAILURES, Interrupted, open_container
-from rtvfi.stream.deinterlace import Deinterlacer
+from rtvfi.stream.decode.container import FAILURES, Interrupted, open_container
+from rtvfi.stream.decode.deinterlace import Deinterlacer
+from rtvfi.stream.decode.info import choose_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

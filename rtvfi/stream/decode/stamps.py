@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
-from rtvfi.stream.decode_info import choose_stream
-from rtvfi.stream.decode_open import FAILURES, open_container
-from rtvfi.stream.pts import PtsRegulariser
+from rtvfi.stream.decode.container import FAILURES, open_container
+from rtvfi.stream.decode.info import choose_stream
+from rtvfi.stream.decode.pts import PtsRegulariser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

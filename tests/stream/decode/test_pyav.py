@@ -18,7 +18,7 @@ from clips import ClipSpec
 from rtvfi.core.errors import DecodeError, OpenError, SeekError
 from rtvfi.core.frame import END, SourceFrame, plane_views
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.source import Interrupted, open_source
+from rtvfi.stream.decode.source import Interrupted, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ from pictures import ENCODERS, folder_of, write_picture
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.core.frame import END, SourceFrame, plane_views
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.source import FrameSource, open_source
+from rtvfi.stream.decode.source import FrameSource, open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,12 +12,12 @@ import pytest
 from rtvfi.core.errors import OpenError
 from rtvfi.core.frame import END, SourceFrame
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.source import open_source
+from rtvfi.stream.decode.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.stream.source import FrameSource
+    from rtvfi.stream.decode.source import FrameSource
 
 NTSC = Fraction(30000, 1001)
 MOST_READ = 60

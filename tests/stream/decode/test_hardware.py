@@ -14,8 +14,10 @@ from clips import ClipSpec
 from rtvfi.core import ffmpeg as child
 from rtvfi.core.errors import DeviceError
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream import decode_ffmpeg, decode_hardware, hardware
-from rtvfi.stream.source import Interrupted, open_source
+from rtvfi.stream.decode import choose as decode_hardware
+from rtvfi.stream.decode import ffmpeg as decode_ffmpeg
+from rtvfi.stream.decode import hardware
+from rtvfi.stream.decode.source import Interrupted, open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,10 @@ from clips import ClipSpec
 
 from rtvfi.core.frame import END, SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions
+from rtvfi.stream.decode.hardware import probe_vaapi
+from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.encode import open_encoder
 from rtvfi.stream.encode_ffmpeg import Unusable
-from rtvfi.stream.hardware import probe_vaapi
-from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

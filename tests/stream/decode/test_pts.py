@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.pts import PtsRegulariser
+from rtvfi.stream.decode.pts import PtsRegulariser
 
-VECTORS = Path(__file__).parents[1] / "goldens" / "scheduling_vectors.json"
+VECTORS = Path(__file__).parents[2] / "goldens" / "scheduling_vectors.json"
 CASES: list[list[Any]] = json.loads(VECTORS.read_text())["pts"]
 
 F = Fraction

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.core.files import natural_key
 from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
-from rtvfi.stream.decode_info import describe
-from rtvfi.stream.decode_open import FAILURES, open_container
-from rtvfi.stream.decode_planes import Packer
+from rtvfi.stream.decode.container import FAILURES, open_container
+from rtvfi.stream.decode.info import describe
+from rtvfi.stream.decode.planes import Packer
 
 if TYPE_CHECKING:
     import av

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from rtvfi.stream.decode_info import FALLBACK_RATE, nominal_rate
+from rtvfi.stream.decode.info import FALLBACK_RATE, nominal_rate
 
 FILM = Fraction(24000, 1001)
 MS = Fraction(1, 1000)

@@ -21,11 +21,11 @@ import numpy as np
 
 from rtvfi.core.errors import DecodeError, OpenError, SeekError
 from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
-from rtvfi.stream.decode_info import describe, nominal_rate
-from rtvfi.stream.decode_open import FAILURES, scan_end
-from rtvfi.stream.decode_planes import Packer
-from rtvfi.stream.decode_reader import FrameReader, Reader
-from rtvfi.stream.pts import PtsRegulariser
+from rtvfi.stream.decode.container import FAILURES, scan_end
+from rtvfi.stream.decode.info import describe, nominal_rate
+from rtvfi.stream.decode.planes import Packer
+from rtvfi.stream.decode.pts import PtsRegulariser
+from rtvfi.stream.decode.reader import FrameReader, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

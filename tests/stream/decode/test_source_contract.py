@@ -14,7 +14,7 @@ from clips import FILM, ClipSpec
 
 from rtvfi.core.frame import END, SourceFrame, plane_views
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.source import FrameSource, Interrupted, open_source
+from rtvfi.stream.decode.source import FrameSource, Interrupted, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Generator

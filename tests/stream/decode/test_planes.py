@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtvfi.core.frame import PIXEL_FORMATS
-from rtvfi.stream.decode_planes import Packer, carried_format
+from rtvfi.stream.decode.planes import Packer, carried_format
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

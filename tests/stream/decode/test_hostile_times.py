@@ -18,8 +18,8 @@ from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
 from rtvfi.opening import NothingToDo, Opener
 from rtvfi.settings.config import PlayOptions
 from rtvfi.stream.companion import Companion, Span
+from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.serve import RecordMap
-from rtvfi.stream.source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rtvfi.stream.decode_hardware import accelerate
-from rtvfi.stream.decode_open import Interrupted
-from rtvfi.stream.decode_pyav import PyavSource
-from rtvfi.stream.picture_folder import PictureFolder
+from rtvfi.stream.decode.choose import accelerate
+from rtvfi.stream.decode.container import Interrupted
+from rtvfi.stream.decode.picture_folder import PictureFolder
+from rtvfi.stream.decode.pyav import PyavSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
