@@ -19,8 +19,8 @@ import torch
 
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.stream.convert import Converter
-from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.decode.planes import Packer
+from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,9 +23,9 @@ import numpy as np
 from rtvfi.core.frame import PIXEL_FORMATS, SourceFrame
 from rtvfi.core.rates import Grid
 from rtvfi.quality.methods import picture_info
-from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3
 from rtvfi.stream.retiming import Retiming, Steering
+from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.cuts import Seen
     from rtvfi.stream.interpolate import Interpolation
     from rtvfi.stream.plan import Action
+    from rtvfi.stream.see.cuts import Seen
 
     Doubles = NDArray[np.float64]
     Payload = NDArray[np.uint8]

@@ -15,8 +15,8 @@ from typing import Final
 
 from rtvfi.core.rates import Grid
 from rtvfi.core.stamp import Stamp
-from rtvfi.stream.cadence import passes_for
 from rtvfi.stream.plan import Mid, Planner, PlanOptions, Retime
+from rtvfi.stream.see.cadence import passes_for
 
 SOURCE_RATE: Final = 24
 HOLDS: Final = {"ones": 1, "twos": 2, "threes": 3}

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from rtvfi.core.frame import SourceFrame, StreamInfo
-    from rtvfi.stream.changes import Change
-    from rtvfi.stream.cuts import Seen
     from rtvfi.stream.decode.source import FrameSource
+    from rtvfi.stream.see.changes import Change
+    from rtvfi.stream.see.cuts import Seen
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def look(
         seen_one: called after every frame.
     """
     from rtvfi.core.frame import EndOfStream
-    from rtvfi.stream.cuts import CutDetector
+    from rtvfi.stream.see.cuts import CutDetector
 
     detector, found = CutDetector(source.info, threshold), Findings(source.info)
     scenes, clock = _Scenes(found.scenes), _Clock(1 / source.info.source_rate)
@@ -193,7 +193,7 @@ class _Scenes:
 
     def end(self) -> None:
         """Sum up the scene under way."""
-        from rtvfi.stream.cadence import estimate, passes_for
+        from rtvfi.stream.see.cadence import estimate, passes_for
 
         if not self._scenes:
             return

@@ -17,8 +17,8 @@ import numpy as np
 from rtvfi.core.errors import OpenError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.quality.triplets import TO_RAW
-from rtvfi.stream.cuts import CutDetector, Seen
 from rtvfi.stream.decode.container import ffmpeg_name
+from rtvfi.stream.see.cuts import CutDetector, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

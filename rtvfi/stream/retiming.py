@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from rtvfi.stream.cadence import CadenceEstimator, passes_for
 from rtvfi.stream.governor import Governor
 from rtvfi.stream.ladder import Quality, Standing, Variant, ladder
+from rtvfi.stream.see.cadence import CadenceEstimator, passes_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rtvfi.core.options import Style
     from rtvfi.core.stamp import Stamp
-    from rtvfi.stream.changes import Change
     from rtvfi.stream.plan import PlanOptions
+    from rtvfi.stream.see.changes import Change
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,13 +19,13 @@ from rtvfi.core.frame import END, Kind
 from rtvfi.core.rates import Grid
 from rtvfi.core.stamp import Stamp
 from rtvfi.stream import compute, margin
-from rtvfi.stream.changes import Change
 from rtvfi.stream.compute import Compute
-from rtvfi.stream.cuts import Seen
 from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.parts import Lines, Meters, Start
 from rtvfi.stream.plan import Copy, PlanOptions
 from rtvfi.stream.retiming import Retiming
+from rtvfi.stream.see.changes import Change
+from rtvfi.stream.see.cuts import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

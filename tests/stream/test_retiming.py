@@ -17,10 +17,10 @@ from running import INFO, Running, fake_source
 from rtvfi.core.frame import Kind
 from rtvfi.core.stamp import Stamp
 from rtvfi.models.linear import Linear
-from rtvfi.stream.changes import Change
 from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan import Mid, PlanOptions, Retime3
 from rtvfi.stream.retiming import Retiming, Steering
+from rtvfi.stream.see.changes import Change
 
 if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame

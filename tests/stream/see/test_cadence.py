@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.cadence import CadenceEstimator, estimate, passes_for
+from rtvfi.stream.see.cadence import CadenceEstimator, estimate, passes_for
 
-VECTORS = Path(__file__).parents[1] / "goldens" / "scheduling_vectors.json"
+VECTORS = Path(__file__).parents[2] / "goldens" / "scheduling_vectors.json"
 CASES: list[list[Any]] = json.loads(VECTORS.read_text())["cadence"]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.evenness import INFO, MEASURED, NUM_FRAMES, Scene, look, plan_of
-from rtvfi.stream.changes import Changes
+from rtvfi.stream.see.changes import Changes
 
 RNG = np.random.default_rng(5)
 STILL = RNG.uniform(20, 230, (90, 160)).astype(np.float32)

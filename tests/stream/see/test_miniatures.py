@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo, plane_views
-from rtvfi.stream.miniatures import SIZE, Miniatures, miniature, ssim
+from rtvfi.stream.see.miniatures import SIZE, Miniatures, miniature, ssim
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from rtvfi.stream.miniatures import Miniature
+    from rtvfi.stream.see.miniatures import Miniature
 
     Floats = NDArray[np.float64]
 

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from rtvfi.core.stamp import Stamp
-from rtvfi.stream.changes import Change, Changes
-from rtvfi.stream.luma import Lumas, Matcher
-from rtvfi.stream.miniatures import Miniatures, ssim
+from rtvfi.stream.see.changes import Change, Changes
+from rtvfi.stream.see.luma import Lumas, Matcher
+from rtvfi.stream.see.miniatures import Miniatures, ssim
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import SourceFrame, StreamInfo
-    from rtvfi.stream.luma import Luma
-    from rtvfi.stream.miniatures import Miniature
+    from rtvfi.stream.see.luma import Luma
+    from rtvfi.stream.see.miniatures import Miniature
 
 _COMPARED_WORDS: Final = 1 << 15
 """Compared at a time, 256 KiB: stays in the cache, and a difference ends it early."""

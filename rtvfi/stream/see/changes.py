@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from rtvfi.stream.cadence import MAX_CADENCE
-from rtvfi.stream.panned import Panned
+from rtvfi.stream.see.cadence import MAX_CADENCE
+from rtvfi.stream.see.panned import Panned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import pytest
 from fakes import stream_info
 
 from rtvfi.core.frame import PIXEL_FORMATS, plane_views
-from rtvfi.stream.luma import Luma, Lumas, Matcher
+from rtvfi.stream.see.luma import Luma, Lumas, Matcher
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 
-from rtvfi.stream.changes import Changes
-from rtvfi.stream.panned import Panned
+from rtvfi.stream.see.changes import Changes
+from rtvfi.stream.see.panned import Panned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from generated_films import INFO, Scene, film, palette, payload_of
 
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.cuts import CutDetector
 from rtvfi.stream.decode.source import open_source
+from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,0 +1,1 @@
+"""What the film does: cuts, repeated frames, cadence."""
