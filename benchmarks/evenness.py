@@ -23,8 +23,8 @@ import numpy as np
 from rtvfi.core.frame import PIXEL_FORMATS, SourceFrame
 from rtvfi.core.rates import Grid
 from rtvfi.quality.methods import picture_info
-from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3
-from rtvfi.stream.retiming import Retiming, Steering
+from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime, Retime3
+from rtvfi.stream.plan.steering import Retiming, Steering
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.stamp import ImageId
     from rtvfi.stream.interpolate import Interpolation
-    from rtvfi.stream.plan import Action
+    from rtvfi.stream.plan.planner import Action
     from rtvfi.stream.see.cuts import Seen
 
     Doubles = NDArray[np.float64]

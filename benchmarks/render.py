@@ -29,10 +29,10 @@ from rtvfi.core.rates import Grid
 from rtvfi.render import render
 from rtvfi.session import ModelHost, keep_freed_memory
 from rtvfi.settings.config import RenderOptions
-from rtvfi.stream.batch import batches
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.encode import open_encoder
-from rtvfi.stream.plan import Copy, Mid, Planner
+from rtvfi.stream.plan.batch import batches
+from rtvfi.stream.plan.planner import Copy, Mid, Planner
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:

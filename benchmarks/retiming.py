@@ -15,7 +15,7 @@ from typing import Final
 
 from rtvfi.core.rates import Grid
 from rtvfi.core.stamp import Stamp
-from rtvfi.stream.plan import Mid, Planner, PlanOptions, Retime
+from rtvfi.stream.plan.planner import Mid, Planner, PlanOptions, Retime
 from rtvfi.stream.see.cadence import passes_for
 
 SOURCE_RATE: Final = 24

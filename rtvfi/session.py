@@ -22,12 +22,12 @@ from rtvfi.models.catalogue import lighter
 from rtvfi.models.weights.store import is_available
 from rtvfi.settings.keys import SETTINGS, checked
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.ladder import Variant
 from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
-from rtvfi.stream.plan import PlanOptions
-from rtvfi.stream.retiming import Retiming
+from rtvfi.stream.plan.ladder import Variant
+from rtvfi.stream.plan.planner import PlanOptions
+from rtvfi.stream.plan.steering import Retiming
 from rtvfi.stream.serve import FrameStream, RecordMap
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rtvfi.core.rates import parse_rate
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights.store import is_available
 from rtvfi.settings.keys import STYLES, any_of, did_you_mean
-from rtvfi.stream.retiming import Retiming
+from rtvfi.stream.plan.steering import Retiming
 
 if TYPE_CHECKING:
     from rtvfi.core.options import StreamOptions, Style

@@ -27,8 +27,8 @@ from rtvfi.core.frame import (
 )
 from rtvfi.stream.decode.source import Interrupted
 from rtvfi.stream.interpolate import StageTimes
-from rtvfi.stream.ladder import FULL, Variant
-from rtvfi.stream.plan import Mid
+from rtvfi.stream.plan.ladder import FULL, Variant
+from rtvfi.stream.plan.planner import Mid
 from rtvfi.stream.playhead import Playhead
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan import Action
+    from rtvfi.stream.plan.planner import Action
 
     Payload = NDArray[np.uint8]
 

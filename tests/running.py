@@ -11,7 +11,7 @@ from rtvfi.core.frame import END, OutputFrame
 from rtvfi.core.rates import Grid
 from rtvfi.stream.parts import Start
 from rtvfi.stream.pipeline import Pipeline
-from rtvfi.stream.plan import PlanOptions
+from rtvfi.stream.plan.planner import PlanOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

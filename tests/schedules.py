@@ -7,13 +7,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rtvfi.core.stamp import Stamp
-from rtvfi.stream.plan import Again, Copy, Mid, Retime, Retime3
+from rtvfi.stream.plan.planner import Again, Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan import Action, Output, Planner
+    from rtvfi.stream.plan.planner import Action, Output, Planner
 
 Weights = dict[int, Fraction]
 """A picture as a blend: weight by source frame."""

@@ -11,9 +11,9 @@ from fakes import stream_info
 from rtvfi import osd
 from rtvfi.core.frame import Kind
 from rtvfi.report import Report
-from rtvfi.stream.ladder import Quality, Standing
 from rtvfi.stream.pipeline import Statistics
-from rtvfi.stream.plan import PlanOptions
+from rtvfi.stream.plan.ladder import Quality, Standing
+from rtvfi.stream.plan.planner import PlanOptions
 from rtvfi.wanted import Wanted
 
 MEASURED: dict[str, Any] = {

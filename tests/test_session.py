@@ -26,8 +26,8 @@ from rtvfi.session import (
     target_rate,
     view,
 )
-from rtvfi.stream.ladder import Variant
 from rtvfi.stream.pipeline import Pipeline
+from rtvfi.stream.plan.ladder import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

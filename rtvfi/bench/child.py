@@ -23,7 +23,7 @@ from rtvfi.bench.pictures import film, film_info, viewing_of
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.python_process import speaker
-from rtvfi.stream.plan import Retime, Retime3
+from rtvfi.stream.plan.planner import Retime, Retime3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,7 +24,7 @@ from rtvfi.models.weights.store import find_weights, manifest, sha256_of
 from rtvfi.quality import minterpolate
 from rtvfi.quality.triplets import Picture
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.plan import Retime
+from rtvfi.stream.plan.planner import Retime
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

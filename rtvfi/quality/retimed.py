@@ -23,8 +23,8 @@ from rtvfi.quality.measure import Example, Scores, SetResult, finite_psnr, over_
 from rtvfi.quality.methods import payload_of
 from rtvfi.quality.motion import BLOCK, deviation, textured
 from rtvfi.quality.triplets import Picture, Triplet
-from rtvfi.stream.batch import batches
-from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime
+from rtvfi.stream.plan.batch import batches
+from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.stamp import ImageId
     from rtvfi.quality.methods import ModelMethod
-    from rtvfi.stream.plan import Action
+    from rtvfi.stream.plan.planner import Action
 
 CADENCES: Final = {"ones": 1, "twos": 2, "threes": 3, "fours": 4}
 RATE: Final = Fraction(24)

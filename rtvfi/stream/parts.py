@@ -6,7 +6,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from rtvfi.stream.ladder import Standing
+from rtvfi.stream.plan.ladder import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rtvfi.core.rates import Grid
     from rtvfi.core.ring import Ring
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.ladder import Variant
-    from rtvfi.stream.plan import Action, PlanOptions
-    from rtvfi.stream.retiming import Retiming
+    from rtvfi.stream.plan.ladder import Variant
+    from rtvfi.stream.plan.planner import Action, PlanOptions
+    from rtvfi.stream.plan.steering import Retiming
 
     Payload = NDArray[np.uint8]
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.stream.ladder import Standing
     from rtvfi.stream.parts import Executor, Start
-    from rtvfi.stream.plan import PlanOptions
+    from rtvfi.stream.plan.ladder import Standing
+    from rtvfi.stream.plan.planner import PlanOptions
+    from rtvfi.stream.plan.steering import Retiming
     from rtvfi.stream.playhead import Playhead
-    from rtvfi.stream.retiming import Retiming
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from rtvfi.quality.retimed import (
     split,
 )
 from rtvfi.quality.triplets import Picture
-from rtvfi.stream.plan import Mid, PlanOptions
+from rtvfi.stream.plan.planner import Mid, PlanOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,10 +20,10 @@ from rtvfi.core.rates import Grid
 from rtvfi.core.stamp import Stamp
 from rtvfi.stream import compute, margin
 from rtvfi.stream.compute import Compute
-from rtvfi.stream.ladder import FULL, Variant
 from rtvfi.stream.parts import Lines, Meters, Start
-from rtvfi.stream.plan import Copy, PlanOptions
-from rtvfi.stream.retiming import Retiming
+from rtvfi.stream.plan.ladder import FULL, Variant
+from rtvfi.stream.plan.planner import Copy, PlanOptions
+from rtvfi.stream.plan.steering import Retiming
 from rtvfi.stream.see.changes import Change
 from rtvfi.stream.see.cuts import Seen
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import OutputFrame, SourceFrame
     from rtvfi.core.options import Style
-    from rtvfi.stream.plan import Action
+    from rtvfi.stream.plan.planner import Action
 
 INFO = stream_info(source_rate=Fraction(24000, 1001))
 PERIOD = 1001 / 24000

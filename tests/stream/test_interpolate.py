@@ -18,8 +18,8 @@ from rtvfi.models.base import Planes
 from rtvfi.models.linear import Linear
 from rtvfi.stream import interpolate
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.ladder import FULL, Variant
-from rtvfi.stream.plan import Copy, Mid, Retime, Retime3
+from rtvfi.stream.plan.ladder import FULL, Variant
+from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan import Action
+    from rtvfi.stream.plan.planner import Action
 
 
 class Failing(FakeExecutor):

@@ -25,7 +25,7 @@ from running import INFO, Running, fake_source
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.core.frame import Kind, OutputFrame
 from rtvfi.stream.pipeline import Pipeline
-from rtvfi.stream.plan import Mid, Retime
+from rtvfi.stream.plan.planner import Mid, Retime
 
 
 def indices(frames: list[OutputFrame]) -> list[int]:

@@ -17,13 +17,13 @@ from running import INFO, Running, fake_source
 from schedules import Blender, Shown, stamps_at
 
 from rtvfi.core.rates import Grid
-from rtvfi.stream.knots import LONGEST_RUN
-from rtvfi.stream.plan import Mid, Planner, PlanOptions, Retime
-from rtvfi.stream.retiming import Retiming
+from rtvfi.stream.plan.knots import LONGEST_RUN
+from rtvfi.stream.plan.planner import Mid, Planner, PlanOptions, Retime
+from rtvfi.stream.plan.steering import Retiming
 from rtvfi.stream.see.cadence import MAX_CADENCE
 
 F = Fraction
-GOLDENS = Path(__file__).parents[1] / "goldens" / "scheduling_wanted.json"
+GOLDENS = Path(__file__).parents[2] / "goldens" / "scheduling_wanted.json"
 CASES: dict[str, dict[str, Any]] = json.loads(GOLDENS.read_text())["cases"]
 THIN = PlanOptions(thin=True)
 

@@ -13,9 +13,9 @@ from schedules import Blender, Shown, stamps_at
 
 from rtvfi.core.rates import Grid, Times
 from rtvfi.core.stamp import Stamp
-from rtvfi.stream.plan import Copy, Mid, Planner, PlanOptions, Retime, Retime3
+from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime, Retime3
 
-GOLDENS = Path(__file__).parents[1] / "goldens" / "scheduling_wanted.json"
+GOLDENS = Path(__file__).parents[2] / "goldens" / "scheduling_wanted.json"
 CASES: dict[str, dict[str, Any]] = json.loads(GOLDENS.read_text())["cases"]
 
 F = Fraction

@@ -9,13 +9,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from rtvfi.stream.plan import Copy, Mid, Retime
+from rtvfi.stream.plan.planner import Copy, Mid, Retime
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan import Fresh
+    from rtvfi.stream.plan.planner import Fresh
 
     Weights = Mapping[ImageId, Fraction]
 

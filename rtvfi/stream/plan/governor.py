@@ -11,12 +11,12 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.stream.ladder import Standing
+from rtvfi.stream.plan.ladder import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rtvfi.stream.ladder import Quality, Variant
+    from rtvfi.stream.plan.ladder import Quality, Variant
 
 _OVERLOAD: Final = 0.95
 """Load above which the device cannot keep up: cost per source frame / source period."""

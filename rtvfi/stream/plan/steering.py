@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from rtvfi.stream.governor import Governor
-from rtvfi.stream.ladder import Quality, Standing, Variant, ladder
+from rtvfi.stream.plan.governor import Governor
+from rtvfi.stream.plan.ladder import Quality, Standing, Variant, ladder
 from rtvfi.stream.see.cadence import CadenceEstimator, passes_for
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.options import Style
     from rtvfi.core.stamp import Stamp
-    from rtvfi.stream.plan import PlanOptions
+    from rtvfi.stream.plan.planner import PlanOptions
     from rtvfi.stream.see.changes import Change
 
 

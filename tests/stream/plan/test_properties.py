@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schedules import Blender, Shown, stamps_at
 
 from rtvfi.core.rates import Grid
-from rtvfi.stream.plan import Copy, Planner, PlanOptions
+from rtvfi.stream.plan.planner import Copy, Planner, PlanOptions
 
 F = Fraction
 RATIOS = [F(2), F(5, 2), F(1001, 400), F(3), F(999999, 400000), F(6, 5), F(3003, 500)]

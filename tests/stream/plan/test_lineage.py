@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.stream.lineage import Lineage
-from rtvfi.stream.plan import Copy, Mid, Retime, Retime3
+from rtvfi.stream.plan.lineage import Lineage
+from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId

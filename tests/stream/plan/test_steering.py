@@ -18,8 +18,8 @@ from rtvfi.core.frame import Kind
 from rtvfi.core.stamp import Stamp
 from rtvfi.models.linear import Linear
 from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.plan import Mid, PlanOptions, Retime3
-from rtvfi.stream.retiming import Retiming, Steering
+from rtvfi.stream.plan.planner import Mid, PlanOptions, Retime3
+from rtvfi.stream.plan.steering import Retiming, Steering
 from rtvfi.stream.see.changes import Change
 
 if TYPE_CHECKING:

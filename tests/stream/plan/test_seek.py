@@ -8,7 +8,7 @@ import pytest
 from schedules import Blender, Shown, stamps_at
 
 from rtvfi.core.rates import Grid
-from rtvfi.stream.plan import Copy, Planner, PlanOptions
+from rtvfi.stream.plan.planner import Copy, Planner, PlanOptions
 
 F = Fraction
 HALVES = Grid(F(0), F(1, 2))

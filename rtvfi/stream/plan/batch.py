@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rtvfi.stream.plan import Action, Copy, Mid, Retime, Retime3
+from rtvfi.stream.plan.planner import Action, Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.batch import batches
-from rtvfi.stream.plan import Action, Copy, Mid, Retime, Retime3
+from rtvfi.stream.plan.batch import batches
+from rtvfi.stream.plan.planner import Action, Copy, Mid, Retime, Retime3
 
 A, B, C = (0, 0), (0, 1), (0, 2)
 ZERO = Fraction(0)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.governor import Governor
-from rtvfi.stream.ladder import Quality, Variant, given_up, ladder
+from rtvfi.stream.plan.governor import Governor
+from rtvfi.stream.plan.ladder import Quality, Variant, given_up, ladder
 
 PERIOD = 1001 / 24000
 FULL = Quality(num_frames=3, passes=3, ratio=Fraction(5, 2))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.core.options import MAX_PASSES
 from rtvfi.core.stamp import ImageId, Stamp
-from rtvfi.stream.knots import LONGEST_RUN, Knot, Scene
+from rtvfi.stream.plan.knots import LONGEST_RUN, Knot, Scene
 
 if TYPE_CHECKING:
     from rtvfi.core.rates import Grid

@@ -1,0 +1,1 @@
+"""Which picture is shown when, decided without pixels."""
