@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
-from rtvfi.stream.convert import Converter
 from rtvfi.stream.decode.planes import Packer
+from rtvfi.stream.run.convert import Converter
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.interpolate import Interpolation
     from rtvfi.stream.plan.planner import Action
+    from rtvfi.stream.run.interpolate import Interpolation
     from rtvfi.stream.see.cuts import Seen
 
     Doubles = NDArray[np.float64]
@@ -274,7 +274,7 @@ def executor_of(model: str) -> Interpolation:
     import torch
 
     from rtvfi.models.load import load_model
-    from rtvfi.stream.interpolate import Interpolation
+    from rtvfi.stream.run.interpolate import Interpolation
 
     device = torch.device("cpu")
     return Interpolation(load_model(model, device, torch.float32), INFO, device, torch.float32)

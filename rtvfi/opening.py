@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import OutputFrame, StreamInfo
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.pipeline import Pipeline
-    from rtvfi.stream.playhead import Playhead
     from rtvfi.stream.record import Recorder
+    from rtvfi.stream.run.pipeline import Pipeline
+    from rtvfi.stream.run.playhead import Playhead
 
 _LONGEST_SECONDS: Final = 12 * 3600
 """Longer films are none, but damage: the virtual file has an index entry for every picture."""

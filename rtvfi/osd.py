@@ -9,8 +9,8 @@ from rtvfi.core.frame import Kind
 if TYPE_CHECKING:
     from rtvfi.report import Report
     from rtvfi.session import Viewing
-    from rtvfi.stream.pipeline import Statistics
     from rtvfi.stream.plan.ladder import Standing
+    from rtvfi.stream.run.pipeline import Statistics
     from rtvfi.wanted import Wanted
 
 

@@ -28,7 +28,7 @@ from rtvfi.recording import recorder_for
 from rtvfi.report import Report
 from rtvfi.session import resolve_device, target_rate
 from rtvfi.showing import Showing
-from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.run.playhead import Playhead
 from rtvfi.watch import Watch
 from rtvfi.window import Screen
 

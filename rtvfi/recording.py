@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.progress import RichProgress, State
 from rtvfi.session import ModelHost, pipeline_for, rendering, take_every_core
-from rtvfi.stream.playhead import Playhead
 from rtvfi.stream.record import Recorder
+from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 
 if TYPE_CHECKING:

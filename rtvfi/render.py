@@ -33,7 +33,7 @@ from rtvfi.stream.journal import Journal, file_facts
 from rtvfi.stream.montage import Montage
 from rtvfi.stream.mux import CRASH_SAFE_FORMAT, Timeline
 from rtvfi.stream.picture_writer import holds_pictures, open_writer, output_form
-from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.writer import Job
 from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.target import check_output, journal_for, kept_pngs, target_path
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from rtvfi.core.rates import Grid
     from rtvfi.progress import Progress
     from rtvfi.settings.config import RenderOptions
-    from rtvfi.stream.pipeline import Pipeline
+    from rtvfi.stream.run.pipeline import Pipeline
     from rtvfi.stream.writer import Writer
 
 log = logging.getLogger(__name__)

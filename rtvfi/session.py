@@ -23,11 +23,11 @@ from rtvfi.models.weights.store import is_available
 from rtvfi.settings.keys import SETTINGS, checked
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.matroska import VirtualMkv
-from rtvfi.stream.parts import Start
-from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan.ladder import Variant
 from rtvfi.stream.plan.planner import PlanOptions
 from rtvfi.stream.plan.steering import Retiming
+from rtvfi.stream.run.parts import Start
+from rtvfi.stream.run.pipeline import Pipeline
 from rtvfi.stream.serve import FrameStream, RecordMap
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame, StreamInfo
     from rtvfi.core.options import SourceOptions, StreamOptions
     from rtvfi.models.base import Interpolator
-    from rtvfi.stream.interpolate import Interpolation
-    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.run.interpolate import Interpolation
+    from rtvfi.stream.run.playhead import Playhead
 
 log = logging.getLogger(__name__)
 
@@ -325,7 +325,7 @@ class ModelHost:
                     leave_a_core()
         import torch
 
-        from rtvfi.stream.interpolate import Interpolation
+        from rtvfi.stream.run.interpolate import Interpolation
 
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         key = (model_id, self.flow_scale(viewing.info))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rtvfi.core.errors import RtvfiError
     from rtvfi.opening import Opener
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.interpolate import Interpolation
+    from rtvfi.stream.run.interpolate import Interpolation
     from rtvfi.window import Screen
 
 log = logging.getLogger(__name__)

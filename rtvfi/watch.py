@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rtvfi.report import Report
     from rtvfi.session import Viewing
-    from rtvfi.stream.pipeline import Statistics
-    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.run.pipeline import Statistics
+    from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.serve import FrameStream
 
 

@@ -26,10 +26,10 @@ from rtvfi.core.frame import (
     StreamInfo,
 )
 from rtvfi.stream.decode.source import Interrupted
-from rtvfi.stream.interpolate import StageTimes
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Mid
-from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.run.interpolate import StageTimes
+from rtvfi.stream.run.playhead import Playhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

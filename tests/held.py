@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rtvfi.stream.interpolate import Interpolation
+    from rtvfi.stream.run.interpolate import Interpolation
 
 
 def held(executor: Interpolation) -> int:

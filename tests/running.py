@@ -9,17 +9,17 @@ from fakes import PATIENCE, FakePlayhead, FakeSource, stream_info
 
 from rtvfi.core.frame import END, OutputFrame
 from rtvfi.core.rates import Grid
-from rtvfi.stream.parts import Start
-from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan.planner import PlanOptions
+from rtvfi.stream.run.parts import Start
+from rtvfi.stream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.decode.source import FrameSource
-    from rtvfi.stream.parts import Executor
-    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.run.parts import Executor
+    from rtvfi.stream.run.playhead import Playhead
 
 INFO = stream_info()
 

@@ -24,7 +24,7 @@ from rtvfi.core.options import EncodeOptions, StreamOptions
 from rtvfi.session import ModelHost
 from rtvfi.showing import Showing
 from rtvfi.stream.decode.pyav import PyavSource
-from rtvfi.stream.interpolate import Interpolation
+from rtvfi.stream.run.interpolate import Interpolation
 from rtvfi.track import Tracks
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from clips import FILM, ClipSpec
 from playing import Playing, off_by
 
 from rtvfi.core.options import StreamOptions
-from rtvfi.stream.interpolate import Interpolation
-from rtvfi.stream.pipeline import Pipeline
+from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

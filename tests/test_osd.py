@@ -11,9 +11,9 @@ from fakes import stream_info
 from rtvfi import osd
 from rtvfi.core.frame import Kind
 from rtvfi.report import Report
-from rtvfi.stream.pipeline import Statistics
 from rtvfi.stream.plan.ladder import Quality, Standing
 from rtvfi.stream.plan.planner import PlanOptions
+from rtvfi.stream.run.pipeline import Statistics
 from rtvfi.wanted import Wanted
 
 MEASURED: dict[str, Any] = {

@@ -16,7 +16,7 @@ from playing import Playing, off_by
 from rtvfi import window
 from rtvfi.core.errors import OpenError
 from rtvfi.core.options import StreamOptions
-from rtvfi.stream.pipeline import Pipeline
+from rtvfi.stream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from clips import Clips

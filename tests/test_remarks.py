@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rtvfi.remarks import Remarks
-from rtvfi.stream.pipeline import Statistics
 from rtvfi.stream.plan.ladder import Quality, Standing
+from rtvfi.stream.run.pipeline import Statistics
 
 STEPS = (Quality(), Quality(is_sparse=True), Quality(is_bypass=True))
 

@@ -26,8 +26,8 @@ from rtvfi.session import (
     target_rate,
     view,
 )
-from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan.ladder import Variant
+from rtvfi.stream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.session import ModelHost
-    from rtvfi.stream.interpolate import Interpolation
+    from rtvfi.stream.run.interpolate import Interpolation
 
 _FRAMES: Final = 6
 """Pictures that a measurement goes round and round through."""

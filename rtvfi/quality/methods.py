@@ -23,8 +23,8 @@ from rtvfi.models.weights.file import identify, read_tensors
 from rtvfi.models.weights.store import find_weights, manifest, sha256_of
 from rtvfi.quality import minterpolate
 from rtvfi.quality.triplets import Picture
-from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan.planner import Retime
+from rtvfi.stream.run.interpolate import Interpolation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.rates import Grid
     from rtvfi.stream.matroska import VirtualMkv
-    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.run.playhead import Playhead
 
 log = logging.getLogger(__name__)
 

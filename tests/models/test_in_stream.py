@@ -14,8 +14,8 @@ from rtvfi.core.frame import plane_views
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.load import build_model
 from rtvfi.models.weights.store import manifest, weight_name
-from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan.planner import Retime, Retime3
+from rtvfi.stream.run.interpolate import Interpolation
 
 CPU = torch.device("cpu")
 INFO = stream_info()

@@ -16,7 +16,7 @@ from rtvfi.core.errors import DecodeError
 from rtvfi.core.frame import Kind, OutputFrame
 from rtvfi.core.rates import Grid
 from rtvfi.stream.matroska import VirtualMkv
-from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.serve import AHEAD_SECONDS, FrameStream, RecordMap
 
 if TYPE_CHECKING:

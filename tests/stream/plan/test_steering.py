@@ -17,14 +17,14 @@ from running import INFO, Running, fake_source
 from rtvfi.core.frame import Kind
 from rtvfi.core.stamp import Stamp
 from rtvfi.models.linear import Linear
-from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan.planner import Mid, PlanOptions, Retime3
 from rtvfi.stream.plan.steering import Retiming, Steering
+from rtvfi.stream.run.interpolate import Interpolation
 from rtvfi.stream.see.changes import Change
 
 if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame
-    from rtvfi.stream.parts import Executor
+    from rtvfi.stream.run.parts import Executor
 
 
 def blend() -> Interpolation:

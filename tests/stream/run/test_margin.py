@@ -9,8 +9,8 @@ from fakes import FakeClock, FakePlayhead
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream import margin
-from rtvfi.stream.margin import RISE_SECONDS, Margin, MarginGate
+from rtvfi.stream.run import margin
+from rtvfi.stream.run.margin import RISE_SECONDS, Margin, MarginGate
 
 
 @pytest.mark.parametrize(("attainable", "low", "high"), [(0.5, 0.15, 0.3), (2.0, 0.3, 0.6)])

@@ -24,8 +24,8 @@ from running import INFO, Running, fake_source
 
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.core.frame import Kind, OutputFrame
-from rtvfi.stream.pipeline import Pipeline
 from rtvfi.stream.plan.planner import Mid, Retime
+from rtvfi.stream.run.pipeline import Pipeline
 
 
 def indices(frames: list[OutputFrame]) -> list[int]:

@@ -6,7 +6,7 @@ from fakes import FakeClock, FakeExecutor, FakePlayhead, number_of
 from running import INFO, Running, fake_source
 
 from rtvfi.core.frame import Kind, OutputFrame
-from rtvfi.stream.playhead import Playhead
+from rtvfi.stream.run.playhead import Playhead
 
 
 def kinds(frames: list[OutputFrame]) -> list[Kind]:

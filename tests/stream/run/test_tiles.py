@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from rtvfi.core.frame import plane_views
 from rtvfi.models.linear import Linear
-from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
-from rtvfi.stream.tiles import StaticTiles
+from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.tiles import StaticTiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.run.playhead import Playhead
 
 RISE_SECONDS: Final = 2.0
 """Time after a seek until a low margin counts in full."""

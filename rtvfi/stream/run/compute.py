@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.core.errors import BadPicture, RtvfiError, model_failure
 from rtvfi.core.frame import EndOfStream, Kind, OutputFrame
-from rtvfi.stream.margin import Margin
 from rtvfi.stream.plan.batch import batches
 from rtvfi.stream.plan.lineage import Lineage
 from rtvfi.stream.plan.planner import Again, Copy, Mid, Planner, Retime
 from rtvfi.stream.plan.steering import Pace, Steering
+from rtvfi.stream.run.margin import Margin
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.parts import Executor, Lines, Meters, Start
     from rtvfi.stream.plan.planner import Action
     from rtvfi.stream.plan.steering import Retiming
-    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.run.parts import Executor, Lines, Meters, Start
+    from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.see.cuts import Seen
 
     Payload = NDArray[np.uint8]

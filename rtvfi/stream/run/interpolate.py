@@ -19,11 +19,11 @@ from rtvfi.core.errors import BadPicture
 from rtvfi.core.frame import plane_views
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.fast import fastest
-from rtvfi.stream.convert import Converter
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.lineage import Lineage
 from rtvfi.stream.plan.planner import Action, Copy, Mid, Retime, Retime3
-from rtvfi.stream.tiles import StaticTiles
+from rtvfi.stream.run.convert import Converter
+from rtvfi.stream.run.tiles import StaticTiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

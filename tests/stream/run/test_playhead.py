@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import FakeClock
 
-from rtvfi.stream.playhead import HOLD_SECONDS, SILENCE_SECONDS, Playhead
+from rtvfi.stream.run.playhead import HOLD_SECONDS, SILENCE_SECONDS, Playhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +170,7 @@ def test_two_writers_lose_nothing_of_each_other(
             demuxer.join(0.05)  # long enough for a hold that nothing keeps from finishing
         return changed
 
-    monkeypatch.setattr("rtvfi.stream.playhead.replace", replace)
+    monkeypatch.setattr("rtvfi.stream.run.playhead.replace", replace)
     write(playhead)
     demuxer.join()
     assert playhead.now() == 100.0

@@ -14,7 +14,7 @@ from running import INFO, Running, fake_source
 from rtvfi.core.errors import BadPicture, ModelError, OutOfMemory, model_failure
 from rtvfi.core.frame import Kind
 from rtvfi.models.load import load_model
-from rtvfi.stream.interpolate import Interpolation
+from rtvfi.stream.run.interpolate import Interpolation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.core.errors import RtvfiError, SourceError
 from rtvfi.core.frame import END, EndOfStream, Kind, OutputFrame, SourceFrame
 from rtvfi.core.ring import Aborted, Ring
-from rtvfi.stream.compute import Compute
 from rtvfi.stream.decode.source import FrameSource, Interrupted
-from rtvfi.stream.parts import Lines, Meters
+from rtvfi.stream.run.compute import Compute
+from rtvfi.stream.run.parts import Lines, Meters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.stream.parts import Executor, Start
     from rtvfi.stream.plan.ladder import Standing
     from rtvfi.stream.plan.planner import PlanOptions
     from rtvfi.stream.plan.steering import Retiming
-    from rtvfi.stream.playhead import Playhead
+    from rtvfi.stream.run.parts import Executor, Start
+    from rtvfi.stream.run.playhead import Playhead
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from held import held
 from rtvfi.core.frame import plane_views
 from rtvfi.models.base import Planes
 from rtvfi.models.linear import Linear
-from rtvfi.stream import interpolate
-from rtvfi.stream.interpolate import Interpolation
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
+from rtvfi.stream.run import interpolate
+from rtvfi.stream.run.interpolate import Interpolation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,12 +18,12 @@ from fakes import FakeClock, FakeExecutor, FakePlayhead, fake_source_frames, str
 from rtvfi.core.frame import END, Kind
 from rtvfi.core.rates import Grid
 from rtvfi.core.stamp import Stamp
-from rtvfi.stream import compute, margin
-from rtvfi.stream.compute import Compute
-from rtvfi.stream.parts import Lines, Meters, Start
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, PlanOptions
 from rtvfi.stream.plan.steering import Retiming
+from rtvfi.stream.run import compute, margin
+from rtvfi.stream.run.compute import Compute
+from rtvfi.stream.run.parts import Lines, Meters, Start
 from rtvfi.stream.see.changes import Change
 from rtvfi.stream.see.cuts import Seen
 

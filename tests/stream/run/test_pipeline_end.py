@@ -11,7 +11,7 @@ from running import INFO, Running, fake_source
 
 from rtvfi.core.errors import SourceError
 from rtvfi.core.frame import END
-from rtvfi.stream.pipeline import Pipeline
+from rtvfi.stream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:
     import logging

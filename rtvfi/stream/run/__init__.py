@@ -1,0 +1,1 @@
+"""Threads and rings, and planned actions carried out."""
