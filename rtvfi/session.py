@@ -22,13 +22,13 @@ from rtvfi.models.catalogue import lighter
 from rtvfi.models.weights.store import is_available
 from rtvfi.settings.keys import SETTINGS, checked
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.plan.ladder import Variant
 from rtvfi.stream.plan.planner import PlanOptions
 from rtvfi.stream.plan.steering import Retiming
 from rtvfi.stream.run.parts import Start
 from rtvfi.stream.run.pipeline import Pipeline
-from rtvfi.stream.serve import FrameStream, RecordMap
+from rtvfi.stream.serve.frame_stream import FrameStream, RecordMap
+from rtvfi.stream.serve.matroska import VirtualMkv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

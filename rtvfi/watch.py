@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rtvfi.session import Viewing
     from rtvfi.stream.run.pipeline import Statistics
     from rtvfi.stream.run.playhead import Playhead
-    from rtvfi.stream.serve import FrameStream
+    from rtvfi.stream.serve.frame_stream import FrameStream
 
 
 class Watch:

@@ -12,7 +12,7 @@ import pytest
 from fakes import PATIENCE, numbered, stream_info
 
 from rtvfi.libmpv import StreamProtocol, add_hook
-from rtvfi.stream.matroska import VirtualMkv
+from rtvfi.stream.serve.matroska import VirtualMkv
 
 if TYPE_CHECKING:
     import logging

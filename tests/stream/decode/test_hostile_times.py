@@ -19,7 +19,7 @@ from rtvfi.opening import NothingToDo, Opener
 from rtvfi.settings.config import PlayOptions
 from rtvfi.stream.companion import Companion, Span
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.serve import RecordMap
+from rtvfi.stream.serve.frame_stream import RecordMap
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.rates import Grid
-    from rtvfi.stream.matroska import VirtualMkv
     from rtvfi.stream.run.playhead import Playhead
+    from rtvfi.stream.serve.matroska import VirtualMkv
 
 log = logging.getLogger(__name__)
 

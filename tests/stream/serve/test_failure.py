@@ -10,8 +10,8 @@ from fakes import FakeFeed, FakePlayhead, stream_info
 
 from rtvfi.core.errors import DecodeError
 from rtvfi.core.rates import Grid
-from rtvfi.stream.matroska import VirtualMkv
-from rtvfi.stream.serve import FrameStream, RecordMap
+from rtvfi.stream.serve.frame_stream import FrameStream, RecordMap
+from rtvfi.stream.serve.matroska import VirtualMkv
 
 if TYPE_CHECKING:
     from rtvfi.core.errors import RtvfiError

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting
-from rtvfi.stream.matroska import VirtualMkv
+from rtvfi.stream.serve.matroska import VirtualMkv
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from rtvfi.core.errors import DecodeError
 from rtvfi.core.frame import Kind, OutputFrame
 from rtvfi.core.rates import Grid
-from rtvfi.stream.matroska import VirtualMkv
 from rtvfi.stream.run.playhead import Playhead
-from rtvfi.stream.serve import AHEAD_SECONDS, FrameStream, RecordMap
+from rtvfi.stream.serve.frame_stream import AHEAD_SECONDS, FrameStream, RecordMap
+from rtvfi.stream.serve.matroska import VirtualMkv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

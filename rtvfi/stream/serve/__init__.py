@@ -1,0 +1,1 @@
+"""The virtual file that mpv reads."""
