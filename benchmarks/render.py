@@ -30,10 +30,10 @@ from rtvfi.render import render
 from rtvfi.session import ModelHost, keep_freed_memory
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.encode import open_encoder
 from rtvfi.stream.plan.batch import batches
 from rtvfi.stream.plan.planner import Copy, Mid, Planner
 from rtvfi.stream.see.cuts import CutDetector
+from rtvfi.stream.write.encoders.encode import open_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.models.catalogue import MODELS
 from rtvfi.settings.config import presets
 from rtvfi.settings.keys import SETTINGS
-from rtvfi.stream.codecs import CODECS
+from rtvfi.stream.write.encoders.codecs import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

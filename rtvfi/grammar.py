@@ -21,7 +21,7 @@ from rtvfi.settings.keys import (
 )
 from rtvfi.settings.mpv_options import repeats
 from rtvfi.settings.profile import read_profile
-from rtvfi.stream.codecs import CODECS, check_quality, find_codec
+from rtvfi.stream.write.encoders.codecs import CODECS, check_quality, find_codec
 
 if TYPE_CHECKING:
     import argparse

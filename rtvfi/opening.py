@@ -18,7 +18,7 @@ from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
 from rtvfi.settings.playlist import is_list
 from rtvfi.stream.assemble import Viewed
 from rtvfi.stream.decode.hardware import check_hwaccel
-from rtvfi.stream.extras import Extra
+from rtvfi.stream.write.extras import Extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rtvfi.session import Rendering
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.assemble import Viewed
-    from rtvfi.stream.writer import Writer
+    from rtvfi.stream.write.writer import Writer
 
 log = logging.getLogger(__name__)
 

@@ -25,16 +25,16 @@ from rtvfi.session import (
     rendering,
     resolve_device,
 )
-from rtvfi.stream.codecs import CODECS
-from rtvfi.stream.companion import Span, refused
-from rtvfi.stream.encode import check_encoder
-from rtvfi.stream.join import Cut, join
-from rtvfi.stream.journal import Journal, file_facts
-from rtvfi.stream.montage import Montage
-from rtvfi.stream.mux import CRASH_SAFE_FORMAT, Timeline
-from rtvfi.stream.picture_writer import holds_pictures, open_writer, output_form
 from rtvfi.stream.run.playhead import Playhead
-from rtvfi.stream.writer import Job
+from rtvfi.stream.write.companion import Span, refused
+from rtvfi.stream.write.encoders.codecs import CODECS
+from rtvfi.stream.write.encoders.encode import check_encoder
+from rtvfi.stream.write.join import Cut, join
+from rtvfi.stream.write.journal import Journal, file_facts
+from rtvfi.stream.write.montage import Montage
+from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, Timeline
+from rtvfi.stream.write.picture_writer import holds_pictures, open_writer, output_form
+from rtvfi.stream.write.writer import Job
 from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.target import check_output, journal_for, kept_pngs, target_path
 from rtvfi.timing import Part, clock_of, part_of
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from rtvfi.progress import Progress
     from rtvfi.settings.config import RenderOptions
     from rtvfi.stream.run.pipeline import Pipeline
-    from rtvfi.stream.writer import Writer
+    from rtvfi.stream.write.writer import Writer
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.base import Interpolator
-    from rtvfi.stream.stills import Animation, Still
+    from rtvfi.stream.write.stills import Animation, Still
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def main(arguments: argparse.Namespace) -> int:
     there = [path for path in paths if path.exists()]
     if there and not arguments.force:
         raise UsageError(f'"{there[0]}" is there already', hint="--force replaces it")
-    from rtvfi.stream.stills import write_animation, write_png
+    from rtvfi.stream.write.stills import write_animation, write_png
 
     stills = _read(files)
     made = interpolate(stills, times, arguments.model, arguments.device)
@@ -138,7 +138,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _read(files: Sequence[Path]) -> list[Still]:
-    from rtvfi.stream.stills import read_still
+    from rtvfi.stream.write.stills import read_still
 
     stills = [read_still(path) for path in files]
     height, width = stills[0].rgb.shape[:2]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.options import StreamOptions
     from rtvfi.session import Rendering
-    from rtvfi.stream.writer import Writer
+    from rtvfi.stream.write.writer import Writer
 
 TURN_SECONDS: Final = 0.2
 """Longest wait before there is a word."""

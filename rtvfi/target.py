@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.files import is_address
-from rtvfi.stream.journal import Journal, journal_folder, open_journal
-from rtvfi.stream.mux import check_target
-from rtvfi.stream.picture_writer import PNGS, holds_pictures
-from rtvfi.stream.pngs import check_folder
-from rtvfi.stream.stills import ANIMATIONS
+from rtvfi.stream.write.journal import Journal, journal_folder, open_journal
+from rtvfi.stream.write.mux import check_target
+from rtvfi.stream.write.picture_writer import PNGS, holds_pictures
+from rtvfi.stream.write.pngs import check_folder
+from rtvfi.stream.write.stills import ANIMATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
     from rtvfi.settings.config import RenderOptions
-    from rtvfi.stream.mux import Timeline
+    from rtvfi.stream.write.mux import Timeline
 
 
 def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rtvfi.stream.writer import Writer
+    from rtvfi.stream.write.writer import Writer
 
 SOUNDLESS = ClipSpec(num_frames=60, gop=24)
 HEARD = ClipSpec(num_frames=144, gop=24, audio=True)

@@ -23,8 +23,8 @@ from rtvfi import cli, session
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
 from rtvfi.settings.config import RenderOptions
-from rtvfi.stream.mux import Timeline
-from rtvfi.stream.pieces import survey
+from rtvfi.stream.write.mux import Timeline
+from rtvfi.stream.write.pieces import survey
 from rtvfi.target import target_path
 
 if TYPE_CHECKING:

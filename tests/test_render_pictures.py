@@ -13,7 +13,7 @@ from files import off_grid, planes, track
 from pictures import folder_of
 
 from rtvfi import cli
-from rtvfi.stream.stills import read_still
+from rtvfi.stream.write.stills import read_still
 
 if TYPE_CHECKING:
     from pathlib import Path

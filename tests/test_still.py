@@ -13,7 +13,7 @@ from rtvfi.cli import main
 from rtvfi.models.weights.file import add_file
 from rtvfi.models.weights.store import Store
 from rtvfi.still import wanted_times
-from rtvfi.stream.stills import read_still, write_png
+from rtvfi.stream.write.stills import read_still, write_png
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.stream.writer import Writer
+    from rtvfi.stream.write.writer import Writer
 
 
 class Viewer:

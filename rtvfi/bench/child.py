@@ -193,7 +193,7 @@ def measure_media(measured: Measured, seconds: float, deadline: float) -> None:
 def _encode(clip: Path, info: StreamInfo, end: float) -> tuple[float, str]:
     import av
 
-    from rtvfi.stream.encode import open_encoder
+    from rtvfi.stream.write.encoders.encode import open_encoder
 
     frames = film(info, 24)
     there_and_back = [*frames, *frames[-2:0:-1]]

@@ -8,12 +8,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.stream.companion import Span
 from rtvfi.stream.islands import Run, Segment, ranges
-from rtvfi.stream.join import Cut, join
-from rtvfi.stream.mux import CRASH_SAFE_FORMAT
-from rtvfi.stream.pieces import coding, opened
-from rtvfi.stream.writer import Job
+from rtvfi.stream.write.companion import Span
+from rtvfi.stream.write.join import Cut, join
+from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
+from rtvfi.stream.write.pieces import coding, opened
+from rtvfi.stream.write.writer import Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import EncodeOptions
     from rtvfi.core.rates import Grid
-    from rtvfi.stream.extras import Extra
-    from rtvfi.stream.pieces import Gops
+    from rtvfi.stream.write.extras import Extra
+    from rtvfi.stream.write.pieces import Gops
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ from rtvfi.core.rates import Grid
 from rtvfi.stream.assemble import Assembly, Viewed, segment_of
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.islands import islands
-from rtvfi.stream.journal import journal_folder
-from rtvfi.stream.mux import Timeline
 from rtvfi.stream.notes import read_notes
-from rtvfi.stream.pieces import survey
+from rtvfi.stream.write.journal import journal_folder
+from rtvfi.stream.write.mux import Timeline
+from rtvfi.stream.write.pieces import survey
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -147,7 +147,7 @@ def test_a_dead_encoder_stops_the_recording_once(
     def dying(*_: object) -> list[Any]:
         raise EncodeError("libx264 stopped: it died")
 
-    monkeypatch.setattr("rtvfi.stream.encode.PyavEncoder.encode", dying)
+    monkeypatch.setattr("rtvfi.stream.write.encoders.encode.PyavEncoder.encode", dying)
     viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
     viewer.play(0, 144)
     viewer.play(10, 144)

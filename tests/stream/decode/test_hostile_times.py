@@ -17,9 +17,9 @@ from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
 from rtvfi.opening import NothingToDo, Opener
 from rtvfi.settings.config import PlayOptions
-from rtvfi.stream.companion import Companion, Span
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.serve.frame_stream import RecordMap
+from rtvfi.stream.write.companion import Companion, Span
 
 if TYPE_CHECKING:
     from pathlib import Path

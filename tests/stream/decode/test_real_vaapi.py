@@ -13,8 +13,8 @@ from rtvfi.core.frame import END, SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.stream.decode.hardware import probe_vaapi
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.encode import open_encoder
-from rtvfi.stream.encode_ffmpeg import Unusable
+from rtvfi.stream.write.encoders.encode import open_encoder
+from rtvfi.stream.write.encoders.ffmpeg import Unusable
 
 if TYPE_CHECKING:
     from pathlib import Path

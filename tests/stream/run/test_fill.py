@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtvfi.stream.assemble import Viewed
-    from rtvfi.stream.writer import Writer
+    from rtvfi.stream.write.writer import Writer
 
 FULL = ClipSpec(num_frames=144, gop=24, audio=True)
 

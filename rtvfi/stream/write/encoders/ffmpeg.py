@@ -18,8 +18,8 @@ from rtvfi.core.errors import EncodeError
 from rtvfi.core.ffmpeg import QUIET, Child, explain, run
 from rtvfi.core.frame import plane_views
 from rtvfi.stream.decode.hardware import probe_vaapi
-from rtvfi.stream.encode_pyav import FAILURES, said
-from rtvfi.stream.pieces import copied_stream
+from rtvfi.stream.write.encoders.pyav import FAILURES, said
+from rtvfi.stream.write.pieces import copied_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from numpy.typing import NDArray
 
-    from rtvfi.stream.encode_setup import Setup
+    from rtvfi.stream.write.encoders.setup import Setup
 
     Packet = av.Packet[Any]
 

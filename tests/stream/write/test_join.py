@@ -12,11 +12,11 @@ from files import planes
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
-from rtvfi.stream.companion import Span
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.join import Cut, join
-from rtvfi.stream.mux import CRASH_SAFE_FORMAT
-from rtvfi.stream.writer import Job
+from rtvfi.stream.write.companion import Span
+from rtvfi.stream.write.join import Cut, join
+from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
+from rtvfi.stream.write.writer import Job
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,11 +16,11 @@ from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
-from rtvfi.stream.companion import Span, first_time
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.mux import FORMATS, OutputFile, Timeline, check_target, container_format
-from rtvfi.stream.pieces import survey
-from rtvfi.stream.writer import Job, Writer
+from rtvfi.stream.write.companion import Span, first_time
+from rtvfi.stream.write.mux import FORMATS, OutputFile, Timeline, check_target, container_format
+from rtvfi.stream.write.pieces import survey
+from rtvfi.stream.write.writer import Job, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,7 +202,7 @@ def test_a_failing_encoder_ends_the_writer_and_not_the_caller(
             raise EncodeError("libx264 stopped: it died")
         return []
 
-    monkeypatch.setattr("rtvfi.stream.encode.PyavEncoder.encode", dying)
+    monkeypatch.setattr("rtvfi.stream.write.encoders.encode.PyavEncoder.encode", dying)
     writer = Writer(made)
     taken = [writer.put(frame) for frame in frames * 20]
     assert not taken[-1]

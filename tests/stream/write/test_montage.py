@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo, plane_views
-from rtvfi.stream.montage import Montage
+from rtvfi.stream.write.montage import Montage
 
 
 @pytest.mark.parametrize("name", PIXEL_FORMATS)

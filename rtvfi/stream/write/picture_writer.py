@@ -6,10 +6,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final, cast
 
-from rtvfi.stream.mux import container_format
-from rtvfi.stream.pngs import PngFolder, RgbMaker
-from rtvfi.stream.stills import ANIMATIONS, write_frames
-from rtvfi.stream.writer import Writer
+from rtvfi.stream.write.mux import container_format
+from rtvfi.stream.write.pngs import PngFolder, RgbMaker
+from rtvfi.stream.write.stills import ANIMATIONS, write_frames
+from rtvfi.stream.write.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import av
 
-    from rtvfi.stream.stills import Animation
-    from rtvfi.stream.writer import Job
+    from rtvfi.stream.write.stills import Animation
+    from rtvfi.stream.write.writer import Job
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rtvfi.core.frame import PIXEL_FORMATS, Siting
-from rtvfi.stream.codecs import Codec, codec_options, coded_size, gop_frames
+from rtvfi.stream.write.encoders.codecs import Codec, codec_options, coded_size, gop_frames
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import EncodeError, UsageError
-from rtvfi.stream.mux import CRASH_SAFE_FORMAT, check_target
-from rtvfi.stream.pieces import survey
+from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, check_target
+from rtvfi.stream.write.pieces import survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rtvfi.stream.mux import Timeline
+    from rtvfi.stream.write.mux import Timeline
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ import pytest
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
 from rtvfi.core.options import EncodeOptions
-from rtvfi.stream import encode_ffmpeg
-from rtvfi.stream.codecs import CODECS, candidates
 from rtvfi.stream.decode import hardware
 from rtvfi.stream.decode.planes import Packer
-from rtvfi.stream.encode import open_encoder
+from rtvfi.stream.write.encoders import ffmpeg as encode_ffmpeg
+from rtvfi.stream.write.encoders.codecs import CODECS, candidates
+from rtvfi.stream.write.encoders.encode import open_encoder
 
 if TYPE_CHECKING:
     from pathlib import Path

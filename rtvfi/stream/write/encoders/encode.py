@@ -17,11 +17,17 @@ import av
 
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.frame import PIXEL_FORMATS
-from rtvfi.stream.codecs import CODECS, candidates, codec_options, find_codec, why_not
 from rtvfi.stream.decode.hardware import probe_vaapi
-from rtvfi.stream.encode_ffmpeg import Unusable, VaapiEncoder
-from rtvfi.stream.encode_pyav import PyavEncoder
-from rtvfi.stream.encode_setup import Setup, stored_info
+from rtvfi.stream.write.encoders.codecs import (
+    CODECS,
+    candidates,
+    codec_options,
+    find_codec,
+    why_not,
+)
+from rtvfi.stream.write.encoders.ffmpeg import Unusable, VaapiEncoder
+from rtvfi.stream.write.encoders.pyav import PyavEncoder
+from rtvfi.stream.write.encoders.setup import Setup, stored_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ from clips import Clips, ClipSpec, read_code
 from files import planes, track, tracks
 
 from rtvfi import cli
-from rtvfi.stream.codecs import CODECS
-from rtvfi.stream.encode import _holds
+from rtvfi.stream.write.encoders.codecs import CODECS
+from rtvfi.stream.write.encoders.encode import _holds
 
 if TYPE_CHECKING:
     from pathlib import Path

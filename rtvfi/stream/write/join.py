@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import EncodeError
-from rtvfi.stream.extras import companion_of
-from rtvfi.stream.mux import OutputFile, Timeline
-from rtvfi.stream.pieces import coding, copied_stream, opened, packets
+from rtvfi.stream.write.extras import companion_of
+from rtvfi.stream.write.mux import OutputFile, Timeline
+from rtvfi.stream.write.pieces import coding, copied_stream, opened, packets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from rtvfi.stream.pieces import Coding
-    from rtvfi.stream.writer import Job
+    from rtvfi.stream.write.pieces import Coding
+    from rtvfi.stream.write.writer import Job
 
 
 @dataclass(frozen=True, slots=True)

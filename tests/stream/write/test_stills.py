@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from rtvfi.core.errors import DecodeError, EncodeError, OpenError, SourceError
-from rtvfi.stream import stills
-from rtvfi.stream.stills import read_still, write_animation, write_png
+from rtvfi.stream.write import stills
+from rtvfi.stream.write.stills import read_still, write_animation, write_png
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from rtvfi.stream.stills import Animation
+    from rtvfi.stream.write.stills import Animation
 
 
 def ramp(height: int = 17, width: int = 33, offset: float = 0.0) -> NDArray[np.float32]:

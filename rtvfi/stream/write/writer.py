@@ -19,11 +19,11 @@ import numpy as np
 from rtvfi.core.errors import EncodeError, RtvfiError
 from rtvfi.core.frame import END, OutputFrame
 from rtvfi.core.ring import Aborted, Ring
-from rtvfi.stream.encode import open_encoder
-from rtvfi.stream.extras import companion_of
-from rtvfi.stream.mux import OutputFile, Timeline
-from rtvfi.stream.pieces import coding, encoders_form, opened, packets
-from rtvfi.stream.pngs import PngFolder
+from rtvfi.stream.write.encoders.encode import open_encoder
+from rtvfi.stream.write.extras import companion_of
+from rtvfi.stream.write.mux import OutputFile, Timeline
+from rtvfi.stream.write.pieces import coding, encoders_form, opened, packets
+from rtvfi.stream.write.pngs import PngFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import EncodeOptions
     from rtvfi.core.rates import Grid
-    from rtvfi.stream.companion import Span
-    from rtvfi.stream.encode import Encoder
-    from rtvfi.stream.extras import Extra
-    from rtvfi.stream.pieces import Coding
+    from rtvfi.stream.write.companion import Span
+    from rtvfi.stream.write.encoders.encode import Encoder
+    from rtvfi.stream.write.extras import Extra
+    from rtvfi.stream.write.pieces import Coding
 
     Packet = av.Packet[Any]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.stream.encode_setup import Setup
+    from rtvfi.stream.write.encoders.setup import Setup
 
     Packet = av.Packet[Any]
 

@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.stream.decode.planes import FULL_RANGE, swscale_matrix
-from rtvfi.stream.encode_pyav import FAILURES, said, to_frame
+from rtvfi.stream.write.encoders.pyav import FAILURES, said, to_frame
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 import av
 
 from rtvfi.core.errors import OpenError
-from rtvfi.stream.companion import Companion
+from rtvfi.stream.write.companion import Companion
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-    from rtvfi.stream.writer import Job
+    from rtvfi.stream.write.writer import Job
 
 log = logging.getLogger(__name__)
 

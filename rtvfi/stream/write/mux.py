@@ -19,7 +19,7 @@ from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.files import is_same
 from rtvfi.core.rates import Times
 from rtvfi.stream.decode.container import ffmpeg_name
-from rtvfi.stream.encode_pyav import FAILURES, said
+from rtvfi.stream.write.encoders.pyav import FAILURES, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
 
     from rtvfi.core.rates import Grid
-    from rtvfi.stream.companion import Companion
+    from rtvfi.stream.write.companion import Companion
 
     Packet = av.Packet[Any]
 

@@ -13,10 +13,10 @@ import pytest
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
 from rtvfi.core.options import EncodeOptions
-from rtvfi.stream.codecs import CODECS, candidates, codec_options, gop_frames
 from rtvfi.stream.decode.info import _hdr
-from rtvfi.stream.encode import open_encoder
-from rtvfi.stream.encode_pyav import to_frame
+from rtvfi.stream.write.encoders.codecs import CODECS, candidates, codec_options, gop_frames
+from rtvfi.stream.write.encoders.encode import open_encoder
+from rtvfi.stream.write.encoders.pyav import to_frame
 
 if TYPE_CHECKING:
     from pathlib import Path

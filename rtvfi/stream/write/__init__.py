@@ -1,0 +1,1 @@
+"""Files out: encoders, muxing, what is copied beside the pictures."""

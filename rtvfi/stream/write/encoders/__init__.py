@@ -1,0 +1,1 @@
+"""Encoders: payloads in, packets out."""
