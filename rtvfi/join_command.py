@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi join``; returns the exit code."""
-    from rtvfi.stream.rescue import rescue
+    from rtvfi.stream.record.rescue import rescue
 
     for file in rescue(arguments.file):
         log.info(

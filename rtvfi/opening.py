@@ -16,8 +16,8 @@ from rtvfi.core.rates import Grid, parse_rate
 from rtvfi.edl import streams_of
 from rtvfi.session import Place, Viewing, pipeline_for, target_rate, view
 from rtvfi.settings.playlist import is_list
-from rtvfi.stream.assemble import Viewed
 from rtvfi.stream.decode.hardware import check_hwaccel
+from rtvfi.stream.record.assemble import Viewed
 from rtvfi.stream.write.extras import Extra
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import OutputFrame, StreamInfo
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.record import Recorder
+    from rtvfi.stream.record.recorder import Recorder
     from rtvfi.stream.run.pipeline import Pipeline
     from rtvfi.stream.run.playhead import Playhead
 

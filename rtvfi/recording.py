@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.progress import RichProgress, State
 from rtvfi.session import ModelHost, pipeline_for, rendering, take_every_core
-from rtvfi.stream.record import Recorder
+from rtvfi.stream.record.recorder import Recorder
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rtvfi.session import Rendering
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.assemble import Viewed
+    from rtvfi.stream.record.assemble import Viewed
     from rtvfi.stream.write.writer import Writer
 
 log = logging.getLogger(__name__)

@@ -30,8 +30,8 @@ from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
 from rtvfi.session import ModelHost, Place, pipeline_for, view
-from rtvfi.stream.assemble import Viewed
-from rtvfi.stream.record import Recorder
+from rtvfi.stream.record.assemble import Viewed
+from rtvfi.stream.record.recorder import Recorder
 
 if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame

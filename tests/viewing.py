@@ -11,9 +11,9 @@ from clips import FILM
 from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
-from rtvfi.stream.assemble import Viewed
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.record import Recorder, Recording
+from rtvfi.stream.record.assemble import Viewed
+from rtvfi.stream.record.recorder import Recorder, Recording
 
 if TYPE_CHECKING:
     from pathlib import Path

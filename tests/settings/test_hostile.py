@@ -13,7 +13,7 @@ from rtvfi.core.errors import UsageError
 from rtvfi.settings import profile
 from rtvfi.settings.config import resolve_config
 from rtvfi.settings.keys import SETTINGS
-from rtvfi.stream.notes import NAME, read_notes
+from rtvfi.stream.record.notes import NAME, read_notes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from rtvfi.core.options import EncodeOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.stream.assemble import Viewed
+    from rtvfi.stream.record.assemble import Viewed
     from rtvfi.stream.write.writer import Writer
 
 FULL = ClipSpec(num_frames=144, gop=24, audio=True)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
-from rtvfi.stream.assemble import Assembly, Viewed, segment_of
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.islands import islands
-from rtvfi.stream.notes import read_notes
+from rtvfi.stream.record.assemble import Assembly, Viewed, segment_of
+from rtvfi.stream.record.islands import islands
+from rtvfi.stream.record.notes import read_notes
 from rtvfi.stream.write.journal import journal_folder
 from rtvfi.stream.write.mux import Timeline
 from rtvfi.stream.write.pieces import survey
@@ -20,8 +20,8 @@ from rtvfi.stream.write.pieces import survey
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rtvfi.stream.islands import Segment
-    from rtvfi.stream.notes import Noted, Piece
+    from rtvfi.stream.record.islands import Segment
+    from rtvfi.stream.record.notes import Noted, Piece
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from files import planes, track
 from viewing import Viewer
 
 from rtvfi.core.errors import EncodeError, UsageError
-from rtvfi.stream import record
+from rtvfi.stream.record import recorder as record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from rtvfi.stream.write.extras import Extra
 from rtvfi.stream.write.journal import NAME as JOURNAL
 
 if TYPE_CHECKING:
-    from rtvfi.stream.assemble import Viewed
+    from rtvfi.stream.record.assemble import Viewed
 
 NAME: Final = "recording.jsonl"
 

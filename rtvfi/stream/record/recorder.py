@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import EncodeError, RtvfiError, UsageError
 from rtvfi.core.program import typed
-from rtvfi.stream.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
-from rtvfi.stream.islands import Segment, gaps, islands
-from rtvfi.stream.notes import Notes
+from rtvfi.stream.record.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
+from rtvfi.stream.record.islands import Segment, gaps, islands
+from rtvfi.stream.record.notes import Notes
 from rtvfi.stream.write.encoders.codecs import LIKELY, check_quality, find_codec
 from rtvfi.stream.write.journal import journal_folder
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, check_target, container_format

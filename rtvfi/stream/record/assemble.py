@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.stream.islands import Run, Segment, ranges
+from rtvfi.stream.record.islands import Run, Segment, ranges
 from rtvfi.stream.write.companion import Span
 from rtvfi.stream.write.join import Cut, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT

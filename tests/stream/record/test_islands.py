@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.islands import Segment, islands, ranges
+from rtvfi.stream.record.islands import Segment, islands, ranges
 
 GOP = 6
 

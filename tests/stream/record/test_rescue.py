@@ -12,8 +12,8 @@ from viewing import Viewer, killed
 
 from rtvfi import cli
 from rtvfi.core.errors import UsageError
-from rtvfi.stream.notes import NAME
-from rtvfi.stream.rescue import rescue
+from rtvfi.stream.record.notes import NAME
+from rtvfi.stream.record.rescue import rescue
 
 FULL = ClipSpec(num_frames=144, gop=24, audio=True)
 
