@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rtvfi.core.frame import Kind
 
 if TYPE_CHECKING:
+    from rtvfi.engine.session import Viewing
     from rtvfi.report import Report
-    from rtvfi.session import Viewing
     from rtvfi.stream.plan.ladder import Standing
     from rtvfi.stream.run.pipeline import Statistics
     from rtvfi.wanted import Wanted

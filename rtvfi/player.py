@@ -21,19 +21,19 @@ from rtvfi.controls import Controls
 from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.core.program import typed
 from rtvfi.core.rates import RateChoice
+from rtvfi.engine.session import resolve_device, target_rate
 from rtvfi.libmpv import add_hook
 from rtvfi.models.weights.store import find_weights
 from rtvfi.opening import NothingToDo, Opener
 from rtvfi.recording import recorder_for
 from rtvfi.report import Report
-from rtvfi.session import resolve_device, target_rate
 from rtvfi.showing import Showing
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.watch import Watch
 from rtvfi.window import Screen
 
 if TYPE_CHECKING:
-    from rtvfi.session import Viewing
+    from rtvfi.engine.session import Viewing
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)

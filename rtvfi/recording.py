@@ -6,8 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.engine.session import ModelHost, pipeline_for, rendering, take_every_core
 from rtvfi.progress import RichProgress, State
-from rtvfi.session import ModelHost, pipeline_for, rendering, take_every_core
 from rtvfi.stream.record.recorder import Recorder
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
@@ -15,7 +15,7 @@ from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.session import Rendering
+    from rtvfi.engine.session import Rendering
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.record.assemble import Viewed
     from rtvfi.stream.write.writer import Writer

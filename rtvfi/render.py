@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import DecodeError, OpenError, RtvfiError, UsageError
 from rtvfi.core.frame import OutputFrame
-from rtvfi.models.weights.store import find_weights, sha256_of
-from rtvfi.progress import JsonProgress, RichProgress, State
-from rtvfi.session import (
+from rtvfi.engine.session import (
     ModelHost,
     Rendering,
     pipeline_for,
     rendering,
     resolve_device,
 )
+from rtvfi.models.weights.store import find_weights, sha256_of
+from rtvfi.progress import JsonProgress, RichProgress, State
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.write.companion import Span, refused
 from rtvfi.stream.write.encoders.codecs import CODECS

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import OpenError, OutOfMemory
 from rtvfi.core.files import is_address
+from rtvfi.engine.session import ModelHost, Viewing
 from rtvfi.libmpv import PlayerGone
 from rtvfi.opening import NothingToDo, readable
 from rtvfi.remarks import Remarks
-from rtvfi.session import ModelHost, Viewing
 from rtvfi.track import Tracks
 from rtvfi.wanted import Wanted
 from rtvfi.worker import Worker

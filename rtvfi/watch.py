@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rtvfi.engine.session import Viewing
     from rtvfi.report import Report
-    from rtvfi.session import Viewing
     from rtvfi.stream.run.pipeline import Statistics
     from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.serve.frame_stream import FrameStream

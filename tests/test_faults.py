@@ -21,7 +21,7 @@ from scripts import run_script
 
 from rtvfi.core.errors import DecodeError, PlayerError
 from rtvfi.core.options import EncodeOptions, StreamOptions
-from rtvfi.session import ModelHost
+from rtvfi.engine.session import ModelHost
 from rtvfi.showing import Showing
 from rtvfi.stream.decode.pyav import PyavSource
 from rtvfi.stream.run.interpolate import Interpolation

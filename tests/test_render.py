@@ -19,9 +19,10 @@ import pytest
 from clips import FILM, Clips, ClipSpec, read_code
 from files import off_grid, planes, same_pictures, track, tracks
 
-from rtvfi import cli, session
+from rtvfi import cli
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
+from rtvfi.engine import session
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.write.mux import Timeline
 from rtvfi.stream.write.pieces import survey

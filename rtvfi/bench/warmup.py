@@ -21,7 +21,7 @@ from rtvfi.settings.config import play_options
 if TYPE_CHECKING:
     import argparse
 
-    from rtvfi.session import Viewing
+    from rtvfi.engine.session import Viewing
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def sized_viewing(size: Size, fps: str) -> Viewing:
 
 def prepare(options: PlayOptions, viewing: Viewing) -> None:
     """Make what playing makes before new frames are shown."""
-    from rtvfi.session import ModelHost
+    from rtvfi.engine.session import ModelHost
 
     host = ModelHost(options.device, options.stream, is_live=True)
     executor = host.executor(options.model, viewing)

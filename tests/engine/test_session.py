@@ -11,13 +11,12 @@ import torch
 from fakes import FakePlayhead, FakeSource, stream_info
 from held import held
 
-from rtvfi import session
 from rtvfi.core.errors import DeviceError, ModelError, UsageError
 from rtvfi.core.frame import Kind, StreamInfo
 from rtvfi.core.options import StreamOptions
 from rtvfi.core.rates import RateChoice, parse_rate
-from rtvfi.models.catalogue import find
-from rtvfi.session import (
+from rtvfi.engine import session
+from rtvfi.engine.session import (
     ModelHost,
     Place,
     Viewing,
@@ -26,6 +25,7 @@ from rtvfi.session import (
     target_rate,
     view,
 )
+from rtvfi.models.catalogue import find
 from rtvfi.stream.plan.ladder import Variant
 from rtvfi.stream.run.pipeline import Pipeline
 
