@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.draw.mixed import MixedOptions, mixed_scene
 from rtvfi.quality.gather import TripletSet
+from rtvfi.quality.planes import rgb_to_planes
 from rtvfi.quality.retimed import KnownScene, Moment
 from rtvfi.quality.triplets import Picture, Triplet
-from rtvfi.train.data import rgb_to_planes
-from rtvfi.train.mixed import MixedOptions, mixed_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.train.mixed import MixedScene
+    from rtvfi.draw.mixed import MixedScene
 
 WIDTH: Final = 854
 HEIGHT: Final = 480

@@ -10,7 +10,7 @@ import pytest
 from quality_pictures import scenery, write_film, write_png
 
 from rtvfi import cli, eval_scenes
-from rtvfi.train.mixed import MixedOptions
+from rtvfi.draw.mixed import MixedOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

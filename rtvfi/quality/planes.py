@@ -5,14 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import avg_pool2d
 
 from rtvfi.models.base import Planes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from rtvfi.quality.triplets import Picture
+
+
+def rgb_to_planes(rgb: Tensor) -> Planes:
+    """RGB (N, 3, H, W) uint8, even sizes, to 4:2:0 planes with BT.709 weights, chroma sited in the
+    centre."""
+    r, g, b = (rgb.float() / 255).unbind(dim=1)
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    uv = torch.stack(((b - y) / 1.8556, (r - y) / 1.5748), dim=1)
+    return Planes(y[:, None], avg_pool2d(uv, 2))
 
 
 def to_planes(picture: Picture) -> Planes:

@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     recipe = read_recipe(arguments.recipe or data_path("configs", "cel-train.toml"))
     if arguments.sheet:
-        from rtvfi.train.scenes import Scenes
+        from rtvfi.draw.scenes import Scenes
         from rtvfi.train.sheet import scene_sheet, write_png
 
         write_png(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)

@@ -6,12 +6,11 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 
+from rtvfi.draw.scenes import SceneBatch
 from rtvfi.models.base import Planes
-from rtvfi.quality.planes import to_planes
+from rtvfi.quality.planes import rgb_to_planes, to_planes
 from rtvfi.quality.triplets import read_list
-from rtvfi.train.scenes import SceneBatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,15 +38,6 @@ class Sample(NamedTuple):
 def planes_to(planes: Planes, device: torch.device) -> Planes:
     """The same picture there."""
     return Planes(planes.y.to(device), planes.uv.to(device))
-
-
-def rgb_to_planes(rgb: Tensor) -> Planes:
-    """RGB (N, 3, H, W) uint8, even sizes, to 4:2:0 planes with BT.709 weights, chroma sited in the
-    centre."""
-    r, g, b = (rgb.float() / 255).unbind(dim=1)
-    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
-    uv = torch.stack(((b - y) / 1.8556, (r - y) / 1.5748), dim=1)
-    return Planes(y[:, None], F.avg_pool2d(uv, 2))
 
 
 def augment(batch: SceneBatch, crop: int, g: Generator) -> SceneBatch:

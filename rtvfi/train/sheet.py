@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.train.scenes import Scenes
+    from rtvfi.draw.scenes import Scenes
 
 GAP = 4
 WHEEL = torch.tensor([colorsys.hsv_to_rgb(k / 256, 1, 1) for k in range(256)])

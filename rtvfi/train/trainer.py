@@ -12,13 +12,13 @@ import torch
 from torch.func import functional_call
 
 from rtvfi.core.errors import WeightsMismatch
+from rtvfi.draw.scenes import Scenes
 from rtvfi.models.cel.network import CelNet, blend, finer, lumas, pack
 from rtvfi.quality.metrics import psnr
-from rtvfi.quality.planes import luma_bytes
-from rtvfi.train.data import Feed, Held, Sample, planes_to, rgb_to_planes
+from rtvfi.quality.planes import luma_bytes, rgb_to_planes
+from rtvfi.train.data import Feed, Held, Sample, planes_to
 from rtvfi.train.folder import RunFolder
 from rtvfi.train.losses import flow_error, pyramid_l1
-from rtvfi.train.scenes import Scenes
 from rtvfi.train.workers import SceneWorkers
 
 if TYPE_CHECKING:

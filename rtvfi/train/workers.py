@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.train.extras import Props
-from rtvfi.train.scenes import Bank, SceneBatch, SceneOptions, Scenes
+from rtvfi.draw.extras import Props
+from rtvfi.draw.scenes import Bank, SceneBatch, SceneOptions, Scenes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

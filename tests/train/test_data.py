@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rtvfi.train.data import Feed, augment, rgb_to_planes
-from rtvfi.train.scenes import SceneBatch, SceneOptions, Scenes, make_bank
+from rtvfi.draw.scenes import SceneBatch, SceneOptions, Scenes, make_bank
+from rtvfi.quality.planes import rgb_to_planes
+from rtvfi.train.data import Feed, augment
 
 OPTIONS = SceneOptions(size=48, fastest=6.0, num_backgrounds=2, num_sprites=2)
 

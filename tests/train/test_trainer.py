@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from rtvfi.draw.scenes import SceneOptions
 from rtvfi.models.cel.shape import CelShape
-from rtvfi.train.data import Held, rgb_to_planes
+from rtvfi.quality.planes import rgb_to_planes
+from rtvfi.train.data import Held
 from rtvfi.train.losses import flow_error, pyramid_l1
 from rtvfi.train.recipe import FeedOptions, Recipe, TrainOptions
-from rtvfi.train.scenes import SceneOptions
 from rtvfi.train.trainer import Trainer, learning_rate, loss_of
 
 if TYPE_CHECKING:

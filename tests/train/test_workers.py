@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.train.scenes import SceneOptions, Scenes, make_bank
+from rtvfi.draw.scenes import SceneOptions, Scenes, make_bank
 from rtvfi.train.workers import SceneWorkers
 
 if TYPE_CHECKING:

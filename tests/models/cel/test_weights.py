@@ -8,13 +8,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from rtvfi.core.data import data_path
+from rtvfi.draw.layers import Layer, render
+from rtvfi.draw.scenes import SceneOptions, Scenes, make_bank
+from rtvfi.draw.sprites import lettering
+from rtvfi.draw.textures import clutter
 from rtvfi.models.base import Planes
 from rtvfi.models.cel.network import Cel, build
-from rtvfi.train.data import rgb_to_planes
-from rtvfi.train.layers import Layer, render
-from rtvfi.train.scenes import SceneOptions, Scenes, make_bank
-from rtvfi.train.sprites import lettering
-from rtvfi.train.textures import clutter
+from rtvfi.quality.planes import rgb_to_planes
 
 pytestmark = pytest.mark.weights
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from math import cos, sin
 from typing import TYPE_CHECKING
 
-from rtvfi.train.paint import blob, cel, ellipse, ink, mix, polygon, rgb, ribbon, stroke
+from rtvfi.draw.paint import blob, cel, ellipse, ink, mix, polygon, rgb, ribbon, stroke
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rtvfi.train.paint import Canvas, Point
+    from rtvfi.draw.paint import Canvas, Point
 
 HAIR = rgb("4a4f8f"), rgb("33336b")
 SKIN = rgb("ffe3cf"), rgb("f3b9a0")

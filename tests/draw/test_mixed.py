@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from rtvfi.train.mixed import (
+from rtvfi.draw.mixed import (
     HELD,
     Actor,
     MixedOptions,

@@ -1,4 +1,6 @@
-"""The clip that plays when no file is given, drawn by code: ``python -m rtvfi.train.demo OUT.mkv``.
+"""The clip that plays when no file is given, drawn by code.
+
+``python -m rtvfi.draw.demo.clip OUT.mkv`` writes it.
 
 Two shots at 24000/1001 frames per second, the way anime is shot: the girl is drawn on twos, the
 fox on threes, the camera pans on ones. The characters' poses are smooth functions of time, so the
@@ -16,20 +18,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.train import demo_sets as sets
-from rtvfi.train.demo_bodies import Pose, draw_runner, draw_waver, runner_joints, waver_joints
-from rtvfi.train.demo_film import write_film
-from rtvfi.train.demo_fox import draw_fox_running, draw_fox_sitting, fox_joints, sitting_tail
-from rtvfi.train.demo_sets import HEIGHT, WIDTH
-from rtvfi.train.demo_title import title
-from rtvfi.train.paint import Canvas, ellipse, rgb
+from rtvfi.draw.demo import sets
+from rtvfi.draw.demo.bodies import Pose, draw_runner, draw_waver, runner_joints, waver_joints
+from rtvfi.draw.demo.film import write_film
+from rtvfi.draw.demo.fox import draw_fox_running, draw_fox_sitting, fox_joints, sitting_tail
+from rtvfi.draw.demo.sets import HEIGHT, WIDTH
+from rtvfi.draw.demo.title import title
+from rtvfi.draw.paint import Canvas, ellipse, rgb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from rtvfi.train.paint import Point
+    from rtvfi.draw.paint import Point
 
 CUT: Final = 168
 """First frame of the second shot."""

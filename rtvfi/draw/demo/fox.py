@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import cos, sin
 from typing import TYPE_CHECKING
 
-from rtvfi.train.demo_cast import CREAM, FUR, PAW, Local
-from rtvfi.train.paint import bend, blob, cel, ellipse, ink, limb, mix, rgb, ribbon, stroke
+from rtvfi.draw.demo.cast import CREAM, FUR, PAW, Local
+from rtvfi.draw.paint import bend, blob, cel, ellipse, ink, limb, mix, rgb, ribbon, stroke
 
 if TYPE_CHECKING:
-    from rtvfi.train.demo_bodies import Pose
-    from rtvfi.train.paint import Canvas, Point
+    from rtvfi.draw.demo.bodies import Pose
+    from rtvfi.draw.paint import Canvas, Point
 
 FAR = FUR[1], mix(FUR[1], rgb("3a1d28"), 0.35)
 

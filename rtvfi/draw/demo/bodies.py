@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import cos, pi, sin
 from typing import TYPE_CHECKING
 
-from rtvfi.train.demo_cast import (
+from rtvfi.draw.demo.cast import (
     BOOT,
     COAT,
     SCARF,
@@ -21,10 +21,10 @@ from rtvfi.train.demo_cast import (
     back_hair,
     head,
 )
-from rtvfi.train.paint import blob, bone, cel, ellipse, ink, limb, mix, rgb, ribbon, stroke
+from rtvfi.draw.paint import blob, bone, cel, ellipse, ink, limb, mix, rgb, ribbon, stroke
 
 if TYPE_CHECKING:
-    from rtvfi.train.paint import Canvas, Colour, Point
+    from rtvfi.draw.paint import Canvas, Colour, Point
 
 
 @dataclass(frozen=True)

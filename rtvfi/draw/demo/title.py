@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.train.paint import Canvas, limb, rgb
+from rtvfi.draw.paint import Canvas, limb, rgb
 
 if TYPE_CHECKING:
-    from rtvfi.train.paint import Point, Shape
+    from rtvfi.draw.paint import Point, Shape
 
 LETTERS: Final[dict[str, tuple[str, ...]]] = {
     "A": ("06 20 46", "14 34"),

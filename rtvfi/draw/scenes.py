@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from rtvfi.train.compression import compress
-from rtvfi.train.dice import Dice
-from rtvfi.train.extras import Extras, Props, make_props
-from rtvfi.train.layers import Layer, exact_flow, exact_index, render, seen_from
-from rtvfi.train.sprites import lettering, sprite
-from rtvfi.train.textures import background
+from rtvfi.draw.compression import compress
+from rtvfi.draw.dice import Dice
+from rtvfi.draw.extras import Extras, Props, make_props
+from rtvfi.draw.layers import Layer, exact_flow, exact_index, render, seen_from
+from rtvfi.draw.sprites import lettering, sprite
+from rtvfi.draw.textures import background
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rtvfi.train.textures import axes, background, integer, uniform
+from rtvfi.draw.textures import axes, background, integer, uniform
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

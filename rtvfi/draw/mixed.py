@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from rtvfi.train.layers import Layer, render, seen_from, to_picture
-from rtvfi.train.sprites import lettering, sprite
-from rtvfi.train.textures import background, integer, uniform
+from rtvfi.draw.layers import Layer, render, seen_from, to_picture
+from rtvfi.draw.sprites import lettering, sprite
+from rtvfi.draw.textures import background, integer, uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

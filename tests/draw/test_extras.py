@@ -7,9 +7,9 @@ import pytest
 import torch
 from fetching import fetch
 
-from rtvfi.train.compression import compress, cosines
-from rtvfi.train.layers import Layer, exact_flow, exact_index, render
-from rtvfi.train.scenes import Bank, SceneOptions, Scenes, make_bank
+from rtvfi.draw.compression import compress, cosines
+from rtvfi.draw.layers import Layer, exact_flow, exact_index, render
+from rtvfi.draw.scenes import Bank, SceneOptions, Scenes, make_bank
 
 PLAIN = SceneOptions(size=96, fastest=12.0, num_backgrounds=4, num_sprites=8)
 ALL = replace(

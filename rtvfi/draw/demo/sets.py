@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.train.paint import (
+from rtvfi.draw.paint import (
     Canvas,
     Shape,
     bone,
@@ -24,7 +24,7 @@ from rtvfi.train.paint import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rtvfi.train.paint import Array, Colour, Point
+    from rtvfi.draw.paint import Array, Colour, Point
 
 WIDTH: Final = 854
 HEIGHT: Final = 480

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from rtvfi.train.layers import Layer
-from rtvfi.train.sprites import particles, segment
+from rtvfi.draw.layers import Layer
+from rtvfi.draw.sprites import particles, segment
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from rtvfi.train.dice import Dice
-    from rtvfi.train.scenes import SceneOptions
+    from rtvfi.draw.dice import Dice
+    from rtvfi.draw.scenes import SceneOptions
 
 SIDE = 128
 ROOT = -0.8

@@ -11,20 +11,20 @@ import pytest
 from av.stream import Disposition
 
 from rtvfi.core.data import data_path
-from rtvfi.train import demo
-from rtvfi.train.demo_bodies import draw_runner, draw_waver
-from rtvfi.train.demo_film import SUBTITLES, to_planes, tune
-from rtvfi.train.demo_fox import draw_fox_running, draw_fox_sitting
-from rtvfi.train.demo_sets import HEIGHT, WIDTH
-from rtvfi.train.demo_title import lettering, title
-from rtvfi.train.paint import Canvas
+from rtvfi.draw.demo import clip as demo
+from rtvfi.draw.demo.bodies import draw_runner, draw_waver
+from rtvfi.draw.demo.film import SUBTITLES, to_planes, tune
+from rtvfi.draw.demo.fox import draw_fox_running, draw_fox_sitting
+from rtvfi.draw.demo.sets import HEIGHT, WIDTH
+from rtvfi.draw.demo.title import lettering, title
+from rtvfi.draw.paint import Canvas
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from rtvfi.train.demo_bodies import Pose
+    from rtvfi.draw.demo.bodies import Pose
 
     Draw = Callable[[Canvas, Pose], None]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from fetching import fetch
 
-from rtvfi.train.layers import Layer, exact_flow, render
-from rtvfi.train.scenes import (
+from rtvfi.draw.layers import Layer, exact_flow, render
+from rtvfi.draw.scenes import (
     Bank,
     SceneBatch,
     SceneOptions,

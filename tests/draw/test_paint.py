@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from rtvfi.train.paint import (
+from rtvfi.draw.paint import (
     Canvas,
     bend,
     blob,
@@ -27,7 +27,7 @@ from rtvfi.train.paint import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rtvfi.train.paint import Shape
+    from rtvfi.draw.paint import Shape
 
 WHITE = (1.0, 1.0, 1.0)
 SQUARE = [(10.0, 10.0), (30.0, 10.0), (30.0, 30.0), (10.0, 30.0)]

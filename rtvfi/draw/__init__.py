@@ -1,0 +1,1 @@
+"""Generated drawings: scenes for training and measuring, and the demo film."""

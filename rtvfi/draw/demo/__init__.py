@@ -1,0 +1,1 @@
+"""The clip that plays when no file is given, drawn by code."""
