@@ -27,7 +27,7 @@ from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
 from rtvfi.engine.session import ModelHost, keep_freed_memory
-from rtvfi.render import render
+from rtvfi.render.render import render
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.plan.batch import batches

@@ -151,7 +151,7 @@ def _print(
 
 def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
     if arguments.what == SCENES:
-        from rtvfi.eval_scenes import scene_set
+        from rtvfi.quality.drawn import scene_set
 
         return [scene_set(arguments.count, arguments.seed)]
     from rtvfi.quality.gather import GatherOptions, gather
@@ -199,7 +199,7 @@ def _measured(
 
 
 def _mixed(methods: Sequence[Method], arguments: argparse.Namespace, console: Console) -> SetResult:
-    from rtvfi.eval_scenes import mixed_scenes, num_scenes
+    from rtvfi.quality.drawn import mixed_scenes, num_scenes
     from rtvfi.quality.methods import ModelMethod
     from rtvfi.quality.retimed import Passes, measure_mixed
 

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.engine.session import ModelHost, pipeline_for, rendering, take_every_core
-from rtvfi.progress import RichProgress, State
+from rtvfi.render.progress import RichProgress, State
+from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.stream.record.recorder import Recorder
 from rtvfi.stream.run.playhead import Playhead
-from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -126,7 +126,7 @@ def main(arguments: argparse.Namespace) -> int:
     )
     if picture_rate is not None:
         options = replace(options, encode=replace(options.encode, is_for_players=True))
-    from rtvfi.render import render
+    from rtvfi.render.render import render
 
     return render(
         replace(

@@ -27,7 +27,13 @@ from hostile.films import Films
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-PARTS = ("torch", "rtvfi.render", "rtvfi.player", "rtvfi.stream.run.interpolate", "rich.progress")
+PARTS = (
+    "torch",
+    "rtvfi.render.render",
+    "rtvfi.player",
+    "rtvfi.stream.run.interpolate",
+    "rich.progress",
+)
 """Imported before the first child, so that no child has to."""
 
 _SHOWN = 40

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from quality_pictures import scenery, write_film, write_png
 
-from rtvfi import cli, eval_scenes
+from rtvfi import cli
 from rtvfi.draw.mixed import MixedOptions
+from rtvfi.quality import drawn as eval_scenes
 
 if TYPE_CHECKING:
     from pathlib import Path

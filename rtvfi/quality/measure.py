@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.quality.lines import line_distance, line_points
-from rtvfi.quality.metrics import psnr, ripple, ssim
-from rtvfi.quality.motion import BLOCK, deviation, follow, textured, warping_error
+from rtvfi.quality.measures.lines import line_distance, line_points
+from rtvfi.quality.measures.metrics import psnr, ripple, ssim
+from rtvfi.quality.measures.motion import BLOCK, deviation, follow, textured, warping_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

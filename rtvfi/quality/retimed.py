@@ -17,11 +17,11 @@ import numpy as np
 
 from rtvfi.core.rates import Grid
 from rtvfi.core.stamp import Stamp
-from rtvfi.quality.blocks import in_blocks
-from rtvfi.quality.lines import line_distance, line_points
 from rtvfi.quality.measure import Example, Scores, SetResult, finite_psnr, over_triplets
+from rtvfi.quality.measures.blocks import in_blocks
+from rtvfi.quality.measures.lines import line_distance, line_points
+from rtvfi.quality.measures.motion import BLOCK, deviation, textured
 from rtvfi.quality.methods import payload_of
-from rtvfi.quality.motion import BLOCK, deviation, textured
 from rtvfi.quality.triplets import Picture, Triplet
 from rtvfi.stream.plan.batch import batches
 from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime

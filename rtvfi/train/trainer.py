@@ -14,7 +14,7 @@ from torch.func import functional_call
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.draw.scenes import Scenes
 from rtvfi.models.cel.network import CelNet, blend, finer, lumas, pack
-from rtvfi.quality.metrics import psnr
+from rtvfi.quality.measures.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, rgb_to_planes
 from rtvfi.train.data import Feed, Held, Sample, planes_to
 from rtvfi.train.folder import RunFolder

@@ -9,7 +9,7 @@ import pytest
 
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.quality import minterpolate
-from rtvfi.quality.metrics import psnr
+from rtvfi.quality.measures.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, to_planes
 from rtvfi.quality.triplets import Picture, Triplet, read_frames, read_list, rows_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from rtvfi.quality.lines import line_distance, line_points
+from rtvfi.quality.measures.lines import line_distance, line_points
 
 DIAGONAL = math.hypot(64, 96)
 

@@ -23,15 +23,15 @@ from rtvfi import cli
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
 from rtvfi.engine import session
+from rtvfi.render.target import target_path
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.write.mux import Timeline
 from rtvfi.stream.write.pieces import survey
-from rtvfi.target import target_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MILLISECOND = Fraction(1, 1000)
 LONG = ClipSpec(num_frames=144, gop=24, audio=True, cuts=(60,))
 EXACT = ("--encoder", "ffv1")

@@ -24,7 +24,10 @@ from rtvfi.engine.session import (
     resolve_device,
 )
 from rtvfi.models.weights.store import find_weights, sha256_of
-from rtvfi.progress import JsonProgress, RichProgress, State
+from rtvfi.render.clock import Part, clock_of, part_of
+from rtvfi.render.progress import JsonProgress, RichProgress, State
+from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
+from rtvfi.render.target import check_output, journal_for, kept_pngs, target_path
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.write.companion import Span, refused
 from rtvfi.stream.write.encoders.codecs import CODECS
@@ -35,15 +38,12 @@ from rtvfi.stream.write.montage import Montage
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, Timeline
 from rtvfi.stream.write.picture_writer import holds_pictures, open_writer, output_form
 from rtvfi.stream.write.writer import Job
-from rtvfi.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
-from rtvfi.target import check_output, journal_for, kept_pngs, target_path
-from rtvfi.timing import Part, clock_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rtvfi.core.rates import Grid
-    from rtvfi.progress import Progress
+    from rtvfi.render.progress import Progress
     from rtvfi.settings.config import RenderOptions
     from rtvfi.stream.run.pipeline import Pipeline
     from rtvfi.stream.write.writer import Writer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, shift
 
-from rtvfi.quality.motion import NEAR, deviation, follow, match, textured, warping_error
+from rtvfi.quality.measures.motion import NEAR, deviation, follow, match, textured, warping_error
 
 
 def scenery(seed: int = 0, side: int = 160) -> np.ndarray:

@@ -12,7 +12,8 @@ from clips import FILM, Clips, ClipSpec, read_code
 from files import off_grid, planes, track
 from viewing import Viewer, killed
 
-from rtvfi import cli, stretch
+from rtvfi import cli
+from rtvfi.render import stretch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ def test_a_rendering_that_was_stopped_goes_on(
         real(some(), writer, look)
 
     with monkeypatch.context() as there:
-        there.setattr("rtvfi.render.put_all", stopped)
+        there.setattr("rtvfi.render.render.put_all", stopped)
         assert cli.main([*words, str(source)]) == 130
     assert 48 <= len(planes(target)) <= 100, "what there was can be played"
     assert cli.main([*words, "--resume", str(source)]) == 0

@@ -15,7 +15,7 @@ import pytest
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
-from rtvfi.render import render
+from rtvfi.render.render import render
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.decode.info import choose_stream
 from rtvfi.stream.decode.source import open_source
@@ -23,7 +23,7 @@ from rtvfi.stream.decode.source import open_source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SHARED = Path(os.environ.get("RTVFI_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+SHARED = Path(os.environ.get("RTVFI_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 FILMS = sorted(
     path
     for folder in ("anim", "edge")

@@ -16,10 +16,10 @@ from files import off_grid, planes, same_pictures, track
 
 from rtvfi import cli
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
-from rtvfi.render import render as render_with
+from rtvfi.render.render import render as render_with
 from rtvfi.settings.config import RenderOptions
 
-SHARED = Path(os.environ.get("RTVFI_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+SHARED = Path(os.environ.get("RTVFI_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 EDGE = SHARED / "clips" / "edge"
 MILLISECOND = Fraction(1, 1000)
 EXACT = ("--encoder", "ffv1")
@@ -180,7 +180,7 @@ def test_a_part_that_was_killed_goes_on(style: str, clips: Clips, tmp_path: Path
     target.unlink()
     journal = tmp_path / "o.mkv.rtvfi" / "journal.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rtvfi.render._Run.run", lambda *_: False)
+        patch.setattr("rtvfi.render.render._Run.run", lambda *_: False)
         assert render(source, target, *words) == 130
     assert journal.exists()
     target.write_bytes(broken[: len(broken) * 3 // 4])

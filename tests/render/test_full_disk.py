@@ -16,7 +16,7 @@ from clips import Clips, ClipSpec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FILM = ClipSpec(num_frames=72, size=(160, 90))
 QUIET = ("vo=null", "ao=null", "config=no", "ytdl=no", "osc=no", "load-scripts=no")
 MODEL = ("--model", "copy", "--device", "cpu", "--fps", "2x")

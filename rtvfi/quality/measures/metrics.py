@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtvfi.quality.blocks import in_blocks
+from rtvfi.quality.measures.blocks import in_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from rtvfi.quality.metrics import psnr, ripple, ssim
+from rtvfi.quality.measures.metrics import psnr, ripple, ssim
 
 
 def noise(seed: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Numbers that say how near a picture is to the truth."""

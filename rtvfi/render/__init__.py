@@ -1,0 +1,1 @@
+"""``rtvfi render``: the offline front end."""
