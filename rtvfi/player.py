@@ -16,21 +16,21 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi import window
-from rtvfi.controls import Controls
 from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.core.program import typed
 from rtvfi.core.rates import RateChoice
 from rtvfi.engine.session import resolve_device, target_rate
-from rtvfi.libmpv import add_hook
 from rtvfi.models.weights.store import find_weights
-from rtvfi.opening import NothingToDo, Opener
-from rtvfi.recording import recorder_for
-from rtvfi.report import Report
-from rtvfi.showing import Showing
+from rtvfi.playing.controls import Controls
+from rtvfi.playing.mpv import window
+from rtvfi.playing.mpv.events import Watch
+from rtvfi.playing.mpv.libmpv import add_hook
+from rtvfi.playing.mpv.window import Screen
+from rtvfi.playing.opening import NothingToDo, Opener
+from rtvfi.playing.recording import recorder_for
+from rtvfi.playing.report import Report
+from rtvfi.playing.showing import Showing
 from rtvfi.stream.run.playhead import Playhead
-from rtvfi.watch import Watch
-from rtvfi.window import Screen
 
 if TYPE_CHECKING:
     from rtvfi.engine.session import Viewing

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from barcode import read_code
 
-from rtvfi import window
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.player import Player
+from rtvfi.playing.mpv import window
 from rtvfi.settings.config import PlayOptions
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import av
 from rtvfi import cli
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import SourceOptions, StreamOptions
-from rtvfi.opening import NothingToDo, Opener
+from rtvfi.playing.opening import NothingToDo, Opener
 from rtvfi.settings.config import PlayOptions
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rtvfi import cli, window
+from rtvfi import cli
 from rtvfi.core.errors import UsageError
+from rtvfi.playing.mpv import window
 from rtvfi.settings.config import resolve_config
 from rtvfi.settings.mpv_options import sort_out
 

@@ -15,7 +15,7 @@ from fakes import FakePlayhead
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
-from rtvfi.opening import NothingToDo, Opener
+from rtvfi.playing.opening import NothingToDo, Opener
 from rtvfi.settings.config import PlayOptions
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.serve.frame_stream import RecordMap

@@ -8,13 +8,13 @@ from typing import Any
 
 from fakes import stream_info
 
-from rtvfi import osd
 from rtvfi.core.frame import Kind
-from rtvfi.report import Report
+from rtvfi.playing import osd
+from rtvfi.playing.report import Report
+from rtvfi.playing.wanted import Wanted
 from rtvfi.stream.plan.ladder import Quality, Standing
 from rtvfi.stream.plan.planner import PlanOptions
 from rtvfi.stream.run.pipeline import Statistics
-from rtvfi.wanted import Wanted
 
 MEASURED: dict[str, Any] = {
     **dict.fromkeys(Statistics.__slots__),

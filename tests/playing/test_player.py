@@ -13,9 +13,9 @@ import pytest
 from clips import FILM, ClipSpec
 from playing import Playing, off_by
 
-from rtvfi import window
 from rtvfi.core.errors import OpenError
 from rtvfi.core.options import StreamOptions
+from rtvfi.playing.mpv import window
 from rtvfi.stream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:

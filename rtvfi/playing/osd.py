@@ -8,10 +8,10 @@ from rtvfi.core.frame import Kind
 
 if TYPE_CHECKING:
     from rtvfi.engine.session import Viewing
-    from rtvfi.report import Report
+    from rtvfi.playing.report import Report
+    from rtvfi.playing.wanted import Wanted
     from rtvfi.stream.plan.ladder import Standing
     from rtvfi.stream.run.pipeline import Statistics
-    from rtvfi.wanted import Wanted
 
 
 def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list[str]:

@@ -22,10 +22,10 @@ from scripts import run_script
 from rtvfi.core.errors import DecodeError, PlayerError
 from rtvfi.core.options import EncodeOptions, StreamOptions
 from rtvfi.engine.session import ModelHost
-from rtvfi.showing import Showing
+from rtvfi.playing.showing import Showing
+from rtvfi.playing.track import Tracks
 from rtvfi.stream.decode.pyav import PyavSource
 from rtvfi.stream.run.interpolate import Interpolation
-from rtvfi.track import Tracks
 
 if TYPE_CHECKING:
     import subprocess

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.engine.session import Viewing
-    from rtvfi.report import Report
+    from rtvfi.playing.report import Report
     from rtvfi.stream.run.pipeline import Statistics
     from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.serve.frame_stream import FrameStream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rtvfi.remarks import Remarks
+from rtvfi.playing.remarks import Remarks
 from rtvfi.stream.plan.ladder import Quality, Standing
 from rtvfi.stream.run.pipeline import Statistics
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.frame import Kind
-from rtvfi.report import Report, percentile
+from rtvfi.playing.report import Report, percentile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rtvfi import osd, window
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.program import typed
+from rtvfi.playing import osd
+from rtvfi.playing.mpv import window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.report import Report
-    from rtvfi.showing import Showing
-    from rtvfi.wanted import Wanted
-    from rtvfi.watch import Watch
-    from rtvfi.window import Screen
+    from rtvfi.playing.mpv.events import Watch
+    from rtvfi.playing.mpv.window import Screen
+    from rtvfi.playing.report import Report
+    from rtvfi.playing.showing import Showing
+    from rtvfi.playing.wanted import Wanted
 
 
 class Controls:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.edl import streams_of
+from rtvfi.playing.edl import streams_of
 
 PICTURE = b"https://a.example/video?x=1;y=2,z"
 SOUND = b"https://b.example/sound"

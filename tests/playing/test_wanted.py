@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from rtvfi import wanted
 from rtvfi.core.errors import UsageError, WeightsMissing
 from rtvfi.core.options import StreamOptions, Style
 from rtvfi.models.catalogue import MODELS
-from rtvfi.wanted import Wanted
+from rtvfi.playing import wanted
+from rtvfi.playing.wanted import Wanted
 
 TWO = Wanted("cel", "2x", "smooth")
 THREE = Wanted("drba", "2x", "rhythm")

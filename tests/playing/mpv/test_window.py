@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rtvfi import window
 from rtvfi.core.errors import UsageError
+from rtvfi.playing.mpv import window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

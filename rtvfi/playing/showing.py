@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 from rtvfi.core.errors import OpenError, OutOfMemory
 from rtvfi.core.files import is_address
 from rtvfi.engine.session import ModelHost, Viewing
-from rtvfi.libmpv import PlayerGone
-from rtvfi.opening import NothingToDo, readable
-from rtvfi.remarks import Remarks
-from rtvfi.track import Tracks
-from rtvfi.wanted import Wanted
-from rtvfi.worker import Worker
+from rtvfi.playing.mpv.libmpv import PlayerGone
+from rtvfi.playing.opening import NothingToDo, readable
+from rtvfi.playing.remarks import Remarks
+from rtvfi.playing.track import Tracks
+from rtvfi.playing.wanted import Wanted
+from rtvfi.playing.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rtvfi.core.errors import RtvfiError
-    from rtvfi.opening import Opener
+    from rtvfi.playing.mpv.window import Screen
+    from rtvfi.playing.opening import Opener
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.run.interpolate import Interpolation
-    from rtvfi.window import Screen
 
 log = logging.getLogger(__name__)
 

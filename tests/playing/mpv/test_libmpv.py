@@ -11,7 +11,7 @@ import mpv
 import pytest
 from fakes import PATIENCE, numbered, stream_info
 
-from rtvfi.libmpv import StreamProtocol, add_hook
+from rtvfi.playing.mpv.libmpv import StreamProtocol, add_hook
 from rtvfi.stream.serve.matroska import VirtualMkv
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import OpenError, PlayerError
-from rtvfi.libmpv import StreamProtocol
+from rtvfi.playing.mpv.libmpv import StreamProtocol
 
 if TYPE_CHECKING:
     from rtvfi.engine.session import Viewing

@@ -1,0 +1,1 @@
+"""The parts of the player: what is shown, keys, overlay, messages, report."""

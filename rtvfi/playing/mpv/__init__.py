@@ -1,0 +1,1 @@
+"""libmpv as the player uses it."""
