@@ -14,7 +14,7 @@ import contextlib
 import io
 from pathlib import Path
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "quality.md"
 END = "<!-- end -->\n"

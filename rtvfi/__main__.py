@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 
-from rtvfi.cli import main
+from rtvfi.cli.main import main
 
 
 def run() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtvfi.manual import GENERAL, PAGES
+from rtvfi.cli.manual import GENERAL, PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

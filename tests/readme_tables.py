@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtvfi.cli import COMMANDS
+from rtvfi.cli.main import COMMANDS
 from rtvfi.models.catalogue import MODELS
 
 if TYPE_CHECKING:

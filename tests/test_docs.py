@@ -17,8 +17,8 @@ from clips import ClipSpec
 from documented import LAUNCHER, Shown, pages, shell_lines, shown
 from pictures import write_picture
 
-from rtvfi import cli
-from rtvfi.manual import PAGES
+from rtvfi.cli import main as cli
+from rtvfi.cli.manual import PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

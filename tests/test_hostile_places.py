@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from clips import Clips, ClipSpec
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 import readme_tables
 from packaging.requirements import Requirement
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.data import data_folders, data_names, data_path
 from rtvfi.core.errors import RtvfiError
 
@@ -52,8 +52,8 @@ def test_scripts_are_executable_and_parse(path: str) -> None:
 )
 def test_light_commands_load_no_heavy_module(arguments: list[str]) -> None:
     program = (
-        "import sys, rtvfi.cli\n"
-        "rtvfi.cli.main(sys.argv[1:])\n"
+        "import sys, rtvfi.cli.main\n"
+        "rtvfi.cli.main.main(sys.argv[1:])\n"
         "heavy = {'torch', 'av', 'mpv', 'numpy'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
     )
@@ -79,10 +79,10 @@ def test_readme_names_only_commands_that_exist() -> None:
 
 def test_readme_names_every_key_and_message() -> None:
     readme = readme_tables.README.read_text()
-    window = (ROOT / "rtvfi" / "window.py").read_text()
+    window = (ROOT / "rtvfi" / "playing" / "mpv" / "window.py").read_text()
     for key, message in re.findall(r'"(Ctrl\+\w)": \("(rtvfi-\w+)"', window):
         assert f"| {key} | `{message}` |" in readme
-    controls = (ROOT / "rtvfi" / "controls.py").read_text()
+    controls = (ROOT / "rtvfi" / "playing" / "controls.py").read_text()
     messages = set(re.findall(r'"(rtvfi-\w+)": ', controls))
     assert messages
     assert messages <= set(re.findall(r"`(rtvfi-\w+)`", readme))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core import logs
 from rtvfi.core.errors import UsageError
 

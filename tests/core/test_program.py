@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.program import typed
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import av
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.playing.opening import NothingToDo, Opener

@@ -13,7 +13,7 @@ from clips import FILM, Clips, ClipSpec
 from files import planes, track, tracks
 from playing import Playing
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.options import EncodeOptions, StreamOptions
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from clips import FILM, Clips, ClipSpec, read_code
 from files import off_grid, planes, track
 from viewing import Viewer, killed
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.render import stretch
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from clips import Clips, read_code
 from files import off_grid, planes, track
 from pictures import folder_of
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.stream.write.stills import read_still
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import pytest
 from clips import FILM, Clips, ClipSpec, read_code
 from files import off_grid, planes, same_pictures, track, tracks
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
 from rtvfi.engine import session

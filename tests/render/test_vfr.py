@@ -14,7 +14,7 @@ import pytest
 from clips import FILM, Clips, ClipSpec
 from files import off_grid, planes, same_pictures, track
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.render.render import render as render_with
 from rtvfi.settings.config import RenderOptions

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.errors import UsageError
 from rtvfi.settings import profile
 from rtvfi.settings.config import resolve_config

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.errors import UsageError
 from rtvfi.playing.mpv import window
 from rtvfi.settings.config import resolve_config

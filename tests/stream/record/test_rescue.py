@@ -10,7 +10,7 @@ from clips import Clips, ClipSpec, read_code
 from files import planes, track
 from viewing import Viewer, killed
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.core.errors import UsageError
 from rtvfi.stream.record.notes import NAME
 from rtvfi.stream.record.rescue import rescue

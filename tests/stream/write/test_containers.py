@@ -10,7 +10,7 @@ import pytest
 from clips import Clips, ClipSpec, read_code
 from files import planes, track, tracks
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.stream.write.encoders.codecs import CODECS
 from rtvfi.stream.write.encoders.encode import _holds
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from made_weights import constant_state
 
-from rtvfi.cli import main
+from rtvfi.cli.main import main
 from rtvfi.models.weights.store import Store, manifest
 
 if TYPE_CHECKING:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
+SUMMARY: Final = "measure what this machine can do"
+
 log = logging.getLogger(__name__)
 
 SIZES: Final = ("854x480", "1280x720", "1920x1080")

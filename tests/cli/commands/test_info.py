@@ -11,8 +11,8 @@ from clips import ClipSpec
 from fakes import stream_info
 from running import fake_source
 
-from rtvfi.cli import main
-from rtvfi.info import look
+from rtvfi.cli.commands.info import look
+from rtvfi.cli.main import main
 
 if TYPE_CHECKING:
     from pathlib import Path

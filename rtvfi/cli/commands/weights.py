@@ -6,7 +6,7 @@ The grammar is read on every start of rtvfi, so rich and torch are imported by t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import typed
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from rtvfi.models.weights.store import WeightEntry
+
+SUMMARY: Final = "fetch, add and check weights"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

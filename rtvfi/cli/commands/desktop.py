@@ -19,6 +19,8 @@ from rtvfi.core.program import typed
 if TYPE_CHECKING:
     import argparse
 
+SUMMARY: Final = "open films from the desktop"
+
 log = logging.getLogger(__name__)
 
 MIME_TYPES: Final = (

@@ -8,13 +8,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.core.errors import OpenError, UsageError
-from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.settings.config import render_options
 from rtvfi.settings.playlist import expand
 
 if TYPE_CHECKING:
     import argparse
+
+SUMMARY: Final = "write files with smooth motion"
 
 _MAX_PICTURE_RATE: Final = 300
 

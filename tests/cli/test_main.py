@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli, play_command
+from rtvfi.cli import main as cli
+from rtvfi.cli.commands import play as play_command
 from rtvfi.core.errors import DecodeError
 from rtvfi.models.catalogue import MODELS
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli, desktop
+from rtvfi.cli import main as cli
+from rtvfi.cli.commands import desktop
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,6 +19,8 @@ from rtvfi.stream.write.encoders.codecs import CODECS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+SUMMARY: Final = "print completions for a shell"
+
 SHELLS: Final = ("bash", "zsh", "fish")
 PROGRAMS: Final = ("rtvfi", "./run")
 """What is completed."""

@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.bench.jobs import FILM_RATE, Size
+from rtvfi.cli.grammar import add_settings, config_of
 from rtvfi.core.errors import UsageError
 from rtvfi.core.rates import parse_rate, resolve
-from rtvfi.grammar import add_settings, config_of
 from rtvfi.models.weights.store import find_weights
 from rtvfi.settings.config import play_options
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from rtvfi.engine.session import Viewing
     from rtvfi.settings.config import PlayOptions
+
+SUMMARY: Final = "prepare kernels before playing"
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from made_weights import constant_state
 
-from rtvfi.cli import main
+from rtvfi.cli.commands.image import wanted_times
+from rtvfi.cli.main import main
 from rtvfi.models.weights.file import add_file
 from rtvfi.models.weights.store import Store
-from rtvfi.still import wanted_times
 from rtvfi.stream.write.stills import read_still, write_png
 
 if TYPE_CHECKING:

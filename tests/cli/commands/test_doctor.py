@@ -8,7 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.doctor import child, command
+from rtvfi.cli.commands import doctor as command
+from rtvfi.doctor import child
 
 if TYPE_CHECKING:
     from pathlib import Path

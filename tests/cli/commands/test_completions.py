@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi import cli
-from rtvfi.completions import SHELLS, script
+from rtvfi.cli import main as cli
+from rtvfi.cli.commands.completions import SHELLS, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.models.cel.network import CelNet
 from rtvfi.train.folder import RunFolder
 from rtvfi.train.trainer import Trainer
@@ -60,7 +60,7 @@ def train(recipe: Path, out: Path, *more: str) -> int:
 
 
 def start(recipe: Path, out: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "rtvfi.train", "--recipe", str(recipe), "--out", str(out)]
+    command = [sys.executable, "-m", "rtvfi", "train", "--recipe", str(recipe), "--out", str(out)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 

@@ -6,16 +6,18 @@ import logging
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import PlayerError, UsageError
-from rtvfi.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.settings.config import play_options
 from rtvfi.settings.playlist import check_there, expand
 
 if TYPE_CHECKING:
     import argparse
+
+SUMMARY: Final = "play files with smooth motion"
 
 log = logging.getLogger(__name__)
 

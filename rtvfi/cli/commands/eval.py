@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rtvfi.quality.measure import SetResult
     from rtvfi.quality.methods import Method
 
+SUMMARY: Final = "measure models side by side"
+
 log = logging.getLogger(__name__)
 
 SCENES: Final = "scenes"

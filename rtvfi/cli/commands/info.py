@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rtvfi.core.errors import DecodeError, UsageError
 from rtvfi.core.logs import plain
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rtvfi.stream.decode.source import FrameSource
     from rtvfi.stream.see.changes import Change
     from rtvfi.stream.see.cuts import Seen
+
+SUMMARY: Final = "tell what a film is like"
 
 log = logging.getLogger(__name__)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rtvfi.models.base import Interpolator
     from rtvfi.stream.write.stills import Animation, Still
 
+SUMMARY: Final = "make pictures between still pictures"
+
 log = logging.getLogger(__name__)
 
 _LUMA: Final = (0.2126, 0.0722)

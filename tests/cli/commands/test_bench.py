@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from rtvfi import cli
-from rtvfi.bench import command
 from rtvfi.bench.jobs import Job, Measured, Size
+from rtvfi.cli import main as cli
+from rtvfi.cli.commands import bench as command
 from rtvfi.core import machine
 from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
 from rtvfi.settings.profile import profile_file, read_profile

@@ -6,42 +6,39 @@ Exit codes: 0 done (also when the player was closed), 1 failed, 2 wrong usage, 1
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import re
 import shlex
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi import (
+from rtvfi.cli.commands import (
+    bench,
     completions,
+    config,
     desktop,
-    eval_command,
+    doctor,
+    image,
     info,
-    join_command,
-    play_command,
-    render_command,
-    still,
-    store,
+    join,
+    models,
+    play,
+    render,
+    train,
+    version,
+    warmup,
+    weights,
 )
-from rtvfi.bench import command as bench
-from rtvfi.bench import warmup
+from rtvfi.cli.commands import eval as eval_
+from rtvfi.cli.manual import GENERAL, PAGES
 from rtvfi.core import logs
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
 from rtvfi.core.program import program, typed
-from rtvfi.doctor import command as doctor
-from rtvfi.grammar import add_settings, config_of
-from rtvfi.manual import GENERAL, PAGES
-from rtvfi.models.catalogue import MODELS
-from rtvfi.models.weights.store import is_available
-from rtvfi.settings.config import default_user_file, user_file
 from rtvfi.settings.keys import any_of, did_you_mean
-from rtvfi.train import command as train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,110 +69,31 @@ class Command:
     run: Callable[[argparse.Namespace], int]
 
 
-# --- models ----------------------------------------------------------------------------------
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for programs")
-
-
-def _models(arguments: argparse.Namespace) -> int:
-    rows = [
-        {
-            "id": info.id,
-            "available": is_available(info),
-            "gmac_1080p": info.gmac_1080p,
-            "frames": info.num_frames,
-            "licence": info.licence,
-        }
-        for info in MODELS.values()
-    ]
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-        return 0
-    line = "{:<22} {:<10} {:>10} {:>7}  {}".format
-    print(line("MODEL", "WEIGHTS", "GMAC/1080p", "FRAMES", "LICENCE"))
-    for row in rows:
-        cost = "-" if row["gmac_1080p"] is None else f"{row['gmac_1080p']:g}"
-        here = "here" if row["available"] else "not here"
-        print(line(row["id"], here, cost, row["frames"], row["licence"]))
-    print("weights that are not here come with:", typed("weights get MODEL"))
-    return 0
-
-
-# --- config ----------------------------------------------------------------------------------
-
-
-def _run_config(arguments: argparse.Namespace) -> int:
-    config = config_of(arguments, is_live=True)
-    own = user_file()
-    print(f"# your own settings: {own or f'{default_user_file()} (not there yet)'}")
-    print(config.to_toml(), end="")
-    return 0
-
-
-# --- version ---------------------------------------------------------------------------------
-
-
-def _add_nothing(parser: argparse.ArgumentParser) -> None:
-    pass
-
-
-def version() -> str:
-    """The version of the installed package, or of the checkout."""
-    try:
-        return metadata.version("rtvfi")
-    except metadata.PackageNotFoundError:
-        import tomllib
-
-        project = Path(__file__).resolve().parent.parent / "pyproject.toml"
-        with project.open("rb") as file:
-            number: str = tomllib.load(file)["project"]["version"]
-        return number
-
-
-def _version(_arguments: argparse.Namespace) -> int:
-    print(f"rtvfi {version()}")
-    for package in ("torch", "av", "mpv", "numpy"):
-        print(f"{package} {metadata.version(package)}")
-    print(f"python {sys.version.split()[0]}")
-    return 0
-
-
 # --- all of them -----------------------------------------------------------------------------
 
-COMMANDS: Final = (
-    Command("play", "play files with smooth motion", play_command.add_arguments, play_command.main),
-    Command(
-        "render",
-        "write files with smooth motion",
-        render_command.add_arguments,
-        render_command.main,
-    ),
-    Command(
-        "join",
-        "put together what a killed recording left",
-        join_command.add_arguments,
-        join_command.main,
-    ),
-    Command("info", "tell what a film is like", info.add_arguments, info.main),
-    Command("models", "list the models", _add_models, _models),
-    Command("eval", "measure models side by side", eval_command.add_arguments, eval_command.main),
-    Command("image", "make pictures between still pictures", still.add_arguments, still.main),
-    Command("weights", "fetch, add and check weights", store.add_arguments, store.main),
-    Command("doctor", "look for what is missing or slow", doctor.add_arguments, doctor.main),
-    Command("bench", "measure what this machine can do", bench.add_arguments, bench.main),
-    Command("train", "train the embedded model anew", train.add_arguments, train.main),
-    Command("warmup", "prepare kernels before playing", warmup.add_arguments, warmup.main),
-    Command("config", "print the configuration and its origins", add_settings, _run_config),
-    Command(
-        "completions",
-        "print completions for a shell",
-        completions.add_arguments,
-        completions.main,
-    ),
-    Command("desktop", "open films from the desktop", desktop.add_arguments, desktop.main),
-    Command("version", "print versions", _add_nothing, _version),
+_MODULES: Final = (
+    play,
+    render,
+    join,
+    info,
+    models,
+    eval_,
+    image,
+    weights,
+    doctor,
+    bench,
+    train,
+    warmup,
+    config,
+    completions,
+    desktop,
+    version,
+)
+"""In the order of ``--help``; a command is named like its file."""
+
+COMMANDS: Final = tuple(
+    Command(module.__name__.rpartition(".")[2], module.SUMMARY, module.add_arguments, module.main)
+    for module in _MODULES
 )
 
 
@@ -183,7 +101,7 @@ class _Version(argparse.Action):
     """``--version``, reading the number only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
-        print(f"rtvfi {version()}")
+        print(f"rtvfi {version.version()}")
         parser.exit()
 
 
@@ -296,7 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.count(file) > 1 or any(is_same(file, w) for w in {*arguments} - {file}):
                 raise UsageError(f'the log "{file}" is an input, which would be overwritten')
             logs.configure(is_debug="--debug" in arguments, file=file)
-            log.debug("rtvfi %s: rtvfi %s", version(), shlex.join(arguments))
+            log.debug("rtvfi %s: rtvfi %s", version.version(), shlex.join(arguments))
         code = _run(arguments)
         sys.stdout.flush()
     except RtvfiError as error:

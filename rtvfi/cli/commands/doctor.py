@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
+SUMMARY: Final = "look for what is missing or slow"
+
 TOGETHER: Final = (
     "python",
     "machine",

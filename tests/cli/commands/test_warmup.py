@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rtvfi import cli
-from rtvfi.bench import warmup
+from rtvfi.cli import main as cli
+from rtvfi.cli.commands import warmup
 from rtvfi.core.errors import UsageError, WeightsMissing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import UsageError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from rtvfi.train.trainer import Trainer
+
+SUMMARY: Final = "train the embedded model anew"
 
 log = logging.getLogger(__name__)
 

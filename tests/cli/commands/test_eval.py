@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from quality_pictures import scenery, write_film, write_png
 
-from rtvfi import cli
+from rtvfi.cli import main as cli
 from rtvfi.draw.mixed import MixedOptions
 from rtvfi.quality import drawn as eval_scenes
 
