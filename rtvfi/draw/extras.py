@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from rtvfi.draw.dice import Dice
-    from rtvfi.draw.scenes import SceneOptions
+    from rtvfi.draw.options import SceneOptions
 
 SIDE = 128
 ROOT = -0.8

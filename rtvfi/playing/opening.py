@@ -18,7 +18,7 @@ from rtvfi.playing.edl import streams_of
 from rtvfi.settings.playlist import is_list
 from rtvfi.stream.decode.hardware import check_hwaccel
 from rtvfi.stream.record.assemble import Viewed
-from rtvfi.stream.write.extras import Extra
+from rtvfi.stream.write.job import Extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,12 +32,13 @@ from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.write.companion import Span, refused
 from rtvfi.stream.write.encoders.codecs import CODECS
 from rtvfi.stream.write.encoders.encode import check_encoder
+from rtvfi.stream.write.job import Job
 from rtvfi.stream.write.join import Cut, join
 from rtvfi.stream.write.journal import Journal, file_facts
 from rtvfi.stream.write.montage import Montage
-from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, Timeline
+from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.picture_writer import holds_pictures, open_writer, output_form
-from rtvfi.stream.write.writer import Job
+from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

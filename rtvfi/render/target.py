@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from rtvfi.settings.config import RenderOptions
-    from rtvfi.stream.write.mux import Timeline
+    from rtvfi.stream.write.timeline import Timeline
 
 
 def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
-from rtvfi.draw.scenes import SceneOptions
+from rtvfi.draw.options import SceneOptions
 from rtvfi.models.cel.shape import CelShape
 from rtvfi.settings.keys import any_of, did_you_mean
 

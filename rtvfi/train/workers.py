@@ -17,10 +17,12 @@ import torch
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.draw.extras import Props
-from rtvfi.draw.scenes import Bank, SceneBatch, SceneOptions, Scenes
+from rtvfi.draw.scenes import Bank, SceneBatch, Scenes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+    from rtvfi.draw.options import SceneOptions
 
 AHEAD = 2
 """Batches a worker is asked for in advance."""

@@ -9,7 +9,8 @@ from fetching import fetch
 
 from rtvfi.draw.compression import compress, cosines
 from rtvfi.draw.layers import Layer, exact_flow, exact_index, render
-from rtvfi.draw.scenes import Bank, SceneOptions, Scenes, make_bank
+from rtvfi.draw.options import SceneOptions
+from rtvfi.draw.scenes import Bank, Scenes, make_bank
 
 PLAIN = SceneOptions(size=96, fastest=12.0, num_backgrounds=4, num_sprites=8)
 ALL = replace(

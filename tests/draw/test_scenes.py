@@ -5,13 +5,8 @@ import torch
 from fetching import fetch
 
 from rtvfi.draw.layers import Layer, exact_flow, render
-from rtvfi.draw.scenes import (
-    Bank,
-    SceneBatch,
-    SceneOptions,
-    Scenes,
-    make_bank,
-)
+from rtvfi.draw.options import SceneOptions
+from rtvfi.draw.scenes import Bank, SceneBatch, Scenes, make_bank
 
 OPTIONS = SceneOptions(size=96, fastest=12.0, num_backgrounds=4, num_sprites=8)
 

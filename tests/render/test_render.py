@@ -25,8 +25,8 @@ from rtvfi.core.rates import Grid
 from rtvfi.engine import session
 from rtvfi.render.target import target_path
 from rtvfi.settings.config import RenderOptions
-from rtvfi.stream.write.mux import Timeline
 from rtvfi.stream.write.pieces import survey
+from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rtvfi.draw.scenes import SceneBatch, SceneOptions, Scenes, make_bank
+from rtvfi.draw.options import SceneOptions
+from rtvfi.draw.scenes import SceneBatch, Scenes, make_bank
 from rtvfi.quality.planes import rgb_to_planes
 from rtvfi.train.data import Feed, augment
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import av
 import torch
 
-from rtvfi.draw.scenes import SceneOptions, Scenes
+from rtvfi.draw.options import SceneOptions
+from rtvfi.draw.scenes import Scenes
 from rtvfi.train.sheet import GAP, flow_colours, scene_sheet, tiled, write_png
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from rtvfi.draw.scenes import SceneOptions
+from rtvfi.draw.options import SceneOptions
 from rtvfi.models.cel.shape import CelShape
 from rtvfi.quality.planes import rgb_to_planes
 from rtvfi.train.data import Held

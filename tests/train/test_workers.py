@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.draw.scenes import SceneOptions, Scenes, make_bank
+from rtvfi.draw.options import SceneOptions
+from rtvfi.draw.scenes import Scenes, make_bank
 from rtvfi.train.workers import SceneWorkers
 
 if TYPE_CHECKING:

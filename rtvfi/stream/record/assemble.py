@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.stream.record.islands import Run, Segment, ranges
 from rtvfi.stream.write.companion import Span
+from rtvfi.stream.write.job import Job
 from rtvfi.stream.write.join import Cut, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.pieces import coding, opened
-from rtvfi.stream.write.writer import Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import EncodeOptions
     from rtvfi.core.rates import Grid
-    from rtvfi.stream.write.extras import Extra
+    from rtvfi.stream.write.job import Extra
     from rtvfi.stream.write.pieces import Gops
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import typed
 from rtvfi.stream.decode.container import is_url
-from rtvfi.stream.write.extras import Extra
+from rtvfi.stream.write.job import Extra
 from rtvfi.stream.write.journal import NAME as JOURNAL
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from rtvfi.stream.record.assemble import Assembly, Viewed, segment_of
 from rtvfi.stream.record.islands import islands
 from rtvfi.stream.record.notes import read_notes
 from rtvfi.stream.write.journal import journal_folder
-from rtvfi.stream.write.mux import Timeline
 from rtvfi.stream.write.pieces import survey
+from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import av
 
@@ -16,22 +16,9 @@ from rtvfi.stream.write.companion import Companion
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-    from rtvfi.stream.write.writer import Job
+    from rtvfi.stream.write.job import Extra, Job
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Extra:
-    """A file beside the film."""
-
-    path: str
-    kind: Literal["audio", "subtitle"]
-    """The streams of it that belong to the film."""
-    zero: Fraction
-    """Where players begin it, on the film's clock."""
-    language: str = ""
-    """A code, where its name tells one."""
 
 
 class _Beside(Companion):

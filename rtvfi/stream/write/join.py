@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import EncodeError
 from rtvfi.stream.write.extras import companion_of
-from rtvfi.stream.write.mux import OutputFile, Timeline
+from rtvfi.stream.write.mux import OutputFile
 from rtvfi.stream.write.pieces import coding, copied_stream, opened, packets
+from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from rtvfi.stream.write.job import Job
     from rtvfi.stream.write.pieces import Coding
-    from rtvfi.stream.write.writer import Job
 
 
 @dataclass(frozen=True, slots=True)

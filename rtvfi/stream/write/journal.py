@@ -23,7 +23,7 @@ from rtvfi.stream.write.pieces import survey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rtvfi.stream.write.mux import Timeline
+    from rtvfi.stream.write.timeline import Timeline
 
 log = logging.getLogger(__name__)
 

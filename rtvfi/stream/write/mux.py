@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +16,6 @@ import av.error
 
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.files import is_same
-from rtvfi.core.rates import Times
 from rtvfi.stream.decode.container import ffmpeg_name
 from rtvfi.stream.write.encoders.pyav import FAILURES, said
 
@@ -27,8 +25,8 @@ if TYPE_CHECKING:
 
     from av.container import OutputContainer
 
-    from rtvfi.core.rates import Grid
     from rtvfi.stream.write.companion import Companion
+    from rtvfi.stream.write.timeline import Timeline
 
     Packet = av.Packet[Any]
 
@@ -54,9 +52,6 @@ MAX_RATE: Final = 500
 """Pictures a second; Matroska counts milliseconds."""
 LEAST_SECONDS: Final = Fraction(3, 1000)
 """From picture to picture where times vary: rounded to milliseconds they can be told apart."""
-_FINEST: Final = 1_000_000_000
-_FINEST_OF_TIMES: Final = 1_000_000
-"""MP4 stores durations in 32 bits: an hour of this."""
 
 
 def container_format(path: Path) -> str:
@@ -95,40 +90,6 @@ def check_target(path: Path, sources: tuple[str, ...], *, force: bool) -> None:
 
 def _stored(video: av.VideoStream) -> str:
     return video.codec_context.codec.canonical_name
-
-
-class Timeline:
-    """When the pictures of a file are shown.
-
-    Args:
-        grid: the clock.
-        first: index on it of the file's picture 0.
-        zero: the file's time 0 on it.
-    """
-
-    def __init__(self, grid: Grid, first: int = 0, zero: Fraction = Fraction(0)) -> None:
-        self._grid = grid
-        self._first = first
-        self._zero = zero
-        self.is_steady = grid.is_steady
-        if isinstance(grid, Times):
-            denominators = {pts.denominator for pts in grid.times} | {zero.denominator}
-            finest = _FINEST_OF_TIMES
-        else:
-            denominators = {grid.step.denominator, (grid.pts(first) - zero).denominator}
-            finest = _FINEST
-        self.unit = Fraction(1, min(math.lcm(*denominators), finest))
-        """Seconds of a tick that expresses every time exactly, or nearly so."""
-
-    def ticks(self, number: int) -> int:
-        """The time of picture ``number`` (which may be negative, for decoding times)."""
-        return round((self._grid.pts(self._first + number) - self._zero) / self.unit)
-
-    def number(self, since: Fraction) -> int:
-        """The picture that is shown ``since`` seconds after picture 0, give or take what containers
-        round.
-        """
-        return self._grid.nearest(self._grid.pts(self._first) + since) - self._first
 
 
 class OutputFile:

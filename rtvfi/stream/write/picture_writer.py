@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import av
 
+    from rtvfi.stream.write.job import Job
     from rtvfi.stream.write.stills import Animation
-    from rtvfi.stream.write.writer import Job
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer, OutputContainer
 
-    from rtvfi.stream.write.mux import Timeline
+    from rtvfi.stream.write.timeline import Timeline
 
     Packet = av.Packet[Any]
 

@@ -19,9 +19,8 @@ import numpy as np
 from rtvfi.core.errors import EncodeError, RtvfiError
 from rtvfi.core.frame import END, OutputFrame
 from rtvfi.core.ring import Aborted, Ring
-from rtvfi.stream.write.encoders.encode import open_encoder
 from rtvfi.stream.write.extras import companion_of
-from rtvfi.stream.write.mux import OutputFile, Timeline
+from rtvfi.stream.write.mux import OutputFile
 from rtvfi.stream.write.pieces import coding, encoders_form, opened, packets
 from rtvfi.stream.write.pngs import PngFolder
 
@@ -29,14 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from av.container import OutputContainer
-
-    from rtvfi.core.frame import StreamInfo
-    from rtvfi.core.options import EncodeOptions
-    from rtvfi.core.rates import Grid
-    from rtvfi.stream.write.companion import Span
     from rtvfi.stream.write.encoders.encode import Encoder
-    from rtvfi.stream.write.extras import Extra
+    from rtvfi.stream.write.job import Job
     from rtvfi.stream.write.pieces import Coding
 
     Packet = av.Packet[Any]
@@ -45,50 +38,6 @@ log = logging.getLogger(__name__)
 
 RING_SECONDS: Final = 1
 RING_BYTES: Final = 256 << 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """What a file is to hold."""
-
-    path: Path
-    container: str
-    """FFmpeg's name."""
-    becomes: str | None = None
-    """Container that the pictures are put into afterwards, if another."""
-    info: StreamInfo
-    grid: Grid
-    first_index: int
-    """Grid index of the file's first picture."""
-    span: Span
-    encode: EncodeOptions
-    source: str | None = None
-    """Where sound, subtitles, fonts and chapters are copied from; None = pictures alone."""
-    has_audio: bool = True
-    extras: tuple[Extra, ...] = ()
-    """Files beside the source, copied with it."""
-    carried: tuple[Path, int] | None = None
-    """An older file with the same beginning, and how many of its pictures are taken over."""
-    pngs: Path | None = None
-    """A folder where all pictures are put as PNG, too."""
-
-    def open_encoder(self, container: OutputContainer) -> Encoder:
-        """The encoder for a file of this job; see ``encode.open_encoder``."""
-        grid = self.grid
-        rate = 1 / grid.step
-        return open_encoder(
-            container,
-            self.info,
-            rate,
-            self.encode,
-            is_steady=grid.is_steady,
-            becomes=self.becomes,
-        )
-
-    @property
-    def timeline(self) -> Timeline:
-        """Times of the pictures in the file."""
-        return Timeline(self.grid, self.first_index, self.span.zero)
 
 
 @dataclass(slots=True)

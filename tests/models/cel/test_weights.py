@@ -9,7 +9,8 @@ from safetensors.torch import load_file
 
 from rtvfi.core.data import data_path
 from rtvfi.draw.layers import Layer, render
-from rtvfi.draw.scenes import SceneOptions, Scenes, make_bank
+from rtvfi.draw.options import SceneOptions
+from rtvfi.draw.scenes import Scenes, make_bank
 from rtvfi.draw.sprites import lettering
 from rtvfi.draw.textures import clutter
 from rtvfi.models.base import Planes

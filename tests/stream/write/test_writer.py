@@ -18,9 +18,11 @@ from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.write.companion import Span, first_time
-from rtvfi.stream.write.mux import FORMATS, OutputFile, Timeline, check_target, container_format
+from rtvfi.stream.write.job import Job
+from rtvfi.stream.write.mux import FORMATS, OutputFile, check_target, container_format
 from rtvfi.stream.write.pieces import survey
-from rtvfi.stream.write.writer import Job, Writer
+from rtvfi.stream.write.timeline import Timeline
+from rtvfi.stream.write.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
