@@ -116,6 +116,38 @@ class HdrInfo:
     max_fall: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """Columns and rows at the edges of a picture that are not to be seen."""
+
+    left: int = 0
+    top: int = 0
+    right: int = 0
+    bottom: int = 0
+
+    def __bool__(self) -> bool:
+        return any((self.left, self.top, self.right, self.bottom))
+
+
+NO_CROP: Final = Crop()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How stored pictures become upright: rows and columns change places first, then the picture is
+    mirrored.
+    """
+
+    swaps: bool = False
+    flips_x: bool = False
+    """Left and right change places."""
+    flips_y: bool = False
+    """Top and bottom change places."""
+
+    def __bool__(self) -> bool:
+        return self.swaps or self.flips_x or self.flips_y
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamInfo:
     """What is known of a video stream once it is open; fixed for the life of a source.
@@ -136,7 +168,13 @@ class StreamInfo:
     pixel_aspect: Fraction
     """Sample aspect ratio, 1 for square pixels."""
     rotation: int = 0
-    """Degrees clockwise the picture must be turned to be upright: 0, 90, 180 or 270."""
+    """Degrees clockwise by which players turn the picture: 0, 90, 180 or 270."""
+    turn: Turn = Turn()
+    """What makes the picture upright; unlike ``rotation`` it knows mirrored pictures."""
+    crop: Crop = Crop()
+    """What the container wants cut off: the pictures here still have it."""
+    stereo: int = 0
+    """Matroska's StereoMode: 1 and so on, two pictures beside each other in one; 0 = one."""
     hdr: HdrInfo | None = None
     is_seekable: bool = True
     codec: str = ""

@@ -38,6 +38,7 @@ from rtvfi.stream.write.journal import Journal, file_facts
 from rtvfi.stream.write.montage import Montage
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.picture_writer import holds_pictures, open_writer, output_form
+from rtvfi.stream.write.shown import Shown
 from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class _Renderer:
         form = output_form(target, is_folder=options.is_png_only)
         check_output(options, source, target, form)
         if not holds_pictures(form):
-            check_encoder(form, info, options.encode)
+            check_encoder(form, Shown(info).info, options.encode)
         part = part_of(options, source, info, grid)
         facts = self._facts(source, grid, part)
         journal = journal_for(options, target, form, facts, Timeline(grid, part.first))
@@ -140,7 +141,7 @@ class _Renderer:
         """All that the pictures of the file depend on."""
         options = self._options
         return {
-            "version": 1,
+            "version": 2,
             "input": file_facts(source),
             "model": options.model if self._has_model else None,
             "weights": self._weights,
@@ -174,7 +175,8 @@ class _Run:
         self._options = options
         self._made = pipelines.made
         self._given = pipelines.given
-        self._montage = Montage(pipelines.made.info) if pipelines.given else None
+        self._shown_as = Shown(pipelines.made.info)
+        self._montage = Montage(self._shown_as.info) if pipelines.given else None
         self._part = part
         self._journal = journal
         self._target = target
@@ -233,7 +235,8 @@ class _Run:
         return Job(
             path=self._target,
             container=form,
-            info=self._montage.info if self._montage else made.info,
+            info=self._montage.info if self._montage else self._shown_as.info,
+            shown=None if self._montage else self._shown_as,
             grid=grid,
             first_index=part.first,
             span=span,
@@ -280,7 +283,8 @@ class _Run:
         given = self._given.read(None)
         if not isinstance(given, OutputFrame) or given.index != made.index:
             raise DecodeError(f"the source has no picture at {float(made.pts):.3f} s, twice read")
-        return replace(made, payload=self._montage.join(given.payload, made.payload))
+        left, right = (self._shown_as(frame.payload) for frame in (given, made))
+        return replace(made, payload=self._montage.join(left, right))
 
     def _show(self, writer: Writer, progress: Progress, *, is_last: bool = False) -> None:
         now = time.monotonic()

@@ -16,8 +16,9 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
-from rtvfi.core.frame import UNSPECIFIED, ColorInfo, HdrInfo, Siting, StreamInfo
+from rtvfi.core.frame import UNSPECIFIED, ColorInfo, Crop, HdrInfo, Siting, StreamInfo, Turn
 from rtvfi.core.rates import snap_rate
+from rtvfi.stream.decode.ebml import TrackFacts, facts_of
 from rtvfi.stream.decode.planes import carried_format, is_full_range
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def describe(
     """All that is known once the first picture is there; the source adds whether it can seek."""
     context = stream.codec_context
     name = context.codec.canonical_name
+    told = _container_facts(stream)
     return StreamInfo(
         width=frame.width,
         height=frame.height,
@@ -61,8 +63,11 @@ def describe(
         source_rate=rate,
         start=start,
         duration=_stated_duration(stream, start),
-        pixel_aspect=_pixel_aspect(stream),
+        pixel_aspect=_players_aspect(stream, told),
         rotation=round(-frame.rotation / 90) * 90 % 360,  # FFmpeg counts counter-clockwise
+        turn=_turn(frame),
+        crop=_believed(told.crop, frame),
+        stereo=told.stereo,
         hdr=_hdr(frame),
         codec=name,
         decoder=f"software ({context.codec.name})",
@@ -136,6 +141,48 @@ def _siting(frame: av.VideoFrame, codec: str) -> Siting:
 def _pixel_aspect(stream: av.VideoStream) -> Fraction:
     aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     return Fraction(aspect) if aspect and aspect > 0 else Fraction(1)
+
+
+def _container_facts(stream: av.VideoStream) -> TrackFacts:
+    """What a Matroska file says of the track beside what FFmpeg passes on; nothing for others."""
+    container = stream.container
+    if "matroska" not in container.format.name:
+        return TrackFacts()
+    facts = facts_of(container.name.removeprefix("file:"))
+    tracks = facts.tracks if facts is not None else ()
+    return (tracks[stream.index] if stream.index < len(tracks) else None) or TrackFacts()
+
+
+def _players_aspect(stream: av.VideoStream, told: TrackFacts) -> Fraction:
+    """The pixel aspect as mpv has it.
+
+    Where pictures are cropped or come in pairs, FFmpeg takes the display size for that of what is
+    left of one of them, mpv (0.35 to 0.41) for that of all that is stored.
+    """
+    context = stream.codec_context
+    if not (told.crop or told.stereo) or told.display is None:
+        return _pixel_aspect(stream)
+    width, height = told.display
+    return Fraction(width * context.height, height * context.width)
+
+
+def _believed(crop: Crop, frame: av.VideoFrame) -> Crop:
+    """The crop, where it leaves something."""
+    is_sane = crop.left + crop.right < frame.width and crop.top + crop.bottom < frame.height
+    return crop if is_sane else Crop()
+
+
+def _turn(frame: av.VideoFrame) -> Turn:
+    """What the display matrix (nine words, a b u c d v x y w) makes of the picture: a point (x, y)
+    goes to (a x + c y, b x + d y).
+    """
+    words = _side_data(frame, Type.DISPLAYMATRIX, 9)
+    if words is None:
+        return Turn()
+    a, b, c, d = (int(words[n]) for n in (0, 1, 3, 4))
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        return Turn(swaps=True, flips_x=c < 0, flips_y=b < 0)
+    return Turn(flips_x=a < 0, flips_y=d < 0)
 
 
 def _stated_duration(stream: av.VideoStream, start: Fraction) -> Fraction | None:

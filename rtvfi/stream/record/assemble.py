@@ -14,6 +14,7 @@ from rtvfi.stream.write.job import Job
 from rtvfi.stream.write.join import Cut, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.pieces import coding, opened
+from rtvfi.stream.write.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,10 +107,12 @@ def job_of(path: Path, viewed: Viewed, first: int, encode: EncodeOptions) -> Job
     grid = viewed.grid
     is_beginning = grid.pts(first) - viewed.zero < grid.step or first == 0
     zero = min(viewed.zero, viewed.info.start) if is_beginning else grid.pts(first)
+    shown = Shown(viewed.info)
     return Job(
         path=path,
         container=CRASH_SAFE_FORMAT,
-        info=viewed.info,
+        info=shown.info,
+        shown=shown,
         grid=grid,
         first_index=first,
         span=Span(zero=zero, start=None if is_beginning else zero),

@@ -94,6 +94,13 @@ def _display_size(info: StreamInfo) -> tuple[int, int]:
     return info.width * aspect.numerator, info.height * aspect.denominator
 
 
+def _cut_off(info: StreamInfo) -> list[bytes]:
+    """What a player that knows PixelCrop does not show."""
+    crop = info.crop
+    edges = {"54AA": crop.bottom, "54BB": crop.top, "54CC": crop.left, "54DD": crop.right}
+    return [_uint(ident, value) for ident, value in edges.items() if value]
+
+
 def _video(info: StreamInfo) -> bytes:
     color = info.color
     horizontal, vertical = _SITING[color.siting]
@@ -115,6 +122,8 @@ def _video(info: StreamInfo) -> bytes:
         _uint("BA", info.height),
         _uint("54B0", shown_width),
         _uint("54BA", shown_height),
+        *_cut_off(info),
+        _uint("53B8", info.stereo) if info.stereo else b"",
         _uint("9A", 2),
         _element("2EB524", _FOURCC[info.format.name]),
         colour,

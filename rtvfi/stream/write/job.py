@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rtvfi.core.rates import Grid
     from rtvfi.stream.write.companion import Span
     from rtvfi.stream.write.encoders.encode import Encoder
+    from rtvfi.stream.write.shown import Shown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,9 @@ class Job:
     becomes: str | None = None
     """Container that the pictures are put into afterwards, if another."""
     info: StreamInfo
+    """Of the pictures in the file."""
+    shown: Shown | None = None
+    """What makes them of those that are put; None = they are put as they are."""
     grid: Grid
     first_index: int
     """Grid index of the file's first picture."""

@@ -43,7 +43,7 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> None:
         EncodeError: a piece is gone or of another encoder than the first, or the file cannot be
             written.
     """
-    with OutputFile(job.path, job.container, job.timeline) as out:
+    with OutputFile(job.path, job.container, job.timeline, job.info) as out:
         with opened(cuts[0].path) as first:
             common = coding(first)
             video = copied_stream(out.container, first.streams.video[0])

@@ -18,6 +18,7 @@ from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.files import is_same
 from rtvfi.stream.decode.container import ffmpeg_name
 from rtvfi.stream.write.encoders.pyav import FAILURES, said
+from rtvfi.stream.write.mkv_shape import FORMS, ROOM, tell_shape
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from av.container import OutputContainer
 
+    from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.write.companion import Companion
     from rtvfi.stream.write.timeline import Timeline
 
@@ -101,14 +103,19 @@ class OutputFile:
         path: where to; what is there is overwritten.
         container: FFmpeg's name of the container.
         timeline: times of the pictures.
+        info: the pictures.
 
     Raises:
         EncodeError: it cannot be created.
     """
 
-    def __init__(self, path: Path, container: str, timeline: Timeline) -> None:
+    def __init__(self, path: Path, container: str, timeline: Timeline, info: StreamInfo) -> None:
         self.path = path
         self.timeline = timeline
+        self._info = info
+        self._has_shape = container in FORMS and (info.pixel_aspect != 1 or info.stereo != 0)
+        self._owes_shape = self._has_shape
+        """The header does not tell the pixel aspect yet."""
         self.num_packets = 0
         self._companion: Companion | None = None
         self._is_closed = False
@@ -154,6 +161,9 @@ class OutputFile:
                 video.codec_context.codec_tag = "hvc1"  # what Apple's players look for
             left_out = companion.add_to(container, video) if companion is not None else []
             video.time_base = self.timeline.unit
+            video.codec_context.sample_aspect_ratio = self._info.pixel_aspect
+            if self._owes_shape:
+                video.metadata["title"] = video.metadata.get("title", "") + ROOM
             container.start_encoding()
         except FAILURES as error:
             raise self._failure(error) from error
@@ -175,6 +185,8 @@ class OutputFile:
         packet.dts = line.ticks(self.num_packets - self._reorder)
         packet.duration = line.ticks(number + 1) - packet.pts
         self.num_packets += 1
+        if self._owes_shape:
+            self._tell_shape()
         try:
             self.container.mux(packet)
         except FAILURES as error:
@@ -204,11 +216,18 @@ class OutputFile:
         self._is_closed = True
         try:
             self.container.close()
+            if self._has_shape:
+                self._tell_shape()  # FFmpeg has written the header anew
         except FAILURES as error:
             raise self._failure(error) from error
         finally:
             if self._companion is not None:
                 self._companion.close()
+
+    def _tell_shape(self) -> None:
+        context = self._video.codec_context
+        size = context.width, context.height
+        self._owes_shape = not tell_shape(self.path, size, self._info.pixel_aspect)
 
     def _failure(self, error: Exception) -> EncodeError:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:

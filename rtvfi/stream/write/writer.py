@@ -10,7 +10,7 @@ import io
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import av
@@ -124,7 +124,7 @@ class Writer:
 
     def _write(self) -> None:
         job = self.job
-        with OutputFile(job.path, job.container, job.timeline) as out:
+        with OutputFile(job.path, job.container, job.timeline, job.info) as out:
             encoder = job.open_encoder(out.container)
             try:
                 companion = companion_of(job)
@@ -199,7 +199,8 @@ class Writer:
                 assert isinstance(frame, OutputFrame)
                 if frame.index != self.job.first_index + number:
                     raise RuntimeError(f"picture {frame.index} is out of order")
-                yield frame
+                shown = self.job.shown
+                yield frame if shown is None else replace(frame, payload=shown(frame.payload))
                 number += 1
         except Aborted:
             return

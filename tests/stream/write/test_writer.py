@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from clips import FILM, Clips, ClipSpec, read_code
+from fakes import stream_info
 from files import off_grid, planes, track, tracks
 
 from rtvfi.core.errors import EncodeError, UsageError
@@ -177,7 +178,8 @@ def test_a_full_disk_is_one_sentence() -> None:
 
 
 def _fill(path: Path) -> None:
-    out = OutputFile(path, "matroska", Timeline(Grid(Fraction(0), 1 / FILM)))
+    info = stream_info(width=64, height=64)
+    out = OutputFile(path, "matroska", Timeline(Grid(Fraction(0), 1 / FILM)), info)
     video = out.container.add_stream("ffv1", rate=FILM)
     assert isinstance(video, av.VideoStream)
     video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"

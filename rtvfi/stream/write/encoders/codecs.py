@@ -56,8 +56,6 @@ class Codec:
     """How it is told about HDR and chroma siting; ``vaapi`` runs in a child (``encode_ffmpeg``)."""
     reorder: int = 0
     """Most pictures a packet may come before its place in time when B-frames are on."""
-    tells_aspect: bool = False
-    """Its headers tell the pixel aspect; PyAV 18.1 gives containers no chance to."""
     is_even: bool = False
     """It refuses 4:2:0 pictures of odd size."""
 
@@ -82,7 +80,6 @@ CODECS: Final = {
             params="x264-params",
             fixed=("open-gop=0",),
             style="x264",
-            tells_aspect=True,
             reorder=2,
             is_even=True,
         ),
@@ -94,7 +91,6 @@ CODECS: Final = {
             params="x265-params",
             fixed=("open-gop=0", "log-level=error"),
             style="x265",
-            tells_aspect=True,
             reorder=2,
             is_even=True,
         ),
@@ -132,7 +128,6 @@ CODECS: Final = {
                 qualities=(1, 51),
                 options=_NVENC,
                 is_even=True,
-                tells_aspect=stored != "av1",
             )
             for stored in ("h264", "hevc", "av1")
         ),
@@ -147,7 +142,6 @@ CODECS: Final = {
                 options={"rc_mode": "CQP", "bf": "0"},  # B-frames: few drivers have them
                 style="vaapi",
                 is_even=True,
-                tells_aspect=stored != "av1",
             )
             for stored, quality in _VAAPI_QUALITY.items()
         ),

@@ -186,14 +186,7 @@ def _fitting(form: str, info: StreamInfo, options: EncodeOptions) -> list[str]:
 
 def _open(container: OutputContainer, setup: Setup) -> Encoder:
     kind = VaapiEncoder if setup.codec.style == "vaapi" else PyavEncoder
-    encoder = kind(container, setup)
-    if setup.info.pixel_aspect != 1 and not setup.codec.tells_aspect:
-        log.warning(
-            "a file made with %s does not tell the pixel aspect %s: set it in the player",
-            setup.codec.name,
-            setup.info.pixel_aspect,
-        )
-    return encoder
+    return kind(container, setup)
 
 
 @cache

@@ -85,8 +85,6 @@ class VaapiEncoder:
         try:
             with av.open(io.BytesIO(made), "r", format="nut") as source:
                 stream = copied_stream(container, source.streams.video[0])
-            if self._setup.turn:
-                stream.set_display_rotation(self._setup.turn)
         except (*FAILURES, IndexError) as error:
             raise Unusable(self.name, said(error)) from error
         return stream

@@ -72,8 +72,6 @@ class PyavEncoder:
         context.colorspace = color.matrix
         context.color_primaries = color.primaries
         context.color_trc = color.transfer
-        if setup.turn:
-            self.stream.set_display_rotation(setup.turn)
 
     def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
         """See ``Encoder``."""

@@ -54,11 +54,6 @@ class Setup:
         """See ``gop_frames``."""
         return gop_frames(self.rate)
 
-    @property
-    def turn(self) -> int:
-        """The rotation as FFmpeg counts it, counter-clockwise."""
-        return -self.info.rotation
-
 
 def stored_info(codec: Codec, info: StreamInfo, options: EncodeOptions) -> StreamInfo:
     """What a codec makes of pictures: the pixel format asked for, else theirs.

@@ -136,25 +136,11 @@ def test_the_added_row_and_column_repeat_the_last_ones() -> None:
 def test_colour_and_shape_are_said(encoder: str, tmp_path: Path) -> None:
     info = stream(
         color=ColorInfo(matrix=9, primaries=9, transfer=16, full_range=True),
-        rotation=90,
     )
     write(tmp_path / "o.mkv", info, EncodeOptions(encoder=encoder))
     frame = read(tmp_path / "o.mkv")[0]
     said = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
     assert said == (9, 9, 16, 2)
-    assert frame.rotation == -90
-
-
-@pytest.mark.parametrize("encoder", SOFTWARE)
-def test_the_pixel_aspect_is_told_or_a_warning_given(
-    encoder: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    info = stream(pixel_aspect=Fraction(4, 3))
-    write(tmp_path / "o.mkv", info, EncodeOptions(encoder=encoder))
-    with av.open(str(tmp_path / "o.mkv")) as source:
-        is_told = source.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
-    assert is_told == CODECS[encoder].tells_aspect
-    assert ("does not tell the pixel aspect 4/3" in caplog.text) != is_told
 
 
 def test_nothing_is_said_where_the_source_said_nothing(tmp_path: Path) -> None:

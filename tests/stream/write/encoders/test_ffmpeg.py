@@ -105,14 +105,13 @@ def test_a_gop_lasts_two_seconds_and_times_are_exact(device: FakeVaapi, tmp_path
 
 def test_colour_and_shape_are_said(device: FakeVaapi, tmp_path: Path) -> None:
     color = ColorInfo(matrix=1, primaries=1, transfer=13, full_range=True)
-    info = replace(INFO, color=color, pixel_aspect=Fraction(8, 9), rotation=90)
+    info = replace(INFO, color=color, pixel_aspect=Fraction(8, 9))
     write(tmp_path / "o.mkv", info, options(device), 3)
     with av.open(str(tmp_path / "o.mkv")) as source:
         assert source.streams.video[0].sample_aspect_ratio == Fraction(8, 9)
         frame = next(source.decode(video=0))
     said = (frame.colorspace, frame.color_primaries, frame.color_trc, frame.color_range)
     assert said == (1, 1, 13, 2)
-    assert frame.rotation == -90
 
 
 def test_nothing_is_said_where_the_source_said_nothing(device: FakeVaapi, tmp_path: Path) -> None:
