@@ -264,7 +264,7 @@ def test_exit_code_leaves_the_process(root: Path) -> None:
 
 def test_without_libmpv_its_package_is_named(root: Path) -> None:
     program = (
-        "import ctypes.util, sys; from rtvfi import cli\n"
+        "import ctypes.util, sys; from rtvfi.cli import main as cli\n"
         "ctypes.util.find_library = lambda name: None\n"
         "sys.exit(cli.main(['play', '--device', 'cpu']))"
     )
