@@ -28,9 +28,10 @@ from torch.nn import functional
 
 from benchmarks.plain_rife import PlainRife
 from rtvfi.core.errors import ModelError
-from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
+from rtvfi.models.catalogue import MODELS
 from rtvfi.models.fast import fastest
 from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.rows import RIFE_GROUPS
 from rtvfi.models.rife.shape import SHAPES, expected_parameters
 from rtvfi.models.tuning import Tuning, tune
 

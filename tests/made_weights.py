@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 import benchmarks.models
-from rtvfi.models.drba import distil as distil_drba
+from rtvfi.models.distil_drba import network as distil_drba
 from rtvfi.models.rife import shape as ifnet_shape
 
 if TYPE_CHECKING:

@@ -47,11 +47,10 @@ class ModelInfo:
 
     id: str
     family: str
+    """Name of the package in ``rtvfi.models`` that knows how to run it."""
     picture: PictureKind
     num_frames: Literal[2, 3]
     """Pictures one call looks at."""
-    has_timestep_map: bool
-    """Whether a timestep may be a (N, 1, H, W) map."""
     pad: PadRule
     gmac_1080p: float | None
     """10^9 multiply-adds for one frame at 1920x1080, flow_scale 1; None when not measured."""

@@ -8,20 +8,19 @@ import torch
 
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.core.program import typed
-from rtvfi.models.catalogue import DRBA_WEIGHTS, MODELS, find
-from rtvfi.models.cel import network as cel
-from rtvfi.models.drba.distil import DistilDrba
-from rtvfi.models.drba.drba import Drba
-from rtvfi.models.linear import Linear, Nearest
-from rtvfi.models.rife.network import Rife
-from rtvfi.models.tuning import network_dtype, tune
+from rtvfi.models.catalogue import find
+from rtvfi.models.families import FAMILIES, detect
+from rtvfi.models.family import Request
 from rtvfi.models.weights.file import read_tensors
-from rtvfi.models.weights.store import find_weights, manifest
+from rtvfi.models.weights.store import find_weights, manifest, weight_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
 
     from rtvfi.models.base import Interpolator, ModelInfo
+    from rtvfi.models.weights.store import WeightEntry
 
 
 def load_model(
@@ -47,38 +46,31 @@ def load_model(
     """
     info = find(model_id)
     path = find_weights(info.id)
-    if path is None:
-        return Nearest() if info.id == "copy" else Linear()
+    state = {} if path is None else read_tensors(path)
     with torch.no_grad():
-        return build_model(info, read_tensors(path), device, dtype, flow_scale)
+        return build_model(info, state, device, dtype, flow_scale)
 
 
 def build_model(
     info: ModelInfo,
-    state: dict[str, Tensor],
+    state: Mapping[str, Tensor],
     device: torch.device,
     dtype: torch.dtype,
     flow_scale: float = 1.0,
 ) -> Interpolator:
-    """A model with weights, from its parameters; see ``load_model``."""
-    if info.family == "cel":
-        return cel.Cel(cel.build(state).to(device, network_dtype(device, dtype)), flow_scale)
-    tuning = tune(device, dtype)
-    if info.family == "distil-drba":
-        distil = DistilDrba(state, info, tuning, flow_scale=flow_scale)
-        _check_network(info, f"distil-drba {distil.group}")
-        return distil
-    row = MODELS[DRBA_WEIGHTS] if info.family == "drba" else info
-    net = Rife(state, row, tuning, flow_scale=flow_scale)
-    _check_network(row, f"rife {net.group}")
-    return Drba(net, info) if info.family == "drba" else net
+    """A model from its parameters; see ``load_model``."""
+    wanted = manifest().get(weight_name(info) or "")
+    if wanted is not None:
+        _check_network(wanted, state)
+    request = Request(info=info, state=state, device=device, dtype=dtype, flow_scale=flow_scale)
+    return FAMILIES[info.family].build(request)
 
 
-def _check_network(info: ModelInfo, network: str) -> None:
+def _check_network(wanted: WeightEntry, state: Mapping[str, Tensor]) -> None:
     """A file under a wrong name would run, with the wrong padding or the wrong look."""
-    wanted = manifest()[info.id].network
-    if network != wanted:
+    network = detect(state).network
+    if network != wanted.network:
         raise WeightsMismatch(
-            f'the weights of "{info.id}" hold the network {network}, expected {wanted}',
-            hint=typed(f"weights get {info.id}"),
+            f'the weights of "{wanted.name}" hold the network {network}, expected {wanted.network}',
+            hint=typed(f"weights get {wanted.name}"),
         )

@@ -17,7 +17,7 @@ import torch
 from rtvfi.core.errors import UsageError
 from rtvfi.core.ffmpeg import find_ffmpeg
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
-from rtvfi.models.catalogue import MODELS, find
+from rtvfi.models.catalogue import find
 from rtvfi.models.load import build_model, load_model
 from rtvfi.models.weights.file import identify, read_tensors
 from rtvfi.models.weights.store import find_weights, manifest, sha256_of
@@ -186,8 +186,7 @@ def _from_file(
     if not path.is_file():
         raise UsageError(f'"{path}" is not there', "expected a weight file")
     state = read_tensors(path)
-    if any(key.startswith("encoder.stages.") for key in state):
-        return build_model(find("cel"), state, device, dtype, flow_scale)
     found = identify(state)
-    rows = [MODELS[e.name] for e in manifest().values() if e.network == found.network]
-    return build_model(rows[0], found.state, device, dtype, flow_scale)
+    names = [e.name for e in manifest().values() if e.network == found.network]
+    info = find(names[0] if names else found.network)  # embedded networks are called as their model
+    return build_model(info, found.state, device, dtype, flow_scale)

@@ -12,7 +12,7 @@ from made_weights import random_state
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.cel.network import Cel, CelNet
-from rtvfi.models.linear import Linear, Nearest
+from rtvfi.models.linear.blend import Linear, Nearest
 from rtvfi.models.load import build_model
 from rtvfi.models.weights.store import manifest, weight_name
 

@@ -11,9 +11,10 @@ from torch.nn import functional
 
 from benchmarks.models import compare
 from benchmarks.plain_rife import PlainRife
-from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
+from rtvfi.models.catalogue import MODELS
 from rtvfi.models.rife.ifnet import as_plain_convolution, fold
 from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.rows import RIFE_GROUPS
 from rtvfi.models.rife.shape import SHAPES
 from rtvfi.models.tuning import tune
 

@@ -17,7 +17,7 @@ from rtvfi.models.base import HasCore, Planes, TripleInterpolator, directly
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.cel.network import Cel, CelNet
 from rtvfi.models.fast import Capture, Replayed, fastest
-from rtvfi.models.linear import Linear
+from rtvfi.models.linear.blend import Linear
 from rtvfi.models.load import build_model
 from rtvfi.models.weights.store import manifest, weight_name
 

@@ -26,8 +26,8 @@ from torch import nn
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import Planes, directly
-from rtvfi.models.catalogue import find
 from rtvfi.models.cel.match import correlate, lucas_kanade, normalise
+from rtvfi.models.cel.rows import CEL
 from rtvfi.models.cel.shape import STATE, CelShape, shape_of
 from rtvfi.models.warp import backwarp, shrink
 
@@ -362,7 +362,7 @@ def _mix(left: Tensor, right: Tensor, state: Tensor) -> Tensor:
 class Cel:
     """``CelNet`` behind the contract of every pair model (``base.Interpolator``)."""
 
-    info = find("cel")
+    info = CEL
 
     def __init__(self, net: CelNet, flow_scale: float = 1.0) -> None:
         """Use ``net``, estimating motion at ``flow_scale`` (1, 0.5, 0.25, ...) times the picture

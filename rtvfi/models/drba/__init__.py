@@ -1,1 +1,1 @@
-"""DRBA and DistilDRBA: three frames, the drawing's own timing."""
+"""DRBA: RIFE driven by distance ratios, the drawing's own timing kept."""

@@ -21,8 +21,9 @@ from torch.nn import functional
 
 from rtvfi.core.errors import UsageError
 from rtvfi.models.base import directly
+from rtvfi.models.family import strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
-from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect, strip_prefix
+from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect
 from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, padded, shrink
 
 if TYPE_CHECKING:

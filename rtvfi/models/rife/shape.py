@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.core.errors import WeightsMismatch
+from rtvfi.models.family import strip_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,11 +134,6 @@ SHAPES: Final[dict[str, IFNetShape]] = {
     "4.26.heavy": _five((192, 128, 96, 64, 32), features=16),
 }
 """The public architectures, named after the first version that has each."""
-
-
-def strip_prefix(state: State) -> dict[str, Tensor]:
-    """Without the ``module.`` that training on several devices leaves in front of every key."""
-    return {key.removeprefix("module."): value for key, value in state.items()}
 
 
 def detect(state: State) -> str:

@@ -19,8 +19,8 @@ import torch
 
 from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.core.program import typed
-from rtvfi.models.drba import distil as distil_drba
-from rtvfi.models.rife import shape as ifnet_shape
+from rtvfi.models.families import detect
+from rtvfi.models.family import strip_prefix
 from rtvfi.models.weights.store import Receipt, Store, WeightEntry, manifest, sha256_of
 
 if TYPE_CHECKING:
@@ -99,24 +99,12 @@ def identify(state: dict[str, Tensor]) -> Identified:
     Raises:
         WeightsMismatch: none that rtvfi knows; it names a parameter.
     """
-    state = ifnet_shape.strip_prefix(state)
-    first = state.get("block0.conv0.0.0.weight")
-    if first is None:
-        raise WeightsMismatch(
-            'no known network: the parameter "block0.conv0.0.0.weight" is missing'
-        )
-    if tuple(first.shape[1:]) == (58, 3, 3):
-        group = distil_drba.detect(state)
-        expected = distil_drba.expected_parameters(distil_drba.SHAPES[group])
-        network = f"distil-drba {group}"
-    else:
-        group = ifnet_shape.detect(state)
-        expected = ifnet_shape.expected_parameters(ifnet_shape.SHAPES[group])
-        network = f"rife {group}"
-    for key in expected:
+    state = strip_prefix(state)
+    network, keys = detect(state)
+    for key in keys:
         if not state[key].is_floating_point() or not bool(torch.isfinite(state[key]).all()):
             raise WeightsMismatch(f'the parameter "{key}" holds numbers that are no weights')
-    return Identified(network, {key: state[key].detach().clone() for key in expected})
+    return Identified(network, {key: state[key].detach().clone() for key in keys})
 
 
 def store_file(store: Store, path: Path, entry: WeightEntry, origin: str) -> Receipt:

@@ -15,10 +15,11 @@ from torch.nn import functional
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models import warp
 from rtvfi.models.base import PadRule
-from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
+from rtvfi.models.catalogue import MODELS
 from rtvfi.models.rife import ifnet
 from rtvfi.models.rife import network as rife
 from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.rows import RIFE_GROUPS
 from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect, expected_parameters
 from rtvfi.models.tuning import Tuning, tune
 from rtvfi.models.warp import enlarge

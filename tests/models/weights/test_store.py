@@ -8,7 +8,8 @@ import torch
 from made_weights import constant_state, parameters_of
 
 from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
-from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
+from rtvfi.models.catalogue import MODELS
+from rtvfi.models.rife.rows import RIFE_GROUPS
 from rtvfi.models.weights.file import store_file
 from rtvfi.models.weights.store import (
     Store,

@@ -16,7 +16,7 @@ from running import INFO, Running, fake_source
 
 from rtvfi.core.frame import Kind
 from rtvfi.core.stamp import Stamp
-from rtvfi.models.linear import Linear
+from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.plan.planner import Mid, PlanOptions, Retime3
 from rtvfi.stream.plan.steering import Retiming, Steering
 from rtvfi.stream.run.interpolate import Interpolation

@@ -15,7 +15,7 @@ from held import held
 
 from rtvfi.core.frame import plane_views
 from rtvfi.models.base import Planes
-from rtvfi.models.linear import Linear
+from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
 from rtvfi.stream.run import interpolate

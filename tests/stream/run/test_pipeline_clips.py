@@ -19,7 +19,7 @@ from running import Running
 from rtvfi.core.errors import OpenError
 from rtvfi.core.frame import Kind, plane_views
 from rtvfi.core.options import SourceOptions
-from rtvfi.models.linear import Linear
+from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.run.interpolate import Interpolation
 

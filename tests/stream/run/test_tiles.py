@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvfi.core.frame import plane_views
-from rtvfi.models.linear import Linear
+from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
 from rtvfi.stream.run.interpolate import Interpolation
 from rtvfi.stream.run.tiles import StaticTiles

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rtvfi.models.base import Planes
-from rtvfi.models.catalogue import MODELS
+from rtvfi.models.linear.rows import COPY, LINEAR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Linear:
     """A cross-fade; equal pictures give that picture, exactly."""
 
-    info = MODELS["linear"]
+    info = LINEAR
 
     def prepare(self, frame: Planes) -> Planes:
         """The picture itself."""
@@ -36,7 +36,7 @@ def _fade(left: Tensor, right: Tensor, ts: Sequence[float | Tensor]) -> Tensor:
 class Nearest:
     """The picture whose time is nearer, the left one at 0.5."""
 
-    info = MODELS["copy"]
+    info = COPY
 
     def prepare(self, frame: Planes) -> Planes:
         """The picture itself."""

@@ -12,7 +12,7 @@ from goldens_at import GOLDENS, assert_near, tensors
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.drba.distil import SHAPES, DistilDrba, detect, expected_parameters
+from rtvfi.models.distil_drba.network import SHAPES, DistilDrba, detect, expected_parameters
 from rtvfi.models.tuning import Tuning, tune
 
 if TYPE_CHECKING:

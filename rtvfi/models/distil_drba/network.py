@@ -18,13 +18,13 @@ import torch
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import directly
+from rtvfi.models.family import strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
 from rtvfi.models.rife.shape import (
     IFNetShape,
     block_parameters,
     check_parameters,
     encoder_parameters,
-    strip_prefix,
 )
 from rtvfi.models.triple import around_centre
 from rtvfi.models.warp import backwarp, enlarge, padded, shrink

@@ -1,0 +1,1 @@
+"""DistilDRBA: DRBA's rhythm in one network for three frames."""

@@ -1,0 +1,25 @@
+"""DRBA for the loader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.models.drba.drba import Drba
+from rtvfi.models.family import Family, has_no_weights
+from rtvfi.models.rife.network import Rife
+from rtvfi.models.rife.rows import ROWS
+from rtvfi.models.tuning import tune
+
+if TYPE_CHECKING:
+    from rtvfi.models.base import Interpolator
+    from rtvfi.models.family import Request
+
+
+def _build(request: Request) -> Interpolator:
+    row = next(row for row in ROWS if row.weights == request.info.weights)
+    tuning = tune(request.device, request.dtype)
+    net = Rife(request.state, row, tuning, flow_scale=request.flow_scale)
+    return Drba(net, request.info)
+
+
+FAMILY: Final = Family("drba", has_no_weights, _build)  # its weights are RIFE's

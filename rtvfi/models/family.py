@@ -1,0 +1,65 @@
+"""What a family of networks tells the loader: which weight files are its, and how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    import torch
+    from torch import Tensor
+
+    from rtvfi.models.base import Interpolator, ModelInfo
+
+    State = Mapping[str, Tensor]
+
+
+class Detected(NamedTuple):
+    """A network found in a weight file."""
+
+    network: str
+    """``rife 4.25``, ``distil-drba v1``: as the manifest names it."""
+    keys: Collection[str]
+    """Its parameters; what else a file holds is left out."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What a model is built from."""
+
+    info: ModelInfo
+    state: State
+    """Parameters by name, on the CPU; empty for a model without weights."""
+    device: torch.device
+    dtype: torch.dtype
+    """Of pictures in and out: float16, bfloat16 or float32."""
+    flow_scale: float = 1.0
+    """Size at which motion is estimated, a power of two from 0.25 to 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One per package of networks, listed in ``families.FAMILIES``."""
+
+    name: str
+    """As ``ModelInfo.family``."""
+    detect: Callable[[State], Detected | None]
+    """Which of its networks a state dict (without ``module.`` prefixes) is for, from keys and
+    shapes alone; None if it is none of this family. Raises WeightsMismatch, naming a parameter,
+    where it is one but not whole.
+    """
+    build: Callable[[Request], Interpolator]
+    """A model that is ready to run. Raises WeightsMismatch, and UsageError for a flow scale that it
+    does not know.
+    """
+
+
+def strip_prefix(state: State) -> dict[str, Tensor]:
+    """Without the ``module.`` that training on several devices leaves in front of every key."""
+    return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def has_no_weights(_state: State) -> None:
+    """The ``detect`` of a family that has no weight files of its own."""

@@ -1,0 +1,1 @@
+"""Models without weights: a cross-fade, and the nearer picture."""

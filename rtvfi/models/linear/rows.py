@@ -1,0 +1,25 @@
+"""The catalogue's rows of ``linear`` and ``copy``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rtvfi.models.base import ModelInfo, PadRule
+
+
+def _weight_free(model_id: str) -> ModelInfo:
+    return ModelInfo(
+        id=model_id,
+        family="linear",
+        picture="yuv",
+        num_frames=2,
+        pad=PadRule(multiple=1),
+        gmac_1080p=0.0,
+        licence="MIT",
+        weights=None,
+    )
+
+
+LINEAR: Final = _weight_free("linear")
+COPY: Final = _weight_free("copy")
+ROWS: Final = (LINEAR, COPY)
