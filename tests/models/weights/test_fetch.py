@@ -110,8 +110,8 @@ def test_a_published_file_enters_the_store(site: Site, store: Store) -> None:
     content = weights()
     seen: list[tuple[int, int | None]] = []
     source = hashed(at(site, content), content)
-    receipt, was_known = fetch(store, replace(ENTRY, sources=(source,)), lambda *n: seen.append(n))
-    assert was_known
+    receipt, used = fetch(store, replace(ENTRY, sources=(source,)), lambda *n: seen.append(n))
+    assert used is source
     assert receipt.origin == source.url
     assert receipt.original_sha256 == source.sha256
     assert store.verify(ENTRY.name) is None
@@ -123,7 +123,7 @@ def test_a_git_blob_is_checked(site: Site, store: Store) -> None:
     content = weights()
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     good = replace(at(site, content), git_blob=blob)
-    assert fetch(store, replace(ENTRY, sources=(good,)), ignore)[1]
+    assert fetch(store, replace(ENTRY, sources=(good,)), ignore).source.has_hash
     bad = replace(good, git_blob="0" * 40)
     with pytest.raises(WeightsMismatch, match="expected 0000"):
         fetch(store, replace(ENTRY, sources=(bad,)), ignore)
@@ -141,7 +141,7 @@ def test_a_wrong_hash_is_refused_and_nothing_is_overwritten(site: Site, store: S
 
 def test_without_a_published_hash_the_first_file_is_the_measure(site: Site, store: Store) -> None:
     wanted = replace(ENTRY, sources=(at(site, weights()),))
-    assert not fetch(store, wanted, ignore)[1]
+    assert not fetch(store, wanted, ignore).source.has_hash
     site.files["a.pkl"] = weights(0.5)
     with pytest.raises(WeightsMismatch, match="has the hash"):
         fetch(store, wanted, ignore)

@@ -13,6 +13,7 @@ from rtvfi.models.rife.rows import RIFE_GROUPS
 from rtvfi.models.weights.file import store_file
 from rtvfi.models.weights.store import (
     Store,
+    WheelSource,
     entry_for,
     find_weights,
     git_blob_of,
@@ -51,6 +52,11 @@ def test_rows_are_complete(name: str) -> None:
     assert entry.licence == "MIT"
     assert entry.sources
     for source in entry.sources:
+        if isinstance(source, WheelSource):
+            for digest in (source.wheel_sha256, source.sha256):
+                assert re.fullmatch(r"[0-9a-f]{64}", digest)
+            assert source.member.endswith(".pkl")
+            continue
         assert re.fullmatch(r"https://[\w./-]+\.pkl", source.url)
         assert source.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", source.sha256)
         assert source.git_blob is None or re.fullmatch(r"[0-9a-f]{40}", source.git_blob)
