@@ -12,7 +12,8 @@ from torch.nn import functional
 from benchmarks.models import compare
 from benchmarks.plain_rife import PlainRife
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.rife.ifnet import as_plain_convolution, fold
+from rtvfi.models.rife import ifnet
+from rtvfi.models.rife.ifnet import Conv, as_plain_convolution, fold
 from rtvfi.models.rife.network import Rife
 from rtvfi.models.rife.rows import RIFE_GROUPS
 from rtvfi.models.rife.shape import SHAPES
@@ -60,6 +61,17 @@ def test_a_transposed_convolution_is_a_plain_one_and_a_shuffle() -> None:
     wanted = functional.conv_transpose2d(x, weight, stride=2, padding=1)
     plain = functional.conv2d(x, as_plain_convolution(weight), padding=1)
     torch.testing.assert_close(functional.pixel_shuffle(plain, 2), wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 5, 16])
+def test_a_convolution_of_bands_is_that_of_the_whole(
+    rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conv = Conv(noise(6, 9, 3, 3), noise(6), tune(CPU, torch.float32), stride=2, slope=0.2)
+    parts = [noise(2, n, 26, 10, seed=n) for n in (2, 3, 4)]
+    monkeypatch.setattr(ifnet, "_LEAST_ROWS", rows)
+    monkeypatch.setattr(ifnet, "_BAND_BYTES", 0)
+    assert torch.equal(conv.of_parts(parts), conv(torch.cat(parts, 1)))
 
 
 @pytest.mark.parametrize("groups", [1, 2])

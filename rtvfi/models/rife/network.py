@@ -215,7 +215,7 @@ class _Walk:
 
     def _ask(self, i: int, a: Tensor, b: Tensor, t: Tensor, rest: list[Tensor]) -> Tensor:
         """Output of block ``i`` at its own size."""
-        return self.net.blocks[i](self._joined((a, b, t, *rest)))
+        return self.net.blocks[i](self._alike((a, b, t, *rest)))
 
     def _mean_of_both_directions(
         self, i: int, y: Tensor, a: Tensor, b: Tensor, t: Tensor, rest: list[Tensor]
@@ -228,10 +228,11 @@ class _Walk:
         flow = (y[:, :4] + _exchanged(other[:, :4])) / 2
         return torch.cat((flow, (y[:, 4:5] - other[:, 4:5]) / 2), 1)
 
-    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+    def _alike(self, parts: Sequence[Tensor]) -> list[Tensor]:
+        """All in the network's dtype, of one size and batch."""
         batch, dtype = len(self.t), self.net.tuning.dtype
         rows, columns = parts[0].shape[-2:]
-        return torch.cat([p.to(dtype).expand(batch, -1, rows, columns) for p in parts], 1)
+        return [p.to(dtype).expand(batch, -1, rows, columns) for p in parts]
 
     def _inputs(self, i: int) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         """Pictures, timestep, and [mask logit, (feedback,) flow] at the size of block ``i``."""
