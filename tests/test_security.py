@@ -15,7 +15,7 @@ import pytest
 from clips import Clips, ClipSpec
 from scripts import run_script
 
-from rtvfi.models.weights.store import manifest
+from rtvfi.models.weights.store import WheelSource, manifest
 from rtvfi.stream.decode.container import ffmpeg_name
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def test_children_are_started_in_few_places() -> None:
         "cli/commands/desktop.py",
         "core/ffmpeg.py",
         "core/python_process.py",
+        "models/weights/wheel.py",
         "quality/films.py",
         "quality/minterpolate.py",
         "quality/triplets.py",
@@ -127,7 +128,10 @@ def test_no_permission_is_widened() -> None:
 def test_weights_come_encrypted_and_are_checked() -> None:
     for entry in manifest().values():
         for source in entry.sources:
-            assert source.url.startswith("https://"), entry.name
+            if isinstance(source, WheelSource):
+                assert len(source.wheel_sha256) == len(source.sha256) == 64, entry.name
+            else:
+                assert source.url.startswith("https://"), entry.name
 
 
 def test_time_that_is_compared_does_not_jump() -> None:
