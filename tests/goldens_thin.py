@@ -19,7 +19,7 @@ FEATURES_OF = ("4.7", "4.10", "4.25", "4.26.heavy")
 """One architecture for every kind of encoder."""
 COARSER = 3
 """Of the pixels stored, one in so many rows and columns is kept."""
-KEY_LISTS = ("rife_state_dicts.json", "distildrba_keys.json")
+KEY_LISTS = ("rife_state_dicts.json", "distildrba_keys.json", "gimm_keys.json", "safa_keys.json")
 
 
 def main(full: Path) -> None:
@@ -38,6 +38,13 @@ def main(full: Path) -> None:
         np.savez_compressed(HERE / "rife_drba.npz", **arrays)
     with np.load(full / "rife_softsplat.npz") as file:
         np.savez_compressed(HERE / "rife_softsplat.npz", **dict(file))
+    for name in ("gimm_pair.npz", "gimm_ds05.npz"):
+        with np.load(full / name) as file:
+            arrays = {key: every_second(file[key], 64) for key in file.files}
+            np.savez_compressed(HERE / name, **arrays)
+    with np.load(full / "safa_enhance.npz") as file:
+        arrays = {key: every_second(file[key], 48) for key in file.files}
+        np.savez_compressed(HERE / "safa_enhance.npz", **arrays)
     for name in KEY_LISTS:
         lists = json.loads((full / name).read_text(encoding="utf-8"))
         text = json.dumps(lists, separators=(",", ":"))
@@ -60,6 +67,11 @@ def thinner(key: str, array: Any) -> Any:
     """Pictures, flows and maps of DRBA at every second stored pixel; small things whole."""
     is_whole = key.startswith(("syn", "drmt")) or key.endswith("holes")
     return array if is_whole else array[..., ::2, ::2]
+
+
+def every_second(array: Any, width: int) -> Any:
+    """Pictures of that width at every second row and column, everything else whole."""
+    return array[..., ::2, ::2] if array.ndim > 1 and array.shape[-1] == width else array
 
 
 if __name__ == "__main__":

@@ -1,0 +1,160 @@
+"""GIMM-VFI R as an ``Interpolator``: any timestep, several of one pair in one call.
+
+What depends on one picture is made in ``prepare``, what two pictures share once for all timesteps
+of a call, the rest for every timestep (nearly all of the work: the last decoder of ``synthesis``).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from rtvfi.core.errors import UsageError
+from rtvfi.models.gimm.correlation import VOLUME_BYTES, Correlation, pyramid
+from rtvfi.models.gimm.encoder import Encoder
+from rtvfi.models.gimm.layers import Parameters
+from rtvfi.models.gimm.motion import Motion, PairMotion
+from rtvfi.models.gimm.raft import Raft, RaftStart
+from rtvfi.models.gimm.shape import detect
+from rtvfi.models.gimm.synthesis import Matches, Source, Synthesis
+from rtvfi.models.warp import enlarge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.tuning import Tuning
+
+FLOW_SCALES: Final = (0.25, 0.5, 1.0)
+SMALLEST: Final = 128
+"""Pixels: below, the coarsest level that is searched has no two rows or columns."""
+
+
+class GimmPrepared(NamedTuple):
+    """One picture, ready for any pair it is part of."""
+
+    picture: Tensor
+    """(1, 3, H', W') float32, 0..1, padded, at the size of the frame."""
+    start: RaftStart
+    """Where the estimate of its motion begins."""
+    search: tuple[Tensor, ...]
+    """Pyramid of the features that are searched for matches."""
+    source: Source
+    """What frames are made of."""
+    height: int
+    """Of the picture before padding."""
+    width: int
+
+
+class Gimm:
+    """An ``Interpolator``.
+
+    Args:
+        state: parameters by name, without prefix.
+        info: the catalogue's row.
+        tuning: device, dtype and forms to run.
+        flow_scale: size at which everything but the last blend happens, one of ``FLOW_SCALES``.
+        volume_bytes: see ``correlation.Correlation``.
+
+    Raises:
+        WeightsMismatch: ``state`` is no GIMM-VFI R.
+        UsageError: a ``flow_scale`` it does not know.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        info: ModelInfo,
+        tuning: Tuning,
+        *,
+        flow_scale: float = 1.0,
+        volume_bytes: int = VOLUME_BYTES,
+    ) -> None:
+        detect(state)
+        given = Parameters(state, tuning)
+        self.info = info
+        self.tuning = tuning
+        self.volume_bytes = volume_bytes
+        self.matching = Encoder(given, "flow_estimator.fnet")
+        self.context = Encoder(given, "flow_estimator.cnet")
+        self.raft = Raft(given, "flow_estimator.update_block")
+        self.motion = Motion(given)
+        self.synthesis = Synthesis(given)
+        self._set_flow_scale(flow_scale)
+
+    def _set_flow_scale(self, flow_scale: float) -> None:
+        if flow_scale not in FLOW_SCALES:
+            names = ", ".join(f"{s:g}" for s in FLOW_SCALES)
+            raise UsageError(
+                f'flow scale "{flow_scale:g}" of "{self.info.id}" is not one of {names}'
+            )
+        self.flow_scale = flow_scale
+
+    def at_scale(self, flow_scale: float) -> Gimm:
+        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
+        other = copy.copy(self)
+        other._set_flow_scale(flow_scale)
+        return other
+
+    def prepare(self, frame: Tensor) -> GimmPrepared:
+        """Features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        height, width = frame.shape[-2:]
+        picture = self._padded(frame.float().clamp(0, 1))
+        image = 2 * enlarge(picture, self.flow_scale) - 1
+        seen = image.to(self.tuning.dtype)
+        searched = self.matching(seen).out
+        context = self.context(seen)
+        make = self.synthesis
+        source = Source(
+            image=seen,
+            quarter=enlarge(image, 1 / 4).to(seen.dtype),
+            coarse=make.enlarge_coarse(make.project_coarse(context.eighth)),
+            fine=make.enlarge_fine(make.project_fine(context.quarter)),
+            matching=pyramid(make.project_matching(searched)),
+        )
+        start = self.raft.start(context.out)
+        return GimmPrepared(picture, start, pyramid(searched), source, height, width)
+
+    def _padded(self, picture: Tensor) -> Tensor:
+        """Its last row and column repeated, up to a size the network can work on."""
+        multiple = round(self.info.pad.multiple / self.flow_scale)
+        least = round(SMALLEST / self.flow_scale)
+        rows, columns = (max(least, n + -n % multiple) for n in picture.shape[-2:])
+        height, width = picture.shape[-2:]
+        extra = (0, columns - width, 0, rows - height)
+        return functional.pad(picture, extra, mode="replicate")
+
+    def pair(self, a: GimmPrepared, b: GimmPrepared, ts: Sequence[float | Tensor]) -> Tensor:
+        """(len(ts), 3, H, W); at 0 and 1, which the network does not know, the pictures."""
+        motion = self.motion.pair(*self.flows(a, b))
+        matches = Matches(a.source.matching, b.source.matching)
+        made = [self._frame(a, b, motion, matches, float(t)) for t in ts]
+        return torch.cat(made)[..., : a.height, : a.width].to(self.tuning.dtype)
+
+    def flows(self, a: GimmPrepared, b: GimmPrepared) -> tuple[Tensor, Tensor]:
+        """Motion from ``a`` to ``b`` and back, both estimated in one batch."""
+        start = RaftStart(
+            torch.cat((a.start.hidden, b.start.hidden)),
+            tuple(
+                torch.cat(shares) for shares in zip(a.start.context, b.start.context, strict=True)
+            ),
+        )
+        near = torch.cat((a.search[0], b.search[0]))
+        far = [torch.cat(levels) for levels in zip(b.search, a.search, strict=True)]
+        flows = self.raft.flow(start, Correlation(near, far, self.volume_bytes))
+        return flows[:1], flows[1:]
+
+    def _frame(
+        self, a: GimmPrepared, b: GimmPrepared, motion: PairMotion, matches: Matches, t: float
+    ) -> Tensor:
+        if not 0 < t < 1:
+            return a.picture if t <= 0 else b.picture
+        make, source = self.synthesis, (a.source, b.source)
+        coarse = make.start(source, self.motion.at(motion, t))
+        fields = make.fields(source, make.corrected(coarse, matches, t))
+        return make.blend(fields, (2 * a.picture - 1, 2 * b.picture - 1))

@@ -1,0 +1,1 @@
+"""SAFA: clean-up of two neighbouring pictures, same size, same rate."""

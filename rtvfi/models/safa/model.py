@@ -1,0 +1,277 @@
+"""SAFA v0.5: compression noise, grain and blur are taken off a picture with a neighbour's help.
+
+Four blocks estimate the motion to both pictures at half the size and gather features; each decides
+for the whole picture at which size it works (whole, half, a quarter). The result is generated, no
+picture is fetched or added. The public program draws that decision by lot, with the network's
+probabilities; here the likelier side is taken, so the same pictures give the same result.
+
+Two savings change no number: motion is only ever read at half the size, where the mean of the four
+sub-pixels that its convolution makes is the convolution with the mean weights; and the decision
+reads every second pixel, so only those are computed for it.
+
+Source: Practical-RIFE, "Video Enhancement" v0.5 (MIT); Huang et al., "Scale-Adaptive Feature
+Aggregation for Efficient Space-Time Video Super-Resolution" (2024).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from rtvfi.models.rife.ifnet import SLOPE, Conv, Upconv
+from rtvfi.models.safa.shape import FLOW, NUM_BLOCKS, NUM_TAIL, detect
+from rtvfi.models.strips import fetch, in_strips, strip_rows
+from rtvfi.models.warp import enlarge, shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from torch import Tensor
+
+    from rtvfi.models.tuning import Tuning
+
+    State = Mapping[str, Tensor]
+
+PAD: Final = 64
+"""Of sizes, as the public program pads: the picture is mirrored at its edge."""
+STRIP_BYTES: Final = 1 << 30
+_BLOCK_REACH: Final = 40
+"""Rows at half the size that a block's result depends on: at a quarter of that, a convolution, two
+residual layers (three rows each) and the enlarging."""
+_TAIL_REACH: Final = 32
+"""Three convolutions and eight residual layers, rounded up to even rows."""
+_BLOCK_CHANNELS: Final = 900
+_TAIL_CHANNELS: Final = 1300
+"""Numbers alive for every pixel at half the size."""
+
+
+class SafaPrepared(NamedTuple):
+    """One picture, ready to be restored or to help."""
+
+    features: Tensor
+    """(1, 96, H' / 2, W' / 2), padded."""
+    height: int
+    """Of the picture before padding."""
+    width: int
+
+
+class Scale(NamedTuple):
+    """What a block decided."""
+
+    factor: int
+    """It works at 1/factor of half the size: 1, 2 or 4."""
+    chances: tuple[float, float]
+    """The two probabilities behind it."""
+
+
+class Safa:
+    """Restores pictures. Parameters alone; it writes to nothing it is given.
+
+    Args:
+        state: parameters by name, without prefix.
+        tuning: device, dtype and forms to run.
+        pad: sizes become multiples of this; at least 16.
+        strip_bytes: memory of one strip.
+
+    Raises:
+        WeightsMismatch: ``state`` is not that network.
+    """
+
+    def __init__(
+        self, state: State, tuning: Tuning, *, pad: int = PAD, strip_bytes: int = STRIP_BYTES
+    ) -> None:
+        detect(state)
+        self.tuning = tuning
+        self.pad = pad
+        self.strip_bytes = strip_bytes
+        names = [f"block.convimg.{k}" for k in (0, 2, 4, 6)]
+        self.encoder = [
+            _conv(state, name, tuning, stride=1 if k else 2, ends=k == 3)
+            for k, name in enumerate(names)
+        ]
+        self.mix = _conv(state, "shuffle.0", tuning)
+        self.blocks = [_Block(state, f"block.convblock.{i}", tuning) for i in range(NUM_BLOCKS)]
+        self.flow = _mean_of_sub_pixels(state, "block.convflow.0", tuning)
+        self.scale_convs = [
+            tuple(
+                tuning.place(state[f"block.getscale.{k}.0.{leaf}"]) for leaf in ("weight", "bias")
+            )
+            for k in (0, 1)
+        ]
+        self.scale_head = tuple(
+            state[f"block.getscale.4.{leaf}"].detach().to(tuning.device, torch.float32, copy=True)
+            for leaf in ("weight", "bias")
+        )
+        self.tail: list[Callable[[Tensor], Tensor]] = [
+            _conv(state, "lastconv0.0.0", tuning),
+            *(_Residual(state, f"lastconv0.{k}", tuning) for k in range(1, NUM_TAIL + 1)),
+        ]
+        self.out = [
+            _conv(state, "lastconv1.0.0", tuning),
+            _conv(state, "lastconv1.1", tuning, ends=True),
+        ]
+
+    def prepare(self, picture: Tensor) -> SafaPrepared:
+        """Features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        height, width = picture.shape[-2:]
+        x = _mirrored(picture.to(self.tuning.dtype).clamp(0, 1), self.pad)
+        for layer in self.encoder:
+            x = layer(x)
+        return SafaPrepared(x, height, width)
+
+    def restore(self, picture: SafaPrepared, neighbour: SafaPrepared) -> Tensor:
+        """The picture restored, (1, 3, H, W) in [0, 1].
+
+        Args:
+            picture: what is wanted.
+            neighbour: a picture near it in time and of the same size, or itself.
+        """
+        found, motion, _ = self.gather(picture, neighbour)
+        p, q = picture.features, neighbour.features
+        rows, columns = p.shape[-2:]
+
+        def made(top: int, end: int) -> Tensor:
+            fetched = fetch(q, motion[:, 2:4, top:end] / 2, top)
+            strips = [part[:, :, top:end] for part in (found[3], found[1])]
+            given = torch.cat((p[:, :, top:end], fetched, *strips), 1)
+            x = given
+            for layer in self.tail:
+                x = layer(x)
+            x = torch.cat((x, given), 1)
+            for last in self.out:
+                x = last(x)
+            return x
+
+        size = strip_rows(columns, _TAIL_CHANNELS, p.element_size(), self.strip_bytes)
+        out = functional.pixel_shuffle(in_strips(made, rows, size, _TAIL_REACH), 2)
+        return out[..., : picture.height, : picture.width].clamp(0, 1)
+
+    def gather(
+        self, picture: SafaPrepared, neighbour: SafaPrepared
+    ) -> tuple[list[Tensor], Tensor, list[Scale]]:
+        """Features after each block, the motion at half the size, and what the blocks decided.
+
+        Returns:
+            four of (1, 96, H' / 2, W' / 2); (1, 6, H' / 2, W' / 2) float32, in full-size pixels;
+            four scales.
+        """
+        p, q = picture.features, neighbour.features
+        feature = self.mix(torch.cat((p, q), 1))
+        motion = torch.zeros(
+            (1, FLOW, *p.shape[-2:]), dtype=torch.float32, device=self.tuning.device
+        )
+        found, scales = [], []
+        for block in self.blocks:
+            given = _Inputs(feature, motion, p, q)
+            scales.append(self._scale(given))
+            feature = self._gathered(block, given, scales[-1].factor)
+            motion = motion + self.flow(feature).float()
+            found.append(feature)
+        return found, motion, scales
+
+    def _gathered(self, block: _Block, given: _Inputs, factor: int) -> Tensor:
+        rows, columns = given.feature.shape[-2:]
+        size = strip_rows(columns, _BLOCK_CHANNELS, given.p.element_size(), self.strip_bytes)
+        return in_strips(
+            lambda top, end: block(given.rows(top, end), factor), rows, size, _BLOCK_REACH
+        )
+
+    def _scale(self, given: _Inputs) -> Scale:
+        """The size at which a block works, one for the whole picture."""
+        x = given.every_second_pixel()
+        for weight, bias in self.scale_convs:
+            x = functional.leaky_relu_(functional.conv2d(x, weight, bias), SLOPE)
+        mean = x.float().mean((2, 3))
+        first, second = functional.linear(mean, *self.scale_head).sigmoid()[0].tolist()
+        if second <= 0.5:
+            return Scale(4, (first, second))
+        return Scale(1 if first > 0.5 else 2, (first, second))
+
+
+class _Inputs(NamedTuple):
+    """What a block reads."""
+
+    feature: Tensor
+    motion: Tensor
+    p: Tensor
+    q: Tensor
+
+    def rows(self, top: int, end: int) -> Tensor:
+        """(1, 295, end - top, W' / 2)."""
+        motion = self.motion[:, :, top:end]
+        fetched = [
+            fetch(part, flow / 2, top)
+            for part, flow in ((self.p, motion[:, :2]), (self.q, motion[:, 2:4]))
+        ]
+        time = torch.zeros_like(fetched[0][:, :1])
+        parts = (self.feature[:, :, top:end], motion.to(time.dtype), *fetched, time)
+        return torch.cat(parts, 1)
+
+    def every_second_pixel(self) -> Tensor:
+        """(1, 295, H' / 4, W' / 4)."""
+        motion = self.motion[..., ::2, ::2]
+        fetched = [
+            fetch(part, flow / 2, step=2)
+            for part, flow in ((self.p, motion[:, :2]), (self.q, motion[:, 2:4]))
+        ]
+        time = torch.zeros_like(fetched[0][:, :1])
+        parts = (self.feature[..., ::2, ::2], motion.to(time.dtype), *fetched, time)
+        return torch.cat(parts, 1)
+
+
+class _Block:
+    """A stem and two residual layers, at a size that is chosen for each picture."""
+
+    def __init__(self, state: State, name: str, tuning: Tuning) -> None:
+        self.layers: list[Callable[[Tensor], Tensor]] = [
+            _conv(state, f"{name}.conv_stem.0", tuning),
+            *(_Residual(state, f"{name}.conv_backbone.{j}", tuning) for j in (0, 1)),
+        ]
+
+    def __call__(self, x: Tensor, factor: int) -> Tensor:
+        x = shrink(x, factor)
+        for layer in self.layers:
+            x = layer(x)
+        return enlarge(x, factor)
+
+
+class _Residual:
+    """``leaky(beta * deconv(leaky(conv(x))) + x)``; the gain is folded into the second."""
+
+    def __init__(self, state: State, name: str, tuning: Tuning) -> None:
+        self.down = _conv(state, f"{name}.conv.0", tuning, stride=2)
+        gain = state[f"{name}.beta"].float()
+        weight = state[f"{name}.conv.2.weight"].float() * gain
+        self.up = Upconv(weight, state[f"{name}.conv.2.bias"].float() * gain.flatten(), tuning)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return functional.leaky_relu_(self.up(self.down(x)).add_(x), SLOPE)
+
+
+def _conv(state: State, name: str, tuning: Tuning, *, stride: int = 1, ends: bool = False) -> Conv:
+    weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+    return Conv(weight, bias, tuning, stride=stride, slope=None if ends else SLOPE)
+
+
+def _mean_of_sub_pixels(state: State, name: str, tuning: Tuning) -> Conv:
+    """The convolution whose result is the mean of four channels of another's."""
+    weight = torch.unflatten(state[f"{name}.weight"].float(), 0, (FLOW, 4)).mean(1)
+    return Conv(weight, state[f"{name}.bias"].float().view(FLOW, 4).mean(1), tuning)
+
+
+def _mirrored(picture: Tensor, multiple: int) -> Tensor:
+    """Padded to multiples of ``multiple`` on the right and at the bottom.
+
+    A mirror shows at most what there is: a picture smaller than its margin is mirrored again.
+    """
+    rows, columns = (size + -size % multiple for size in picture.shape[-2:])
+    while picture.shape[-2] < rows or picture.shape[-1] < columns:
+        height, width = picture.shape[-2:]
+        if min(height, width) == 1:
+            extra = (0, columns - width, 0, rows - height)
+            return functional.pad(picture, extra, mode="replicate")
+        extra = (0, min(columns - width, width - 1), 0, min(rows - height, height - 1))
+        picture = functional.pad(picture, extra, mode="reflect")
+    return picture
