@@ -26,7 +26,8 @@ from benchmarks.load import Load
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
-from rtvfi.engine.session import ModelHost, keep_freed_memory
+from rtvfi.engine.device import keep_freed_memory
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.render.render import render
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.decode.source import open_source

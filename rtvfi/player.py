@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.core.program import typed
 from rtvfi.core.rates import RateChoice
-from rtvfi.engine.session import resolve_device, target_rate
+from rtvfi.engine.build import target_rate
+from rtvfi.engine.device import resolve_device
 from rtvfi.models.weights.store import find_weights
 from rtvfi.playing.controls import Controls
 from rtvfi.playing.mpv import window
@@ -33,7 +34,7 @@ from rtvfi.playing.showing import Showing
 from rtvfi.stream.run.playhead import Playhead
 
 if TYPE_CHECKING:
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)

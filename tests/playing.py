@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pytest
     from numpy.typing import NDArray
 
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
 
 PATIENCE: Final = 15.0
 """Seconds after which an event that did not come is a failure; never waited out otherwise."""

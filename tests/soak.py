@@ -29,13 +29,14 @@ from fakes import FakePlayhead
 from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
-from rtvfi.engine.session import ModelHost, Place, pipeline_for, view
+from rtvfi.engine.build import Place, pipeline_for, view
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.stream.record.assemble import Viewed
 from rtvfi.stream.record.recorder import Recorder
 
 if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
 
 SIZE = (64, 48)
 RATE = Fraction(24)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.engine.session import ModelHost
+    from rtvfi.engine.model_host import ModelHost
     from rtvfi.stream.run.interpolate import Interpolation
 
 _FRAMES: Final = 6
@@ -87,7 +87,7 @@ def _carry_out(
 
 def measure_model(measured: Measured, device: str, seconds: float, deadline: float) -> None:
     """Time what playing does with every pair of frames: upload, network, download."""
-    from rtvfi.engine.session import ModelHost
+    from rtvfi.engine.model_host import ModelHost
 
     job = measured.job
     info = film_info(job.size)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.bench.jobs import Size
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
 
 _STEP: Final = 6
 """Pixels that the drawing moves from frame to frame."""

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from rtvfi.core.errors import OpenError, RtvfiError
 from rtvfi.core.files import is_address
 from rtvfi.core.rates import Grid, parse_rate
-from rtvfi.engine.session import Place, Viewing, pipeline_for, target_rate, view
+from rtvfi.engine.build import Place, Viewing, pipeline_for, target_rate, view
 from rtvfi.playing.edl import streams_of
 from rtvfi.settings.playlist import is_list
 from rtvfi.stream.decode.hardware import check_hwaccel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rtvfi.core.frame import Kind
 
 if TYPE_CHECKING:
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
     from rtvfi.playing.report import Report
     from rtvfi.playing.wanted import Wanted
     from rtvfi.stream.plan.ladder import Standing

@@ -6,7 +6,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.engine.session import ModelHost, pipeline_for, rendering, take_every_core
+from rtvfi.engine.build import pipeline_for, rendering
+from rtvfi.engine.device import take_every_core
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.render.progress import RichProgress, State
 from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.stream.record.recorder import Recorder
@@ -15,7 +17,7 @@ from rtvfi.stream.run.playhead import Playhead
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.engine.session import Rendering
+    from rtvfi.engine.build import Rendering
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.record.assemble import Viewed
     from rtvfi.stream.write.writer import Writer

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import OpenError, OutOfMemory
 from rtvfi.core.files import is_address
-from rtvfi.engine.session import ModelHost, Viewing
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.playing.mpv.libmpv import PlayerGone
 from rtvfi.playing.opening import NothingToDo, readable
 from rtvfi.playing.remarks import Remarks
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rtvfi.core.errors import RtvfiError
+    from rtvfi.engine.build import Viewing
     from rtvfi.playing.mpv.window import Screen
     from rtvfi.playing.opening import Opener
     from rtvfi.settings.config import PlayOptions

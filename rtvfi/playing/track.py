@@ -12,7 +12,7 @@ from rtvfi.core.errors import OpenError, PlayerError
 from rtvfi.playing.mpv.libmpv import StreamProtocol
 
 if TYPE_CHECKING:
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
 
 log = logging.getLogger(__name__)
 

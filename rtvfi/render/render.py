@@ -16,13 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import DecodeError, OpenError, RtvfiError, UsageError
 from rtvfi.core.frame import OutputFrame
-from rtvfi.engine.session import (
-    ModelHost,
-    Rendering,
-    pipeline_for,
-    rendering,
-    resolve_device,
-)
+from rtvfi.engine.build import Rendering, pipeline_for, rendering
+from rtvfi.engine.device import resolve_device
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.models.weights.store import find_weights, sha256_of
 from rtvfi.render.clock import Part, clock_of, part_of
 from rtvfi.render.progress import JsonProgress, RichProgress, State

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rtvfi.core.options import StreamOptions
-    from rtvfi.engine.session import Rendering
+    from rtvfi.engine.build import Rendering
     from rtvfi.stream.write.writer import Writer
 
 TURN_SECONDS: Final = 0.2

@@ -16,7 +16,7 @@ from rtvfi.bench.jobs import TARGETS, Job, Measured, Size
 from rtvfi.bench.pictures import film, film_info
 from rtvfi.core.frame import plane_views
 from rtvfi.core.python_process import Apart
-from rtvfi.engine.session import ModelHost
+from rtvfi.engine.model_host import ModelHost
 
 TINY = Size(66, 50)
 FAR = 60.0

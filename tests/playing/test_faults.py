@@ -21,7 +21,7 @@ from scripts import run_script
 
 from rtvfi.core.errors import DecodeError, PlayerError
 from rtvfi.core.options import EncodeOptions, StreamOptions
-from rtvfi.engine.session import ModelHost
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.playing.showing import Showing
 from rtvfi.playing.track import Tracks
 from rtvfi.stream.decode.pyav import PyavSource

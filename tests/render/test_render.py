@@ -22,7 +22,7 @@ from files import off_grid, planes, same_pictures, track, tracks
 from rtvfi.cli import main as cli
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid
-from rtvfi.engine import session
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.render.target import target_path
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.write.pieces import survey
@@ -220,7 +220,7 @@ def test_a_model_that_fails_is_an_error_and_no_source_frames(
         def reset(self) -> None: ...
         def take_times(self) -> None: ...
 
-    monkeypatch.setattr(session.ModelHost, "executor", lambda *_: Failing())
+    monkeypatch.setattr(ModelHost, "executor", lambda *_: Failing())
     assert render(clips.get(), "-o", tmp_path / "o.mkv", "--model", "linear") == 1
     assert "error: the model failed: out of memory\n" in capsys.readouterr().err
 

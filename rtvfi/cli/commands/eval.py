@@ -168,7 +168,7 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
 
 
 def _methods(words: Sequence[str], device_name: str) -> list[Method]:
-    from rtvfi.engine.session import keep_freed_memory, leave_a_core, resolve_device
+    from rtvfi.engine.device import keep_freed_memory, leave_a_core, resolve_device
 
     device = resolve_device(device_name)
     if device.type == "cpu":

@@ -162,7 +162,7 @@ def interpolate(
         ModelError: the model cannot be had.
         DeviceError: the device cannot be used.
     """
-    from rtvfi.engine.session import resolve_device
+    from rtvfi.engine.device import resolve_device
 
     device = resolve_device(device_name)
     import torch

@@ -59,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
 
         write_png(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)
         return 0
-    from rtvfi.engine.session import resolve_device
+    from rtvfi.engine.device import resolve_device
     from rtvfi.train.data import load_triplets
     from rtvfi.train.trainer import Trainer
 

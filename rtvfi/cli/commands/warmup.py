@@ -21,7 +21,7 @@ from rtvfi.settings.config import play_options
 if TYPE_CHECKING:
     import argparse
 
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
     from rtvfi.settings.config import PlayOptions
 
 SUMMARY: Final = "prepare kernels before playing"
@@ -70,7 +70,7 @@ def sized_viewing(size: Size, fps: str) -> Viewing:
 
 def prepare(options: PlayOptions, viewing: Viewing) -> None:
     """Make what playing makes before new frames are shown."""
-    from rtvfi.engine.session import ModelHost
+    from rtvfi.engine.model_host import ModelHost
 
     host = ModelHost(options.device, options.stream, is_live=True)
     executor = host.executor(options.model, viewing)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.engine.session import Viewing
+    from rtvfi.engine.build import Viewing
     from rtvfi.playing.report import Report
     from rtvfi.stream.run.pipeline import Statistics
     from rtvfi.stream.run.playhead import Playhead

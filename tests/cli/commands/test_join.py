@@ -15,7 +15,7 @@ from playing import PATIENCE, Playing
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.core.frame import Kind
 from rtvfi.core.options import StreamOptions
-from rtvfi.engine.session import ModelHost
+from rtvfi.engine.model_host import ModelHost
 
 if TYPE_CHECKING:
     from pathlib import Path

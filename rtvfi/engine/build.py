@@ -1,0 +1,177 @@
+"""From options to a running pipeline: opened, put on an output grid, and for a player wrapped as a
+virtual file. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.rates import Grid, RateChoice, resolve
+from rtvfi.stream.decode.source import open_source
+from rtvfi.stream.plan.planner import PlanOptions
+from rtvfi.stream.plan.steering import Retiming
+from rtvfi.stream.run.parts import Start
+from rtvfi.stream.run.pipeline import Pipeline
+from rtvfi.stream.serve.frame_stream import FrameStream, RecordMap
+from rtvfi.stream.serve.matroska import VirtualMkv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtvfi.core.frame import OutputFrame, StreamInfo
+    from rtvfi.core.options import SourceOptions, StreamOptions
+    from rtvfi.stream.run.playhead import Playhead
+
+log = logging.getLogger(__name__)
+
+PLAYER_READAHEAD_SECONDS: Final = 1.0
+PLAYER_READAHEAD_BYTES: Final = 150 << 20
+"""What mpv keeps of one stream by default; sets how far ahead of the playhead we can get."""
+
+_PRIME_FRAMES: Final = 8
+_NEAR: Final = Fraction(1, 64)
+"""Of the way between two pictures: an output this near to one is it, which nobody sees and which
+saves the call where the rates do not quite divide.
+"""
+_LONGEST_MOTION: Final = Fraction(1, 4)
+"""Seconds between two frames, where their own times are kept, up to which something moves; longer,
+and the first is held for a while.
+"""
+_GAP: Final = Fraction(3, 2)
+"""Periods up to which the planner takes an interval as motion."""
+_SNAP: Final = Fraction(1, 1000)
+"""A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
+
+
+def pipeline_for(
+    path: str, source: SourceOptions, stream: StreamOptions, playhead: Playhead
+) -> Pipeline:
+    """A pipeline that will read ``path``; its threads start with ``open``."""
+    return Pipeline(
+        lambda interrupted: open_source(path, source, interrupted), playhead, stream.cut_threshold
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Viewing:
+    """One file on one output grid, ready to be served."""
+
+    path: str
+    pipeline: Pipeline
+    info: StreamInfo
+    target_rate: Fraction
+    stream: FrameStream
+
+    def close(self) -> None:
+        """Stop and wait for the threads."""
+        self.stream.cancel()
+        self.pipeline.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stream stands on the player's clock."""
+
+    target_rate: Fraction
+    origin: Fraction
+    """The player's time 0 on the source's clock."""
+    duration: Fraction
+    """Seconds of picture from the stream's first frame on."""
+    tap: Callable[[OutputFrame, bool], None] | None = None
+    """See ``Start.tap``."""
+
+
+def view(
+    pipeline: Pipeline,
+    path: str,
+    info: StreamInfo,
+    options: StreamOptions,
+    place: Place,
+    playhead: Playhead,
+) -> Viewing:
+    """Put an opened pipeline on an output grid and wrap it as a virtual file."""
+    grid = Grid(info.start, 1 / place.target_rate)
+    origin = info.start if abs(info.start - place.origin) < _SNAP else place.origin
+    records = RecordMap(grid, origin, info.start + place.duration)
+    payload_seconds = 1 / (info.payload_bytes * float(place.target_rate))
+    ring_seconds = min(options.ring_seconds, options.ring_bytes * payload_seconds)
+    readahead = min(PLAYER_READAHEAD_SECONDS, PLAYER_READAHEAD_BYTES * payload_seconds)
+    ring_frames = max(2, round(ring_seconds * place.target_rate))
+    start = Start(
+        grid=grid,
+        origin=origin,
+        # What is recorded is what render makes.
+        plan=PlanOptions(tail=options.tail, snap=Fraction(0) if place.tap else _NEAR),
+        retiming=Retiming(style=options.style, passes=options.passes),
+        is_governed=True,
+        attainable=min(1.0, readahead + ring_seconds),
+        ring_frames=ring_frames,
+        prime_frames=min(_PRIME_FRAMES, ring_frames, records.num_records),
+        tap=place.tap,
+    )
+    pipeline.start(start, options.ring_bytes)
+    title = f"Interpolated {float(place.target_rate):.5g} fps"
+    mkv = VirtualMkv(info, records.times_us(), grid.step, title)
+    stream = FrameStream(pipeline, mkv, records, playhead)
+    return Viewing(path, pipeline, info, place.target_rate, stream)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendering:
+    """One file on one output grid, every frame of it made by the model."""
+
+    pipeline: Pipeline
+    info: StreamInfo
+    grid: Grid
+
+    @property
+    def target_rate(self) -> Fraction:
+        """Pictures per second."""
+        return 1 / self.grid.step
+
+
+def rendering(
+    pipeline: Pipeline, info: StreamInfo, options: StreamOptions, grid: Grid, first_index: int = 0
+) -> Rendering:
+    """Put an opened pipeline on an output grid; nothing hurries it, so no frame is a stand-in.
+
+    Args:
+        pipeline: opened.
+        info: its stream.
+        options: how frames are made.
+        grid: the output clock.
+        first_index: the first frame wanted; those before it are not made.
+    """
+    ring_frames = max(8, round(options.ring_seconds / grid.step))
+    start = Start(
+        grid=grid,
+        origin=info.start,
+        plan=PlanOptions(tail=options.tail),
+        retiming=Retiming(style=options.style, passes=options.passes),
+        attainable=1.0,
+        ring_frames=ring_frames,
+        prime_frames=1,
+        first_index=first_index,
+        is_strict=True,
+        period=None if grid.is_steady else max(1 / info.source_rate, _LONGEST_MOTION / _GAP),
+    )
+    pipeline.start(start, options.ring_bytes)
+    return Rendering(pipeline, info, grid)
+
+
+def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None) -> Fraction:
+    """Output rate for a stream; equal to the source's when there is nothing to do.
+
+    Args:
+        choice: what was asked for.
+        info: the stream.
+        display_rate: what mpv says: None, 0 and NaN (X11 without a monitor) are unknown.
+    """
+    display = None
+    if display_rate is not None and math.isfinite(display_rate) and display_rate > 1:
+        display = Fraction(display_rate).limit_denominator(1001)
+    return resolve(choice, info.source_rate, display)

@@ -1,0 +1,147 @@
+"""Loads models and makes executors of them.
+
+Imports no torch before ``ModelHost.executor`` is called, while playing after the first picture.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.errors import UsageError, WeightsMismatch, model_failure
+from rtvfi.engine.device import keep_freed_memory, leave_a_core, resolve_device
+from rtvfi.models.catalogue import lighter
+from rtvfi.models.weights.store import is_available
+from rtvfi.stream.plan.ladder import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import StreamOptions
+    from rtvfi.engine.build import Rendering, Viewing
+    from rtvfi.models.base import Interpolator
+    from rtvfi.stream.run.interpolate import Interpolation
+
+_SMALLEST_SCALE: Final = 0.25
+_SHARES: Final = (0.5, 0.25)
+"""Sizes at which motion is estimated when a model is too slow, as shares of the one wanted."""
+
+
+class ModelHost:
+    """Loads models, one at a time, and makes executors of them. ``load`` is slow: never on an
+    event thread.
+
+    Args:
+        device: name as the user gave it.
+        options: for the flow scale and the form.
+        is_live: whether a player needs a core beside torch.
+    """
+
+    def __init__(self, device: str, options: StreamOptions, *, is_live: bool = False) -> None:
+        self._is_live = is_live
+        self._device_name = device
+        self._options = options
+        self._loaded: dict[tuple[str, float], Interpolator] = {}
+        self._lock = threading.Lock()
+        self._shrunk = 1.0
+        """Share of the flow scale left after the device's memory was full."""
+        self.device: torch.device | None = None
+
+    def executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
+        """A warm executor of the model for a stream; imports torch on first use.
+
+        Raises:
+            ModelError: unknown, without weights, or broken.
+            DeviceError: the device cannot be used; OutOfMemory: ``shrink`` may help.
+        """
+        with self._lock:
+            try:
+                return self._executor(model_id, viewing)
+            except (RuntimeError, MemoryError) as error:
+                raise model_failure(error) from error
+
+    def shrink(self, info: StreamInfo) -> bool:
+        """The device's memory is full: estimate motion at half the size from now on.
+
+        Returns:
+            False when it is as small as it gets.
+        """
+        with self._lock:
+            if self.flow_scale(info) <= _SMALLEST_SCALE:
+                return False
+            self._shrunk /= 2
+            self._loaded.clear()
+        if self.device is not None and self.device.type == "cuda":
+            import torch
+
+            torch.cuda.empty_cache()
+        return True
+
+    def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
+        if self.device is None:
+            self.device = resolve_device(self._device_name)
+            if self.device.type == "cpu":
+                keep_freed_memory()
+                if self._is_live:
+                    leave_a_core()
+        import torch
+
+        from rtvfi.stream.run.interpolate import Interpolation
+
+        dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        key = (model_id, self.flow_scale(viewing.info))
+        if key not in self._loaded:
+            self._loaded = {key: self._load(*key)}
+        executor = Interpolation(self._loaded[key], viewing.info, self.device, dtype)
+        new = math.ceil(viewing.target_rate / viewing.info.source_rate)
+        executor.warm_up(self._options.form, new)
+        return executor
+
+    def add_variants(self, executor: Interpolation, model_id: str, viewing: Viewing) -> None:
+        """Make ready what stands in for a model while it is too slow.
+
+        Args:
+            executor: made for this model and viewing; may be at work already.
+            model_id: see there.
+            viewing: see there.
+        """
+        with self._lock:
+            for variant, model in self._variants(model_id, self.flow_scale(viewing.info)):
+                executor.offer(variant, model)
+
+    def _variants(self, model_id: str, scale: float) -> Iterator[tuple[Variant, Interpolator]]:
+        """Cheaper ways to run a model that is loaded: the same network on smaller pictures of
+        motion, then a lighter one, if its weights are here.
+        """
+        from rtvfi.models.base import HasScales
+
+        model = self._loaded.get((model_id, scale))
+        if isinstance(model, HasScales):
+            for share in _SHARES:
+                with suppress(UsageError):  # not every network knows every size
+                    yield Variant(share), model.at_scale(scale * share)
+        light = next((row.id for row in lighter(model_id) if is_available(row)), None)
+        if light is not None:
+            key = (light, scale * _SHARES[0])
+            with suppress(UsageError, WeightsMismatch):
+                if key not in self._loaded:
+                    self._loaded[key] = self._load(*key)
+                yield Variant(_SHARES[0], is_lite=True), self._loaded[key]
+
+    def _load(self, model_id: str, scale: float) -> Interpolator:
+        import torch
+
+        from rtvfi.models.load import load_model
+
+        assert self.device is not None
+        dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        return load_model(model_id, self.device, dtype, scale)
+
+    def flow_scale(self, info: StreamInfo) -> float:
+        """The size at which motion is estimated for this stream."""
+        return self._options.flow_scale_of(info.width, info.height) * self._shrunk

@@ -1,0 +1,86 @@
+"""Which device is taken, and what torch leaves to the player."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rtvfi.core.errors import DeviceError, UsageError
+from rtvfi.engine.device import keep_freed_memory, resolve_device
+
+
+@pytest.fixture
+def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(torch.version, "cuda", None)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("_no_gpu")
+def test_auto_without_a_gpu_is_the_cpu() -> None:
+    assert resolve_device("auto") == torch.device("cpu")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_auto_takes_the_gpu() -> None:
+    assert resolve_device("auto") == torch.device("cuda")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_the_cpu_is_the_cpu_beside_a_gpu() -> None:
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(("name", "number"), [("cuda", 0), ("cuda:0", 0), ("cuda:1", 1)])
+def test_a_gpu_is_found_by_number(name: str, number: int) -> None:
+    assert resolve_device(name) == torch.device("cuda", number)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_number_too_high_says_how_many_there_are() -> None:
+    with pytest.raises(DeviceError, match='"cuda:2" is not there, there are 2') as caught:
+        resolve_device("cuda:2")
+    assert caught.value.hint == "use cuda:0"
+
+
+@pytest.mark.usefixtures("_no_gpu")
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "rocm"])
+def test_a_named_gpu_without_one_fails_and_says_what_torch_is_built_for(name: str) -> None:
+    with pytest.raises(DeviceError, match=f'"{name}".*built for the CPU only') as caught:
+        resolve_device(name)
+    assert "--device auto" in caught.value.hint
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_rocm_is_not_cuda() -> None:
+    with pytest.raises(DeviceError, match=r"built for CUDA 12\.8"):
+        resolve_device("rocm")
+
+
+def test_cuda_is_not_rocm(two_gpus: pytest.MonkeyPatch) -> None:
+    two_gpus.setattr(torch.version, "hip", "6.4")
+    assert resolve_device("rocm:1") == torch.device("cuda", 1)
+    with pytest.raises(DeviceError, match=r"built for ROCm 6\.4"):
+        resolve_device("cuda")
+
+
+def test_keeping_freed_memory_is_harmless_twice() -> None:
+    keep_freed_memory()
+    keep_freed_memory()
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:0", ""])
+def test_a_device_of_no_known_kind_is_refused_wherever_it_is_named(name: str) -> None:
+    with pytest.raises(UsageError, match=r"--device is .*, expected auto, cpu"):
+        resolve_device(name)
