@@ -1,9 +1,10 @@
 """The mpv window with our track beside the original, from the first file to the last.
 
 mpv plays the file itself; in its ``on_preloaded`` hook we add the virtual track and select it.
-Whatever fails here leaves the file playing as it is. Three threads meet: the main thread waits for
-the end, python-mpv's event thread runs the handlers (never slow work), and a worker does what takes
-time: importing torch, loading models, building a track for another rate.
+Whatever fails here leaves the file playing as it is. Four threads meet: the main thread waits for
+the end; python-mpv's event thread runs the handlers and does nothing that takes time; the hook's
+thread opens a file while mpv waits for it; and the worker does what takes time while a film plays:
+importing torch, loading models, building a track for another rate.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from rtvfi.models.weights.store import find_weights
 from rtvfi.playing.controls import Controls
 from rtvfi.playing.mpv import window
 from rtvfi.playing.mpv.events import Watch
-from rtvfi.playing.mpv.libmpv import add_hook
+from rtvfi.playing.mpv.libmpv import PlayerGone, add_hook
 from rtvfi.playing.mpv.window import Screen
 from rtvfi.playing.opening import NothingToDo, Opener
 from rtvfi.playing.recording import recorder_for
 from rtvfi.playing.report import Report
 from rtvfi.playing.showing import Showing
+from rtvfi.playing.wanted import Choice, Wanted
+from rtvfi.playing.worker import Worker
 from rtvfi.stream.run.playhead import Playhead
 
 if TYPE_CHECKING:
@@ -88,6 +91,7 @@ class Player:
         self._recorder = recorder_for(options, self._screen.say)
         self._opener = Opener(options, self._playhead, self._recorder)
         self._report = Report()
+        self._choice = Choice(Wanted.of(options.model, options.fps, options.stream))
         self._bad: dict[str, RtvfiError] = {}
         self._num_played = 0
         self._is_window_missing = False
@@ -102,6 +106,7 @@ class Player:
         self._showing: Showing
         self._watch: Watch
         self._controls: Controls
+        self._hooks: Worker
 
     # ---- life ----
 
@@ -112,12 +117,14 @@ class Player:
         self._mpv = player = window.open_window(self._options.mpv)
         self._screen.open(player)
         self._showing = showing = Showing(
-            player, self._options, self._opener, self._screen, self._fold
+            player, self._options, self._opener, self._screen, self._choice
         )
+        showing.finished = self._fold
         self._watch = Watch(player, self._playhead, self._report, lambda: showing.shown)
-        self._controls = Controls(player, showing, self._screen, self._watch, self._report)
+        self._controls = Controls(player, self._choice, showing, self._screen, self._watch)
         self._observe()
-        add_hook(player, "on_preloaded", self._attach)
+        self._hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
+        add_hook(player, "on_preloaded", self._attach, self._hooks.do)
         self._set_up(player)
         window.load(player, files)
         code = self._wait()
@@ -150,6 +157,7 @@ class Player:
             self._is_over.wait()
         except KeyboardInterrupt:
             self._mpv.command("quit")
+            self._opener.abandon()  # mpv may be waiting for a file of ours to open
             self._is_over.wait(_LEAVE_SECONDS)
             return 130
         finally:
@@ -169,7 +177,7 @@ class Player:
         player.event_callback("end-file")(self._on_end)
 
     def _attach(self) -> None:
-        """The hook: put our track beside the file that is about to play."""
+        """The hook, on its own thread: put our track beside the file that is about to play."""
         path = os.fsdecode(self._mpv.raw.path)
         self._is_first, self._has_begun = True, False
         start = self._options.start
@@ -202,7 +210,7 @@ class Player:
         one.
         """
         viewing = self._showing.viewing
-        if viewing is None or not rate or self._showing.wanted.rate != "display":
+        if viewing is None or not rate or self._choice.now.rate != "display":
             return
         if target_rate(RateChoice("display"), viewing.info, rate) != viewing.target_rate:
             self._showing.change_rate()
@@ -246,19 +254,19 @@ class Player:
     # ---- the end ----
 
     def _fold(self, viewing: Viewing) -> None:
-        """Add the figures of a viewing that ends to the report."""
+        """Add the figures of a viewing that ends to the report (any thread, one at a time)."""
         showing, statistics = self._showing, viewing.pipeline.statistics()
         self._watch.add(viewing.stream, statistics)
         self._report.live = {
             "decoder": statistics.decoder,
-            "device": str(showing.models.device) if showing.models.device else None,
-            "model": showing.wanted.model,
-            "style": showing.wanted.live_style,
+            "device": str(showing.model.device) if showing.model.device else None,
+            "model": self._choice.now.model,
+            "style": self._choice.now.live_style,
             "passes": None if statistics.plan is None else statistics.plan.passes,
             "level": statistics.standing.level,
             "levels": max(0, len(statistics.standing.steps) - 1),
             "given_up": statistics.standing.given_up,
-            "failure": None if showing.failure is None else showing.failure.message,
+            "failure": None if showing.model.failure is None else showing.model.failure.message,
             "source_rate": str(viewing.info.source_rate),
             "target_rate": str(viewing.target_rate),
         }
@@ -267,6 +275,8 @@ class Player:
         """Stop what still runs, without waiting long for work that hangs."""
         self._showing.end_file()
         deadline = time.monotonic() + _LEAVE_SECONDS
+        self._opener.abandon()
+        self._hooks.stop(deadline)
         self._showing.stop(deadline)
         self._opener.stop(deadline)
         if self._recorder is not None:

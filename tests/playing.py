@@ -71,6 +71,8 @@ class Playing:
         self._player = Player(PlayOptions(**fields))
         self._changed = threading.Condition()
         self._events: Counter[str] = Counter()
+        self._is_there = False
+        """The picture of the newest file, seek or switch is shown."""
         self._values: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="player-under-test")
         self.mpv: Any = None
@@ -106,6 +108,10 @@ class Playing:
         """Count an event; a test may add its own."""
         with self._changed:
             self._events[event] += 1
+            if event in ("file-loaded", "seek"):
+                self._is_there = False
+            elif event == "playback-restart":
+                self._is_there = True
             self._changed.notify_all()
 
     def _set(self, name: str, value: Any) -> None:
@@ -153,10 +159,22 @@ class Playing:
 
     def settle(self, *command: Any) -> None:
         """Carry out a command that seeks, alone, and wait for its picture."""
-        seeks, restarts = self.count("seek"), self.count("playback-restart")
-        self.mpv.command(*command)
-        self.wait_for("seek", seeks + 1)
-        self.wait_for("playback-restart", restarts + 1)
+        self._await_picture("seek", lambda: self.mpv.command(*command))
+
+    def next_file(self, command: str = "playlist-next") -> None:
+        """Go to another entry and wait for its first picture."""
+        self._await_picture("file-loaded", lambda: self.mpv.command(command))
+
+    def _await_picture(self, event: str, act: Callable[[], object]) -> None:
+        """Wait for an event that ``act`` brings, and then for the picture that belongs to it.
+
+        Counting pictures will not do: one that a switch before it brought may come late.
+        """
+        count = self.count(event)
+        act()
+        self.wait(
+            lambda: self._events[event] > count and self._is_there, f"a picture after {event}"
+        )
 
     def land(self, target: float) -> None:
         """Seek while others may be under way; wait until this one has its picture."""
@@ -174,8 +192,16 @@ class Playing:
         mpv sends no event when the new track's picture is there: a seek on the spot does.
         """
         track = self.mpv.vid
-        self.mpv.command(*command)
-        self.wait(lambda: self._values.get("vid") not in (None, track), "the other track")
+
+        def change() -> None:
+            self.mpv.command(*command)
+            self.wait(lambda: self._values.get("vid") not in (None, track), "the other track")
+
+        is_by_us = command[0] in ("script-message", "keypress")
+        if is_by_us and self.is_ours_shown and not self.tracks("audio"):
+            self._await_picture("seek", change)  # a silent film is sought on the spot anyway
+        else:
+            change()
         self.settle("seek", 0, "relative+exact")
 
     def step(self) -> None:

@@ -1,8 +1,12 @@
-"""What the user can ask for while playing: the script-messages behind the keys, and the overlay."""
+"""What the user can ask for while playing: the keys, the script-messages behind them, the overlay.
+
+Another key is a line of ``KEYS``, a handler in ``Controls`` and a row in the README.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.program import typed
@@ -14,9 +18,17 @@ if TYPE_CHECKING:
 
     from rtvfi.playing.mpv.events import Watch
     from rtvfi.playing.mpv.window import Screen
-    from rtvfi.playing.report import Report
     from rtvfi.playing.showing import Showing
-    from rtvfi.playing.wanted import Wanted
+    from rtvfi.playing.wanted import Choice, Wanted
+
+KEYS: Final = {
+    "Ctrl+i": ("rtvfi-toggle", "interpolation on and off"),
+    "Ctrl+m": ("rtvfi-model", "next model"),
+    "Ctrl+f": ("rtvfi-fps", "output rate: 2x, 60, display"),
+    "Ctrl+y": ("rtvfi-style", "next style"),
+    "Ctrl+o": ("rtvfi-stats", "statistics overlay"),
+}
+"""Bound where the user's input.conf leaves the key free."""
 
 
 class Controls:
@@ -24,20 +36,20 @@ class Controls:
 
     Args:
         player: a python-mpv ``MPV``.
-        showing: what is changed.
+        choice: what is wanted; changed here and nowhere else.
+        showing: told when it has changed.
         screen: where the change is said.
-        watch: knows of a seek under way.
-        report: for the overlay.
+        watch: knows of a seek under way, and has the figures for the overlay.
     """
 
     def __init__(
-        self, player: Any, showing: Showing, screen: Screen, watch: Watch, report: Report
+        self, player: Any, choice: Choice, showing: Showing, screen: Screen, watch: Watch
     ) -> None:
         self._mpv = player
+        self._choice = choice
         self._showing = showing
         self._screen = screen
         self._watch = watch
-        self._report = report
         self._is_overlay_shown = False
         handlers: dict[str, Callable[..., None]] = {
             "rtvfi-toggle": self._toggle,
@@ -46,29 +58,31 @@ class Controls:
             "rtvfi-style": self._choose_style,
             "rtvfi-stats": self._toggle_overlay,
         }
-        window.bind(player, handlers)
+        window.bind(player, handlers, KEYS)
 
     def _toggle(self, *_: str) -> None:
-        self._switch(is_on=not self._showing.wanted.is_on)
-        self._screen.say("interpolation " + ("on" if self._showing.wanted.is_on else "off"))
+        is_on = not self._choice.now.is_on
+        self._choice.take(replace(self._choice.now, is_on=is_on))
+        self._switch()
+        self._screen.say("interpolation " + ("on" if is_on else "off"))
 
-    def _switch(self, *, is_on: bool) -> None:
-        self._showing.switch(is_on=is_on, is_seeking=self._watch.is_seeking)
+    def _switch(self) -> None:
+        self._showing.switch(is_seeking=self._watch.is_seeking)
 
     def _take(self, change: Callable[[str], Wanted], name: str) -> bool:
         """Want something else; False, and said why, when it cannot be had."""
         try:
-            self._showing.wanted = change(name)
+            self._choice.take(change(name))
         except RtvfiError as error:
             self._screen.complain(error)
             return False
         return True
 
     def _choose_model(self, name: str = "", *_: str) -> None:
-        before = self._showing.wanted
+        before = self._choice.now
         if not self._take(before.with_model, name):
             return
-        model = self._showing.wanted.model
+        model = self._choice.now.model
         if model == before.model:
             self._screen.say(f"model {model}, no other is here: {typed('weights get NAME')}")
             return
@@ -76,23 +90,23 @@ class Controls:
         self._showing.change_model()
 
     def _choose_rate(self, text: str = "", *_: str) -> None:
-        if not self._take(self._showing.wanted.with_rate, text):
+        if not self._take(self._choice.now.with_rate, text):
             return
-        self._screen.say(f"output rate {self._showing.wanted.rate}")
+        self._screen.say(f"output rate {self._choice.now.rate}")
         self._showing.change_rate()
 
     def _choose_style(self, name: str = "", *_: str) -> None:
-        before = self._showing.wanted
+        before = self._choice.now
         if not self._take(before.with_style, name):
             return
-        wanted, viewing = self._showing.wanted, self._showing.viewing
+        wanted, viewing = self._choice.now, self._showing.viewing
         self._screen.say(f"style {wanted.live_style}")
         if viewing is not None and wanted.style != before.style:
             self._showing.retime(viewing)
             if before.is_on:
                 self._showing.show_now()
         if wanted.is_on != before.is_on:
-            self._switch(is_on=wanted.is_on)
+            self._switch()
 
     def _toggle_overlay(self, *_: str) -> None:
         self._is_overlay_shown = not self._is_overlay_shown
@@ -107,6 +121,6 @@ class Controls:
             return
         showing, lines = self._showing, ["rtvfi: interpolation off"]
         if showing.shown is not None:
-            device = str(showing.models.device)
-            lines = osd.lines(showing.shown, showing.wanted, device, self._report)
+            device = str(showing.model.device)
+            lines = osd.lines(showing.shown, self._choice.now, device, self._watch.report)
         window.overlay(self._mpv, lines)

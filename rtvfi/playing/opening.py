@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -82,7 +83,7 @@ def _web(player: Any, streams: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Opener:
-    """Opens files for one player.
+    """Opens files for one player, from any thread.
 
     Args:
         options: how.
@@ -96,6 +97,8 @@ class Opener:
         self._options = options
         self._recorder = recorder
         self._playhead = playhead
+        self._lock = threading.Lock()
+        """The hook and the worker may open files at once."""
         self._prefetched: tuple[str, Pipeline] | None = None
         self._pipelines: list[Pipeline] = []
         """Those whose threads may still run."""
@@ -157,15 +160,20 @@ class Opener:
         )
         return self._recorder.recording(viewed).tap
 
-    def stop(self, deadline: float) -> None:
-        """End everything; wait until ``deadline`` (monotonic) at most."""
+    def abandon(self) -> None:
+        """End everything without waiting: what is being opened is given up."""
         for pipeline in self._pipelines:
             pipeline.stop()
+
+    def stop(self, deadline: float) -> None:
+        """End everything; wait until ``deadline`` (monotonic) at most."""
+        self.abandon()
         for pipeline in self._pipelines:
             pipeline.close(max(0.0, deadline - time.monotonic()))
 
     def _take(self, path: str) -> Pipeline:
-        prefetched, self._prefetched = self._prefetched, None
+        with self._lock:
+            prefetched, self._prefetched = self._prefetched, None
         if prefetched is not None:
             if prefetched[0] == path:
                 return prefetched[1]
@@ -175,7 +183,8 @@ class Opener:
     def _new_pipeline(self, path: str) -> Pipeline:
         options = self._options
         pipeline = pipeline_for(path, options.source, options.stream, self._playhead)
-        self._pipelines = [*(p for p in self._pipelines if p.is_running), pipeline]
+        with self._lock:
+            self._pipelines = [*(p for p in self._pipelines if p.is_running), pipeline]
         return pipeline
 
 

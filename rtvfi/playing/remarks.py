@@ -21,7 +21,8 @@ class Remarks:
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+        self.say = say
+        """For what is said however often it happens."""
         self._said: set[str] = set()
         self._level = 0
         """The lowest quality said since full quality was had."""
@@ -33,7 +34,7 @@ class Remarks:
         """Say this, if it has not been said."""
         if text not in self._said:
             self._said.add(text)
-            self._say(text)
+            self.say(text)
 
     def look(self, now: Statistics, model: str, clock: float) -> None:
         """Say what has become worse.
@@ -49,7 +50,7 @@ class Remarks:
         level, given_up = now.standing.level, now.standing.given_up
         if level > self._level:
             new = [phrase for phrase in given_up if phrase not in self._given_up]
-            self._say(f"{cost}: {', '.join(new or given_up)}")
+            self.say(f"{cost}: {', '.join(new or given_up)}")
             self._given_up = given_up
             self._behind_since = clock + _SAID_AGAIN_SECONDS
         if not level:
@@ -61,4 +62,4 @@ class Remarks:
             self._behind_since = clock
         elif clock - self._behind_since > _BEHIND_SECONDS:
             self._behind_since = clock + _SAID_AGAIN_SECONDS
-            self._say(f"{cost}: source frames fill in")
+            self.say(f"{cost}: source frames fill in")

@@ -1,4 +1,8 @@
-"""What the live keys choose: model, rate, style, on or off. No player."""
+"""What the live keys choose: model, rate, style, on or off. No player.
+
+``Wanted`` is one choice; ``Choice`` is the only place that keeps the one in force. The keys write
+it, on mpv's event thread; whoever makes or shows pictures reads it.
+"""
 
 from __future__ import annotations
 
@@ -103,3 +107,23 @@ class Wanted:
             text = RATES[(current + 1) % len(RATES)]
         parse_rate(text)
         return replace(self, rate=text)
+
+
+class Choice:
+    """What is wanted now.
+
+    Args:
+        first: what was asked for at the start.
+    """
+
+    def __init__(self, first: Wanted) -> None:
+        self._now = first
+
+    @property
+    def now(self) -> Wanted:
+        """The choice in force."""
+        return self._now
+
+    def take(self, wanted: Wanted) -> None:
+        """From now on this is wanted; it takes hold when ``Showing`` is told."""
+        self._now = wanted

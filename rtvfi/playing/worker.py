@@ -1,4 +1,4 @@
-"""One thread for what must not be done on the player's event thread."""
+"""A thread for what must not be done on the player's event thread."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ class Worker:
     """Does jobs one after the other, in order.
 
     Args:
+        name: of the thread.
         complain: told of what a user can cause; anything else a job raises is logged as a bug.
         gone: raised where what a job works on is no more; it ends the job, and nobody minds.
     """
 
-    def __init__(self, complain: Callable[[RtvfiError], None], gone: type[Exception]) -> None:
+    def __init__(
+        self, name: str, complain: Callable[[RtvfiError], None], gone: type[Exception]
+    ) -> None:
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._complain = complain
         self._gone = gone
         self._is_stopping = False
-        self._thread = threading.Thread(target=self._run, name="rtvfi-worker", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def do(self, job: Callable[[], None]) -> None:

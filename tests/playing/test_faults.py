@@ -22,6 +22,7 @@ from scripts import run_script
 from rtvfi.core.errors import DecodeError, PlayerError
 from rtvfi.core.options import EncodeOptions, StreamOptions
 from rtvfi.engine.model_host import ModelHost
+from rtvfi.playing.opening import Opener
 from rtvfi.playing.showing import Showing
 from rtvfi.playing.track import Tracks
 from rtvfi.stream.decode.pyav import PyavSource
@@ -190,6 +191,33 @@ def test_quitting_in_mid_hook_ends_at_once(clips: Clips, monkeypatch: pytest.Mon
         playing.join()
     assert not playing._thread.is_alive()
     assert not isinstance(playing.error, mpv.ShutdownError)
+
+
+def test_files_are_opened_and_models_loaded_while_mpvs_events_go_on(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, str] = {}
+
+    def watched(owner: type, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(self: Any, *arguments: Any) -> Any:
+            threads[name] = threading.current_thread().name
+            return real(self, *arguments)
+
+        monkeypatch.setattr(owner, name, call)
+
+    watched(Opener, "view")
+    watched(ModelHost, "executor")
+    with Playing(
+        monkeypatch,
+        clips.get(FEATURE),
+        model="linear",
+        record=tmp_path / "o.mkv",
+        encode=EncodeOptions(encoder="ffv1"),
+    ) as playing:
+        playing.wait_for("playback-restart")
+    assert threads == {"view": "rtvfi-hook", "executor": "rtvfi-hook"}
 
 
 def test_a_track_that_mpv_refuses_leaves_no_thread_behind(

@@ -27,13 +27,6 @@ SHORT = ClipSpec(num_frames=48)
 LONG = ClipSpec(num_frames=240, gop=48, audio=True)
 
 
-def next_file(playing: Playing, command: str = "playlist-next") -> None:
-    """Go to another entry and wait for its first picture."""
-    restarts = playing.count("playback-restart")
-    playing.mpv.command(command)
-    playing.wait_for("playback-restart", restarts + 1)
-
-
 # --- playlists -------------------------------------------------------------------------------
 
 
@@ -43,11 +36,11 @@ def test_the_choice_between_ours_and_the_original_goes_on_with_the_next_file(
     with Playing(monkeypatch, clips.get(SHORT), clips.get(LONG)) as playing:
         playing.wait_for("playback-restart")
         playing.switch("script-message", "rtvfi-toggle")
-        next_file(playing)
+        playing.next_file()
         assert not playing.is_ours_shown
         playing.switch("script-message", "rtvfi-toggle")
         assert playing.is_ours_shown
-        next_file(playing, "playlist-prev")
+        playing.next_file("playlist-prev")
         assert playing.is_ours_shown
         assert playing.number() == 0
 
@@ -194,7 +187,7 @@ def test_the_model_comes_wherever_a_film_begins(
     ) as playing:
         counted.changed = lambda: playing.note("use")
         playing.wait_for("use")
-        next_file(playing)
+        playing.next_file()
         assert playing.time == pytest.approx(4, abs=0.05)
         playing.wait_for("use", 2)
     assert counted.uses == [True, True]
@@ -237,7 +230,7 @@ def test_mpv_deinterlaces_the_original_only(clips: Clips, monkeypatch: pytest.Mo
             assert playing.mpv["deinterlace"] is True
             playing.switch("script-message", "rtvfi-toggle")
             if playing.mpv.playlist_pos == 0:
-                next_file(playing)
+                playing.next_file()
         playing.switch("script-message", "rtvfi-toggle")
         playing.mpv["deinterlace"] = "no"
         for _ in range(2):

@@ -36,7 +36,7 @@ class Watch:
     ) -> None:
         self._mpv = player
         self._playhead = playhead
-        self._report = report
+        self.report = report
         self._shown = shown
         self._seek: tuple[float, float] | None = None
         """Target and clock of the seek under way."""
@@ -65,19 +65,19 @@ class Watch:
             is_first: with a file's first picture, wherever that is; else a seek or switch ends.
         """
         self._playhead.restarted()
-        if self._report.first_picture_ms is None:
-            self._report.first_picture_ms = process_age_ms()
+        if self.report.first_picture_ms is None:
+            self.report.first_picture_ms = process_age_ms()
         if is_first or self._seek is None:
             self._seek = None
             return
         target, began = self._seek
         self._seek = None
         latency = round((time.monotonic() - began) * 1e3, 1)
-        self._report.seeks.append({"target": round(target, 3), "latency_ms": latency})
+        self.report.seeks.append({"target": round(target, 3), "latency_ms": latency})
 
     def add(self, stream: FrameStream, statistics: Statistics) -> None:
         """Figures of a viewing that ends."""
-        report = self._report
+        report = self.report
         report.add_counts(statistics.counts, stream.num_asked)
         for name, values in statistics.samples_ms.items():
             report.add_stage(name, values)
@@ -91,11 +91,11 @@ class Watch:
             return
         self._playhead.set_late(seconds)
         if self._seek is None and self._shown() is not None:
-            self._report.avsync_ms.append(abs(seconds) * 1e3)
+            self.report.avsync_ms.append(abs(seconds) * 1e3)
 
     def _on_drops(self, count: int) -> None:
         """mpv counts per file and starts again at 0."""
-        self._report.drops += max(0, count - self._num_drops)
+        self.report.drops += max(0, count - self._num_drops)
         self._num_drops = count
 
     def _on_seek(self) -> None:

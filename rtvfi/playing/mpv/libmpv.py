@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+from contextlib import suppress
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_uint64, c_void_p, cast
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import mpv
@@ -157,28 +159,45 @@ class StreamProtocol:
             log.exception("cancelling for mpv failed")
 
 
+_PRIORITY: Final = 50
+"""Among the hooks of scripts; what mpv's manual advises where the order does not matter."""
+
 _hook_add = CFUNCTYPE(c_int, c_void_p, c_uint64, c_char_p, c_int)(("mpv_hook_add", mpv.backend))
 _hook_continue = CFUNCTYPE(c_int, c_void_p, c_uint64)(("mpv_hook_continue", mpv.backend))
 
 
-def add_hook(player: Any, name: str, handler: Callable[[], None], priority: int = 50) -> None:
-    """Run ``handler`` on python-mpv's event thread whenever mpv reaches hook ``name``; mpv waits
-    for it.
+def add_hook(
+    player: Any, name: str, handler: Callable[[], None], run: Callable[[Callable[[], None]], None]
+) -> None:
+    """Run ``handler`` whenever mpv reaches hook ``name``; mpv waits for it, python-mpv's event
+    thread does not.
 
-    ``handler`` may use properties and commands. Whatever it raises is logged, and mpv goes on.
+    Args:
+        player: a python-mpv ``MPV``.
+        name: of the hook.
+        handler: may use properties and commands, and take its time. Whatever it raises is logged,
+            and mpv goes on.
+        run: takes a job to the thread that carries it out.
     """
     # The hook must be added on the handle whose events python-mpv reads.
     handle = cast(player._event_handle, c_void_p)
     wanted = name.encode()
-    _hook_add(handle, 1, wanted, priority)
+    _hook_add(handle, 1, wanted, _PRIORITY)
 
-    @player.event_callback("hook")  # type: ignore[untyped-decorator]
-    def on_hook(event: Any) -> None:
-        if event.data.name not in (wanted, name):
-            return
+    def carry_out(number: int) -> None:
         try:
             handler()
+        except PlayerGone:
+            log.debug("hook %s ended with the player", name)
         except Exception:
             log.exception("hook %s failed", name)
         finally:
-            _hook_continue(handle, event.data.id)
+            # Of a player that has ended the handle is no more, and nothing waits for it.
+            with suppress(PlayerGone):
+                _ = player.handle
+                _hook_continue(handle, number)
+
+    @player.event_callback("hook")  # type: ignore[untyped-decorator]
+    def on_hook(event: Any) -> None:
+        if event.data.name in (wanted, name):
+            run(partial(carry_out, event.data.id))

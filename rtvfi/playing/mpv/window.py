@@ -22,7 +22,7 @@ from rtvfi.core.files import is_address
 from rtvfi.settings.mpv_options import sort_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rtvfi.core.errors import RtvfiError
 
@@ -39,15 +39,6 @@ _AS_MPV: Final = {
     "idle": "once",
 }
 """libmpv starts as a bare engine; these make it the player. The user's mpv.conf wins over them."""
-
-KEYS: Final = {
-    "Ctrl+i": ("rtvfi-toggle", "interpolation on and off"),
-    "Ctrl+m": ("rtvfi-model", "next model"),
-    "Ctrl+f": ("rtvfi-fps", "output rate: 2x, 60, display"),
-    "Ctrl+y": ("rtvfi-style", "next style"),
-    "Ctrl+o": ("rtvfi-stats", "statistics overlay"),
-}
-"""Bound where the user's input.conf leaves the key free."""
 
 _LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING}
 """What mpv says is for a log, but for this."""
@@ -142,11 +133,19 @@ def _blame(options: dict[str, str], error: Exception) -> None:
             probe.terminate()
 
 
-def bind(player: Any, handlers: dict[str, Callable[..., None]]) -> None:
-    """Make the script-messages known and bind their keys, never over the user's own bindings."""
+def bind(
+    player: Any, handlers: Mapping[str, Callable[..., None]], keys: Mapping[str, tuple[str, str]]
+) -> None:
+    """Make script-messages known and bind their keys, never over the user's own bindings.
+
+    Args:
+        player: a python-mpv ``MPV``.
+        handlers: by message.
+        keys: message and description, by key.
+    """
     for message, handler in handlers.items():
         player.register_message_handler(message, partial(_call, handler))
-    for key, (message, _) in KEYS.items():
+    for key, (message, _) in keys.items():
         # "default" sections yield to input.conf; python-mpv's own default would override the user.
         player.register_key_binding(key, f"script-message {message}", mode="default")
 

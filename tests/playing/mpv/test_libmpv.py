@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import queue
+import threading
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from rtvfi.stream.serve.matroska import VirtualMkv
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.mpv
 
@@ -85,6 +86,11 @@ class Window:
         return self._events.get(timeout=PATIENCE)
 
 
+def at_once(job: Callable[[], None]) -> None:
+    """On the thread that asks."""
+    job()
+
+
 @pytest.fixture
 def window() -> Iterator[Window]:
     window = Window()
@@ -144,11 +150,36 @@ def test_an_error_in_a_stream_is_logged_and_mpv_lives(
 def test_mpv_waits_in_a_hook_that_may_use_it(window: Window) -> None:
     protocol = StreamProtocol(window.mpv, "film", lambda _: Memory(film()))
     seen: list[int] = []
-    add_hook(window.mpv, "on_preloaded", lambda: seen.append(len(window.mpv.track_list)))
+    add_hook(window.mpv, "on_preloaded", lambda: seen.append(len(window.mpv.track_list)), at_once)
     window.mpv.loadfile("film://7")
     assert window.next() == ("file-loaded", None)
     assert seen == [1]
     assert window.next() == ENDED
+    del protocol
+
+
+def test_events_go_on_while_a_hook_takes_its_time(window: Window) -> None:
+    protocol = StreamProtocol(window.mpv, "film", lambda _: Memory(film()))
+    heard, release = threading.Event(), threading.Event()
+    window.mpv.register_message_handler("call", lambda *_: heard.set())
+    threads: list[threading.Thread] = []
+
+    def run(job: Callable[[], None]) -> None:
+        threads.append(threading.Thread(target=job))
+        threads[-1].start()
+
+    def hook() -> None:
+        window.mpv.command("script-message", "call")
+        assert heard.wait(PATIENCE), "the event thread waits for the hook"
+        assert release.wait(PATIENCE)
+
+    add_hook(window.mpv, "on_preloaded", hook, run)
+    window.mpv.loadfile("film://7")
+    assert heard.wait(PATIENCE)
+    release.set()
+    assert window.next() == ("file-loaded", None)
+    assert window.next() == ENDED
+    threads[0].join(PATIENCE)
     del protocol
 
 
@@ -160,7 +191,7 @@ def test_a_hook_that_raises_is_logged_and_the_file_plays(
     def hook() -> None:
         raise ValueError("a bug")
 
-    add_hook(window.mpv, "on_preloaded", hook)
+    add_hook(window.mpv, "on_preloaded", hook, at_once)
     window.mpv.loadfile("film://7")
     assert window.next() == ("file-loaded", None)
     assert window.next() == ENDED

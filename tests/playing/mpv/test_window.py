@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rtvfi.core.errors import UsageError
+from rtvfi.playing.controls import KEYS
 from rtvfi.playing.mpv import window
 
 if TYPE_CHECKING:
@@ -112,10 +113,10 @@ def test_our_track_number_is_not_remembered_for_later(open_one: Any) -> None:
 
 def test_every_key_leads_to_a_message_that_is_handled(open_one: Any) -> None:
     player = open_one(*NO_CONFIG)
-    handlers: dict[str, Any] = {message: lambda *_: None for message, _ in window.KEYS.values()}
-    window.bind(player, handlers)
+    handlers: dict[str, Any] = {message: lambda *_: None for message, _ in KEYS.values()}
+    window.bind(player, handlers, KEYS)
     bound = {binding["key"]: binding["cmd"] for binding in player.input_bindings}
-    for key in window.KEYS:
+    for key in KEYS:
         assert key in bound
 
 
