@@ -56,7 +56,11 @@ class ModelInfo:
     """10^9 multiply-adds for one frame at 1920x1080, flow_scale 1; None when not measured."""
     licence: str
     weights: str | None
-    """Name of the weight file; None when the model needs none."""
+    """Name of the weight file that is fetched for it; None when the model needs none."""
+    runs_with: tuple[str, ...] = ()
+    """Weight files it can run with where there are several, the best first, ``weights`` among
+    them; the first one that is here is taken.
+    """
 
 
 Prepared = Any

@@ -12,10 +12,10 @@ from rtvfi.models.catalogue import find
 from rtvfi.models.families import FAMILIES, detect
 from rtvfi.models.family import Request
 from rtvfi.models.weights.file import read_tensors
-from rtvfi.models.weights.store import find_weights, manifest, weight_name
+from rtvfi.models.weights.store import find_weights, manifest, weight_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -59,18 +59,22 @@ def build_model(
     flow_scale: float = 1.0,
 ) -> Interpolator:
     """A model from its parameters; see ``load_model``."""
-    wanted = manifest().get(weight_name(info) or "")
-    if wanted is not None:
-        _check_network(wanted, state)
+    wanted = [manifest()[name] for name in weight_names(info) if name in manifest()]
+    if wanted:
+        _check_network(info, wanted, state)
     request = Request(info=info, state=state, device=device, dtype=dtype, flow_scale=flow_scale)
     return FAMILIES[info.family].build(request)
 
 
-def _check_network(wanted: WeightEntry, state: Mapping[str, Tensor]) -> None:
+def _check_network(
+    info: ModelInfo, wanted: Sequence[WeightEntry], state: Mapping[str, Tensor]
+) -> None:
     """A file under a wrong name would run, with the wrong padding or the wrong look."""
     network = detect(state).network
-    if network != wanted.network:
+    networks = [entry.network for entry in wanted]
+    if network not in networks:
+        expected = " or ".join(dict.fromkeys(networks))
         raise WeightsMismatch(
-            f'the weights of "{wanted.name}" hold the network {network}, expected {wanted.network}',
-            hint=typed(f"weights get {wanted.name}"),
+            f'the weights of "{info.id}" hold the network {network}, expected {expected}',
+            hint=typed(f"weights get {info.id}"),
         )

@@ -9,9 +9,10 @@ from made_weights import constant_state, random_state
 from rtvfi.core.errors import UnknownModel, WeightsMismatch, WeightsMissing
 from rtvfi.models.base import Interpolator, TripleInterpolator
 from rtvfi.models.catalogue import MODELS
+from rtvfi.models.drba.drba import Drba
 from rtvfi.models.load import build_model, load_model
 from rtvfi.models.weights.file import add_file
-from rtvfi.models.weights.store import Store, manifest, weight_name
+from rtvfi.models.weights.store import Store, manifest, weight_name, weight_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,12 +58,27 @@ def test_loaded_numbers_are_those_of_the_file(store: Store, tmp_path: Path) -> N
         assert torch.equal(picture(load_model(info.id, CPU, torch.float32)), wanted)
 
 
-def test_drba_is_a_triple_model_around_its_network(store: Store, tmp_path: Path) -> None:
-    torch.save(constant_state("rife 4.26.heavy"), tmp_path / "x.pkl")
-    add_file(store, tmp_path / "x.pkl")
+@pytest.mark.parametrize("name", weight_names(MODELS["drba"]))
+def test_drba_is_a_triple_model_around_any_of_its_networks(
+    name: str, store: Store, tmp_path: Path
+) -> None:
+    network = manifest()[name].network
+    torch.save(constant_state(network), tmp_path / "x.pkl")
+    add_file(store, tmp_path / "x.pkl", name)
     model = load_model("drba", CPU, torch.float32, 0.5)
     assert isinstance(model, TripleInterpolator)
     assert model.info is MODELS["drba"]
+    assert isinstance(model, Drba)
+    assert f"rife {model.net.group}" == network
+    assert model.net.info.pad == MODELS[name].pad
+
+
+def test_drba_with_a_file_of_an_early_network_is_refused(store: Store, tmp_path: Path) -> None:
+    torch.save(constant_state("rife 4.6"), tmp_path / "x.pkl")
+    add_file(store, tmp_path / "x.pkl", "rife-4.6")
+    store.path("rife-4.6").rename(store.path("rife-4.25"))
+    with pytest.raises(WeightsMismatch, match=r"rife 4\.6, expected rife 4\.26\.heavy or rife 4"):
+        load_model("drba", CPU, torch.float32)
 
 
 @pytest.mark.parametrize("model_id", [i for i, m in MODELS.items() if weight_name(m) in manifest()])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.models.drba.drba import Drba
-from rtvfi.models.family import Family, has_no_weights
+from rtvfi.models.family import Family, has_no_weights, strip_prefix
 from rtvfi.models.rife.network import Rife
-from rtvfi.models.rife.rows import ROWS
+from rtvfi.models.rife.rows import RIFE_GROUPS, ROWS
+from rtvfi.models.rife.shape import detect
 from rtvfi.models.tuning import tune
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def _build(request: Request) -> Interpolator:
-    row = next(row for row in ROWS if row.weights == request.info.weights)
+    group = detect(strip_prefix(request.state))
+    version = RIFE_GROUPS[group][0].partition(" ")[0]  # any of them: they pad alike
+    row = next(row for row in ROWS if row.id == f"rife-{version}")
     tuning = tune(request.device, request.dtype)
     net = Rife(request.state, row, tuning, flow_scale=request.flow_scale)
     return Drba(net, request.info)

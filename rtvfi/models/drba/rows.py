@@ -6,8 +6,18 @@ from typing import Final
 
 from rtvfi.models.base import ModelInfo, PadRule
 
-DRBA_WEIGHTS: Final = "rife-4.26.heavy"
-"""The network that DRBA is run with unless another encoder network is asked for."""
+NETWORKS: Final = (
+    "rife-4.26.heavy",
+    "rife-4.26",
+    "rife-4.25",
+    "rife-4.25.heavy",
+    "rife-4.25.lite",
+)
+"""What DRBA can run with, the best first: its author runs it with 4.26.heavy. Motion between two
+pictures is asked of the coarsest block, which in earlier networks sees eighths, not sixteenths.
+"""
+FETCHED: Final = "rife-4.25"
+"""Of those the one that is easiest to get."""
 
 DRBA: Final = ModelInfo(
     id="drba",
@@ -15,8 +25,9 @@ DRBA: Final = ModelInfo(
     picture="rgb",
     num_frames=3,
     pad=PadRule(multiple=64, fill="zero"),
-    gmac_1080p=49.7,
+    gmac_1080p=44.9,
     licence="MIT",
-    weights=f"{DRBA_WEIGHTS}.safetensors",
+    weights=f"{FETCHED}.safetensors",
+    runs_with=tuple(f"{name}.safetensors" for name in NETWORKS),
 )
 ROWS: Final = (DRBA,)

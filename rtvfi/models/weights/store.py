@@ -120,8 +120,14 @@ def _entry(row: dict[str, Any]) -> WeightEntry:
 
 
 def weight_name(info: ModelInfo) -> str | None:
-    """Name of the file a model needs; None when it needs none."""
+    """Name of the file that is fetched for a model; None when it needs none."""
     return info.weights and info.weights.removesuffix(SUFFIX)
+
+
+def weight_names(info: ModelInfo) -> list[str]:
+    """Names of the files a model can run with, the best first; none when it needs none."""
+    files = info.runs_with or (info.weights,)
+    return [file.removesuffix(SUFFIX) for file in files if file is not None]
 
 
 def entry_for(name: str) -> WeightEntry:
@@ -223,20 +229,21 @@ def find_weights(model_id: str) -> Path | None:
         UnknownModel: no such model.
         WeightsMissing: it is not on this machine; the hint says which command gets it.
     """
-    name = weight_name(find(model_id))
-    if name is None:
+    names = weight_names(find(model_id))
+    if not names:
         return None
-    if name not in manifest():
+    if names[0] not in manifest():
         try:
-            return data_path("weights", f"{name}{SUFFIX}")
+            return data_path("weights", f"{names[0]}{SUFFIX}")
         except RtvfiError as error:
             raise WeightsMissing(error.message, error.hint) from error
     store = Store()
-    if not store.has(name):
+    here = next((name for name in names if store.has(name)), None)
+    if here is None:
         raise WeightsMissing(
             f'weights for "{model_id}" are not here', hint=typed(f"weights get {model_id}")
         )
-    return store.path(name)
+    return store.path(here)
 
 
 def is_available(info: ModelInfo) -> bool:

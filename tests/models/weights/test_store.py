@@ -68,8 +68,11 @@ def test_rife_rows_name_the_architecture_of_their_version() -> None:
             assert manifest()[f"rife-{version}"].network == f"rife {group}"
 
 
-def test_drba_uses_the_file_of_its_network() -> None:
-    assert entry_for("drba") is manifest()["rife-4.26.heavy"]
+def test_drba_takes_the_best_file_that_is_here(store: Store, tmp_path: Path) -> None:
+    assert entry_for("drba") is manifest()["rife-4.25"]
+    for name in ("rife-4.25.lite", "rife-4.25", "rife-4.26.heavy"):
+        stored(store, tmp_path, name)
+        assert find_weights("drba") == store.path(name)
 
 
 def test_unknown_and_embedded_names_are_refused() -> None:
