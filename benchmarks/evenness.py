@@ -23,8 +23,11 @@ import numpy as np
 from rtvfi.core.frame import PIXEL_FORMATS, SourceFrame
 from rtvfi.core.rates import Grid
 from rtvfi.quality.methods import picture_info
+from rtvfi.stream.plan.batch import batches, outputs_of
 from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime, Retime3
 from rtvfi.stream.plan.steering import Retiming, Steering
+from rtvfi.stream.run.executor import carry_out
+from rtvfi.stream.run.pictures import Pictures
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
@@ -238,20 +241,20 @@ def pictured(
 ) -> dict[Fraction, Doubles]:
     """Carry out a plan on pictures and find the characters in them."""
     executor.reset()
-    frames: dict[ImageId, Payload] = {(0, n): s.payload for n, s in enumerate(seen)}
+    pictures = Pictures({(0, n): s.payload for n, s in enumerate(seen)})
     shown = {}
     begin, end = MEASURED
-    for action in actions:
+    for batch in batches(actions):
         # Only what is measured, and the passes it may be made of: of frames first to first + level.
-        if isinstance(action, Mid):
-            level, first = action.image
+        if isinstance(batch, Mid):
+            level, first = batch.image
             if begin * 24 - 6 < first and first + level < end * 24 + 6:
-                executor.run([action], frames)
-        elif begin <= action.pts < end:
-            payload = frames.get(action.image) if isinstance(action, Copy) else None
-            if payload is None:
-                payload = executor.run([action], frames)[action.index]
-            shown[action.pts] = found_at(payload)[: len(scene.characters)]
+                carry_out(executor, batch, pictures)
+            continue
+        outputs = {o.index: o.pts for o in outputs_of(batch) if begin <= o.pts < end}
+        payloads = carry_out(executor, batch, pictures) if outputs else {}
+        for index, pts in outputs.items():
+            shown[pts] = found_at(payloads[index])[: len(scene.characters)]
     return shown
 
 

@@ -32,7 +32,9 @@ from rtvfi.render.render import render
 from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.plan.batch import batches
-from rtvfi.stream.plan.planner import Copy, Mid, Planner
+from rtvfi.stream.plan.planner import Planner
+from rtvfi.stream.run.executor import carry_out
+from rtvfi.stream.run.pictures import Pictures
 from rtvfi.stream.see.cuts import CutDetector
 from rtvfi.stream.write.encoders.encode import open_encoder
 
@@ -79,7 +81,7 @@ def plain_loop(source_path: Path, target: Path, models: ModelHost, model: str) -
     grid = Grid(info.start, 1 / (2 * info.source_rate))
     executor = models.executor(model, _Stream(info, 1 / grid.step))  # type: ignore[arg-type]
     planner, cuts = Planner(grid, None, 1 / info.source_rate), CutDetector(info)
-    frames: dict[tuple[int, int], object] = {}
+    frames = Pictures()
     with av.open(str(target), "w") as out:
         encoder = open_encoder(out, info, 1 / grid.step, ENCODE)
         is_open = True
@@ -91,24 +93,19 @@ def plain_loop(source_path: Path, target: Path, models: ModelHost, model: str) -
                 found = cuts.push(frame) if isinstance(frame, SourceFrame) else cuts.flush()
             actions = []
             for seen in found:
-                frames[0, seen.stamp.index] = seen.payload
+                frames.add((0, seen.stamp.index), seen.payload)
                 actions += planner.push(seen.stamp)
             actions += [] if is_open else planner.flush(None)
             for batch in batches(actions):
-                first = batch[0]
-                assert not isinstance(first, Mid)
-                if isinstance(first, Copy):
-                    made = {first.index: frames[first.image]}
-                else:
-                    with measured("network", wall):
-                        made = dict(executor.run(batch, frames))  # type: ignore[arg-type]
+                with measured("network", wall):
+                    made = carry_out(executor, batch, frames)
                 for index in sorted(made):
                     with measured("encode", wall):
-                        packets = encoder.encode(made[index], index)  # type: ignore[arg-type]
+                        packets = encoder.encode(made[index], index)
                     for packet in packets:
                         out.mux(packet)
             needed = planner.needed()
-            frames = {name: p for name, p in frames.items() if name in needed}
+            frames.keep(needed)
             executor.keep(needed)
         with measured("encode", wall):
             for packet in encoder.flush():

@@ -26,18 +26,20 @@ from rtvfi.core.frame import (
     StreamInfo,
 )
 from rtvfi.stream.decode.source import Interrupted
+from rtvfi.stream.plan.batch import needs, outputs_of
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Mid
-from rtvfi.stream.run.interpolate import StageTimes
+from rtvfi.stream.run.executor import StageTimes
 from rtvfi.stream.run.playhead import Playhead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan.planner import Action
+    from rtvfi.stream.plan.batch import Work
+    from rtvfi.stream.run.pictures import Pictures
 
     Payload = NDArray[np.uint8]
 
@@ -239,32 +241,26 @@ class FakeExecutor:
         self.num_frames: Literal[2, 3] = 2
         self.variants: frozenset[Variant] = frozenset()
         self.chosen = FULL
-        self.calls: list[list[Action]] = []
+        self.calls: list[list[Any]] = []
         self.kept: list[frozenset[ImageId]] = []
         self.num_resets = 0
-        self.names: set[ImageId] = set()
-        """Pictures it was given or has made since the last reset."""
+        self.made: set[ImageId] = set()
+        """Pictures of passes that it keeps."""
 
-    def run(
-        self, actions: Sequence[Action], sources: Mapping[ImageId, Payload]
-    ) -> dict[int, Payload]:
-        self.calls.append(list(actions))
+    def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
+        outputs = outputs_of(work)
+        self.calls.append(list(outputs) or [work])
         if self._latch is not None:
             self._latch.pass_through()
         error, self._error = self._error, None
         if error is not None:
             raise error
-        self.names |= sources.keys()
-        made = {}
-        for action in actions:
-            used = {getattr(action, name, None) for name in ("left", "centre", "right")} - {None}
-            if used - self.names:
-                raise KeyError(f"never heard of {used - self.names}")
-            if isinstance(action, Mid):
-                self.names.add(action.image)
-            else:
-                made[action.index] = numbered(self._info, MADE + action.index)
-        return made
+        unheard = {name for name in needs(work) if name not in pictures} - self.made
+        if unheard:
+            raise KeyError(f"never heard of {unheard}")
+        if isinstance(work, Mid):
+            self.made.add(work.image)
+        return {output.index: numbered(self._info, MADE + output.index) for output in outputs}
 
     def choose(self, variant: Variant) -> None:
         assert variant == FULL or variant in self.variants
@@ -272,11 +268,11 @@ class FakeExecutor:
 
     def keep(self, needed: Collection[ImageId]) -> None:
         self.kept.append(frozenset(needed))
-        self.names &= set(needed)
+        self.made &= set(needed)
 
     def reset(self) -> None:
         self.num_resets += 1
-        self.names.clear()
+        self.made.clear()
 
     def take_times(self) -> StageTimes:
         return StageTimes(0.001, 0.002, 0.003)

@@ -23,7 +23,9 @@ from rtvfi.bench.pictures import film, film_info, viewing_of
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.python_process import speaker
+from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.planner import Retime, Retime3
+from rtvfi.stream.run.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.engine.model_host import ModelHost
+    from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.run.interpolate import Interpolation
 
 _FRAMES: Final = 6
@@ -117,17 +120,18 @@ class _Steps:
         """One film frame further."""
         around = range(self._number, self._number + self._executor.num_frames)
         names = [(0, k) for k in around]
-        sources = {name: self._frames[name[1] % len(self._frames)] for name in names}
+        pictures = Pictures({name: self._frames[name[1] % len(self._frames)] for name in names})
         ts = [Fraction(k + 1, num_new + 1) for k in range(num_new)]
-        actions: list[Retime | Retime3]
+        work: Work
         if len(names) == 3:
             a, b, c = names
-            actions = [Retime3(k, t, a, b, c, t + Fraction(1, 2)) for k, t in enumerate(ts)]
+            half = Fraction(1, 2)
+            work = Retimes3(tuple(Retime3(k, t, a, b, c, t + half) for k, t in enumerate(ts)))
         else:
             a, b = names
-            actions = [Retime(k, t, a, b, t) for k, t in enumerate(ts)]
+            work = Retimes(tuple(Retime(k, t, a, b, t) for k, t in enumerate(ts)))
         self._executor.keep(set(names))
-        self._executor.run(actions, sources)
+        self._executor.run(work, pictures)
         self._number += 1
 
 

@@ -23,8 +23,10 @@ from rtvfi.models.weights.file import identify, read_tensors
 from rtvfi.models.weights.store import find_weights, manifest, sha256_of
 from rtvfi.quality import minterpolate
 from rtvfi.quality.triplets import Picture
+from rtvfi.stream.plan.batch import Retimes
 from rtvfi.stream.plan.planner import Retime
 from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.pictures import Pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,11 +124,11 @@ class ModelMethod:
     def _made(
         self,
         executor: Interpolation,
-        pictures: dict[ImageId, NDArray[np.uint8]],
+        payloads: dict[ImageId, NDArray[np.uint8]],
         like: Picture,
     ) -> Picture:
         half_way = Retime(0, Fraction(0), (0, 0), (0, 1), Fraction(1, 2))
-        payload = executor.run([half_way], pictures)[0]
+        payload = executor.run(Retimes((half_way,)), Pictures(payloads))[0]
         height, width = like.y.shape
         return Picture.from_bytes(payload.tobytes(), width, height)
 

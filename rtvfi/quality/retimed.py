@@ -25,6 +25,8 @@ from rtvfi.quality.methods import payload_of
 from rtvfi.quality.triplets import Picture, Triplet
 from rtvfi.stream.plan.batch import batches
 from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime
+from rtvfi.stream.run.executor import carry_out
+from rtvfi.stream.run.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -96,26 +98,20 @@ class Passes:
         lead, timed = split(plan_of(len(sources), self._options), len(sources))
         executor = self._method.executor(sources[0].y.shape)
         executor.reset()
-        payloads: dict[ImageId, NDArray[np.uint8]] = {
-            (0, n): payload_of(picture) for n, picture in enumerate(sources)
-        }
+        pictures = Pictures({(0, n): payload_of(picture) for n, picture in enumerate(sources)})
         height, width = sources[0].y.shape
         for batch in batches(lead):
-            executor.run(batch, payloads)
+            carry_out(executor, batch, pictures)
         wall, cpu = time.perf_counter(), time.process_time()
         made: dict[int, NDArray[np.uint8]] = {}
         for batch in batches(timed):
-            first = batch[0]
-            if isinstance(first, Copy) and first.is_source:
-                made[first.index] = payloads[first.image]
-            else:
-                made |= executor.run(batch, payloads)
+            made |= carry_out(executor, batch, pictures)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        pictures = {
+        shown = {
             index / RATIO: Picture.from_bytes(payload.tobytes(), width, height)
             for index, payload in made.items()
         }
-        return Shown(pictures, wall / len(made), cpu / len(made))
+        return Shown(shown, wall / len(made), cpu / len(made))
 
 
 def _words(passes: int) -> str:

@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rtvfi.stream.plan.planner import Action, Copy, Mid, Retime, Retime3
+from rtvfi.stream.plan.planner import Action, Again, Copy, Mid, Output, Retime, Retime3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rtvfi.core.stamp import ImageId
 
-def batches(actions: Iterable[Action]) -> list[list[Action]]:
+
+@dataclass(frozen=True, slots=True)
+class Retimes:
+    """Outputs between the same two pictures: one model call. Never empty."""
+
+    outputs: tuple[Retime, ...]
+
+    @property
+    def left(self) -> ImageId:
+        """The picture before all outputs."""
+        return self.outputs[0].left
+
+    @property
+    def right(self) -> ImageId:
+        """The picture after all outputs."""
+        return self.outputs[0].right
+
+
+@dataclass(frozen=True, slots=True)
+class Retimes3:
+    """Outputs among the same three pictures: one model call. Never empty."""
+
+    outputs: tuple[Retime3, ...]
+
+    @property
+    def names(self) -> tuple[ImageId, ImageId, ImageId]:
+        """Left, centre, right."""
+        first = self.outputs[0]
+        return (first.left, first.centre, first.right)
+
+
+Shown = Copy | Retimes | Retimes3
+"""Gives outputs that are made of pictures."""
+Work = Mid | Shown
+"""What an executor carries out at a time."""
+Batch = Work | Again
+
+
+def batches(actions: Iterable[Action]) -> list[Batch]:
     """Neighbouring actions that one model call can serve, in order.
 
-    Retimes of the same pair (or triple) are one batch; a pass and a copy are batches of their own.
+    Retimes of the same pair (or triple) are one batch; every other action is a batch by itself.
     """
 
     def key(action: Action) -> tuple[object, ...]:
@@ -22,8 +62,43 @@ def batches(actions: Iterable[Action]) -> list[list[Action]]:
             return (Retime, action.left, action.right)
         if isinstance(action, Retime3):
             return (Retime3, action.left, action.centre, action.right)
-        if isinstance(action, Mid):
-            return (Mid, action.image)
-        return (Copy, action.index)
+        return (id(action),)
 
-    return [list(group) for _, group in groupby(actions, key)]
+    return [batch for _, group in groupby(actions, key) for batch in _joined(list(group))]
+
+
+def _joined(group: list[Action]) -> list[Batch]:
+    pairs = tuple(action for action in group if isinstance(action, Retime))
+    triples = tuple(action for action in group if isinstance(action, Retime3))
+    if pairs:
+        return [Retimes(pairs)]
+    if triples:
+        return [Retimes3(triples)]
+    return [action for action in group if isinstance(action, Copy | Mid | Again)]
+
+
+def single(batch: Batch) -> list[Batch]:
+    """The same work with one output in each batch."""
+    if isinstance(batch, Retimes):
+        return [Retimes((output,)) for output in batch.outputs]
+    if isinstance(batch, Retimes3):
+        return [Retimes3((output,)) for output in batch.outputs]
+    return [batch]
+
+
+def outputs_of(batch: Batch) -> tuple[Output, ...]:
+    """The outputs a batch gives; none for a pass."""
+    if isinstance(batch, Mid):
+        return ()
+    return batch.outputs if isinstance(batch, Retimes | Retimes3) else (batch,)
+
+
+def needs(batch: Batch) -> tuple[ImageId, ...]:
+    """The pictures a batch is made of."""
+    if isinstance(batch, Again):
+        return ()
+    if isinstance(batch, Copy):
+        return (batch.image,)
+    if isinstance(batch, Retimes3):
+        return batch.names
+    return (batch.left, batch.right)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.core.errors import BadPicture, RtvfiError, model_failure
 from rtvfi.core.frame import EndOfStream, Kind, OutputFrame
-from rtvfi.stream.plan.batch import batches
-from rtvfi.stream.plan.lineage import Lineage
-from rtvfi.stream.plan.planner import Again, Copy, Mid, Planner, Retime
+from rtvfi.stream.plan.batch import batches, needs, outputs_of, single
+from rtvfi.stream.plan.planner import Again, Copy, Mid, Planner
 from rtvfi.stream.plan.steering import Pace, Steering
 from rtvfi.stream.run.margin import Margin
+from rtvfi.stream.run.pictures import Pictures
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.stamp import ImageId
+    from rtvfi.stream.plan.batch import Batch, Shown, Work
     from rtvfi.stream.plan.planner import Action
     from rtvfi.stream.plan.steering import Retiming
-    from rtvfi.stream.run.parts import Executor, Lines, Meters, Start
+    from rtvfi.stream.run.executor import Executor
+    from rtvfi.stream.run.parts import Lines, Meters, Start
     from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.see.cuts import Seen
 
@@ -80,11 +82,7 @@ class Compute:
         pace = Pace(info.source_rate, 1 / started.grid.step) if started.is_governed else None
         self._steering = Steering(started.plan, started.retiming, pace)
         self._planner = Planner(started.grid, started.plan, started.period or 1 / info.source_rate)
-        self._lineage = Lineage()
-        self._frames: dict[ImageId, Payload] = {}
-        """Of the source frames that anything in play is made of."""
-        self._made: set[ImageId] = set()
-        """Passes the executor has carried out; others were not, for lack of time or of a model."""
+        self._pictures = Pictures()
         self._pair: tuple[ImageId, ...] = ()
         self._is_odd = False
         self._newest: Payload | None = None
@@ -126,8 +124,7 @@ class Compute:
         self._cuts.reset()
         self._steering.reset()
         self._planner.reset(index)
-        self._frames.clear()
-        self._lineage = Lineage()
+        self._pictures.clear()
         self._newest = None
         self._margin.restart()
         self._take(self._next_executor)
@@ -176,7 +173,7 @@ class Compute:
             stamp = replace(stamp, cut=True)
         self._planner.adjust(plan)
         actions = self._planner.push(stamp)
-        self._frames[0, stamp.index] = seen.payload
+        self._pictures.add((0, stamp.index), seen.payload)
         go_on = self._emit(actions)
         if is_new:
             self._take(newer)
@@ -187,9 +184,7 @@ class Compute:
 
     def _forget(self, needed: frozenset[ImageId]) -> None:
         """Let go of all pictures but these and the source frames they are made of."""
-        sources = self._lineage.keep(needed)
-        self._frames = {name: p for name, p in self._frames.items() if name in sources}
-        self._made &= needed
+        self._pictures.keep(needed)
         if self._executor is not None:
             self._executor.keep(needed)
 
@@ -199,7 +194,7 @@ class Compute:
             self._steering.renew()
             self._meters.cost = None
         self._executor, self._num_bad = executor, 0
-        self._made.clear()
+        self._pictures.forget_made()
         if executor is not None:
             executor.reset()
 
@@ -231,37 +226,36 @@ class Compute:
             for part in self._parts(batch):
                 if not self._emit_batch(part):
                     return False
-            if isinstance(batch[0], Mid) and self._executor is not None:
+            if isinstance(batch, Mid) and self._executor is not None:
                 self._executor.keep(later)
         return True
 
-    def _needed_after(self, work: Sequence[Sequence[Action]]) -> list[frozenset[ImageId]]:
+    def _needed_after(self, work: Sequence[Batch]) -> list[frozenset[ImageId]]:
         """Pictures that must be kept after each batch, so that a pass's parents can go at once."""
         needed = self._planner.needed()
         after = []
         for batch in reversed(work):
             after.append(needed)
-            needed = needed.union(*map(_names, batch))
+            needed = needed.union(needs(batch))
         return after[::-1]
 
-    def _parts(self, batch: list[Action]) -> list[list[Action]]:
+    def _parts(self, batch: Batch) -> list[Batch]:
         """Pieces of a batch small enough that the margin is looked at often."""
         cost = self._meters.cost
-        if cost is None or cost * len(batch) < 0.05:
+        if cost is None or cost * len(outputs_of(batch)) < 0.05:
             return [batch]
-        return [[action] for action in batch]
+        return single(batch)
 
-    def _emit_batch(self, batch: list[Action]) -> bool:
-        first = batch[0]
-        if isinstance(first, Mid):
-            self._pass(first)
+    def _emit_batch(self, batch: Batch) -> bool:
+        if isinstance(batch, Mid):
+            self._pass(batch)
             return True
-        if isinstance(first, Again):
+        if isinstance(batch, Again):
             assert self._latest is not None, "there is nothing to show again"
             payload, kind, is_final = self._latest
-            return self._put(batch, {first.index: payload}, kind, is_final=is_final)
-        if isinstance(first, Copy) and first.image in self._frames:
-            return self._put(batch, {first.index: self._frames[first.image]}, Kind.COPY)
+            return self._put(batch, {batch.index: payload}, kind, is_final=is_final)
+        if isinstance(batch, Copy) and batch.image in self._pictures:
+            return self._put(batch, {batch.index: self._pictures[batch.image]}, Kind.COPY)
         if self._executor is not None and self._is_out_of_reach(batch):
             return self._put(batch, self._stand_ins(batch), Kind.CHEAP, is_final=False)
         made = self._run(batch)
@@ -271,65 +265,59 @@ class Compute:
 
     def _pass(self, action: Mid) -> None:
         """Carry out a pass, unless time is short or something it needs was not made."""
-        self._lineage.add(action)
+        pictures = self._pictures
+        pictures.plan(action)
         if self._planner.next_index < self._passes_from:
             return
-        if self._executor is not None and (self._margin.is_low or not self._is_made(action)):
+        is_possible = pictures.are_there(needs(action))
+        if self._executor is not None and (self._margin.is_low or not is_possible):
             self._steering.skipped(1)
-        elif self._run([action]) is not None:
-            self._made.add(action.image)
+        elif self._run(action) is not None:
+            pictures.mark_made(action.image)
 
-    def _is_out_of_reach(self, batch: list[Action]) -> bool:
+    def _is_out_of_reach(self, batch: Shown) -> bool:
         """Whether a batch is left to source frames: no time, or what it needs was not made."""
-        if self._is_late(batch) or not self._is_made(batch[0]):
-            self._steering.skipped(len(batch))
+        if self._is_late(batch) or not self._pictures.are_there(needs(batch)):
+            self._steering.skipped(len(outputs_of(batch)))
             return True
-        return self._is_spared(batch[0])
+        return self._is_spared(batch)
 
-    def _is_spared(self, action: Action) -> bool:
-        """Whether the quality in force does without this output."""
+    def _is_spared(self, batch: Shown) -> bool:
+        """Whether the quality in force does without these outputs."""
         quality = self._steering.standing.quality
         if quality is None or not (quality.is_sparse or quality.is_bypass):
             return False
-        names = _names(action)
+        names = needs(batch)
         if names != self._pair:
             self._pair, self._is_odd = names, not self._is_odd
         return quality.is_bypass or self._is_odd
 
-    def _is_made(self, action: Action) -> bool:
-        """Whether every picture an action needs is there."""
-        return all(name in self._frames or name in self._made for name in _names(action))
+    def _stand_ins(self, batch: Shown) -> dict[int, Payload]:
+        outputs = (batch,) if isinstance(batch, Copy) else batch.outputs
+        return {output.index: self._pictures.stand_in(output) for output in outputs}
 
-    def _stand_ins(self, batch: Sequence[Action]) -> dict[int, Payload]:
-        return {
-            action.index: self._frames[self._lineage.stand_in(action)]
-            for action in batch
-            if not isinstance(action, Mid | Again)
-        }
-
-    def _is_late(self, batch: list[Action]) -> bool:
+    def _is_late(self, batch: Shown) -> bool:
         """Whether there is no time for the model: the margin rule."""
         started, meters, margin = self._started, self._meters, self._margin
-        first = batch[0]
-        assert not isinstance(first, Mid)
-        position = float(started.grid.pts(first.index) - started.origin)
+        outputs = outputs_of(batch)
+        position = float(outputs[0].pts - started.origin)
         quality = self._steering.standing.quality
         is_bypass = quality is not None and quality.is_bypass
-        cost = 0.0 if is_bypass or meters.cost is None else meters.cost * len(batch)
+        cost = 0.0 if is_bypass or meters.cost is None else meters.cost * len(outputs)
         meters.is_behind = margin.look(position, cost)
         meters.margin = margin.seconds
         if margin.is_missed:
             self._steering.missed(time.monotonic())
         return meters.is_behind
 
-    def _run(self, batch: list[Action]) -> Mapping[int, Payload] | None:
-        """What the model makes of a batch; None without a model, or when it fails."""
+    def _run(self, work: Work) -> Mapping[int, Payload] | None:
+        """What the model makes; None without a model, or when it fails."""
         executor, meters = self._executor, self._meters
         if executor is None:
             return None
         begin = time.perf_counter()
         try:
-            made = executor.run(batch, self._frames)
+            made = executor.run(work, self._pictures)
         except (RtvfiError, RuntimeError, MemoryError) as error:  # torch's are RuntimeErrors
             self._num_bad += 1
             is_passed = isinstance(error, BadPicture) and self._num_bad <= _MAX_BAD
@@ -337,31 +325,26 @@ class Compute:
                 self._give_up(error)
             return None
         self._num_bad = 0
-        seconds = time.perf_counter() - begin
+        seconds, count = time.perf_counter() - begin, len(outputs_of(work)) or 1
         if meters.cost is not None:  # a process that was stopped meanwhile is no slow model
-            seconds = min(seconds, _OUTLIER * meters.cost * len(batch))
-        passed = seconds / len(batch)
-        if not isinstance(batch[0], Copy):
-            self._steering.worked(seconds, len(batch))
+            seconds = min(seconds, _OUTLIER * meters.cost * count)
+        passed = seconds / count
+        if not isinstance(work, Copy):
+            self._steering.worked(seconds, count)
         meters.num_calls += 1
         meters.cost = passed if meters.cost is None else 0.8 * meters.cost + 0.2 * passed
         times = executor.take_times()
         for name in ("convert", "model", "download"):
-            meters.samples[name].append(getattr(times, name) / len(batch))
+            meters.samples[name].append(getattr(times, name) / count)
         return made
 
     def _put(
-        self,
-        batch: list[Action],
-        shown: Mapping[int, Payload],
-        kind: Kind,
-        *,
-        is_final: bool = True,
+        self, batch: Batch, shown: Mapping[int, Payload], kind: Kind, *, is_final: bool = True
     ) -> bool:
-        for action in batch:
-            assert not isinstance(action, Mid)
-            self._latest = shown[action.index], kind, is_final
-            frame = OutputFrame(shown[action.index], action.index, action.pts, kind, self._epoch)
+        for output in outputs_of(batch):
+            payload = shown[output.index]
+            self._latest = payload, kind, is_final
+            frame = OutputFrame(payload, output.index, output.pts, kind, self._epoch)
             if not self._put_one(frame, is_final=is_final):
                 return False
         return True
@@ -372,17 +355,6 @@ class Compute:
         if is_taken and self._started.tap is not None:
             self._started.tap(frame, is_final and not self._steering.standing.level)
         return is_taken
-
-
-def _names(action: Action) -> tuple[ImageId, ...]:
-    """The pictures an action needs."""
-    if isinstance(action, Again):
-        return ()
-    if isinstance(action, Copy):
-        return (action.image,)
-    if isinstance(action, Mid | Retime):
-        return (action.left, action.right)
-    return (action.left, action.centre, action.right)
 
 
 def _frames_of(executor: Executor | None) -> Literal[2, 3] | None:

@@ -19,33 +19,27 @@ from rtvfi.core.errors import BadPicture
 from rtvfi.core.frame import plane_views
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.fast import fastest
+from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.ladder import FULL, Variant
-from rtvfi.stream.plan.lineage import Lineage
-from rtvfi.stream.plan.planner import Action, Copy, Mid, Retime, Retime3
+from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
 from rtvfi.stream.run.convert import Converter
+from rtvfi.stream.run.executor import StageTimes
+from rtvfi.stream.run.pictures import Pictures
 from rtvfi.stream.run.tiles import StaticTiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import Form
     from rtvfi.core.stamp import ImageId
+    from rtvfi.stream.plan.batch import Work
 
     Payload = NDArray[np.uint8]
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class StageTimes:
-    """Wall seconds spent per stage."""
-
-    convert: float = 0.0
-    model: float = 0.0
-    download: float = 0.0
 
 
 @dataclass(slots=True)
@@ -58,14 +52,10 @@ class _Cache:
     payloads: dict[ImageId, Payload] = field(default_factory=dict)
     """Host copies of pictures made by a pass, for those shown more than once."""
     links: dict[tuple[ImageId, ImageId], Any] = field(default_factory=dict)
-    lineage: Lineage = field(default_factory=Lineage)
     static: dict[tuple[ImageId, ...], NDArray[np.bool_]] = field(default_factory=dict)
     """Tiles in which these source frames agree."""
 
     def keep(self, needed: Collection[ImageId]) -> None:
-        in_play = self.lineage.keep(needed)
-        for names in [n for n in self.static if not in_play.issuperset(n)]:
-            del self.static[names]
         for table in (self.prepared, self.pictures, self.payloads):
             for image in [i for i in table if i not in needed]:
                 del table[image]
@@ -118,7 +108,8 @@ class Interpolation:
         self._models[FULL] = self.model
         grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
         names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
-        self.run([Retime(0, Fraction(0), *names, Fraction(1, 2))], dict.fromkeys(names, grey))
+        half_way = Retime(0, Fraction(0), *names, Fraction(1, 2))
+        self.run(Retimes((half_way,)), Pictures(dict.fromkeys(names, grey)))
         self.reset()
         self.take_times()
 
@@ -175,98 +166,86 @@ class Interpolation:
         return taken
 
     @torch.inference_mode()
-    def run(
-        self, actions: Sequence[Action], sources: Mapping[ImageId, Payload]
-    ) -> dict[int, Payload]:
-        """Carry out actions that belong together (see ``batch.batches``).
-
-        Args:
-            actions: copies of pictures made by a pass, passes, or retimes of one pair or triple.
-            sources: payloads of the source frames in play, those that passes were made of among
-                them; where all of an output agree, it shows their samples.
-
-        Returns:
-            payload by grid index, one for every action that has an output; fresh arrays.
+    def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
+        """Carry out one piece of work; see ``Executor.run``. Where all source frames that an
+        output is made of agree, it shows their samples.
         """
-        first = actions[0]
-        if isinstance(first, Mid):
-            self._mid(first, sources)
+        if isinstance(work, Mid):
+            picture = self._pair(work.left, work.right, [0.5], pictures)
+            self._cache.pictures[work.image] = picture
             return {}
-        if isinstance(first, Copy):
-            return {a.index: self._shown(a.image, sources) for a in actions if isinstance(a, Copy)}
-        if isinstance(first, Retime3):
-            picture = self._triple(first, [float(a.t) for a in actions], sources)  # type: ignore[union-attr]
+        if isinstance(work, Copy):
+            return {work.index: self._shown(work.image, pictures)}
+        outputs: Sequence[Retime | Retime3] = work.outputs
+        ts = [float(output.t) for output in outputs]
+        if isinstance(work, Retimes3):
+            picture = self._triple(work, ts, pictures)
         else:
-            picture = self._pair(first.left, first.right, [float(a.t) for a in actions], sources)  # type: ignore[union-attr]
+            picture = self._pair(work.left, work.right, ts, pictures)
         payloads = self._download(picture)
-        for action, payload in zip(actions, payloads, strict=True):
-            self._keep_static(payload, _around(action), sources)
-        return {a.index: p for a, p in zip(actions, payloads, strict=True)}  # type: ignore[union-attr]
+        for output, payload in zip(outputs, payloads, strict=True):
+            self._keep_static(payload, _around(output), pictures)
+        return {o.index: p for o, p in zip(outputs, payloads, strict=True)}
 
-    def _pair(
-        self, left: ImageId, right: ImageId, ts: list[float], sources: Mapping[ImageId, Payload]
-    ) -> Any:
-        a, b = self._prepared(left, sources), self._prepared(right, sources)
+    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Any:
+        a, b = self._prepared(left, pictures), self._prepared(right, pictures)
         return self._timed("model", lambda: self.model.pair(a, b, ts))
 
-    def _triple(self, action: Retime3, ts: list[float], sources: Mapping[ImageId, Payload]) -> Any:
+    def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Any:
         model = self.model
         if not isinstance(model, TripleInterpolator):
             raise TypeError(f"{model.info.id} works on two frames, a plan for three was made")
-        names = (action.left, action.centre, action.right)
-        left, centre, right = (self._prepared(name, sources) for name in names)
-        frames = (left, centre, right)
-        links = (self._link(*names[:2], sources), self._link(*names[1:], sources))
-        return self._timed("model", lambda: model.triple(frames, links, ts))
+        left, centre, right = work.names
+        a, b, c = (self._prepared(name, pictures) for name in work.names)
+        links = (
+            self._link(model, (left, centre), (a, b)),
+            self._link(model, (centre, right), (b, c)),
+        )
+        return self._timed("model", lambda: model.triple((a, b, c), links, ts))
 
-    def _link(self, left: ImageId, right: ImageId, sources: Mapping[ImageId, Payload]) -> Any:
-        found = self._cache.links.get((left, right))
+    def _link(
+        self, model: TripleInterpolator, names: tuple[ImageId, ImageId], frames: tuple[Any, Any]
+    ) -> Any:
+        found = self._cache.links.get(names)
         if found is None:
-            a, b = self._prepared(left, sources), self._prepared(right, sources)
-            model = self.model
-            found = self._timed("model", lambda: model.link(a, b))  # type: ignore[attr-defined]
-            self._cache.links[left, right] = found
+            found = self._timed("model", lambda: model.link(*frames))
+            self._cache.links[names] = found
         return found
 
-    def _mid(self, action: Mid, sources: Mapping[ImageId, Payload]) -> None:
-        self._cache.lineage.add(action)
-        self._cache.pictures[action.image] = self._pair(action.left, action.right, [0.5], sources)
-
-    def _shown(self, image: ImageId, sources: Mapping[ImageId, Payload]) -> Payload:
+    def _shown(self, image: ImageId, pictures: Pictures) -> Payload:
         """The payload of a picture: the source's own, or one download of a picture made by a
         pass.
         """
-        if image in sources:
-            return sources[image]
+        if image in pictures:
+            return pictures[image]
         if image not in self._cache.payloads:
             payload = self._download(self._cache.pictures[image])[0]
-            self._keep_static(payload, (image,), sources)
+            self._keep_static(payload, (image,), pictures)
             self._cache.payloads[image] = payload
         return self._cache.payloads[image]
 
-    def _keep_static(
-        self, made: Payload, images: Sequence[ImageId], sources: Mapping[ImageId, Payload]
-    ) -> None:
+    def _keep_static(self, made: Payload, images: Sequence[ImageId], pictures: Pictures) -> None:
         """Give ``made`` the samples in which all frames agree that ``images`` are made of."""
 
         def work() -> None:
-            cache = self._cache
-            names = tuple(sorted({s for image in images for s in cache.lineage.sources(image)}))
-            if len(names) < 2 or not sources.keys() >= set(names):
+            names, static = pictures.sources(images), self._cache.static
+            if len(names) < 2 or not all(name in pictures for name in names):
                 return
-            if names not in cache.static:
-                cache.static[names] = self._tiles.agreeing([sources[name] for name in names])
-            self._tiles.restore(made, sources[names[0]], cache.static[names])
+            if names not in static:
+                for old in [n for n in static if not all(name in pictures for name in n)]:
+                    del static[old]
+                static[names] = self._tiles.agreeing([pictures[name] for name in names])
+            self._tiles.restore(made, pictures[names[0]], static[names])
 
         self._timed("download", work)
 
-    def _prepared(self, image: ImageId, sources: Mapping[ImageId, Payload]) -> Any:
+    def _prepared(self, image: ImageId, pictures: Pictures) -> Any:
         found = self._cache.prepared.get(image)
         if found is None:
             picture = self._cache.pictures.get(image)
             if picture is None:
                 picture = self._timed(
-                    "convert", lambda: self._upload(sources[image], self._converter)
+                    "convert", lambda: self._upload(pictures[image], self._converter)
                 )
             found = self._timed("model", lambda: self.model.prepare(picture))
             self._cache.prepared[image] = found
@@ -303,11 +282,10 @@ def _check(picture: Any) -> None:
         raise BadPicture("the model failed: it made numbers that are none")
 
 
-def _around(action: Action) -> tuple[ImageId, ...]:
+def _around(output: Retime | Retime3) -> tuple[ImageId, ImageId]:
     """The pictures an output lies between."""
-    if isinstance(action, Retime3):
-        if action.t < 1:
-            return (action.left, action.centre)
-        return (action.centre, action.right)
-    assert isinstance(action, Retime)
-    return (action.left, action.right)
+    if isinstance(output, Retime):
+        return (output.left, output.right)
+    if output.t < 1:
+        return (output.left, output.centre)
+    return (output.centre, output.right)

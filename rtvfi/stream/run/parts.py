@@ -1,79 +1,26 @@
-"""What the compute thread is given, and what it counts: executor, bounds, rings, meters."""
+"""What the compute thread is given, and what it counts: bounds, rings, meters."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.stream.plan.ladder import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable
     from fractions import Fraction
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from rtvfi.core.errors import RtvfiError
     from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
     from rtvfi.core.rates import Grid
     from rtvfi.core.ring import Ring
-    from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan.ladder import Variant
-    from rtvfi.stream.plan.planner import Action, PlanOptions
+    from rtvfi.stream.plan.planner import PlanOptions
     from rtvfi.stream.plan.steering import Retiming
-
-    Payload = NDArray[np.uint8]
 
 _SAMPLES: Final = 4096
 """Newest times kept per stage for the percentiles."""
-
-
-class StageClock(Protocol):
-    """Wall seconds per stage; see ``interpolate.StageTimes``."""
-
-    convert: float
-    model: float
-    download: float
-
-
-class Executor(Protocol):
-    """What the compute thread needs of ``interpolate.Interpolation``; a protocol, so that torch is
-    not imported here.
-    """
-
-    @property
-    def num_frames(self) -> Literal[2, 3]:
-        """Pictures a call of its model looks at."""
-        ...
-
-    def run(
-        self, actions: Sequence[Action], sources: Mapping[ImageId, Payload]
-    ) -> Mapping[int, Payload]:
-        """Carry out one batch; payloads by grid index."""
-        ...
-
-    @property
-    def variants(self) -> Collection[Variant]:
-        """Cheaper ways it can run by now; more may come."""
-        ...
-
-    def choose(self, variant: Variant) -> None:
-        """Run like this from the next batch on: the full model, or one of ``variants``."""
-        ...
-
-    def keep(self, needed: Collection[ImageId]) -> None:
-        """Free all other pictures."""
-        ...
-
-    def reset(self) -> None:
-        """Forget every picture."""
-        ...
-
-    def take_times(self) -> StageClock:
-        """Stage times since the last call."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.ladder import Standing
     from rtvfi.stream.plan.planner import PlanOptions
     from rtvfi.stream.plan.steering import Retiming
-    from rtvfi.stream.run.parts import Executor, Start
+    from rtvfi.stream.run.executor import Executor
+    from rtvfi.stream.run.parts import Start
     from rtvfi.stream.run.playhead import Playhead
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtvfi.stream.plan.batch import batches
+from rtvfi.stream.plan.batch import Retimes, Retimes3, batches, needs, outputs_of, single
 from rtvfi.stream.plan.planner import Action, Copy, Mid, Retime, Retime3
 
 A, B, C = (0, 0), (0, 1), (0, 2)
@@ -20,16 +20,23 @@ def retime(index: int, t: Fraction = Fraction(1, 2), left: int = 0) -> Retime:
 
 def test_retimes_of_a_pair_are_one_batch() -> None:
     actions = [retime(1), retime(2), retime(3)]
-    assert batches(actions) == [actions]
+    assert batches(actions) == [Retimes(tuple(actions))]
 
 
 def test_another_pair_is_another_batch() -> None:
-    assert batches([retime(1), retime(2, left=1)]) == [[retime(1)], [retime(2, left=1)]]
+    assert batches([retime(1), retime(2, left=1)]) == [
+        Retimes((retime(1),)),
+        Retimes((retime(2, left=1),)),
+    ]
 
 
 def test_a_copy_between_splits_a_batch() -> None:
-    actions: list[Action] = [retime(1), Copy(2, ZERO, A), retime(3)]
-    assert batches(actions) == [[action] for action in actions]
+    copy = Copy(2, ZERO, A)
+    assert batches([retime(1), copy, retime(3)]) == [
+        Retimes((retime(1),)),
+        copy,
+        Retimes((retime(3),)),
+    ]
 
 
 def test_copies_and_passes_stand_alone() -> None:
@@ -39,12 +46,15 @@ def test_copies_and_passes_stand_alone() -> None:
         Mid((1, 0), A, B),
         Mid((1, 1), B, C),
     ]
-    assert batches(actions) == [[action] for action in actions]
+    assert batches(actions) == actions
 
 
 def test_retimes_of_a_triple_are_one_batch_apart_from_those_of_its_pair() -> None:
     triples = [Retime3(i, ZERO, A, B, C, Fraction(i, 4)) for i in (3, 4)]
-    assert batches([*triples, retime(5)]) == [triples, [retime(5)]]
+    assert batches([*triples, retime(5)]) == [
+        Retimes3(tuple(triples)),
+        Retimes((retime(5),)),
+    ]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=20))
@@ -53,4 +63,8 @@ def test_no_action_is_lost_or_moved(kinds: list[tuple[bool, int]]) -> None:
         retime(i, left=left) if is_retime else Copy(i, ZERO, (0, left))
         for i, (is_retime, left) in enumerate(kinds)
     ]
-    assert [action for batch in batches(actions) for action in batch] == actions
+    work = batches(actions)
+    assert [output for batch in work for output in outputs_of(batch)] == actions
+    assert [needs(part) for batch in work for part in single(batch)] == [
+        needs(batch) for action in actions for batch in batches([action])
+    ]

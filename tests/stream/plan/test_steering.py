@@ -24,7 +24,7 @@ from rtvfi.stream.see.changes import Change
 
 if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame
-    from rtvfi.stream.run.parts import Executor
+    from rtvfi.stream.run.executor import Executor
 
 
 def blend() -> Interpolation:
@@ -210,10 +210,10 @@ def test_after_a_time_of_lateness_passes_are_made_again() -> None:
 @pytest.mark.parametrize("passes", [1, 3])
 def test_a_model_that_fails_amid_passes_leaves_source_frames(passes: int) -> None:
     class Failing(FakeExecutor):
-        def run(self, actions: Any, sources: Any) -> Any:
+        def run(self, work: Any, pictures: Any) -> Any:
             if len(self.calls) == 20:
                 raise RuntimeError("out of memory")
-            return super().run(actions, sources)
+            return super().run(work, pictures)
 
     executor: Executor = Failing(INFO)
     with Running(fake_source(20).opener, executor, passes=passes) as running:
@@ -268,10 +268,10 @@ class Weighed(Interpolation):
         super().__init__(Linear(), INFO, torch.device("cpu"), torch.float32)
         self.most_images = self.most_sources = 0
 
-    def run(self, actions: Any, sources: Any) -> Any:
-        made = super().run(actions, sources)
+    def run(self, work: Any, pictures: Any) -> Any:
+        made = super().run(work, pictures)
         self.most_images = max(self.most_images, held(self))
-        self.most_sources = max(self.most_sources, len(sources))
+        self.most_sources = max(self.most_sources, len(pictures))
         return made
 
 

@@ -237,7 +237,7 @@ def test_a_seek_while_thinning_is_that_of_the_whole_run(index: int) -> None:
         executor.calls.clear()
         running.all(index)
         part = [a for call in executor.calls for a in call]
-    assert [(a.index, a.t) for a in part] == [(a.index, a.t) for a in whole]  # type: ignore[union-attr]
+    assert [(a.index, a.t) for a in part] == [(a.index, a.t) for a in whole]
 
 
 def test_the_longest_run_is_what_the_cadence_knows() -> None:

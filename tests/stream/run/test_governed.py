@@ -18,6 +18,7 @@ from fakes import FakeClock, FakeExecutor, FakePlayhead, fake_source_frames, str
 from rtvfi.core.frame import END, Kind
 from rtvfi.core.rates import Grid
 from rtvfi.core.stamp import Stamp
+from rtvfi.stream.plan.batch import outputs_of
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, PlanOptions
 from rtvfi.stream.plan.steering import Retiming
@@ -28,11 +29,10 @@ from rtvfi.stream.see.changes import Change
 from rtvfi.stream.see.cuts import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rtvfi.core.frame import OutputFrame, SourceFrame
     from rtvfi.core.options import Style
-    from rtvfi.stream.plan.planner import Action
+    from rtvfi.stream.plan.batch import Work
+    from rtvfi.stream.run.pictures import Pictures
 
 INFO = stream_info(source_rate=Fraction(24000, 1001))
 PERIOD = 1001 / 24000
@@ -73,10 +73,11 @@ class SlowExecutor(FakeExecutor):
         self._shares = {FULL: 1.0} | (shares or {})
         self.variants = frozenset(shares or ())
 
-    def run(self, actions: Sequence[Action], sources: Any) -> Any:
-        if not isinstance(actions[0], Copy):
-            self.clock.advance(self.cost * self._shares[self.chosen] * len(actions))
-        return super().run(actions, sources)
+    def run(self, work: Work, pictures: Pictures) -> Any:
+        if not isinstance(work, Copy):
+            count = len(outputs_of(work)) or 1
+            self.clock.advance(self.cost * self._shares[self.chosen] * count)
+        return super().run(work, pictures)
 
 
 class Simulation:

@@ -16,10 +16,12 @@ from held import held
 from rtvfi.core.frame import plane_views
 from rtvfi.models.base import Planes
 from rtvfi.models.linear.blend import Linear
+from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
 from rtvfi.stream.run import interpolate
 from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +99,8 @@ def grey(level: int, info: StreamInfo = INFO) -> NDArray[np.uint8]:
     return payload
 
 
-SOURCES: dict[ImageId, NDArray[np.uint8]] = {A: grey(40), B: grey(80), C: grey(200)}
+LEVELS = {A: grey(40), B: grey(80), C: grey(200)}
+SOURCES = Pictures(LEVELS)
 
 
 def executor(model: Any) -> Interpolation:
@@ -112,8 +115,8 @@ def level(payload: NDArray[np.uint8]) -> int:
     return int(luma[0, 0])
 
 
-def retimes(*ts: Fraction, left: ImageId = A, right: ImageId = B) -> list[Retime]:
-    return [Retime(10 + i, ZERO, left, right, t) for i, t in enumerate(ts)]
+def retimes(*ts: Fraction, left: ImageId = A, right: ImageId = B) -> Retimes:
+    return Retimes(tuple(Retime(10 + i, ZERO, left, right, t) for i, t in enumerate(ts)))
 
 
 def test_a_pair_is_blended_at_every_timestep_in_one_call() -> None:
@@ -126,7 +129,7 @@ def test_a_pair_is_blended_at_every_timestep_in_one_call() -> None:
 def test_equal_pictures_give_that_picture_bit_by_bit() -> None:
     rng = np.random.default_rng(3)
     noise = rng.integers(0, 256, INFO.payload_bytes).astype(np.uint8)
-    made = executor(Linear()).run(retimes(HALF), {A: noise, B: noise.copy()})
+    made = executor(Linear()).run(retimes(HALF), Pictures({A: noise, B: noise.copy()}))
     assert made[10].tobytes() == noise.tobytes()
 
 
@@ -139,9 +142,9 @@ def test_every_payload_is_an_array_of_its_own() -> None:
 
 
 def test_sources_are_not_written_to() -> None:
-    sources = {name: payload.copy() for name, payload in SOURCES.items()}
-    executor(Linear()).run(retimes(HALF), sources)
-    assert all(np.array_equal(sources[name], SOURCES[name]) for name in SOURCES)
+    sources = {name: payload.copy() for name, payload in LEVELS.items()}
+    executor(Linear()).run(retimes(HALF), Pictures(sources))
+    assert all(np.array_equal(sources[name], LEVELS[name]) for name in LEVELS)
 
 
 def test_a_picture_is_prepared_once_for_all_its_pairs() -> None:
@@ -169,7 +172,7 @@ def test_a_reset_forgets_pictures_whose_names_come_again() -> None:
     work = executor(Linear())
     work.run(retimes(HALF), SOURCES)
     work.reset()
-    made = work.run(retimes(HALF), {A: grey(100), B: grey(120)})
+    made = work.run(retimes(HALF), Pictures({A: grey(100), B: grey(120)}))
     assert level(made[10]) == 110
 
 
@@ -177,66 +180,67 @@ def test_a_reset_forgets_pictures_whose_names_come_again() -> None:
 
 
 def test_a_pass_shows_nothing() -> None:
-    assert executor(Linear()).run([Mid((1, 0), A, B)], SOURCES) == {}
+    assert executor(Linear()).run(Mid((1, 0), A, B), SOURCES) == {}
 
 
 def test_a_picture_made_by_a_pass_is_shown() -> None:
     work = executor(Linear())
-    work.run([Mid((1, 0), A, B)], SOURCES)
-    made = work.run([Copy(7, ZERO, (1, 0))], SOURCES)
+    work.run(Mid((1, 0), A, B), SOURCES)
+    made = work.run(Copy(7, ZERO, (1, 0)), SOURCES)
     assert level(made[7]) == 60
 
 
 def test_a_picture_made_by_a_pass_shown_twice_is_downloaded_once() -> None:
     work = executor(Linear())
-    work.run([Mid((1, 0), A, B)], SOURCES)
-    first = work.run([Copy(7, ZERO, (1, 0))], SOURCES)[7]
-    assert work.run([Copy(8, ZERO, (1, 0))], SOURCES)[8] is first
+    work.run(Mid((1, 0), A, B), SOURCES)
+    first = work.run(Copy(7, ZERO, (1, 0)), SOURCES)[7]
+    assert work.run(Copy(8, ZERO, (1, 0)), SOURCES)[8] is first
 
 
 def test_pictures_made_by_passes_go_into_pairs_and_further_passes() -> None:
     work = executor(Linear())
-    work.run([Mid((1, 0), A, B)], SOURCES)  # 60
-    work.run([Mid((1, 1), B, C)], SOURCES)  # 140
-    work.run([Mid((2, 0), (1, 0), (1, 1))], SOURCES)  # 100
+    work.run(Mid((1, 0), A, B), SOURCES)  # 60
+    work.run(Mid((1, 1), B, C), SOURCES)  # 140
+    work.run(Mid((2, 0), (1, 0), (1, 1)), SOURCES)  # 100
     made = work.run(retimes(HALF, left=(1, 0), right=(2, 0)), SOURCES)
     assert level(made[10]) == 80
 
 
 def test_a_pass_is_not_rounded_to_codes_on_the_way() -> None:
     work = executor(Linear())
-    sources = {A: grey(40), B: grey(41), C: grey(42)}
-    work.run([Mid((1, 0), A, B)], sources)  # 40.5
-    work.run([Mid((1, 1), B, C)], sources)  # 41.5
+    sources = Pictures({A: grey(40), B: grey(41), C: grey(42)})
+    work.run(Mid((1, 0), A, B), sources)  # 40.5
+    work.run(Mid((1, 1), B, C), sources)  # 41.5
     made = work.run(retimes(HALF, left=(1, 0), right=(1, 1)), sources)
     assert level(made[10]) == 41
 
 
 def test_a_picture_made_by_a_pass_is_freed_with_its_copy() -> None:
     work = executor(Linear())
-    work.run([Mid((1, 0), A, B)], SOURCES)
-    work.run([Copy(7, ZERO, (1, 0))], SOURCES)
+    work.run(Mid((1, 0), A, B), SOURCES)
+    work.run(Copy(7, ZERO, (1, 0)), SOURCES)
     work.keep({A})
     with pytest.raises(KeyError):
-        work.run([Copy(8, ZERO, (1, 0))], SOURCES)
+        work.run(Copy(8, ZERO, (1, 0)), SOURCES)
 
 
 def test_a_copy_of_a_source_frame_is_its_very_payload() -> None:
-    made = executor(Linear()).run([Copy(3, ZERO, B)], SOURCES)
+    made = executor(Linear()).run(Copy(3, ZERO, B), SOURCES)
     assert made[3] is SOURCES[B]
 
 
 # --- other models ----------------------------------------------------------------------------
 
 
-def triple(index: int, t: Fraction, names: tuple[ImageId, ImageId, ImageId]) -> Retime3:
-    return Retime3(index, ZERO, *names, t)
+def triple(index: int, names: tuple[ImageId, ImageId, ImageId], *ts: Fraction) -> Retimes3:
+    ts = ts or (Fraction(1),)
+    return Retimes3(tuple(Retime3(index + i, ZERO, *names, t) for i, t in enumerate(ts)))
 
 
 def test_a_triple_is_one_call_with_links_on_both_sides() -> None:
     model = Triple()
     work = executor(model)
-    work.run([triple(1, Fraction(3, 4), (A, B, C)), triple(2, Fraction(5, 4), (A, B, C))], SOURCES)
+    work.run(triple(1, (A, B, C), Fraction(3, 4), Fraction(5, 4)), SOURCES)
     assert model.triples == [[0.75, 1.25]]
     assert model.num_links == 2
 
@@ -244,19 +248,19 @@ def test_a_triple_is_one_call_with_links_on_both_sides() -> None:
 def test_neighbouring_triples_share_a_link_until_it_is_freed() -> None:
     model = Triple()
     work = executor(model)
-    sources = {**SOURCES, (0, 3): grey(220), (0, 4): grey(230)}
-    work.run([triple(1, Fraction(1), (A, B, C))], sources)
+    sources = Pictures({**LEVELS, (0, 3): grey(220), (0, 4): grey(230)})
+    work.run(triple(1, (A, B, C)), sources)
     work.keep({B, C})
-    work.run([triple(2, Fraction(1), (B, C, (0, 3)))], sources)
+    work.run(triple(2, (B, C, (0, 3))), sources)
     assert model.num_links == 3
     work.keep({(0, 3)})
-    work.run([triple(2, Fraction(1), (B, C, (0, 3)))], sources)
+    work.run(triple(2, (B, C, (0, 3))), sources)
     assert model.num_links == 5
 
 
 def test_a_two_frame_model_cannot_do_a_plan_for_three() -> None:
     with pytest.raises(TypeError, match="linear works on two frames"):
-        executor(Linear()).run([triple(1, Fraction(1), (A, B, C))], SOURCES)
+        executor(Linear()).run(triple(1, (A, B, C)), SOURCES)
 
 
 def test_a_model_for_rgb_gets_rgb() -> None:
@@ -274,7 +278,7 @@ def test_every_format_goes_in_and_out(name: str) -> None:
     dtype = np.dtype("u1" if info.format.bits == 8 else "<u2")
     low, high = samples.astype(dtype), (samples + 3).clip(max=255).astype(dtype)
     work = Interpolation(Linear(), info, torch.device("cpu"), torch.float32)
-    made = work.run(retimes(HALF), {A: low.view(np.uint8), B: high.view(np.uint8)})[10]
+    made = work.run(retimes(HALF), Pictures({A: low.view(np.uint8), B: high.view(np.uint8)}))[10]
     error = abs(made.view(dtype).astype(float) - (low.astype(float) + high) / 2)
     assert error.max() <= 0.5
 
@@ -308,11 +312,11 @@ def test_a_variant_is_used_from_the_next_batch_on_and_left_again() -> None:
 def test_pictures_made_by_passes_outlive_a_change_of_variant() -> None:
     work = executor(Linear())
     work.offer(Variant(0.5), Linear())
-    work.run([Mid((1, 0), A, B)], SOURCES)
-    made = work.run([Copy(3, Fraction(1), (1, 0))], SOURCES)[3]
+    work.run(Mid((1, 0), A, B), SOURCES)
+    made = work.run(Copy(3, Fraction(1), (1, 0)), SOURCES)[3]
     work.choose(Variant(0.5))
     work.keep({(1, 0), B})
-    assert np.array_equal(work.run([Copy(4, Fraction(1), (1, 0))], SOURCES)[4], made)
+    assert np.array_equal(work.run(Copy(4, Fraction(1), (1, 0)), SOURCES)[4], made)
     assert len(work.run(retimes(HALF, left=(1, 0), right=B), SOURCES)) == 1
 
 

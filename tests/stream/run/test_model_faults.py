@@ -17,10 +17,8 @@ from rtvfi.models.load import load_model
 from rtvfi.stream.run.interpolate import Interpolation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan.planner import Action
+    from rtvfi.stream.plan.batch import Work
+    from rtvfi.stream.run.pictures import Pictures
 
 
 class Failing(FakeExecutor):
@@ -30,8 +28,8 @@ class Failing(FakeExecutor):
         super().__init__(INFO)
         self._failure, self._at = error, at
 
-    def run(self, actions: Sequence[Action], sources: Mapping[ImageId, Any]) -> dict[int, Any]:
-        made = super().run(actions, sources)
+    def run(self, work: Work, pictures: Pictures) -> dict[int, Any]:
+        made = super().run(work, pictures)
         if len(self.calls) - 1 in self._at:
             raise self._failure
         return made
@@ -126,9 +124,9 @@ class _Stopped(FakeExecutor):
         super().__init__(INFO)
         self._clock = clock
 
-    def run(self, actions: Sequence[Action], sources: Mapping[ImageId, Any]) -> dict[int, Any]:
+    def run(self, work: Work, pictures: Pictures) -> dict[int, Any]:
         self._clock[0] += 3600.0 if len(self.calls) == 5 else 0.002
-        return super().run(actions, sources)
+        return super().run(work, pictures)
 
 
 def test_a_process_that_was_stopped_has_no_slow_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_pictures_nobody_needs_are_given_up() -> None:
         running.all()
     assert max(map(len, executor.kept)) <= 2
     assert running.pipeline._worker is not None
-    assert len(running.pipeline._worker._frames) <= 2
+    assert len(running.pipeline._worker._pictures) <= 2
 
 
 def test_frames_before_the_first_one_are_that_one() -> None:

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from rtvfi.core.frame import plane_views
 from rtvfi.models.linear.blend import Linear
+from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
+from rtvfi.stream.run.executor import carry_out
 from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.pictures import Pictures
 from rtvfi.stream.run.tiles import StaticTiles
 
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.core.stamp import ImageId
 
     Payload = NDArray[np.uint8]
 
@@ -107,12 +109,12 @@ def executor(info: StreamInfo) -> Interpolation:
 
 
 @pytest.fixture
-def film(info: StreamInfo) -> dict[ImageId, Payload]:
+def film(info: StreamInfo) -> Pictures:
     """Frame i differs from the one before in the tile row 0, column i."""
     frames = [noise(info, 0)]
     for i in range(1, 5):
         frames.append(poke(info, frames[-1], 0, 3, 16 * i + 5))
-    return {(0, i): frame for i, frame in enumerate(frames)}
+    return Pictures({(0, i): frame for i, frame in enumerate(frames)})
 
 
 def moving(info: StreamInfo, made: Payload, source: Payload) -> list[tuple[int, int]]:
@@ -122,15 +124,17 @@ def moving(info: StreamInfo, made: Payload, source: Payload) -> list[tuple[int, 
 
 
 def test_between_source_frames_only_what_moves_is_made(
-    executor: Interpolation, info: StreamInfo, film: dict[ImageId, Payload]
+    executor: Interpolation, info: StreamInfo, film: Pictures
 ) -> None:
-    made = executor.run([Retime(i, ZERO, (0, 0), (0, 1), Fraction(i, 3)) for i in (1, 2)], film)
+    made = executor.run(
+        Retimes(tuple(Retime(i, ZERO, (0, 0), (0, 1), Fraction(i, 3)) for i in (1, 2))), film
+    )
     for payload in made.values():
         assert moving(info, payload, film[0, 0]) == [(0, 1)]
 
 
 def test_a_picture_of_passes_is_static_where_all_its_frames_agree(
-    executor: Interpolation, info: StreamInfo, film: dict[ImageId, Payload]
+    executor: Interpolation, info: StreamInfo, film: Pictures
 ) -> None:
     for mid in (
         Mid((1, 0), (0, 0), (0, 1)),
@@ -138,10 +142,10 @@ def test_a_picture_of_passes_is_static_where_all_its_frames_agree(
         Mid((2, 0), (1, 0), (1, 1)),
         Mid((1, 2), (0, 2), (0, 3)),
     ):
-        executor.run([mid], film)
-    copied = executor.run([Copy(1, ZERO, (2, 0))], film)[1]
+        carry_out(executor, mid, film)
+    copied = executor.run(Copy(1, ZERO, (2, 0)), film)[1]
     assert moving(info, copied, film[0, 0]) == [(0, 1), (0, 2)]
-    between = executor.run([Retime(2, ZERO, (1, 1), (1, 2), HALF)], film)[2]
+    between = executor.run(Retimes((Retime(2, ZERO, (1, 1), (1, 2), HALF),)), film)[2]
     assert moving(info, between, film[0, 1]) == [(0, 2), (0, 3)]
 
 
@@ -149,18 +153,19 @@ def test_a_picture_of_passes_is_static_where_all_its_frames_agree(
 def test_among_three_the_two_around_the_output_count(
     executor: Interpolation,
     info: StreamInfo,
-    film: dict[ImageId, Payload],
+    film: Pictures,
     t: Fraction,
     column: int,
 ) -> None:
-    made = executor.run([Retime3(1, ZERO, (0, 0), (0, 1), (0, 2), t)], film)[1]
+    made = executor.run(Retimes3((Retime3(1, ZERO, (0, 0), (0, 1), (0, 2), t),)), film)[1]
     assert moving(info, made, film[0, 1]) == [(0, column)]
 
 
 def test_without_all_its_frames_nothing_is_taken_for_static(
-    executor: Interpolation, info: StreamInfo, film: dict[ImageId, Payload]
+    executor: Interpolation, info: StreamInfo, film: Pictures
 ) -> None:
-    executor.run([Mid((1, 0), (0, 0), (0, 1))], film)
-    later = {name: film[name] for name in ((0, 1), (0, 2))}
-    made = executor.run([Retime(1, ZERO, (1, 0), (0, 2), HALF)], later)[1]
+    carry_out(executor, Mid((1, 0), (0, 0), (0, 1)), film)
+    later = Pictures({name: film[name] for name in ((0, 1), (0, 2))})
+    later.plan(Mid((1, 0), (0, 0), (0, 1)))
+    made = executor.run(Retimes((Retime(1, ZERO, (1, 0), (0, 2), HALF),)), later)[1]
     assert len(moving(info, made, film[0, 1])) == 20
