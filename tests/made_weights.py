@@ -8,7 +8,9 @@ import torch
 
 import benchmarks.models
 from rtvfi.models.distil_drba import network as distil_drba
+from rtvfi.models.gimm import shape as gimm_shape
 from rtvfi.models.rife import shape as ifnet_shape
+from rtvfi.models.safa import shape as safa_shape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 def parameters_of(network: str) -> dict[str, tuple[int, ...]]:
     """Name and shape of every parameter of a network, as the manifest names it."""
     family, _, group = network.partition(" ")
+    if family == "gimm":
+        return gimm_shape.expected_parameters()
+    if family == "safa":
+        return safa_shape.expected_parameters()
     if family == "distil-drba":
         return distil_drba.expected_parameters(distil_drba.SHAPES[group])
     return ifnet_shape.expected_parameters(ifnet_shape.SHAPES[group])

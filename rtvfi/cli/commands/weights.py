@@ -5,6 +5,7 @@ The grammar is read on every start of rtvfi, so rich and torch are imported by t
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions.add_parser("list", help="what can be had, and what is here")
     get = actions.add_parser("get", help="download, check and convert")
     get.add_argument("names", nargs="+", metavar="NAME", help="a model or weight file")
+    get.add_argument(
+        "--accept-licence", action="store_true", help="agree to the terms that a licence sets"
+    )
     add = actions.add_parser("add", help="take in a file you have")
     add.add_argument("file", type=Path, metavar="FILE", help="a state dict, .pkl or .safetensors")
     add.add_argument("--as", dest="name", metavar="NAME", help="what it is, where it is not told")
@@ -50,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Carry out an action of ``rtvfi weights``; returns the exit code."""
     actions: dict[str, Callable[[], int]] = {
         "list": _list,
-        "get": lambda: _get(arguments.names),
+        "get": lambda: _get(arguments.names, accepts=arguments.accept_licence),
         "add": lambda: _add(arguments.file, arguments.name),
         "verify": lambda: _verify(arguments.names),
         "path": lambda: _path(arguments.name),
@@ -85,7 +89,7 @@ def _row(store: Store, entry: WeightEntry) -> tuple[str, ...]:
         entry.name,
         "yes" if store.has(entry.name) else "no",
         entry.network,
-        "published" if is_known else "on first fetch",
+        "by hand" if entry.by_hand else "published" if is_known else "on first fetch",
         entry.licence,
     )
 
@@ -103,7 +107,7 @@ def _others() -> Iterator[tuple[str, ...]]:
             yield info.id, here, info.family, "comes with rtvfi", info.licence
 
 
-def _get(names: Sequence[str]) -> int:
+def _get(names: Sequence[str], *, accepts: bool) -> int:
     from rtvfi.models.weights.fetch import fetch
 
     store = Store()
@@ -111,6 +115,7 @@ def _get(names: Sequence[str]) -> int:
         if store.has(entry.name) and store.verify(entry.name) is None:
             _say(f"{entry.name} is here already")
             continue
+        _agree(store, entry, accepts=accepts)
         with _progress() as bars:
             bar = bars.add_task(entry.name, total=entry.bytes)
 
@@ -125,6 +130,27 @@ def _get(names: Sequence[str]) -> int:
             digest = came.receipt.original_sha256
             _say(f"no published hash to compare with; recorded sha256 {digest}")
     return 0
+
+
+def _agree(store: Store, entry: WeightEntry, *, accepts: bool) -> None:
+    """Show the terms of a licence that sets some, and have them accepted, once.
+
+    Raises:
+        UsageError: they are not accepted, or there is nobody to ask.
+    """
+    from rtvfi.models.weights.licence import accept, is_accepted
+
+    if entry.terms is None or is_accepted(store, entry):
+        return
+    _say(entry.terms.strip())
+    if not accepts and sys.stdin.isatty():
+        accepts = input("Do you agree? [y/N] ").strip().lower() in ("y", "yes")
+    if not accepts:
+        raise UsageError(
+            f'the licence of "{entry.name}" was not accepted, nothing was fetched',
+            hint=typed(f"weights get {entry.name} --accept-licence"),
+        )
+    accept(store, entry)
 
 
 def _progress() -> Progress:
@@ -145,6 +171,8 @@ def _add(file: Path, name: str | None) -> int:
     store = Store()
     entry, receipt = add_file(store, file, None if name is None else entry_for(name).name)
     _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {receipt.network}")
+    if entry.terms is not None:
+        _say(entry.terms.strip())
     known = entry.known_hashes()
     if known and receipt.original_sha256 not in known:
         _say("it is not the published file, but one of the same network")

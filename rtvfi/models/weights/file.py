@@ -92,8 +92,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _named_tensors(path: Path, found: Any) -> dict[str, Tensor]:
-    if isinstance(found, dict) and len(found) == 1:
-        found = next((found[key] for key in _WRAPPERS if key in found), found)
+    if isinstance(found, dict):
+        wrapped = (found[key] for key in _WRAPPERS if isinstance(found.get(key), dict))
+        found = next(wrapped, found)
     if not isinstance(found, dict) or not found:
         raise WeightsMismatch(f'"{path}" holds no parameters by name')
     for key, value in found.items():

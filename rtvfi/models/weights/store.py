@@ -98,6 +98,12 @@ class WeightEntry:
     sources: tuple[Source, ...]
     bytes: int | None = None
     """Size of the published file, where known."""
+    terms: str | None = None
+    """What its licence asks of whoever uses it, where that is more than to name the authors; it is
+    shown, and accepted once, before anything is fetched.
+    """
+    by_hand: str | None = None
+    """Where a browser gets it, if no program can."""
 
     def known_hashes(self) -> set[str]:
         """Published SHA-256 of the original, over all sources."""

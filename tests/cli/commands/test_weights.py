@@ -8,6 +8,7 @@ import torch
 from made_weights import constant_state
 
 from rtvfi.cli.main import main
+from rtvfi.core.errors import WeightsMissing
 from rtvfi.models.weights.store import Store, manifest
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from clips import Clips
+
+    from rtvfi.models.weights.store import WeightEntry
 
     Run = Callable[..., tuple[int, str, str]]
 
@@ -126,3 +129,69 @@ def test_play_without_weights_says_how_to_get_them(rtvfi: Run, clips: Clips) -> 
         'error: weights for "rife-4.25" are not here',
         "hint: rtvfi weights get rife-4.25",
     ]
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of what would have been fetched."""
+    names: list[str] = []
+
+    def fetch(_store: Store, entry: WeightEntry, _progress: object) -> None:
+        names.append(entry.name)
+        raise WeightsMissing("no network here")
+
+    monkeypatch.setattr("rtvfi.models.weights.fetch.fetch", fetch)
+    return names
+
+
+def test_terms_of_a_licence_are_shown_and_refused_without_a_word(
+    rtvfi: Run, fetched: list[str]
+) -> None:
+    code, out, err = rtvfi("weights", "get", "gimm")
+    assert code == 2
+    assert "non-commercial" in out
+    assert "hint: rtvfi weights get gimm --accept-licence" in err
+    assert fetched == []
+
+
+def test_terms_are_accepted_once_and_not_asked_for_again(rtvfi: Run, fetched: list[str]) -> None:
+    _, out, _ = rtvfi("weights", "get", "gimm", "--accept-licence")
+    assert "non-commercial" in out
+    _, again, _ = rtvfi("weights", "get", "gimm-base")
+    assert "non-commercial" not in again
+    assert fetched == ["gimm", "gimm-base"]
+
+
+@pytest.mark.parametrize(("answer", "num"), [("y", 1), ("", 0), ("no", 0)])
+def test_at_a_terminal_the_terms_are_asked_about(
+    answer: str, num: int, rtvfi: Run, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _question: answer)
+    rtvfi("weights", "get", "gimm")
+    assert len(fetched) == num
+
+
+def test_what_only_a_browser_gets_is_said_with_its_address(rtvfi: Run) -> None:
+    code, _, err = rtvfi("weights", "get", "safa")
+    assert code == 1
+    assert "https://drive.google.com/file/d/1OLO9hLV97ZQ4uRV2-aQqgnwhbKMMt6TX/view" in err
+    assert "rtvfi weights add FILE --as safa" in err
+
+
+@pytest.mark.parametrize(("network", "name"), [("safa 0.5", "safa"), ("gimm r", "gimm-base")])
+def test_files_as_the_reference_programs_have_them_are_known(
+    network: str, name: str, rtvfi: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "flownet.pkl"
+    state = {f"module.{key}": value for key, value in constant_state(network).items()}
+    if name == "safa":
+        torch.save(state, path)
+    else:
+        counters = {"flow_estimator.cnet.norm1.num_batches_tracked": torch.tensor(0)}
+        whole = {key.removeprefix("module."): value for key, value in state.items()}
+        torch.save({"state_dict": whole | counters, "epoch": 3}, path)
+    code, out, _ = rtvfi("weights", "add", str(path), "--as", name)
+    assert code == 0
+    assert network in out
+    assert ("non-commercial" in out) == (name == "gimm-base")

@@ -10,6 +10,7 @@ from made_weights import constant_state, parameters_of
 from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.rife.rows import RIFE_GROUPS
+from rtvfi.models.safa.rows import ENHANCERS
 from rtvfi.models.weights.file import store_file
 from rtvfi.models.weights.store import (
     Store,
@@ -42,22 +43,22 @@ def stored(store: Store, tmp_path: Path, name: str) -> None:
 
 def test_every_model_that_needs_weights_has_a_row() -> None:
     needed = {weight_name(info) for info in MODELS.values() if info.id not in NEED_NO_DOWNLOAD}
-    assert needed == set(manifest())
+    assert needed | set(ENHANCERS) == set(manifest())
 
 
 @pytest.mark.parametrize("name", manifest())
 def test_rows_are_complete(name: str) -> None:
     entry = manifest()[name]
     assert parameters_of(entry.network)
-    assert entry.licence == "MIT"
-    assert entry.sources
+    assert (entry.licence == "MIT") == (entry.terms is None)
+    assert bool(entry.sources) == (entry.by_hand is None)
     for source in entry.sources:
         if isinstance(source, WheelSource):
             for digest in (source.wheel_sha256, source.sha256):
                 assert re.fullmatch(r"[0-9a-f]{64}", digest)
             assert source.member.endswith(".pkl")
             continue
-        assert re.fullmatch(r"https://[\w./-]+\.pkl", source.url)
+        assert re.fullmatch(r"https://[\w./-]+\.(pkl|pt)", source.url)
         assert source.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", source.sha256)
         assert source.git_blob is None or re.fullmatch(r"[0-9a-f]{40}", source.git_blob)
 

@@ -1,0 +1,59 @@
+"""Licences that ask for more than to name the authors: shown once, accepted once. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rtvfi.models.weights.store import Store, WeightEntry
+
+_FILE: Final = "accepted.json"
+
+
+def is_accepted(store: Store, entry: WeightEntry) -> bool:
+    """Whether a file may be fetched without asking: its licence asks for nothing, or these very
+    words of it were accepted before.
+    """
+    return entry.terms is None or _digest(entry.terms) in _accepted(store)
+
+
+def accept(store: Store, entry: WeightEntry) -> None:
+    """Write down that the terms of a file were accepted.
+
+    Raises:
+        ModelError: the store cannot be written.
+    """
+    if is_accepted(store, entry) or entry.terms is None:
+        return
+    store.make_folder()
+    path = _path(store)
+    part = path.with_name(path.name + ".part")
+    words = {**_accepted(store), _digest(entry.terms): entry.licence}
+    try:
+        part.write_text(json.dumps(words, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise ModelError(f'"{path}" cannot be written: {error.strerror}') from error
+
+
+def _accepted(store: Store) -> dict[str, str]:
+    """Licences by the hash of their terms; nothing where nothing readable is."""
+    try:
+        found = json.loads(_path(store).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _path(store: Store) -> Path:
+    return store.folder / _FILE
+
+
+def _digest(terms: str) -> str:
+    return hashlib.sha256(terms.strip().encode()).hexdigest()
