@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
-THREAD_GRACE_SECONDS = 5.0
+THREAD_GRACE_SECONDS = 30.0
 """How long a thread that was told to end may take to do so."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import readme_tables
+import tables
 from packaging.requirements import Requirement
 
 from rtvfi.cli import main as cli
@@ -19,6 +20,7 @@ from rtvfi.core.errors import RtvfiError
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted([*(ROOT / "rtvfi").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+README = ROOT / "README.md"
 MAX_LINES = 400
 MAX_LINES_OF_A_MODEL_FAMILY = 500
 
@@ -65,20 +67,20 @@ def test_light_commands_load_no_heavy_module(arguments: list[str]) -> None:
 # --- README ----------------------------------------------------------------------------------
 
 
-def test_readme_tables_are_those_of_the_code() -> None:
-    readme = readme_tables.README.read_text()
-    assert readme == readme_tables.filled(readme), "run tests/readme_tables.py --write"
+@pytest.mark.parametrize("page", tables.PAGES, ids=lambda page: page.name)
+def test_tables_of_the_pages_are_those_of_the_code(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == tables.filled(page), "run tests/tables.py --write"
 
 
 def test_readme_names_only_commands_that_exist() -> None:
-    readme = readme_tables.README.read_text()
+    readme = README.read_text()
     named = set(re.findall(r"(?:`|    )(?:\./run|rtvfi)\s([a-z]+)\b", readme))
     assert {"play", "test"} <= named
     assert named <= {*(command.name for command in cli.COMMANDS), "test", "check", "update"}
 
 
 def test_readme_names_every_key_and_message() -> None:
-    readme = readme_tables.README.read_text()
+    readme = README.read_text()
     controls = (ROOT / "rtvfi" / "playing" / "controls.py").read_text()
     for key, message in re.findall(r'"(Ctrl\+\w)": \("(rtvfi-\w+)"', controls):
         assert f"| {key} | `{message}` |" in readme
@@ -96,6 +98,30 @@ def test_links_of_the_pages_lead_somewhere() -> None:
         if "://" not in target and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+# --- the plan of the house --------------------------------------------------------------------
+
+
+def test_every_room_stands_in_the_plan() -> None:
+    plan = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent for path in (ROOT / "rtvfi").rglob("__init__.py")} - {ROOT / "rtvfi"}
+    names = {f"`{room.relative_to(ROOT / 'rtvfi')}/`" for room in rooms}
+    assert {name for name in names if name not in plan} == set()
+    named = set(re.findall(r"^\| `([a-z_/]+/)` \|", plan, re.MULTILINE))
+    assert {name for name in named if not (ROOT / "rtvfi" / name).is_dir()} == set()
+
+
+def test_every_thread_stands_in_the_plan() -> None:
+    plan = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    started = set()
+    for path in (ROOT / "rtvfi").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("Thread"):
+                names = [k.value for k in call.keywords if k.arg == "name"]
+                assert names, f"{path}: a thread without a name"
+                started.add(ast.literal_eval(names[0]))
+    assert {name for name in started if f"`{name}`" not in plan} == set()
 
 
 # --- packaging -------------------------------------------------------------------------------

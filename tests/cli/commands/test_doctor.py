@@ -65,9 +65,9 @@ def test_a_machine_that_lacks_everything_gets_a_line_for_each(root: Path, tmp_pa
 
 def test_a_torch_that_cannot_be_imported_fails(root: Path, tmp_path: Path) -> None:
     block(tmp_path, torch="OSError")
-    environ = {**os.environ, "RTVFI_CONFIG": ""}
+    environ = {**os.environ, "RTVFI_CONFIG": "", "COLUMNS": "80"}
     environ.pop("PYTHONPATH", None)
-    text = doctor(root, tmp_path, COLUMNS="80", **environ).stdout
+    text = doctor(root, tmp_path, **environ).stdout
     assert "fail  torch" in text
     assert "blocked here" in text
     assert max(map(len, text.splitlines())) <= 80
