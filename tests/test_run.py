@@ -20,6 +20,7 @@ echo "$*" >>"$CALLS"
 case $* in
     *find_library*) [ ! -e "$CALLS.no-libmpv" ] ;;
     *importlib.metadata*) cat "$CALLS.torch" 2>/dev/null ;;
+    *"weights get"*) [ ! -e "$CALLS.offline" ] ;;
     *"-m pip"*--index-url*) ;;
     *"-m pip"*install*torch==*) [ ! -e "$CALLS.offline" ] ;;
     *"-m pip"*-r*) [ ! -e "$CALLS.broken" ] || { echo "no such package"; exit 1; } ;;
@@ -250,6 +251,38 @@ def test_it_starts_through_a_link_from_anywhere(checkout: Checkout, tmp_path: Pa
     environment |= {"RTVFI_ROOT": str(checkout.folder)}
     subprocess.run(["sh", "link", "version"], cwd=tmp_path, env=environment, check=True)
     assert checkout.calls() == ["-P -m rtvfi version"]
+
+
+# --- weights for a GPU -----------------------------------------------------------------------
+
+FETCH = "-P -m rtvfi weights get rife-4.25"
+
+
+def test_on_a_gpu_the_first_start_fetches_the_weights(checkout: Checkout) -> None:
+    kfd(checkout)
+    result = checkout.run("models")
+    assert result.returncode == 0, result.stderr
+    assert checkout.calls()[-2:] == [FETCH, "-P -m rtvfi models"]
+    assert "rife-4.25, 22 MB; RTVFI_WEIGHTS=no declines" in result.stderr
+    checkout.run("models")
+    assert FETCH not in checkout.calls()
+
+
+def test_without_a_network_the_start_goes_on_and_says_so(checkout: Checkout) -> None:
+    driver(checkout, "580.65.06")
+    checkout.state("offline")
+    result = checkout.run("models")
+    assert result.returncode == 0, result.stderr
+    assert "no weights came" in result.stderr
+    assert "later: ./run weights get rife-4.25" in result.stderr
+    assert checkout.calls()[-1] == "-P -m rtvfi models"
+
+
+def test_weights_can_be_declined_and_a_processor_gets_none(checkout: Checkout) -> None:
+    checkout.run("models", RTVFI_TORCH="cuda", RTVFI_WEIGHTS="no")
+    checkout.run("models", RTVFI_TORCH="cpu")
+    checkout.run("check", RTVFI_TORCH="cuda")
+    assert FETCH not in checkout.calls()
 
 
 # --- the system's packages -------------------------------------------------------------------

@@ -48,7 +48,7 @@ def add_settings(
     add("--tail", metavar="NAME", help="how an evened-out scene ends: hold (default), stretch")
     add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
     add = parser.add_argument_group("network").add_argument
-    add("--model", metavar="ID", help='the command "models" lists them (default cel)')
+    add("--model", metavar="ID", help='auto (default), or one that the command "models" lists')
     add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
     add(
         "--scale",

@@ -27,6 +27,7 @@ CHECKS: Final[dict[str, Callable[[Place], Iterator[Finding]]]] = {
     "weights": files.check_weights,
     "disk": files.check_disk,
     "settings": files.check_settings,
+    "model": files.check_model,
     "speed": probe.check_speed,
 }
 """In the order they are shown; the last measures, and runs alone."""

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _LITTLE: Final = 2 << 30
 _TOO_LITTLE: Final = 50 << 20
-EMBEDDED: Final = "cel"
 
 
 def check_weights(_place: Place) -> Iterator[Finding]:
     """The embedded weights, and those in the store against their receipts."""
+    from rtvfi.models.weights.auto import EMBEDDED
     from rtvfi.models.weights.store import Store, find_weights
 
     try:
@@ -34,9 +34,9 @@ def check_weights(_place: Place) -> Iterator[Finding]:
         trouble = error.message
     again = "install rtvfi again, or restore the file in the checkout"
     if trouble:
-        yield fail("weights", f"those of {EMBEDDED} (the default): {trouble}", again)
+        yield fail("weights", f"those of {EMBEDDED}, which comes with rtvfi: {trouble}", again)
     else:
-        yield ok("weights", f"{EMBEDDED} (the default): whole")
+        yield ok("weights", f"{EMBEDDED}, which comes with rtvfi: whole")
     store = Store()
     good = []
     for name in store.names():
@@ -132,3 +132,23 @@ def check_settings(_place: Place) -> Iterator[Finding]:
     chosen = f'preset "{config.preset.value}" ({config.preset.origin})'
     main = ", ".join(f"{key} {config[key]}" for key in ("model", "style", "fps", "flow_scale"))
     yield ok("settings", f"{chosen}: {main}")
+
+
+def check_model(_place: Place) -> Iterator[Finding]:
+    """Which model plays when nothing else is asked for, and whether there is a better one."""
+    from rtvfi.models.weights.auto import AUTO, better_model
+    from rtvfi.settings.config import live_model, resolve_config, user_file, will_use_gpu
+    from rtvfi.settings.profile import read_profile
+
+    try:
+        config = resolve_config({}, None, user_file(), read_profile()[0])
+    except RtvfiError:
+        return  # told by check_settings
+    model, is_gpu = live_model(config), will_use_gpu(str(config["device"]))
+    why = f" ({AUTO}, on a {'GPU' if is_gpu else 'processor'})" if config["model"] == AUTO else ""
+    better = better_model(model, is_gpu=is_gpu)
+    if better is None:
+        yield ok("model", f"{model} plays{why}")
+    else:
+        text = f"{model} plays{why}; {better} makes better pictures"
+        yield warn("model", text, typed(f"weights get {better}"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.program import typed
+from rtvfi.models.weights.auto import better_model
 from rtvfi.playing import osd
 from rtvfi.playing.mpv import window
 
@@ -122,5 +123,7 @@ class Controls:
         showing, lines = self._showing, ["rtvfi: interpolation off"]
         if showing.shown is not None:
             device = str(showing.model.device)
-            lines = osd.lines(showing.shown, self._choice.now, device, self._watch.report)
+            wanted = self._choice.now
+            lines = osd.lines(showing.shown, wanted, device, self._watch.report)
+            lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))
         window.overlay(self._mpv, lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtvfi.core.frame import Kind
+from rtvfi.core.program import typed
 
 if TYPE_CHECKING:
     from rtvfi.engine.build import Viewing
@@ -36,6 +37,11 @@ def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list
         f"{now.counts.get(Kind.CHEAP, 0) / total:.0%} filled in for lack of time",
         f"mpv     dropped {report.drops}",
     ]
+
+
+def advice(better: str | None) -> list[str]:
+    """How to get the model that would be better here, if there is one."""
+    return [f"better  {better}: {typed(f'weights get {better}')}"] if better else []
 
 
 def _plan(now: Statistics) -> str:

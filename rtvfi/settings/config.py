@@ -20,6 +20,7 @@ from rtvfi.core.data import data_names, data_path
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
+from rtvfi.models.weights.auto import resolve_model
 from rtvfi.settings.keys import (
     MPV,
     SETTINGS,
@@ -308,6 +309,17 @@ def hardware_guess(root: Path = Path("/")) -> Hardware:
     return "rocm" if (root / "dev/kfd").exists() else "cpu"
 
 
+def will_use_gpu(device: str) -> bool:
+    """Whether a GPU will compute, told without torch; ``device`` as in SETTINGS."""
+    return hardware_guess() != "cpu" if device == "auto" else device != "cpu"
+
+
+def live_model(config: Config) -> str:
+    """The id of the model that the configuration asks for; see ``resolve_model``."""
+    style, is_gpu = cast("Style", config["style"]), will_use_gpu(str(config["device"]))
+    return resolve_model(str(config["model"]), is_gpu=is_gpu, style=style)
+
+
 def play_options(
     config: Config, files: tuple[str, ...], start: str | None = None, report: Path | None = None
 ) -> PlayOptions:
@@ -320,7 +332,7 @@ def play_options(
         check_writable(report, files)
     return PlayOptions(
         files=files,
-        model=str(config["model"]),
+        model=live_model(config),
         device=str(config["device"]),
         preset=str(config.preset.value),
         fps=str(config["fps"]),
@@ -340,7 +352,7 @@ def render_options(config: Config, files: tuple[str, ...], encode: EncodeOptions
     """What the configuration says about rendering; the rest has its defaults."""
     return RenderOptions(
         files=files,
-        model=str(config["model"]),
+        model=live_model(config),
         device=str(config["device"]),
         fps=str(config["fps"]),
         stream=_stream_options(config),

@@ -21,6 +21,7 @@ from rtvfi.core.options import (
 )
 from rtvfi.core.rates import parse_rate
 from rtvfi.models.catalogue import find
+from rtvfi.models.weights.auto import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,7 +71,7 @@ def _choice(words: tuple[str, ...]) -> Callable[[Value], Value]:
 
 
 def _read_model(value: Value) -> Value:
-    return find(str(value)).id
+    return AUTO if value == AUTO else find(str(value)).id
 
 
 def _read_fps(value: Value) -> Value:
@@ -153,7 +154,7 @@ DEINTERLACES: Final = get_args(Deinterlace)
 SETTINGS: Final = {
     setting.key: setting
     for setting in (
-        Setting("model", "cel", _read_model),
+        Setting("model", AUTO, _read_model),
         Setting("device", "auto", _read_device, ("auto", "cpu", "cuda", "rocm")),
         Setting("style", StreamOptions().style, _choice(STYLES), STYLES),
         Setting("passes", "auto", _read_passes),

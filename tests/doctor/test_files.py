@@ -13,6 +13,7 @@ from rtvfi.core.data import data_path
 from rtvfi.doctor import files
 from rtvfi.doctor.finding import Place
 from rtvfi.models.weights.store import Receipt, Store, sha256_of
+from rtvfi.settings import config
 from rtvfi.settings.profile import profile_file
 
 if TYPE_CHECKING:
@@ -153,3 +154,21 @@ def test_settings_measured_elsewhere_are_a_warning(
     profile_file().parent.mkdir(parents=True)
     profile_file().touch()
     assert [f.level for f in files.check_settings(HERE)] == ["ok", "warn", "ok"]
+
+
+def test_the_model_that_plays_is_named_and_a_better_one_for_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (finding,) = files.check_model(HERE)
+    assert finding.level == "ok"
+    assert finding.text.endswith("plays (auto, on a processor)")
+    monkeypatch.setattr(config, "hardware_guess", lambda: "rocm")
+    (finding,) = files.check_model(HERE)
+    assert (finding.level, finding.hint) == ("warn", "rtvfi weights get rife-4.25")
+    assert "on a GPU); rife-4.25 makes better pictures" in finding.text
+    store = Store()
+    store.make_folder()
+    store.path("rife-4.25").touch()
+    (finding,) = files.check_model(HERE)
+    assert (finding.level, finding.text) == ("ok", "rife-4.25 plays (auto, on a GPU)")

@@ -64,6 +64,11 @@ def test_style_and_passes_are_told() -> None:
     assert "style   smooth, 3 frames, 1 pass\n" in shown(plan=PlanOptions(passes=1, num_frames=3))
 
 
+def test_a_better_model_is_told_with_the_way_to_it() -> None:
+    assert osd.advice("rife-4.25") == ["better  rife-4.25: rtvfi weights get rife-4.25"]
+    assert osd.advice(None) == []
+
+
 def test_what_was_given_up_is_told() -> None:
     steps = (Quality(passes=2), Quality(passes=1), Quality(passes=0, is_sparse=True))
     assert "quality" not in shown()

@@ -117,7 +117,7 @@ def test_unknown_model_is_its_own_error() -> None:
     [
         ('stile = "off"', 'there is no key "stile"; known are preset, model', "style"),
         ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off', "off"),
-        ("model = true", "model is True, expected one value in the form 'cel'", ""),
+        ("model = true", "model is True, expected one value in the form 'auto'", ""),
         ('device = ["cpu"]', "expected one value", ""),
         ("style = off", "is not TOML", ""),
         ('preset = "cpuu"', 'preset is "cpuu", expected cpu, default or quality', "cpu"),

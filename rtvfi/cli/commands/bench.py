@@ -18,6 +18,7 @@ from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.program import typed
 from rtvfi.core.python_process import Apart
 from rtvfi.models.catalogue import MODELS, find
+from rtvfi.models.weights.auto import EMBEDDED
 from rtvfi.models.weights.store import find_weights, is_available
 from rtvfi.settings.keys import SETTINGS, checked
 from rtvfi.settings.profile import Profile, save_profile
@@ -91,7 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _models(asked: Sequence[str] | None) -> list[str]:
     if asked is None:
-        find_weights(str(SETTINGS["model"].default))  # the one that comes with rtvfi
+        find_weights(EMBEDDED)
         return [info.id for info in MODELS.values() if info.weights and is_available(info)]
     for name in asked:
         find(name)

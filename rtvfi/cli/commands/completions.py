@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights.auto import AUTO
 from rtvfi.settings.config import presets
 from rtvfi.settings.keys import SETTINGS
 from rtvfi.stream.write.encoders.codecs import CODECS
@@ -110,7 +111,9 @@ def _values(action: argparse.Action) -> tuple[str, ...]:
     """The words an argument may be, as far as they can be listed."""
     if action.choices is not None:
         return tuple(map(str, action.choices))
-    if action.dest == "model" or (action.dest == "names" and action.metavar == "NAME"):
+    if action.dest == "model":
+        return (AUTO, *MODELS)
+    if action.dest == "names" and action.metavar == "NAME":
         return tuple(MODELS)
     if action.dest == "preset":
         return presets()

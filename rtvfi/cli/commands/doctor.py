@@ -34,6 +34,7 @@ TOGETHER: Final = (
     "weights",
     "disk",
     "settings",
+    "model",
 )
 """Checks that run side by side, in the order they are shown."""
 ALONE: Final = "speed"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.options import StreamOptions
+from rtvfi.models.weights.auto import AUTO, resolve_model
+from rtvfi.settings.config import will_use_gpu
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--count", type=int, metavar="N", help="pictures between each two: 1")
     what.add_argument("--timestep", type=_number, metavar="T", help="one picture; 0.5 is halfway")
     add(
-        "--model", default="cel", metavar="ID", help='the command "models" lists them (default cel)'
+        "--model",
+        default=AUTO,
+        metavar="ID",
+        help='auto (default), or one that the command "models" lists',
     )
     add("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or rocm")
     form = parser.add_mutually_exclusive_group()
@@ -81,7 +86,8 @@ def main(arguments: argparse.Namespace) -> int:
     from rtvfi.stream.write.stills import write_animation, write_png
 
     stills = _read(files)
-    made = interpolate(stills, times, arguments.model, arguments.device)
+    model = resolve_model(arguments.model, is_gpu=will_use_gpu(arguments.device))
+    made = interpolate(stills, times, model, arguments.device)
     bits = max(still.bits for still in stills)
     if animation is not None:
         given: list[tuple[Fraction, Any]] = [(Fraction(k), s.rgb) for k, s in enumerate(stills)]

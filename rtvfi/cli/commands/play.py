@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import PlayerError, UsageError
-from rtvfi.settings.config import play_options
+from rtvfi.core.program import typed
+from rtvfi.models.weights.auto import AUTO, better_model
+from rtvfi.settings.config import play_options, will_use_gpu
 from rtvfi.settings.playlist import check_there, expand
 
 if TYPE_CHECKING:
@@ -79,6 +81,10 @@ def main(arguments: argparse.Namespace) -> int:
         log.info("settings measured by rtvfi bench on %s", config.profile.date)
     elif config.preset.origin == "no GPU":
         log.warning('no GPU was found: the processor computes, with the preset "cpu"')
+    better = better_model(options.model, is_gpu=will_use_gpu(options.device))
+    if better is not None and config["model"] == AUTO:
+        hint = typed(f"weights get {better}")
+        log.info("%s makes the pictures; %s makes better ones: %s", options.model, better, hint)
     try:
         from rtvfi.player import play
     except OSError as error:  # python-mpv looks for the library when it is imported
