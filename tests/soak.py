@@ -185,7 +185,6 @@ def soak(folder: Path, hours: float, num_seeks: int, seed: int = 0) -> Findings:
     began = time.monotonic()
     _play(viewing, found, rng, num_seeks)
     pipeline.close()
-    found.peak_ring = max(found.peak_ring, pipeline.statistics().peak_ready)
     files = recorder.close()["files"]
     found.num_watched, found.num_recorded = int(watched.sum()), sum(f["frames"] for f in files)
     found.wall_seconds = time.monotonic() - began
@@ -210,8 +209,8 @@ def _play(viewing: Viewing, found: Findings, rng: random.Random, num_seeks: int)
             if not reader.read():
                 break
             found.num_shown += 1
+            found.peak_ring = max(found.peak_ring, pipeline.statistics().num_ready)
         found.samples.append((found.num_shown / float(2 * RATE), *_in_use()))
-        found.peak_ring = max(found.peak_ring, pipeline.statistics().peak_ready)
 
 
 def main() -> int:

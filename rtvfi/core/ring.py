@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -33,25 +32,6 @@ T = TypeVar("T")
 
 class Aborted(Exception):  # noqa: N818 - an ending, not an error
     """Raised by ``get`` once the ring was aborted: unwind and end the thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class RingStatistics:
-    """A snapshot; the counts run since the ring was made."""
-
-    depth: int
-    """Items waiting now."""
-    depth_bytes: int
-    """Bytes waiting now."""
-    peak: int
-    """Most items that ever waited together."""
-    peak_bytes: int
-    num_put: int
-    """Items accepted."""
-    num_got: int
-    """Items handed to readers."""
-    num_dropped: int
-    """Accepted items that a restart or an abort threw away."""
 
 
 class Ring(Generic[T]):
@@ -79,7 +59,6 @@ class Ring(Generic[T]):
         self._ending: EndOfStream | BaseException | None = None
         self._failed_at: TracebackType | None = None
         self._aborted = False
-        self._peak = self._peak_bytes = self._num_put = self._num_got = self._num_dropped = 0
 
     @property
     def epoch(self) -> int:
@@ -116,9 +95,6 @@ class Ring(Generic[T]):
                 return False
             self._items.append((item, size))
             self._bytes += size
-            self._num_put += 1
-            self._peak = max(self._peak, len(self._items))
-            self._peak_bytes = max(self._peak_bytes, self._bytes)
             self._changed.notify_all()
             return True
 
@@ -212,19 +188,6 @@ class Ring(Generic[T]):
             self._drop()
             self._changed.notify_all()
 
-    def statistics(self) -> RingStatistics:
-        """How full it is and was."""
-        with self._changed:
-            return RingStatistics(
-                depth=len(self._items),
-                depth_bytes=self._bytes,
-                peak=self._peak,
-                peak_bytes=self._peak_bytes,
-                num_put=self._num_put,
-                num_got=self._num_got,
-                num_dropped=self._num_dropped,
-            )
-
     # Below: only with the lock held.
 
     def _is_open(self, epoch: int) -> bool:
@@ -244,12 +207,10 @@ class Ring(Generic[T]):
     def _take(self) -> T:
         item, size = self._items.popleft()
         self._bytes -= size
-        self._num_got += 1
         self._changed.notify_all()
         return item
 
     def _drop(self) -> None:
-        self._num_dropped += len(self._items)
         self._items.clear()
         self._bytes = 0
 

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from rtvfi.playing.report import Report
     from rtvfi.playing.wanted import Wanted
     from rtvfi.stream.plan.ladder import Standing
-    from rtvfi.stream.run.pipeline import Statistics
+    from rtvfi.stream.run.parts import Statistics
 
 
 def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list[str]:
     """What the user may want to know right now, a line each."""
     now = viewing.pipeline.statistics()
-    total = max(1, sum(now.counts.values()))
     info = viewing.info
     cost = "-" if now.cost_ms is None else f"{now.cost_ms:.1f} ms"
     margin = "-" if now.margin is None else f"{now.margin:.2f} s"
@@ -32,9 +31,9 @@ def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list
         *_quality(now.standing),
         f"decoder {now.decoder}, {info.width}x{info.height} {info.format.name}",
         f"cost    {cost} a frame, margin {margin}, ready {now.num_ready}",
-        f"frames  {sum(now.counts.values())} made: {now.counts.get(Kind.SYNTHETIC, 0) / total:.0%} "
-        f"interpolated, {now.counts.get(Kind.COPY, 0) / total:.0%} as in the film, "
-        f"{now.counts.get(Kind.CHEAP, 0) / total:.0%} filled in for lack of time",
+        f"frames  {now.counts.total()} made: {now.share(Kind.SYNTHETIC):.0%} "
+        f"interpolated, {now.share(Kind.COPY):.0%} as in the film, "
+        f"{now.share(Kind.CHEAP):.0%} filled in for lack of time",
         f"mpv     dropped {report.drops}",
     ]
 

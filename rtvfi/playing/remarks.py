@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.stream.run.pipeline import Statistics
+    from rtvfi.stream.run.parts import Statistics
 
 _BEHIND_SECONDS: Final = 1.5
 _SAID_AGAIN_SECONDS: Final = 30.0

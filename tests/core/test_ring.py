@@ -197,7 +197,7 @@ def test_bytes_bound_the_ring(partner: Partner) -> None:
     blocked = partner.call_until_waiting(ring, lambda: ring.put(5, 0))
     ring.get()
     assert blocked.result()
-    assert ring.statistics().peak_bytes == 10
+    assert [ring.get(), ring.get()] == [4, 5]
 
 
 def test_a_ring_needs_room() -> None:
@@ -341,7 +341,7 @@ def test_two_threads_pass_everything_in_order(partner: Partner) -> None:
     written = partner.call(write)
     got = []
     while (item := ring.get()) is not END:
+        assert ring.depth <= 3
         got.append(item)
     written.result()
     assert got == list(range(500))
-    assert ring.statistics().peak <= 3

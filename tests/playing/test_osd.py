@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
@@ -14,15 +15,14 @@ from rtvfi.playing.report import Report
 from rtvfi.playing.wanted import Wanted
 from rtvfi.stream.plan.ladder import Quality, Standing
 from rtvfi.stream.plan.planner import PlanOptions
-from rtvfi.stream.run.pipeline import Statistics
+from rtvfi.stream.run.parts import Statistics
 
 MEASURED: dict[str, Any] = {
-    **dict.fromkeys(Statistics.__slots__),
-    "counts": {Kind.COPY: 50, Kind.SYNTHETIC: 40, Kind.CHEAP: 10},
+    "counts": Counter({Kind.COPY: 50, Kind.SYNTHETIC: 40, Kind.CHEAP: 10}),
     "is_interpolating": True,
     "is_behind": False,
     "margin": 0.876,
-    "cost_ms": 12.34,
+    "cost": 0.01234,
     "num_ready": 7,
     "plan": PlanOptions(passes=2),
     "standing": Standing(),
@@ -87,6 +87,6 @@ def test_a_model_that_is_too_slow_is_called_so() -> None:
 
 
 def test_before_the_first_frame_nothing_is_claimed() -> None:
-    text = shown(counts={}, margin=None, cost_ms=None, num_ready=0, is_interpolating=False)
+    text = shown(counts=Counter(), margin=None, cost=None, num_ready=0, is_interpolating=False)
     assert "cost    - a frame, margin -, ready 0" in text
     assert "0 made: 0% interpolated, 0% as in the film, 0% filled in" in text

@@ -6,16 +6,13 @@ from typing import Any
 
 from rtvfi.playing.remarks import Remarks
 from rtvfi.stream.plan.ladder import Quality, Standing
-from rtvfi.stream.run.pipeline import Statistics
+from rtvfi.stream.run.parts import Statistics
 
 STEPS = (Quality(), Quality(is_sparse=True), Quality(is_bypass=True))
 
 
 def now(**changes: Any) -> Statistics:
-    fields: dict[str, Any] = dict.fromkeys(Statistics.__slots__)
-    return Statistics(
-        **(fields | {"standing": Standing(), "is_behind": False, "cost_ms": 70.0} | changes)
-    )
+    return Statistics(**({"cost": 0.07} | changes))
 
 
 class Said(list[str]):
@@ -51,7 +48,7 @@ def test_only_what_is_new_is_said() -> None:
 
 def test_an_unknown_cost_is_not_said() -> None:
     said = Said()
-    said.look(standing=Standing(2, STEPS), cost_ms=None)
+    said.look(standing=Standing(2, STEPS), cost=None)
     assert said == ["cel is too slow: source frames only"]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rtvfi.engine.build import Viewing
     from rtvfi.playing.report import Report
-    from rtvfi.stream.run.pipeline import Statistics
+    from rtvfi.stream.run.parts import Statistics
     from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.serve.frame_stream import FrameStream
 

@@ -1,9 +1,9 @@
-"""What the compute thread is given, and what it counts: bounds, rings, meters."""
+"""What the compute thread is given, and what is counted: bounds, rings, statistics."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.stream.plan.ladder import Standing
@@ -53,28 +53,74 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class Rings:
     """The rings a compute thread works between."""
 
     sources: Ring[SourceFrame]
     outputs: Ring[OutputFrame]
 
 
+def _samples() -> dict[str, deque[float]]:
+    stages = ("decode", "convert", "model", "download")
+    return {stage: deque(maxlen=_SAMPLES) for stage in stages}
+
+
 @dataclass(slots=True)
-class Meters:
-    """Counted by the compute and decode threads, read by anybody."""
+class Statistics:
+    """How a pipeline does, for overlay, report, bench and tests.
+
+    The pipeline's own is written by the compute and decode threads, each field by one of them;
+    others get copies (``snapshot``).
+    """
 
     counts: Counter[Kind] = field(default_factory=Counter)
+    """Frames put into the output ring, by kind."""
     num_calls: int = 0
+    """Batches given to the model."""
+    is_interpolating: bool = False
     is_behind: bool = False
+    """The margin is low: cheap frames stand in for the model's."""
     plan: PlanOptions | None = None
+    """How scenes are retimed now; None before the first frame."""
     standing: Standing = field(default_factory=Standing)
+    """Quality given up for lack of time."""
     margin: float | None = None
+    """Seconds the newest frame was ahead of the playhead when it was made."""
     cost: float | None = None
+    """Smoothed seconds of one interpolated frame."""
     failure: RtvfiError | None = None
-    """Why the newest model that failed was given up."""
-    samples: dict[str, deque[float]] = field(
-        default_factory=lambda: {
-            name: deque(maxlen=_SAMPLES) for name in ("decode", "convert", "model", "download")
-        }
-    )
+    """Why the newest model that failed was given up; source frames are shown in its place."""
+    samples: dict[str, deque[float]] = field(default_factory=_samples)
+    """Newest seconds per stage: decode per source frame; convert, model, download per batch's
+    output frame.
+    """
+    num_ready: int = 0
+    """Frames in the output ring; in snapshots only."""
+    decoder: str = ""
+    """What decodes now; another than at first where a device gave up. In snapshots only."""
+
+    def add_call(self, seconds: float) -> None:
+        """Tell what one output of a call took."""
+        self.num_calls += 1
+        self.cost = seconds if self.cost is None else 0.8 * self.cost + 0.2 * seconds
+
+    def snapshot(self, num_ready: int, decoder: str) -> Statistics:
+        """A copy that no thread writes to."""
+        samples = {stage: values.copy() for stage, values in self.samples.items()}
+        return replace(
+            self, counts=self.counts.copy(), samples=samples, num_ready=num_ready, decoder=decoder
+        )
+
+    @property
+    def cost_ms(self) -> float | None:
+        """``cost`` in milliseconds."""
+        return None if self.cost is None else self.cost * 1e3
+
+    @property
+    def samples_ms(self) -> dict[str, list[float]]:
+        """``samples`` in milliseconds."""
+        return {stage: [1e3 * s for s in values] for stage, values in self.samples.items()}
+
+    def share(self, kind: Kind) -> float:
+        """Part of all frames that is of this kind."""
+        return self.counts[kind] / max(1, self.counts.total())

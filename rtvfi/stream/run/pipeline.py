@@ -15,18 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError, SourceError
-from rtvfi.core.frame import END, EndOfStream, Kind, OutputFrame, SourceFrame
+from rtvfi.core.frame import END, EndOfStream, OutputFrame, SourceFrame
 from rtvfi.core.ring import Aborted, Ring
 from rtvfi.stream.decode.source import FrameSource, Interrupted
 from rtvfi.stream.run.compute import Compute
-from rtvfi.stream.run.parts import Lines, Meters
+from rtvfi.stream.run.parts import Rings, Statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.stream.plan.ladder import Standing
-    from rtvfi.stream.plan.planner import PlanOptions
     from rtvfi.stream.plan.steering import Retiming
     from rtvfi.stream.run.executor import Executor
     from rtvfi.stream.run.parts import Start
@@ -37,37 +35,6 @@ log = logging.getLogger(__name__)
 OPEN_TIMEOUT_SECONDS: Final = 20.0
 _SOURCE_FRAMES: Final = 8
 _SOURCE_BYTES: Final = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """A snapshot for overlay, report, bench and tests."""
-
-    counts: Mapping[Kind, int]
-    """Frames put into the output ring, by kind."""
-    num_calls: int
-    """Batches given to the model."""
-    is_interpolating: bool
-    is_behind: bool
-    """The margin is low: cheap frames stand in for the model's."""
-    plan: PlanOptions | None
-    """How scenes are retimed now; None before the first frame."""
-    standing: Standing
-    """Quality given up for lack of time."""
-    margin: float | None
-    """Seconds the newest frame was ahead of the playhead when it was made."""
-    cost_ms: float | None
-    """Smoothed cost of one interpolated frame."""
-    num_ready: int
-    peak_ready: int
-    samples_ms: Mapping[str, tuple[float, ...]]
-    """Newest times per stage: decode per source frame; convert, model, download per batch's output
-    frame.
-    """
-    failure: RtvfiError | None = None
-    """Why the newest model that failed was given up; source frames are shown in its place."""
-    decoder: str = ""
-    """What decodes now; another than at first where a device gave up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +62,7 @@ class Pipeline:
         self._opener = opener
         self._playhead = playhead
         self._cut_threshold = cut_threshold
-        self._meters = Meters()
+        self._statistics = Statistics()
         self._changed = threading.Condition()
         self._command = _Command(0, 0)
         self._is_stopping = False
@@ -143,9 +110,9 @@ class Pipeline:
         assert self._info is not None, "open() comes before start()"
         self._started = start
         self._outputs = Ring(start.ring_frames, ring_bytes, lambda f: f.payload.nbytes)
-        lines = Lines(self._sources, self._outputs)
+        rings = Rings(self._sources, self._outputs)
         self._worker = Compute(
-            self._info, start, self._playhead, self._cut_threshold, lines, self._meters
+            self._info, start, self._playhead, self._cut_threshold, rings, self._statistics
         )
         thread = threading.Thread(
             target=self._compute, args=(self._worker,), name="rtvfi-compute", daemon=True
@@ -221,25 +188,8 @@ class Pipeline:
 
     def statistics(self) -> Statistics:
         """A snapshot of counts, margins and times."""
-        meters, ring = self._meters, self._outputs.statistics()
-        return Statistics(
-            counts=dict(meters.counts),
-            num_calls=meters.num_calls,
-            is_interpolating=self._worker is not None and self._worker.is_interpolating,
-            is_behind=meters.is_behind,
-            plan=meters.plan,
-            standing=meters.standing,
-            margin=meters.margin,
-            cost_ms=None if meters.cost is None else meters.cost * 1e3,
-            num_ready=ring.depth,
-            peak_ready=ring.peak,
-            samples_ms={
-                name: tuple(1e3 * s for s in list(values))
-                for name, values in meters.samples.items()
-            },
-            failure=meters.failure,
-            decoder=self._source.info.decoder if self._source is not None else "",
-        )
+        decoder = self._source.info.decoder if self._source is not None else ""
+        return self._statistics.snapshot(self._outputs.depth, decoder)
 
     # ---- both threads ----
 
@@ -279,7 +229,7 @@ class Pipeline:
     def _decode_one_epoch(self, source: FrameSource, command: _Command) -> None:
         started = self._started
         assert started is not None, "start() comes before seek()"
-        samples = self._meters.samples["decode"]
+        samples = self._statistics.samples["decode"]
         try:
             if command.epoch > 1 or command.index > 0:
                 assert self._worker is not None

@@ -22,9 +22,9 @@ from rtvfi.stream.plan.batch import outputs_of
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, PlanOptions
 from rtvfi.stream.plan.steering import Retiming
-from rtvfi.stream.run import compute, margin
+from rtvfi.stream.run import compute, margin, slot, triage
 from rtvfi.stream.run.compute import Compute
-from rtvfi.stream.run.parts import Lines, Meters, Start
+from rtvfi.stream.run.parts import Rings, Start, Statistics
 from rtvfi.stream.see.changes import Change
 from rtvfi.stream.see.cuts import Seen
 
@@ -93,7 +93,7 @@ class Simulation:
         shares: dict[Variant, float] | None = None,
     ) -> None:
         self.clock = clock = FakeClock()
-        for room in (compute, margin):
+        for room in (slot, triage, margin):
             clocks = SimpleNamespace(monotonic=clock, perf_counter=clock)
             monkeypatch.setattr(room, "time", clocks)
         monkeypatch.setattr(compute, "CutDetector", Stamps)
@@ -103,7 +103,7 @@ class Simulation:
         self.shown: list[OutputFrame] = []
         self.margins: list[float] = []
         self.levels: list[int] = []
-        self.meters = Meters()
+        self.statistics = Statistics()
         self._capacity = round((RING_SECONDS + READAHEAD_SECONDS) / float(self.grid.step))
         self._due: deque[float] = deque()
         self._began: float | None = None
@@ -119,8 +119,8 @@ class Simulation:
         )
         sources: Any = SimpleNamespace(get=self._get)
         outputs: Any = SimpleNamespace(put=self._put, epoch=1, finish=lambda _: None)
-        lines = Lines(sources, outputs)
-        self.compute = Compute(INFO, start, self.playhead, 0.3, lines, self.meters)
+        rings = Rings(sources, outputs)
+        self.compute = Compute(INFO, start, self.playhead, 0.3, rings, self.statistics)
         self.compute.use(self.executor)
         self._frames: Any = iter(())
         self._costs: dict[int, float] = {}
@@ -135,7 +135,7 @@ class Simulation:
     def _get(self, _epoch: int) -> Any:
         number, frame = next(self._frames, (0, END))
         self.executor.cost = self._costs.get(number, self.executor.cost)
-        self.levels.append(self.meters.standing.level)
+        self.levels.append(self.statistics.standing.level)
         return frame
 
     def _put(self, frame: OutputFrame, _epoch: int) -> bool:
@@ -206,8 +206,8 @@ def test_calls_that_are_left_out_do_not_make_the_model_look_fast(
 def test_passes_go_before_the_frames_between(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = Simulation(monkeypatch, "smooth", ratio=TWICE, cost=0.7 * PERIOD)
     simulation.run(55)
-    assert simulation.meters.plan is not None
-    assert simulation.meters.plan.passes == 0
+    assert simulation.statistics.plan is not None
+    assert simulation.statistics.plan.passes == 0
     assert Kind.CHEAP not in simulation.kinds(30, 55)
 
 
@@ -229,10 +229,10 @@ def test_held_drawings_are_not_taken_for_a_slow_model(monkeypatch: pytest.Monkey
 def test_a_new_model_begins_with_full_quality(monkeypatch: pytest.MonkeyPatch) -> None:
     simulation = Simulation(monkeypatch, "plain", ratio=TWICE, cost=5 * PERIOD)
     simulation.run(20)
-    assert simulation.meters.standing.level > 0
+    assert simulation.statistics.standing.level > 0
     simulation.compute.use(SlowExecutor(simulation.clock, 0.1 * PERIOD))
     simulation.run(1)
-    assert simulation.meters.standing.level == 0
+    assert simulation.statistics.standing.level == 0
 
 
 def test_motion_at_half_size_comes_before_source_frames(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +241,7 @@ def test_motion_at_half_size_comes_before_source_frames(monkeypatch: pytest.Monk
     )
     simulation.run(55)
     assert simulation.executor.chosen == Variant(0.5)
-    assert simulation.meters.standing.given_up == ["motion estimated at 1/2 size"]
+    assert simulation.statistics.standing.given_up == ["motion estimated at 1/2 size"]
     assert simulation.kinds(20, 50).keys() == {Kind.COPY, Kind.SYNTHETIC}
     assert num_changes(simulation.levels) == 1
 
@@ -260,7 +260,7 @@ def test_a_variant_that_comes_late_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
             faster.variants = frozenset({Variant(0.5)})
         return frames(epoch)
 
-    monkeypatch.setattr(simulation.compute._lines.sources, "get", get)
+    monkeypatch.setattr(simulation.compute._sources, "get", get)
     simulation.run(60)
     assert faster.chosen == Variant(0.5)
 
@@ -269,7 +269,7 @@ def test_fewer_pictures_are_each_shown_for_longer(monkeypatch: pytest.MonkeyPatc
     """60 a second give way to 48 shown on the same grid: one in five is shown twice."""
     simulation = Simulation(monkeypatch, "plain", ratio=Fraction(5, 2), cost=0.7 * PERIOD)
     simulation.run(55)
-    assert simulation.meters.standing.given_up == ["2 pictures per source frame instead of 2.5"]
+    assert simulation.statistics.standing.given_up == ["2 pictures per source frame instead of 2.5"]
     shown = [f for f in simulation.shown if 20 <= f.pts < 50]
     repeats = [a.payload is b.payload for a, b in pairwise(shown)]
     assert sum(repeats) == pytest.approx(len(shown) / 5, abs=2)
@@ -285,6 +285,6 @@ def test_playback_speed_counts(monkeypatch: pytest.MonkeyPatch, speed: float) ->
     simulation.playhead.set_speed(speed)
     simulation.run(100)
     assert (simulation.executor.chosen == FULL) is (speed < 1)
-    assert simulation.meters.standing.level == (speed > 1)
+    assert simulation.statistics.standing.level == (speed > 1)
     assert Kind.CHEAP not in simulation.kinds(30, 95)
     assert num_changes(simulation.levels) <= 1

@@ -1,0 +1,106 @@
+"""Which outputs and passes the model is given: those there is time for, and quality allows."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.stream.plan.batch import needs, outputs_of
+from rtvfi.stream.run.margin import Margin
+
+if TYPE_CHECKING:
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.stamp import ImageId
+    from rtvfi.stream.plan.batch import Shown
+    from rtvfi.stream.plan.planner import Mid
+    from rtvfi.stream.plan.steering import Steering
+    from rtvfi.stream.run.parts import Start, Statistics
+    from rtvfi.stream.run.pictures import Pictures
+    from rtvfi.stream.run.playhead import Playhead
+
+_REACH: Final = 12
+"""Source frames: no picture is made of passes over more."""
+
+
+class Triage:
+    """Says what is left out; used by the compute thread.
+
+    Args:
+        info: the stream.
+        started: grid and bounds.
+        playhead: where the player is.
+        steering: says what quality is in force, and is told what was left out.
+        pictures: in play.
+        statistics: where margin and lateness are written, and the cost of a call is read.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        started: Start,
+        playhead: Playhead,
+        steering: Steering,
+        pictures: Pictures,
+        statistics: Statistics,
+    ) -> None:
+        self._origin = started.origin
+        reach = math.ceil(_REACH / info.source_rate / started.grid.step)
+        self._passes_from = (started.first_index or 0) - reach
+        self._playhead = playhead
+        self._margin = Margin(playhead, started.attainable)
+        self._steering = steering
+        self._pictures = pictures
+        self._statistics = statistics
+        self._names: tuple[ImageId, ...] = ()
+        self._is_odd = False
+
+    def restart(self) -> None:
+        """A start or seek."""
+        self._margin.restart()
+
+    def judge(self) -> None:
+        """A source frame's work is done: the quality of the next is decided."""
+        share = self._margin.settled_share
+        self._steering.judge(time.monotonic(), share, self._playhead.speed)
+
+    def is_of_use(self, next_index: int) -> bool:
+        """Whether an output that is wanted may show a pass made before output ``next_index``."""
+        return next_index >= self._passes_from
+
+    def allows_pass(self, action: Mid) -> bool:
+        """Whether there is time for a pass and everything it needs was made."""
+        if self._margin.is_low or not self._pictures.are_there(needs(action)):
+            self._steering.skipped(1)
+            return False
+        return True
+
+    def allows(self, batch: Shown) -> bool:
+        """Whether the model makes a batch; else source frames stand in."""
+        if self._is_late(batch) or not self._pictures.are_there(needs(batch)):
+            self._steering.skipped(len(outputs_of(batch)))
+            return False
+        return not self._is_spared(batch)
+
+    def _is_late(self, batch: Shown) -> bool:
+        """Whether there is no time for the model: the margin rule."""
+        statistics, margin = self._statistics, self._margin
+        outputs = outputs_of(batch)
+        quality = self._steering.standing.quality
+        is_bypass = quality is not None and quality.is_bypass
+        cost = 0.0 if is_bypass else (statistics.cost or 0.0) * len(outputs)
+        statistics.is_behind = margin.look(float(outputs[0].pts - self._origin), cost)
+        statistics.margin = margin.seconds
+        if margin.is_missed:
+            self._steering.missed(time.monotonic())
+        return statistics.is_behind
+
+    def _is_spared(self, batch: Shown) -> bool:
+        """Whether the quality in force does without these outputs."""
+        quality = self._steering.standing.quality
+        if quality is None or not (quality.is_sparse or quality.is_bypass):
+            return False
+        names = needs(batch)
+        if names != self._names:
+            self._names, self._is_odd = names, not self._is_odd
+        return quality.is_bypass or self._is_odd
