@@ -13,7 +13,7 @@ from rtvfi.core.errors import UsageError
 from rtvfi.core.rates import DEFAULT_DISPLAY_RATE, Grid, between, parse_rate
 from rtvfi.engine.build import target_rate
 from rtvfi.stream.decode.stamps import frame_times
-from rtvfi.stream.write.companion import first_time
+from rtvfi.stream.write.beside.companion import first_time
 from rtvfi.stream.write.mux import LEAST_SECONDS, MAX_RATE
 
 if TYPE_CHECKING:

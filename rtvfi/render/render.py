@@ -25,7 +25,7 @@ from rtvfi.render.progress import JsonProgress, RichProgress, State
 from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.render.target import check_output, journal_for, kept_pngs, target_path
 from rtvfi.stream.run.playhead import Playhead
-from rtvfi.stream.write.companion import Span, refused
+from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import CODECS
 from rtvfi.stream.write.encoders.encode import check_encoder
 from rtvfi.stream.write.job import Job
@@ -35,7 +35,7 @@ from rtvfi.stream.write.montage import Montage
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.picture_writer import holds_pictures, open_writer, output_form
 from rtvfi.stream.write.shown import Shown
-from rtvfi.stream.write.timeline import Timeline
+from rtvfi.stream.write.timeline import Span, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,9 +183,7 @@ class _Run:
         """Write the file; False when it was interrupted."""
         job = self._job(source, form)
         if job.source is not None and not holds_pictures(form):
-            left_out = refused(job.source, form, has_audio=job.has_audio)
-            if left_out:
-                log.warning("%s cannot hold: %s", self._target.name, ", ".join(left_out))
+            say_differences(job.source, form, has_audio=job.has_audio)
         is_direct = form == CRASH_SAFE_FORMAT or holds_pictures(form)
         growing = job
         if not is_direct:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.stream.record.islands import Run, Segment, ranges
-from rtvfi.stream.write.companion import Span
 from rtvfi.stream.write.job import Job
 from rtvfi.stream.write.join import Cut, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.pieces import coding, opened
 from rtvfi.stream.write.shown import Shown
+from rtvfi.stream.write.timeline import Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

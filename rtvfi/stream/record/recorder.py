@@ -16,14 +16,16 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.core.errors import EncodeError, RtvfiError, UsageError
+from rtvfi.core.errors import EncodeError, OpenError, RtvfiError, UsageError
 from rtvfi.core.program import typed
 from rtvfi.stream.record.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
 from rtvfi.stream.record.islands import Segment, gaps, islands
 from rtvfi.stream.record.notes import Notes
+from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import LIKELY, check_quality, find_codec
 from rtvfi.stream.write.journal import journal_folder
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, check_target, container_format
@@ -116,6 +118,8 @@ class Recorder:
 
     def recording(self, viewed: Viewed) -> Recording:
         """A tap for a pipeline that plays this."""
+        with suppress(OpenError):  # said when it is written
+            say_differences(viewed.source, CRASH_SAFE_FORMAT)
         recording = Recording(self, viewed, len(self._recordings))
         self._recordings.append(recording)
         return recording

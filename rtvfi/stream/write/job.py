@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from rtvfi.stream.write.beside.extras import Extra, companion_of
 from rtvfi.stream.write.encoders.encode import open_encoder
 from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
-    from fractions import Fraction
     from pathlib import Path
 
     from av.container import OutputContainer
@@ -17,22 +17,12 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import EncodeOptions
     from rtvfi.core.rates import Grid
-    from rtvfi.stream.write.companion import Span
+    from rtvfi.stream.write.beside.companion import Companion
     from rtvfi.stream.write.encoders.encode import Encoder
     from rtvfi.stream.write.shown import Shown
+    from rtvfi.stream.write.timeline import Span
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Extra:
-    """A file beside the film."""
-
-    path: str
-    kind: Literal["audio", "subtitle"]
-    """The streams of it that belong to the film."""
-    zero: Fraction
-    """Where players begin it, on the film's clock."""
-    language: str = ""
-    """A code, where its name tells one."""
+__all__ = ["Extra", "Job"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +65,10 @@ class Job:
             is_steady=grid.is_steady,
             becomes=self.becomes,
         )
+
+    def companion(self) -> Companion | None:
+        """What is copied beside the pictures; see ``extras.companion_of``."""
+        return companion_of(self.source, self.span, self.extras, has_audio=self.has_audio)
 
     @property
     def timeline(self) -> Timeline:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import EncodeError
-from rtvfi.stream.write.extras import companion_of
 from rtvfi.stream.write.mux import OutputFile
 from rtvfi.stream.write.pieces import coding, copied_stream, opened, packets
 from rtvfi.stream.write.timeline import Timeline
@@ -47,7 +46,7 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> None:
         with opened(cuts[0].path) as first:
             common = coding(first)
             video = copied_stream(out.container, first.streams.video[0])
-            out.begin(video, reorder, companion_of(job))
+            out.begin(video, reorder, job.companion())
         number = 0
         for cut in cuts:
             number += _append(out, cut, number, job, common)

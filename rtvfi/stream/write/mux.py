@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.stream.write.companion import Companion
+    from rtvfi.stream.write.beside.companion import Companion
     from rtvfi.stream.write.timeline import Timeline
 
     Packet = av.Packet[Any]
@@ -118,7 +118,7 @@ class OutputFile:
         """The header does not tell the pixel aspect yet."""
         self.num_packets = 0
         self._companion: Companion | None = None
-        self._is_closed = False
+        self._is_closed = self._has_begun = False
         options = CRASH_SAFE if container == CRASH_SAFE_FORMAT else {}
         if container in ("mp4", "mov"):
             options = {"movflags": "+faststart"}
@@ -165,6 +165,7 @@ class OutputFile:
             if self._owes_shape:
                 video.metadata["title"] = video.metadata.get("title", "") + ROOM
             container.start_encoding()
+            self._has_begun = True
         except FAILURES as error:
             raise self._failure(error) from error
         return left_out
@@ -215,6 +216,8 @@ class OutputFile:
             return
         self._is_closed = True
         try:
+            if self._companion is not None and self._has_begun:
+                self._companion.finish()
             self.container.close()
             if self._has_shape:
                 self._tell_shape()  # FFmpeg has written the header anew

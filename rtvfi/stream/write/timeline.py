@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,18 @@ if TYPE_CHECKING:
 _FINEST: Final = 1_000_000_000
 _FINEST_OF_TIMES: Final = 1_000_000
 """MP4 stores durations in 32 bits: an hour of this."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """The part of the source that a file holds, on the source's clock."""
+
+    zero: Fraction
+    """Where the file's time 0 is."""
+    start: Fraction | None = None
+    """Nothing is heard before it; None = everything from the beginning."""
+    end: Fraction | None = None
+    """Nothing begins at or after it; None = everything to the end."""
 
 
 class Timeline:

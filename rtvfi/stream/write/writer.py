@@ -19,7 +19,6 @@ import numpy as np
 from rtvfi.core.errors import EncodeError, RtvfiError
 from rtvfi.core.frame import END, OutputFrame
 from rtvfi.core.ring import Aborted, Ring
-from rtvfi.stream.write.extras import companion_of
 from rtvfi.stream.write.mux import OutputFile
 from rtvfi.stream.write.pieces import coding, encoders_form, opened, packets
 from rtvfi.stream.write.pngs import PngFolder
@@ -127,7 +126,7 @@ class Writer:
         with OutputFile(job.path, job.container, job.timeline, job.info) as out:
             encoder = job.open_encoder(out.container)
             try:
-                companion = companion_of(job)
+                companion = job.companion()
                 self.statistics.left_out = out.begin(encoder.stream, encoder.reorder, companion)
                 self.statistics.encoder = encoder.name
                 if job.carried is not None:

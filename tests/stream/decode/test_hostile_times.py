@@ -19,7 +19,8 @@ from rtvfi.playing.opening import NothingToDo, Opener
 from rtvfi.settings.config import PlayOptions
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.serve.frame_stream import RecordMap
-from rtvfi.stream.write.companion import Companion, Span
+from rtvfi.stream.write.beside.companion import Companion
+from rtvfi.stream.write.timeline import Span
 
 if TYPE_CHECKING:
     from pathlib import Path

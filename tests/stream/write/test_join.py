@@ -13,10 +13,10 @@ from rtvfi.core.errors import EncodeError
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.write.companion import Span
 from rtvfi.stream.write.job import Job
 from rtvfi.stream.write.join import Cut, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
+from rtvfi.stream.write.timeline import Span
 
 if TYPE_CHECKING:
     from pathlib import Path

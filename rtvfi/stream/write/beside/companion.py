@@ -1,4 +1,4 @@
-"""What a film has beside its pictures, copied from the source: sound, subtitles, fonts, chapters.
+"""What a film has beside its pictures: sound, subtitles, fonts, covers, chapters.
 
 The source is opened a second time, by the thread that writes, so that the decoder stays free to
 seek. Times are on the source's clock; the new file's time 0 is ``zero`` on it.
@@ -6,23 +6,26 @@ seek. Times are on the source's clock; the new file's time 0 is ``zero`` on it.
 
 from __future__ import annotations
 
-import io
 import logging
-from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 
 from rtvfi.stream.decode.container import FAILURES, open_container
 from rtvfi.stream.decode.info import choose_stream
+from rtvfi.stream.write.beside.covers import Cover, covers_of
+from rtvfi.stream.write.beside.tracks import TEXT, change_of, codec_of, named, track_of, way_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from av.codec.context import CodecContext
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
+
+    from rtvfi.stream.write.beside.tracks import Track
+    from rtvfi.stream.write.timeline import Span
 
     Packet = av.Packet[Any]
 
@@ -31,27 +34,16 @@ log = logging.getLogger(__name__)
 _STALE: Final = (
     *("ENCODER", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS_", "CREATION_TIME"),
     *("MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "HANDLER_NAME", "VENDOR_ID"),
+    "ALPHA_MODE",
 )
 """Tags that were true of the source only: a stale DURATION makes an unfinished file claim the full
-length.
+length, and pictures come out opaque.
 """
-_TEXT: Final = {"ass", "ssa", "subrip", "srt", "text", "webvtt", "mov_text"}
 _FINE: Final = Fraction(1, 1_000_000)
 """Ticks for streams whose own cannot express the shift."""
+_PRIMING_SECONDS: Final = Fraction(1, 10)
 _BEFORE_SECONDS: Final = 10
 """How far before the first picture subtitles are looked for that are still shown."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Span:
-    """The part of the source that a file holds, on the source's clock."""
-
-    zero: Fraction
-    """Where the file's time 0 is."""
-    start: Fraction | None = None
-    """Nothing is heard before it; None = everything from the beginning."""
-    end: Fraction | None = None
-    """Nothing begins at or after it; None = everything to the end."""
 
 
 class Companion:
@@ -69,14 +61,18 @@ class Companion:
         self._path = path
         self._span = span
         self._has_audio = has_audio
-        self._source: InputContainer = open_container(path)
-        self._copies: dict[int, Stream] = {}
+        self._source: InputContainer = self._open()
+        self._tracks: dict[int, Track] = {}
+        self._covers: list[Cover] = []
         self._packets: Iterator[Packet] | None = None
         self._next: Packet | None = None
         self._out: OutputContainer | None = None
         self._newest: dict[int, int] = {}
         """Decoding time of the newest packet of each copied stream, in its ticks."""
         self._num_astray = 0
+
+    def _open(self) -> InputContainer:
+        return open_container(self._path)
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> list[str]:
         """Add streams, attachments, chapters and tags to a container that has not begun.
@@ -87,16 +83,19 @@ class Companion:
         self._out = out
         left_out: list[str] = []
         shown = choose_stream(self._source)
+        if shown is not None:
+            video.metadata.update(_clean(shown.metadata))
+            video.disposition = shown.disposition
         for stream in self._source.streams:
-            if stream.type == "video":
-                if shown is not None and stream.index == shown.index:
-                    video.metadata.update(_clean(stream.metadata))
-                    video.disposition = stream.disposition
-                continue
             if not _is_copied(stream, has_audio=self._has_audio):
                 continue
             if reason := self._add(out, stream):
                 left_out.append(reason)
+        for cover in covers_of(self._path, self._source):
+            if cover.add_to(out):
+                self._covers.append(cover)
+            else:
+                left_out.append(str(cover))
         out.metadata.update(_clean(self._source.metadata))
         chapters = self._chapters()
         if chapters:
@@ -104,14 +103,19 @@ class Companion:
         return left_out
 
     def _add(self, out: OutputContainer, stream: Stream) -> str:
-        """Add one stream; what it was, if it cannot be copied."""
-        if reason := _refused(out.format.name, stream):
-            return reason
-        copy = out.add_stream_from_template(cast("Any", stream))
+        """Add one stream; what it is, if the container cannot hold it."""
+        if stream.type == "attachment":
+            if out.format.name != "matroska":
+                return named(stream)
+            copy: Stream = out.add_stream_from_template(cast("Any", stream))
+        else:
+            track, words = track_of(out, stream)
+            if track is None:
+                return words
+            copy = track.stream
+            self._tracks[stream.index] = track
         copy.metadata.update(_clean(stream.metadata))
         copy.disposition = stream.disposition
-        if stream.type != "attachment":
-            self._copies[stream.index] = copy
         return ""
 
     def _chapters(self) -> list[dict[str, Any]]:
@@ -135,14 +139,23 @@ class Companion:
 
     def advance(self, until: Fraction | None) -> None:
         """Write what begins before ``until``; None = all there is."""
+        assert self._out is not None
+        for cover in self._covers:
+            cover.mux(self._out)
+        self._covers.clear()
         while (packet := self._peek()) is not None:
             if until is not None and _begin(packet) >= until:
                 return
             self._next = None
             self._write(packet)
 
+    def finish(self) -> None:
+        """Write what conversions still hold; nothing comes afterwards."""
+        for index, track in self._tracks.items():
+            self._mux(index, track.flush())
+
     def _peek(self) -> Packet | None:
-        if self._next is None and self._copies:
+        if self._next is None and self._tracks:
             if self._packets is None:
                 self._packets = self._read()
             self._next = next(self._packets, None)
@@ -157,15 +170,13 @@ class Companion:
                 begin = Fraction(source.start_time or 0, av.time_base)
                 if aim > begin:
                     source.seek(int(aim * av.time_base))
-            wanted = [source.streams[index] for index in self._copies]
-            for packet in source.demux(wanted):
-                if packet.size and (packet.pts is not None or packet.dts is not None):
-                    yield packet
+            wanted = [source.streams[index] for index in self._tracks]
+            whole = (p for p in source.demux(wanted) if p.size)
+            yield from _unhidden(p for p in whole if p.pts is not None or p.dts is not None)
         except FAILURES as error:
             log.warning("%s: sound and subtitles end early: %s", self._path, error)
 
     def _write(self, packet: Packet) -> None:
-        assert self._out is not None
         span, base = self._span, packet.time_base
         shown = packet.pts if packet.pts is not None else packet.dts
         assert base is not None
@@ -174,24 +185,41 @@ class Companion:
         if span.end is not None and begin >= span.end:
             return
         if span.start is not None and begin < span.start:
-            if end <= span.start or not _is_text(packet):
+            if end <= span.start or codec_of(packet.stream) not in TEXT:
                 return
-            begin = span.start
-        is_reordered = packet.stream.type == "audio" and packet.dts is not None
-        decoded = cast("int", packet.dts) * base if is_reordered else begin
-        if (span.zero / base).denominator != 1:
-            base = _FINE
-        packet.time_base = base
-        packet.pts = round((begin - span.zero) / base)
-        packet.dts = min(packet.pts, round((decoded - span.zero) / base))
-        packet.duration = round((end - begin) / base)
-        copy = self._copies[packet.stream.index]
-        if packet.dts < self._newest.get(copy.index, packet.dts):
-            self._num_astray += 1  # muxers refuse time that runs backwards
-            return
-        self._newest[copy.index] = packet.dts
-        packet.stream = copy
-        self._out.mux(packet)
+            packet.pts = packet.dts = round(span.start / base)
+            packet.duration = round((end - span.start) / base)
+        index = packet.stream.index
+        try:
+            self._mux(index, self._tracks[index].convert(packet))
+        except ValueError as error:
+            log.debug("%s: stream %d: %s", self._path, index, error)
+            self._num_astray += 1
+
+    def _mux(self, index: int, packets: Iterable[Packet]) -> None:
+        """Write packets of a track, which are on the source's clock."""
+        assert self._out is not None
+        zero, copy = self._span.zero, self._tracks[index].stream
+        for packet in packets:
+            base = packet.time_base
+            shown = packet.pts if packet.pts is not None else packet.dts
+            assert base is not None
+            assert shown is not None
+            begin, end = shown * base, (shown + (packet.duration or 0)) * base
+            is_reordered = copy.type == "audio" and packet.dts is not None
+            decoded = cast("int", packet.dts) * base if is_reordered else begin
+            if (zero / base).denominator != 1:
+                base = _FINE
+            packet.time_base = base
+            packet.pts = round((begin - zero) / base)
+            packet.dts = min(packet.pts, round((decoded - zero) / base))
+            packet.duration = round((end - begin) / base)
+            if packet.dts < self._newest.get(copy.index, packet.dts):
+                self._num_astray += 1  # muxers refuse time that runs backwards
+                continue
+            self._newest[copy.index] = packet.dts
+            packet.stream = copy
+            self._out.mux(packet)
 
     def close(self) -> None:
         """Let go of the source."""
@@ -203,49 +231,34 @@ class Companion:
         self._source.close()
 
 
-def refused(path: str, form: str, *, has_audio: bool = True) -> list[str]:
-    """What ``Companion.add_to`` will leave out, known before anything is written.
+def say_differences(path: str, form: str, *, has_audio: bool = True) -> None:
+    """Say what a file will lack of its source, and what it will have in another form.
 
     Args:
         path: the source.
-        form: FFmpeg's name of the container.
+        form: FFmpeg's name of the file's container.
         has_audio: whether sound is to be copied.
 
     Raises:
-        OpenError: it cannot be opened.
+        OpenError: the source cannot be opened.
     """
     with open_container(path) as source:
         copied = [s for s in source.streams if _is_copied(s, has_audio=has_audio)]
-        return [reason for stream in copied if (reason := _refused(form, stream))]
+        left_out = [named(s) for s in copied if not _is_held(form, s)]
+        left_out += [str(cover) for cover in covers_of(path, source) if not cover.fits(form)]
+        changed = [words for s in copied if (words := change_of(form, s))]
+    if left_out:
+        log.warning("%s: a %s file cannot hold %s", Path(path).name, form, ", ".join(left_out))
+    for words in changed:
+        log.info("%s: %s", Path(path).name, words)
+
+
+def _is_held(form: str, stream: Stream) -> bool:
+    return form == "matroska" if stream.type == "attachment" else bool(way_of(form, stream))
 
 
 def _is_copied(stream: Stream, *, has_audio: bool) -> bool:
     return stream.type not in ("video", "data") and (has_audio or stream.type != "audio")
-
-
-def _refused(form: str, stream: Stream) -> str:
-    """What a stream is, in words, if such a container does not take it."""
-    context = cast("CodecContext | None", stream.codec_context)  # None: FFmpeg cannot decode it
-    if stream.type == "attachment":
-        is_held = form == "matroska"
-    else:
-        is_held = context is not None and _holds(form, stream)
-    name = context.codec.canonical_name if context is not None else stream.type
-    return "" if is_held else f"{stream.type} {stream.index} ({name})"
-
-
-def _holds(form: str, stream: Stream) -> bool:
-    """Whether such a container takes such a stream: its muxer is asked, the lists FFmpeg offers are
-    not exact (FLAC stands in the one of MOV).
-    """
-    try:
-        with av.open(io.BytesIO(), "w", format=form) as trial:
-            trial.add_stream_from_template(cast("Any", stream))
-            trial.start_encoding()
-    except (*FAILURES, RuntimeError) as error:
-        log.debug("%s: %s", stream, error)
-        return False
-    return True
 
 
 def first_time(path: str) -> Fraction:
@@ -254,16 +267,33 @@ def first_time(path: str) -> Fraction:
         return Fraction(source.start_time or 0, av.time_base)
 
 
+def _unhidden(packets: Iterable[Packet]) -> Iterator[Packet]:
+    """Packets without those that an edit list hides: for players they do not exist.
+
+    But for a moment before the first that is heard: that is what an encoder needed to get going,
+    and a decoder needs it, too.
+    """
+    hidden: dict[int, list[Packet]] = {}
+    begun: set[int] = set()
+    for packet in packets:
+        index = packet.stream.index
+        if packet.is_discard:
+            if index not in begun:
+                hidden.setdefault(index, []).append(packet)
+            continue
+        if index not in begun:
+            begun.add(index)
+            before = hidden.pop(index, [])
+            if before and _begin(packet) - _begin(before[0]) <= _PRIMING_SECONDS:
+                yield from before
+        yield packet
+
+
 def _begin(packet: Packet) -> Fraction:
     ticks = packet.dts if packet.dts is not None else packet.pts
     assert ticks is not None
     assert packet.time_base is not None
     return ticks * packet.time_base
-
-
-def _is_text(packet: Packet) -> bool:
-    context = packet.stream.codec_context
-    return context is not None and context.codec.canonical_name in _TEXT
 
 
 def _clean(tags: Mapping[str, str]) -> dict[str, str]:
