@@ -40,16 +40,38 @@ def add_settings(
     """
     motion = parser.add_argument_group("motion")
     (rate or motion).add_argument(
-        "--fps", metavar="RATE", help="2x, 3x, 60, 60000/1001 or display (default)"
+        "--fps",
+        metavar="RATE",
+        help="output frame rate: 2x, 3x, 60, 60000/1001 or display (default)",
     )
     add = motion.add_argument
-    add("--style", metavar="NAME", help=", ".join(STYLES))
-    add("--passes", metavar="0..5", help="rounds of evening out held drawings: auto (default)")
-    add("--tail", metavar="NAME", help="how an evened-out scene ends: hold (default), stretch")
-    add("--cut-threshold", metavar="0..1", help="higher finds more scene cuts (default 0.3)")
+    add("--style", metavar="NAME", help=f"how motion is retimed: {', '.join(STYLES)}")
+    add(
+        "--passes",
+        metavar="0..5",
+        help="midpoint passes that even out held drawings: auto (default) or a number",
+    )
+    add(
+        "--tail",
+        metavar="NAME",
+        help="end of a scene after midpoint passes: hold (default) or stretch",
+    )
+    add(
+        "--cut-threshold",
+        metavar="0..1",
+        help="sensitivity of scene cut detection: higher finds more cuts (default 0.3)",
+    )
     add = parser.add_argument_group("network").add_argument
-    add("--model", metavar="ID", help='auto (default), or one that the command "models" lists')
-    add("--device", metavar="NAME", help="auto (default), cpu, cuda[:N] or rocm[:N]")
+    add(
+        "--model",
+        metavar="ID",
+        help='network to use: auto (default), or one that "rtvfi models" lists',
+    )
+    add(
+        "--device",
+        metavar="NAME",
+        help="where the network runs: auto (default), cpu, cuda[:N] or rocm[:N]",
+    )
     add(
         "--scale",
         dest="flow_scale",
@@ -62,21 +84,23 @@ def add_settings(
         help="how the network is run: eager (default), compile, graph or auto (measured)",
     )
     add = parser.add_argument_group("decoding").add_argument
-    add("--hwaccel", metavar="NAME", help="decoding: " + ", ".join(HWACCELS))
-    add("--vaapi-device", metavar="NODE", help="a render node, or auto (default)")
+    add("--hwaccel", metavar="NAME", help="hardware decoding: " + ", ".join(HWACCELS))
+    add("--vaapi-device", metavar="NODE", help="VA-API render node: auto (default) or a path")
     add(
         "--deinterlace",
         metavar="WHEN",
-        help="auto (default): what is flagged as interlaced; on: everything; or off",
+        help="auto (default): frames flagged as interlaced; on: all frames; off",
     )
     settings = parser.add_argument_group("settings")
-    settings.add_argument("--preset", metavar="NAME", help=", ".join(presets()))
+    settings.add_argument(
+        "--preset", metavar="NAME", help=f"set of defaults: {', '.join(presets())}"
+    )
     settings.add_argument(
         "--mpv",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="an option of mpv; may be repeated",
+        help="an mpv option; may be repeated",
     )
 
 
@@ -108,8 +132,8 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     add("--encoder", metavar="NAME", default="auto", help=f"auto (default), {', '.join(CODECS)}")
     add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
     add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")
-    add("--pix-fmt", metavar="NAME", help=f"{', '.join(PIXEL_FORMATS)}; else as the film is")
-    add("--force", action="store_true", help="overwrite files that are there")
+    add("--pix-fmt", metavar="NAME", help=f"{', '.join(PIXEL_FORMATS)}; by default the film's own")
+    add("--force", action="store_true", help="overwrite existing files")
 
 
 def encode_options(arguments: argparse.Namespace, config: Config) -> EncodeOptions:

@@ -109,10 +109,16 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole grammar."""
     common = Parser(add_help=False)
     common.add_argument(
-        "--debug", action="store_true", default=argparse.SUPPRESS, help="tracebacks, more messages"
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show tracebacks and debug messages",
     )
     common.add_argument(
-        "--log-file", metavar="FILE", default=argparse.SUPPRESS, help="write all messages there"
+        "--log-file",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help="write all messages to FILE, debug messages too",
     )
     parser = Parser(
         prog=program(),

@@ -28,15 +28,15 @@ class Page:
 
 GENERAL: Final = Page(
     """\
-Smooth motion for anime: plays films in mpv with new frames between their own,
-made by a neural network while the film runs, or writes such films.
+Smooth motion for anime: plays films in mpv with frames interpolated by a neural
+network while the film runs, or writes interpolated files.
 
-rtvfi COMMAND --help tells about one command. In a checkout, ./run COMMAND does
-the same in the environment that belongs to it.""",
+rtvfi COMMAND --help explains one command. In a checkout, ./run COMMAND runs it
+in the checkout's own environment.""",
     (
         ("play film.mkv", "watch a film"),
         ("render film.mkv -o smooth.mkv", "write it to a file, with sound and subtitles"),
-        ("doctor", "look for what is missing on this machine"),
+        ("doctor", "check what is missing on this machine"),
     ),
 )
 
@@ -47,104 +47,113 @@ Plays files, folders and addresses in mpv, whose keys, subtitles, settings and
 scripts work as always. Ctrl+i switches the new frames off and on, Ctrl+y goes
 through the styles, Ctrl+o shows statistics.
 
-What cannot be made smooth plays as it is, and the reason is said: standard
-input, films put together from parts, servers that allow no seeking.""",
+Some input cannot be interpolated and plays unchanged, with the reason printed:
+standard input, films assembled from several files, servers without seeking.""",
         (
             ("play film.mkv", "watch a film; without a file, the demo"),
             ("play season1/ --mpv fs", "all films of a folder, in full screen"),
-            ("play film.mkv --style plain --fps 60", "new frames only between the film's own"),
-            ("play film.mkv --start 12:30 --sub-file film.de.ass", "from there, with subtitles"),
-            ("play film.mkv --mpv save-position-on-quit", "go on here the next time"),
-            ("play film.mkv --record smooth.mkv", "write down what is watched"),
+            (
+                "play film.mkv --style plain --fps 60",
+                "keep all frames of the film, add new ones between",
+            ),
+            (
+                "play film.mkv --start 12:30 --sub-file film.de.ass",
+                "start at 12:30, with subtitles from a file",
+            ),
+            ("play film.mkv --mpv save-position-on-quit", "resume at this position next time"),
+            ("play film.mkv --record smooth.mkv", "record what is watched"),
             (
                 "play film.mkv --record smooth.mkv --record-complete",
-                "and render what was skipped, afterwards",
+                "also render the parts that were skipped, after playback",
             ),
-            ("play film.mkv --log-file rtvfi.log", "what to send when something is wrong"),
+            ("play film.mkv --log-file rtvfi.log", "write a log file to attach to a bug report"),
         ),
     ),
     "render": Page(
         """\
 Writes files whose every new frame is made by the network, with sound, subtitles,
-fonts and chapters of the source. What was interrupted goes on where it was when
-the same command is given again. See docs/render.md.""",
+fonts and chapters of the source. Run the same command again to continue an
+interrupted rendering. See docs/render.md.""",
         (
-            ("render film.mkv", "film-59.94fps.mkv beside it, as for a display of 60 Hz"),
-            ("render film.mkv -o smooth.mp4 --multi 2", "twice the frames, another container"),
-            ("render film.mkv -o part.mkv --start 1:30 --end 2:00", "a part of it"),
-            ("render shots/ --in-fps 24 -o film.mkv", "numbered pictures are a film"),
-            ("render phone.mp4 --vfr keep --multi 2", "its own uneven times, and others between"),
-            ("render film.mkv --encoder libx265 --crf 20", "smaller, and slower to write"),
+            ("render film.mkv", "write film-59.94fps.mkv beside it, for a 60 Hz display"),
+            ("render film.mkv -o smooth.mp4 --multi 2", "twice the frame rate, in an MP4 file"),
+            ("render film.mkv -o part.mkv --start 1:30 --end 2:00", "only this part"),
+            ("render shots/ --in-fps 24 -o film.mkv", "a film from numbered pictures"),
+            (
+                "render phone.mp4 --vfr keep --multi 2",
+                "keep the film's uneven frame times, and add one between each two",
+            ),
+            ("render film.mkv --encoder libx265 --crf 20", "a smaller file, slower to encode"),
         ),
     ),
     "join": Page(
         """\
-Puts together what a recording left that was killed or whose machine lost its
-power: the file it was to become and, where something was skipped, its parts.
+Repairs a recording that was interrupted by a crash or a power failure: joins the
+pieces it left into the file, or into several where the viewer skipped parts.
 Nothing is encoded again.""",
         (("join smooth.mkv", "after play --record smooth.mkv"),),
     ),
     "info": Page(
         """\
-Looks at every frame of a film and tells its size and rate, where its cuts are,
-and how each scene is drawn: on ones, twos or threes.""",
+Analyses every frame of a film and prints its size and frame rate, its scene
+cuts, and how each scene is animated: on ones, twos or threes.""",
         (
             ("info film.mkv", "a table"),
-            ("info film.mkv --json", "the same for programs"),
+            ("info film.mkv --json", "the same as JSON"),
         ),
     ),
     "models": Page(
         """\
-Lists the networks and says whose weights are on this machine. GMAC are 10^9
-multiply-adds for one new frame of 1920x1080.""",
+Lists the networks and whether their weights are on this machine. A GMAC is 10^9
+multiply-adds; the column counts those of one new 1920x1080 frame.""",
         (
-            ("models", "all of them"),
-            ("models --json", "the same for programs"),
+            ("models", "list all models"),
+            ("models --json", "the same as JSON"),
         ),
     ),
     "eval": Page(
         """\
-Measures how near the pictures of models come to true ones: over triplets of
-frames, a film whose every second frame is guessed, or scenes that are drawn.""",
+Measures the picture quality of models: on triplets of frames, on a film (every
+second frame is left out and interpolated), or on generated scenes.""",
         (
-            ("eval scenes --models linear,cel", "drawn scenes, whose true pictures are known"),
-            ("eval film.mkv --sheet worst.png", "a film, and a picture of where it went worst"),
+            ("eval scenes --models linear,cel", "generated scenes, whose true frames are known"),
+            ("eval film.mkv --sheet worst.png", "a film, and a picture of its worst frame"),
         ),
     ),
     "doctor": Page(
         """\
-Looks at everything that playing needs and says what to do about what is missing
+Checks everything that playback needs and says what to do about what is missing
 or slow.""",
         (
-            ("doctor", "a line for each thing"),
-            ("doctor --json", "the same for programs"),
+            ("doctor", "one line per check"),
+            ("doctor --json", "the same as JSON"),
         ),
     ),
     "bench": Page(
         """\
-Measures what this machine can do: how long a new frame takes with each model at
-each size, how fast films are decoded and written. It ends in bounded time.""",
+Measures this machine: the time per new frame for each model and size, and how
+fast films are decoded and encoded. It ends in bounded time.""",
         (
             ("bench --quick", "a table within a minute"),
-            ("bench --save", "and let play use what was found best"),
+            ("bench --save", "measure, and let play use the best settings"),
         ),
     ),
     "warmup": Page(
         """\
-Prepares what a model needs for a size of films, so that they play smoothly at
-once. Without it the first film of a new size shows its own frames for a while.""",
+Compiles and caches what a model needs for a film size, so that playback is
+interpolated at once. Otherwise the first film of a new size starts without.""",
         (
-            ("warmup", "for films of 1920x1080"),
-            ("warmup --size 720p --model rife-4.25", "for another size and model"),
+            ("warmup", "prepare for 1920x1080 films"),
+            ("warmup --size 720p --model rife-4.25", "prepare for another size and model"),
         ),
     ),
     "train": Page(
         """\
-Trains the network that comes with rtvfi anew, on pictures that it draws itself.
-It can be stopped at any time; the same command goes on. See docs/training.md.""",
+Trains the embedded network on generated pictures. It can be stopped at any
+time; the same command continues. See docs/training.md.""",
         (
-            ("train --out run/", "begin, or go on"),
-            ("train --sheet scenes.png", "look at what it would learn from"),
+            ("train --out run/", "start training, or continue it"),
+            ("train --sheet scenes.png", "look at the training pictures"),
         ),
     ),
     "completions": Page(
@@ -159,11 +168,11 @@ In a checkout, for this shell alone: source <(./run completions bash)""",
     ),
     "desktop": Page(
         """\
-Puts rtvfi into the menu of the desktop, and among the programs that files of
-films can be opened with; for this user only. Alone it prints the entry.""",
+Adds rtvfi to the desktop's menu and to the programs that can open video files,
+for this user only. Without an option it prints the desktop entry.""",
         (
-            ("desktop --install", "put it there"),
-            ("desktop --remove", "take it away"),
+            ("desktop --install", "install the entry"),
+            ("desktop --remove", "remove the entry"),
         ),
     ),
     "image": Page(
@@ -171,33 +180,33 @@ films can be opened with; for this user only. Alone it prints the entry.""",
 Makes pictures between two or three still pictures. Times count the pictures
 given: 0 is the first, 1 the second, 2 the third.""",
         (
-            ("image a.png b.png -o between.png", "the one in the middle"),
+            ("image a.png b.png -o between.png", "the picture in the middle"),
             ("image a.png b.png -o move.gif --gif --count 7", "an animation, seven new pictures"),
         ),
     ),
     "weights": Page(
         """\
-Fetches, adds and checks the weights of networks. Nothing is fetched unless this
-command is told to; what is fetched is compared with its published hash.""",
+Downloads, adds and checks network weights. Nothing is downloaded unless you ask
+for it; every download is checked against its published hash.""",
         (
-            ("weights list", "what can be had, and what is here"),
+            ("weights list", "all known weights, and whether they are on this machine"),
             ("weights get rife-4.25", "fetch the weights of a model"),
-            ("weights add flownet.pkl --as rife-4.25", "take in a file you have"),
-            ("weights verify", "compare all that is here with what was stored"),
+            ("weights add flownet.pkl --as rife-4.25", "add a file that you have"),
+            ("weights verify", "check all stored weights against their hashes"),
         ),
     ),
     "config": Page(
         """\
-Prints the settings in force, each with its origin: a default, the preset, your
-own file, or the command line. The first line names your own file; a line in it
-looks as printed here, and only those that differ need be there.""",
+Prints the settings in force and where each comes from: the defaults, the preset,
+your own file, or the command line. The first line names your own file; its lines
+look like those printed here, and only settings you change need to be in it.""",
         (
-            ("config", "what counts now"),
-            ("config --preset quality", "what another preset would give"),
+            ("config", "the settings in force now"),
+            ("config --preset quality", "the settings that another preset gives"),
         ),
     ),
     "version": Page(
-        "Prints the versions of rtvfi and of what it rests on.",
-        (("version", "for a report of a mistake"),),
+        "Prints the versions of rtvfi and of the libraries it uses.",
+        (("version", "versions to include in a bug report"),),
     ),
 }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-SUMMARY: Final = "measure what this machine can do"
+SUMMARY: Final = "measure how fast this machine is"
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,27 @@ _MODULE: Final = "rtvfi.bench.child"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi bench``."""
     add = parser.add_argument
-    add("--quick", action="store_true", help="done within 60 s; otherwise within 5 min")
+    add("--quick", action="store_true", help="finish within 60 s (otherwise within 5 min)")
     add("--save", action="store_true", help='keep the best settings for "rtvfi play"')
-    add("--json", action="store_true", help="for programs")
-    add("--models", nargs="+", metavar="ID", help="the most wanted first (those with weights here)")
-    add("--sizes", nargs="+", metavar="WxH", help=f"or 1080p ({', '.join(SIZES)})")
-    add("--device", metavar="NAME", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]")
+    add("--json", action="store_true", help="print JSON")
+    add(
+        "--models",
+        nargs="+",
+        metavar="ID",
+        help="models, most important first (default: all with weights on this machine)",
+    )
+    add(
+        "--sizes",
+        nargs="+",
+        metavar="WxH",
+        help=f"picture sizes, or 1080p (default {', '.join(SIZES)})",
+    )
+    add(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help="where the network runs: auto (default), cpu, cuda[:N], rocm[:N]",
+    )
     parser.epilog = (
         f"Share: seconds of work for a second of a film of {FILM_RATE} frames brought to that "
         f"rate. Up to {HOLDS:g} is held while playing."

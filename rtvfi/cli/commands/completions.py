@@ -20,7 +20,7 @@ from rtvfi.stream.write.encoders.codecs import CODECS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SUMMARY: Final = "print completions for a shell"
+SUMMARY: Final = "print a shell completion script"
 
 SHELLS: Final = ("bash", "zsh", "fish")
 PROGRAMS: Final = ("rtvfi", "./run")

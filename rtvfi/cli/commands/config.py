@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUMMARY", "add_arguments", "main"]
 
-SUMMARY: Final = "print the configuration and its origins"
+SUMMARY: Final = "print the settings and where they come from"
 
 
 def main(arguments: argparse.Namespace) -> int:

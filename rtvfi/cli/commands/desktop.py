@@ -19,7 +19,7 @@ from rtvfi.core.program import typed
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY: Final = "open films from the desktop"
+SUMMARY: Final = "add rtvfi to the desktop menu"
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,10 @@ _RESERVED: Final = '"`$\\'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi desktop``."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--install", action="store_true", help="put the entry there")
-    what.add_argument("--remove", "--uninstall", action="store_true", help="take it away again")
+    what.add_argument("--install", action="store_true", help="install the desktop entry")
+    what.add_argument(
+        "--remove", "--uninstall", action="store_true", help="remove the desktop entry"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:

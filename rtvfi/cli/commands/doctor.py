@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
 
-SUMMARY: Final = "look for what is missing or slow"
+SUMMARY: Final = "check what is missing or slow"
 
 TOGETHER: Final = (
     "python",
@@ -50,8 +50,8 @@ _MODULE: Final = "rtvfi.doctor.child"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi doctor``."""
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.epilog = "The exit code is 1 when something fails. Nothing is changed or downloaded."
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.epilog = "The exit code is 1 when a check fails. Nothing is changed or downloaded."
 
 
 def main(arguments: argparse.Namespace) -> int:

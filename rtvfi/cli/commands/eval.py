@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rtvfi.quality.measure import SetResult
     from rtvfi.quality.methods import Method
 
-SUMMARY: Final = "measure models side by side"
+SUMMARY: Final = "compare the picture quality of models"
 
 log = logging.getLogger(__name__)
 
@@ -43,27 +43,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "what",
         metavar="FOLDER|LIST|VIDEO|scenes",
-        help="triplets, a film whose every second frame is guessed, or scenes that are drawn",
+        help="triplets, a film (every second frame is left out), or generated scenes",
     )
     add(
         "--models",
         metavar="A,B,...",
         help=f"ids, weight files, minterpolate; cel@0.5 is with --scale 0.5 (default {MODELS})",
     )
-    add("--device", metavar="NAME", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]")
-    add("--count", metavar="N", type=int, help="triplets of a set (default all; 20 of a film)")
+    add(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help="where the network runs: auto (default), cpu, cuda[:N], rocm[:N]",
+    )
+    add("--count", metavar="N", type=int, help="triplets per set (default all; 20 of a film)")
     add("--step", metavar="N", type=int, default=2, help="frames between the ends (default 2)")
-    add("--root", metavar="FOLDER", type=Path, help="where the paths of a list start")
+    add("--root", metavar="FOLDER", type=Path, help="folder that paths in a list are relative to")
     add(
         "--mixed",
         action="store_true",
-        help="scenes whose objects keep their own cadence, with 0 to 3 passes",
+        help="scenes whose objects each keep their own cadence, with 0 to 3 passes",
     )
-    add("--seed", metavar="N", type=int, default=1, help="of the scenes (default 1)")
+    add("--seed", metavar="N", type=int, default=1, help="random seed of the scenes (default 1)")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="for programs")
-    form.add_argument("--markdown", action="store_true", help="a table for a page")
-    add("--sheet", metavar="OUT.png", type=Path, help="a picture of the hardest triplet of a set")
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument("--markdown", action="store_true", help="print Markdown tables")
+    add(
+        "--sheet",
+        metavar="OUT.png",
+        type=Path,
+        help="write a picture of the hardest triplet of each set",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rtvfi.models.base import Interpolator
     from rtvfi.stream.write.stills import Animation, Still
 
-SUMMARY: Final = "make pictures between still pictures"
+SUMMARY: Final = "interpolate between still pictures"
 
 log = logging.getLogger(__name__)
 
@@ -38,17 +38,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi image``."""
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help="two or three pictures of one size")
-    add("-o", "--output", required=True, type=Path, metavar="OUT", help="file, or folder for many")
+    add(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="OUT",
+        help="output file, or a folder for several pictures",
+    )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--count", type=int, metavar="N", help="pictures between each two: 1")
-    what.add_argument("--timestep", type=_number, metavar="T", help="one picture; 0.5 is halfway")
+    what.add_argument(
+        "--count", type=int, metavar="N", help="new pictures between each two (default 1)"
+    )
+    what.add_argument(
+        "--timestep", type=_number, metavar="T", help="one picture at this time; 0.5 is halfway"
+    )
     add(
         "--model",
         default=AUTO,
         metavar="ID",
-        help='auto (default), or one that the command "models" lists',
+        help='network to use: auto (default), or one that "rtvfi models" lists',
     )
-    add("--device", default="auto", metavar="NAME", help="auto (default), cpu, cuda or rocm")
+    add(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="where the network runs: auto (default), cpu, cuda or rocm",
+    )
     form = parser.add_mutually_exclusive_group()
     for kind in ("gif", "webp", "apng"):
         form.add_argument(
@@ -56,10 +72,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             dest="animation",
             action="store_const",
             const=kind,
-            help=f"all pictures, given ones too, as one {kind}",
+            help=f"write one animated {kind} of all pictures, the given ones included",
         )
-    add("-y", "--force", action="store_true", help="replace files that are there")
-    add("--fps", type=_number, default=Fraction(24), metavar="RATE", help="of it (default 24)")
+    add("-y", "--force", action="store_true", help="overwrite existing files")
+    add(
+        "--fps",
+        type=_number,
+        default=Fraction(24),
+        metavar="RATE",
+        help="frame rate of an animation (default 24)",
+    )
 
 
 def _number(text: str) -> Fraction:

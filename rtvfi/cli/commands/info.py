@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rtvfi.stream.see.changes import Change
     from rtvfi.stream.see.cuts import Seen
 
-SUMMARY: Final = "tell what a film is like"
+SUMMARY: Final = "analyse a film: cuts, frame rate, cadence"
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +74,13 @@ class Findings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi info``."""
     parser.add_argument("file", metavar="FILE", help="a file or URL")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--cut-threshold",
         type=float,
         default=0.3,
         metavar="0..1",
-        help="higher finds more scene cuts (default 0.3)",
+        help="sensitivity of scene cut detection: higher finds more cuts (default 0.3)",
     )
 
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY: Final = "put together what a killed recording left"
+SUMMARY: Final = "repair a recording that was interrupted"
 
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi join``."""
-    parser.add_argument("file", metavar="OUT.mkv", type=Path, help="the file that was recorded to")
+    parser.add_argument(
+        "file", metavar="OUT.mkv", type=Path, help="the output file of the recording"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:

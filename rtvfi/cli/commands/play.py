@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files", nargs="*", metavar="FILE", help="files, folders, URLs; without any, the demo"
     )
     add_settings(parser)
-    parser.add_argument("--start", metavar="TIME", help="where to begin: 90, 1:30, 25%%")
+    parser.add_argument("--start", metavar="TIME", help="start position: 90, 1:30, 25%%")
     for option, what in (("--sub-file", "subtitles"), ("--audio-file", "sound")):
         parser.add_argument(
             option,
@@ -40,14 +40,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"{what} from another file; may be repeated",
         )
     parser.add_argument(
-        "--record", metavar="OUT.mkv", type=Path, help="write what is played, every frame of it"
+        "--record",
+        metavar="OUT.mkv",
+        type=Path,
+        help="record what is watched, every frame, to a file",
     )
     parser.add_argument(
-        "--record-complete", action="store_true", help="render what was skipped, afterwards"
+        "--record-complete",
+        action="store_true",
+        help="after playback, render what was skipped into the recording",
     )
     add_encoding(parser)
     parser.add_argument(
-        "--report", metavar="FILE.json", type=Path, help="write what happened when playback ends"
+        "--report",
+        metavar="FILE.json",
+        type=Path,
+        help="write statistics as JSON when playback ends",
     )
 
 

@@ -30,30 +30,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ext", metavar="EXT", default="mkv", help="mkv (default), mp4, mov, webm, gif, webp, apng"
     )
     pictures = parser.add_mutually_exclusive_group()
-    pictures.add_argument("--png-only", action="store_true", help="a folder of PNGs, and no film")
     pictures.add_argument(
-        "--keep-pngs", action="store_true", help="a folder of PNGs beside the film"
+        "--png-only", action="store_true", help="write a folder of PNGs instead of a film"
+    )
+    pictures.add_argument(
+        "--keep-pngs", action="store_true", help="write a folder of PNGs beside the film"
     )
     rate = parser.add_mutually_exclusive_group()
-    rate.add_argument("--multi", metavar="N", help="N times the frames, as --fps Nx")
-    rate.add_argument("--exp", metavar="N", type=int, help="2^N times the frames")
+    rate.add_argument("--multi", metavar="N", help="N times the frame rate, the same as --fps Nx")
+    rate.add_argument("--exp", metavar="N", type=int, help="2^N times the frame rate")
     add_settings(parser, rate)
     add(
         "--vfr",
         metavar="HOW",
         choices=("grid", "keep"),
         default="grid",
-        help="frames come at a steady rate (grid, default), or between the film's own times (keep)",
+        help="grid (default): constant frame rate; keep: the film's times and new frames between",
     )
-    add("--uhd", action="store_true", help="as --scale 0.5")
-    add("--montage", action="store_true", help="the source on the left, the result on the right")
-    add("--start", metavar="TIME", help="where to begin: 90 or 1:30")
-    add("--end", metavar="TIME", help="where to end")
-    add("--in-fps", metavar="RATE", help="folders of numbered pictures are films with this rate")
-    add("--no-audio", action="store_true", help="leave the sound out")
+    add("--uhd", action="store_true", help="the same as --scale 0.5")
+    add("--montage", action="store_true", help="show source and result side by side")
+    add("--start", metavar="TIME", help="start position: 90 or 1:30")
+    add("--end", metavar="TIME", help="end position")
+    add("--in-fps", metavar="RATE", help="frame rate of numbered pictures in a folder")
+    add("--no-audio", action="store_true", help="write no sound")
     add_encoding(parser)
-    add("--resume", action="store_true", help="go on or fail; without it, go on where it can be")
-    add("--json", action="store_true", help="progress as lines of JSON on standard output")
+    add("--resume", action="store_true", help="fail unless an interrupted rendering can be resumed")
+    add("--json", action="store_true", help="print progress as JSON, one object a line")
 
 
 def _seconds(option: str, text: str | None) -> Fraction | None:

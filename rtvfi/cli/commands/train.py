@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rtvfi.train.trainer import Trainer
 
-SUMMARY: Final = "train the embedded model anew"
+SUMMARY: Final = "train the embedded network"
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +27,40 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi train``."""
     add = parser.add_argument
-    add("--out", metavar="RUN", type=Path, help="folder of the run; goes on where it stopped")
-    add("--recipe", metavar="FILE.toml", type=Path, help="without it, configs/cel-train.toml")
-    add("--init", metavar="FILE", type=Path, help="weights a new run starts from")
-    add("--select", metavar="LIST.csv", type=Path, help="triplets that choose the weights")
-    add("--clips", metavar="FOLDER", type=Path, help="where the paths in the list start from")
-    add("--device", metavar="NAME", default="auto", help="auto (default), cpu, cuda[:N], rocm[:N]")
-    add("--threads", metavar="N", type=int, default=1, help="of the CPU, for computing (1)")
-    add("--workers", metavar="N", type=int, default=0, help="processes that draw scenes ahead (0)")
-    add("--sheet", metavar="FILE.png", type=Path, help="only draw scenes of the recipe, to look at")
+    add("--out", metavar="RUN", type=Path, help="folder of the run; an existing run is continued")
+    add(
+        "--recipe",
+        metavar="FILE.toml",
+        type=Path,
+        help="training recipe (default configs/cel-train.toml)",
+    )
+    add("--init", metavar="FILE", type=Path, help="initial weights of a new run")
+    add(
+        "--select",
+        metavar="LIST.csv",
+        type=Path,
+        help="validation triplets that select the best weights",
+    )
+    add(
+        "--clips", metavar="FOLDER", type=Path, help="folder that paths in the list are relative to"
+    )
+    add(
+        "--device",
+        metavar="NAME",
+        default="auto",
+        help="where the network runs: auto (default), cpu, cuda[:N], rocm[:N]",
+    )
+    add("--threads", metavar="N", type=int, default=1, help="CPU threads for computing (default 1)")
+    add(
+        "--workers",
+        metavar="N",
+        type=int,
+        default=0,
+        help="processes that draw scenes in advance (default 0)",
+    )
+    add(
+        "--sheet", metavar="FILE.png", type=Path, help="only write a picture of the recipe's scenes"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rtvfi.engine.build import Viewing
     from rtvfi.settings.config import PlayOptions
 
-SUMMARY: Final = "prepare kernels before playing"
+SUMMARY: Final = "compile and cache before playing"
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         metavar="WxH",
         default=DEFAULT_SIZE,
-        help=f"size of the films, or 720p ({DEFAULT_SIZE})",
+        help=f"film size, or 720p (default {DEFAULT_SIZE})",
     )
     add_settings(parser)
 

@@ -29,25 +29,30 @@ if TYPE_CHECKING:
 
     from rtvfi.models.weights.store import WeightEntry
 
-SUMMARY: Final = "fetch, add and check weights"
+SUMMARY: Final = "download, add and check weights"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi weights``."""
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
-    actions.add_parser("list", help="what can be had, and what is here")
-    get = actions.add_parser("get", help="download, check and convert")
+    actions.add_parser("list", help="list weights that can be fetched, and those on this machine")
+    get = actions.add_parser("get", help="download weights, check and convert them")
     get.add_argument("names", nargs="+", metavar="NAME", help="a model or weight file")
     get.add_argument(
         "--accept-licence", action="store_true", help="agree to the terms that a licence sets"
     )
-    add = actions.add_parser("add", help="take in a file you have")
+    add = actions.add_parser("add", help="add a file that you have")
     add.add_argument("file", type=Path, metavar="FILE", help="a state dict, .pkl or .safetensors")
-    add.add_argument("--as", dest="name", metavar="NAME", help="what it is, where it is not told")
-    verify = actions.add_parser("verify", help="compare with what was stored")
-    verify.add_argument("names", nargs="*", metavar="NAME", help="without any, all that are here")
-    path = actions.add_parser("path", help="print where weights are")
-    path.add_argument("name", nargs="?", metavar="NAME", help="of one model")
+    add.add_argument(
+        "--as",
+        dest="name",
+        metavar="NAME",
+        help="the weights' name, where it cannot be told from the file",
+    )
+    verify = actions.add_parser("verify", help="check stored weights against their hashes")
+    verify.add_argument("names", nargs="*", metavar="NAME", help="by default all stored weights")
+    path = actions.add_parser("path", help="print the path of stored weights")
+    path.add_argument("name", nargs="?", metavar="NAME", help="a model; by default the folder")
 
 
 def main(arguments: argparse.Namespace) -> int:
