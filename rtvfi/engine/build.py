@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import OutputFrame, StreamInfo
     from rtvfi.core.options import SourceOptions, StreamOptions
+    from rtvfi.stream.decode.source import FrameSource
     from rtvfi.stream.run.playhead import Playhead
 
 log = logging.getLogger(__name__)
@@ -48,12 +49,27 @@ _SNAP: Final = Fraction(1, 1000)
 
 
 def pipeline_for(
-    path: str, source: SourceOptions, stream: StreamOptions, playhead: Playhead
+    path: str,
+    source: SourceOptions,
+    stream: StreamOptions,
+    playhead: Playhead,
+    around: Callable[[FrameSource], FrameSource] | None = None,
 ) -> Pipeline:
-    """A pipeline that will read ``path``; its threads start with ``open``."""
-    return Pipeline(
-        lambda interrupted: open_source(path, source, interrupted), playhead, stream.cut_threshold
-    )
+    """A pipeline that will read ``path``; its threads start with ``open``.
+
+    Args:
+        path: see ``open_source``.
+        source: how it is opened.
+        stream: how frames are made.
+        playhead: where the player is.
+        around: makes of the opened source the one that is read.
+    """
+
+    def opened(interrupted: Callable[[], bool]) -> FrameSource:
+        found = open_source(path, source, interrupted)
+        return found if around is None else around(found)
+
+    return Pipeline(opened, playhead, stream.cut_threshold)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from rtvfi.core.errors import DecodeError, OpenError, RtvfiError, UsageError
 from rtvfi.core.frame import OutputFrame
 from rtvfi.engine.build import Rendering, pipeline_for, rendering
 from rtvfi.engine.device import resolve_device
+from rtvfi.engine.enhance import Enhancer
 from rtvfi.engine.model_host import ModelHost
 from rtvfi.models.weights.store import find_weights, sha256_of
 from rtvfi.render.clock import Part, clock_of, part_of
@@ -95,6 +96,9 @@ class _Renderer:
         self._options = options
         self._models = ModelHost(options.device, options.stream)
         self._weights = None if weights is None else sha256_of(weights)
+        self._enhancer = (
+            None if options.enhance is None else Enhancer(options.enhance, options.device)
+        )
         self._has_model = options.model != "copy" and options.stream.style != "off"
 
     def render(self, source: str) -> bool:
@@ -104,7 +108,7 @@ class _Renderer:
 
     def _render(self, source: str, opened: ExitStack) -> bool:
         options = self._options
-        pipeline = self._pipeline(source, opened)
+        pipeline = self._pipeline(source, opened, self._enhancer)
         info = pipeline.open()
         grid = clock_of(options, source, info)
         target = target_path(options, source, 1 / grid.step)
@@ -127,9 +131,12 @@ class _Renderer:
             rendering(given, given.open(), replace(options.stream, style="plain"), grid, first)
         return _Run(options, _Pipelines(made, given), part, journal, target).run(source, form)
 
-    def _pipeline(self, source: str, opened: ExitStack) -> Pipeline:
+    def _pipeline(
+        self, source: str, opened: ExitStack, enhancer: Enhancer | None = None
+    ) -> Pipeline:
         options = self._options
-        pipeline = pipeline_for(source, options.source, options.stream, Playhead())
+        around = None if enhancer is None else enhancer.around
+        pipeline = pipeline_for(source, options.source, options.stream, Playhead(), around)
         opened.callback(pipeline.close)
         return pipeline
 
@@ -138,6 +145,7 @@ class _Renderer:
         options = self._options
         return {
             "version": 2,
+            "enhance": self._enhancer and [options.enhance, self._enhancer.weights],
             "input": file_facts(source),
             "model": options.model if self._has_model else None,
             "weights": self._weights,

@@ -119,6 +119,8 @@ class RenderOptions:
     """Write a folder of PNGs beside the film."""
     is_montage: bool = False
     """Put the source to the left of what was made of it."""
+    enhance: str | None = None
+    """Network that restores the film's pictures first, see ``engine.enhance``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.core.errors import OpenError, UsageError
+from rtvfi.models.safa.rows import ENHANCERS
 from rtvfi.settings.config import render_options
 from rtvfi.settings.playlist import expand
 
@@ -48,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="grid (default): constant frame rate; keep: the film's times and new frames between",
     )
     add("--uhd", action="store_true", help="the same as --scale 0.5")
+    add(
+        "--enhance",
+        metavar="NAME",
+        choices=ENHANCERS,
+        help="restore every picture first: safa; without --fps and --model, only that",
+    )
     add("--montage", action="store_true", help="show source and result side by side")
     add("--start", metavar="TIME", help="start position: 90 or 1:30")
     add("--end", metavar="TIME", help="end position")
@@ -121,6 +128,8 @@ def main(arguments: argparse.Namespace) -> int:
         arguments.fps = f"{arguments.multi}x"
     if arguments.uhd and arguments.flow_scale is None:
         arguments.flow_scale = "0.5"
+    if arguments.enhance and arguments.fps is None and arguments.model is None:
+        arguments.fps, arguments.model = "1x", "copy"
     picture_rate = _picture_rate(arguments.in_fps)
     config = config_of(arguments)
     options = render_options(
@@ -148,5 +157,6 @@ def main(arguments: argparse.Namespace) -> int:
             is_png_only=arguments.png_only,
             keeps_pngs=arguments.keep_pngs,
             is_montage=arguments.montage,
+            enhance=arguments.enhance,
         )
     )

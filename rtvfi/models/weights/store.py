@@ -24,7 +24,7 @@ from rtvfi.core.program import typed
 from rtvfi.models.catalogue import find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rtvfi.models.base import ModelInfo
@@ -243,11 +243,24 @@ def find_weights(model_id: str) -> Path | None:
             return data_path("weights", f"{names[0]}{SUFFIX}")
         except RtvfiError as error:
             raise WeightsMissing(error.message, error.hint) from error
+    return stored_weights(model_id, names)
+
+
+def stored_weights(wanted: str, names: Sequence[str] = ()) -> Path:
+    """The first of these weight files that was fetched or added.
+
+    Args:
+        wanted: what it is for.
+        names: of files, the best first; by default the one called as what it is for.
+
+    Raises:
+        WeightsMissing: none is on this machine; the hint says which command gets one.
+    """
     store = Store()
-    here = next((name for name in names if store.has(name)), None)
+    here = next((name for name in names or (wanted,) if store.has(name)), None)
     if here is None:
         raise WeightsMissing(
-            f'weights for "{model_id}" are not here', hint=typed(f"weights get {model_id}")
+            f'weights for "{wanted}" are not here', hint=typed(f"weights get {wanted}")
         )
     return store.path(here)
 

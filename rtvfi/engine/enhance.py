@@ -1,0 +1,62 @@
+"""What restores pictures before they are interpolated: its weights, and a source around another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rtvfi.core.errors import UsageError
+from rtvfi.engine.device import keep_freed_memory, resolve_device
+from rtvfi.models.safa.rows import ENHANCERS
+from rtvfi.models.weights.store import sha256_of, stored_weights
+
+if TYPE_CHECKING:
+    from rtvfi.stream.decode.source import FrameSource
+    from rtvfi.stream.run.restored import Restorer
+
+
+class Enhancer:
+    """One network for all files of a rendering; torch is imported when the first is opened.
+
+    Args:
+        name: one of ``ENHANCERS``.
+        device: name as the user gave it.
+
+    Raises:
+        UsageError: there is no such network.
+        WeightsMissing: its weights are not on this machine.
+    """
+
+    def __init__(self, name: str, device: str) -> None:
+        if name not in ENHANCERS:
+            raise UsageError(f'--enhance is "{name}", expected {" or ".join(ENHANCERS)}')
+        self._path = stored_weights(name)
+        self.weights = sha256_of(self._path)
+        """Other weights give other pictures."""
+        self._device_name = device
+        self._loaded: Restorer | None = None
+
+    def around(self, source: FrameSource) -> FrameSource:
+        """``source`` with its pictures restored.
+
+        Raises:
+            DeviceError: the device cannot be used.
+        """
+        device = resolve_device(self._device_name)
+        if device.type == "cpu":
+            keep_freed_memory()
+        import torch
+
+        from rtvfi.models.safa.model import Safa
+        from rtvfi.models.tuning import tune
+        from rtvfi.models.weights.file import read_tensors
+        from rtvfi.stream.run.restored import Restored
+
+        dtype = torch.float16 if device.type == "cuda" else torch.float32
+
+        def load() -> Restorer:
+            if self._loaded is None:
+                with torch.no_grad():
+                    self._loaded = Safa(read_tensors(self._path), tune(device, dtype))
+            return self._loaded
+
+        return Restored(source, load, device, dtype)

@@ -1,0 +1,122 @@
+"""``rtvfi render --enhance``, and rendering with the large networks, from file to file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from clips import FILM, Clips, ClipSpec
+from files import off_grid, planes
+from made_weights import constant_state, random_state
+
+from rtvfi.cli.main import main
+from rtvfi.models.weights.file import add_file
+from rtvfi.models.weights.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+GREY = ClipSpec(size=(160, 90), num_frames=5, cuts=(3,), codec="ffv1")
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Store()
+
+
+def add(store: Store, tmp_path: Path, state: dict[str, Tensor], name: str) -> None:
+    torch.save(state, tmp_path / "w.pkl")
+    add_file(store, tmp_path / "w.pkl", name)
+
+
+def paint(grey: float) -> dict[str, Tensor]:
+    """SAFA that makes every picture plain grey."""
+    state = constant_state("safa 0.5", 0.0)
+    return state | {"lastconv1.1.bias": torch.full((12,), grey)}
+
+
+def render(*words: str | Path) -> int:
+    return main(["render", "--device", "cpu", "--encoder", "ffv1", *map(str, words)])
+
+
+def lumas(path: Path) -> list[np.ndarray]:
+    return [luma for _, (luma, *_) in planes(path)]
+
+
+def test_pictures_are_restored_and_rate_and_size_stay(
+    clips: Clips, store: Store, tmp_path: Path
+) -> None:
+    add(store, tmp_path, paint(0.5), "safa")
+    target = tmp_path / "o.mkv"
+    assert render(clips.get(GREY), "-o", target, "--enhance", "safa") == 0
+    shown = lumas(target)
+    assert len(shown) == GREY.num_frames
+    assert all(luma.shape == (90, 160) for luma in shown)
+    assert {int(value) for luma in shown for value in np.unique(luma)} == {126}
+    assert off_grid([pts for pts, _ in planes(target)], FILM) < Fraction(1, 1000)
+
+
+def test_new_frames_are_made_of_restored_ones(clips: Clips, store: Store, tmp_path: Path) -> None:
+    add(store, tmp_path, paint(0.25), "safa")
+    target = tmp_path / "o.mkv"
+    words = ("--enhance", "safa", "--model", "linear", "--fps", "2x")
+    assert render(clips.get(GREY), "-o", target, *words) == 0
+    shown = lumas(target)
+    assert len(shown) == 2 * GREY.num_frames
+    assert {int(value) for luma in shown for value in np.unique(luma)} == {71}
+
+
+def test_without_weights_it_says_how_to_get_them(
+    clips: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(clips.get(GREY), "-o", tmp_path / "o.mkv", "--enhance", "safa") == 1
+    assert "hint: rtvfi weights get safa" in capsys.readouterr().err
+    assert not (tmp_path / "o.mkv").exists()
+
+
+def test_the_network_that_restores_is_no_model(
+    clips: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert render(clips.get(GREY), "-o", tmp_path / "o.mkv", "--model", "safa") == 2
+    assert 'there is no model "safa"' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_gimm_renders_a_film_with_a_cut_and_held_frames(
+    clips: Clips, store: Store, tmp_path: Path
+) -> None:
+    # Next to no motion and an even mask: every new frame is the mean of its two neighbours.
+    add(store, tmp_path, constant_state("gimm r", 1e-4), "gimm")
+    spec = ClipSpec(size=(160, 90), num_frames=6, holds=(2, 1, 1), cuts=(4,), codec="ffv1")
+    source, target = clips.get(spec), tmp_path / "o.mkv"
+    words = ("--model", "gimm", "--style", "plain", "--fps", "3x")
+    assert render(source, "-o", target, *words) == 0
+    given, shown = lumas(source), lumas(target)
+    assert len(shown) == 3 * len(given)
+    for k, luma in enumerate(given):
+        assert np.array_equal(shown[3 * k], luma)  # copies, to the last bit
+    assert all(np.array_equal(shown[k], given[0]) for k in range(4))  # held
+    for k in (10, 11):  # nothing between the scenes
+        assert any(np.array_equal(shown[k], given[j]) for j in (3, 4))
+    mean = given[1].astype(float) / 2 + given[2].astype(float) / 2
+    assert np.abs(shown[4] - mean).max() <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_network_with_motion_gives_pictures_and_the_same_ones_again(
+    clips: Clips, store: Store, tmp_path: Path
+) -> None:
+    add(store, tmp_path, random_state("safa 0.5"), "safa")
+    films = []
+    for name in ("a.mkv", "b.mkv"):
+        assert render(clips.get(GREY), "-o", tmp_path / name, "--enhance", "safa") == 0
+        films.append(lumas(tmp_path / name))
+    assert all(map(np.array_equal, *films))
