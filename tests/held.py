@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rtvfi.stream.run.interpolate import Interpolation
+    from rtvfi.stream.run.base import ExecutorBase
 
 
-def held(executor: Interpolation) -> int:
+def held(executor: ExecutorBase[Any]) -> int:
     """Pictures held right now."""
     cache = executor._cache
     return len(cache.prepared.keys() | cache.pictures.keys())

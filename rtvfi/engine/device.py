@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import DeviceError
 from rtvfi.settings.keys import SETTINGS, checked
 
 if TYPE_CHECKING:
     import torch
+
+_MOST_THREADS: Final = 8
+"""More have nothing to do: a picture is made in bands, motion found in two halves."""
 
 
 def keep_freed_memory() -> None:
@@ -31,6 +34,19 @@ def keep_freed_memory() -> None:
     mallopt(m_mmap_threshold, 32 << 20)  # the largest glibc takes
     mallopt(m_trim_threshold, 1 << 30)
     mallopt(m_top_pad, 64 << 20)
+
+
+def cores_for_pictures(*, is_live: bool) -> int:
+    """Threads that make pictures without torch: all cores; of more than two the player keeps one.
+
+    They sleep where there is nothing to do, so on two cores both may help. ``OMP_NUM_THREADS``
+    decides otherwise.
+    """
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdigit() and int(asked) > 0:
+        return int(asked)
+    cores = len(os.sched_getaffinity(0))
+    return min(_MOST_THREADS, cores - 1 if is_live and cores > 2 else cores)
 
 
 def leave_a_core() -> None:

@@ -8,13 +8,19 @@ from __future__ import annotations
 import math
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError, WeightsMismatch, model_failure
-from rtvfi.engine.device import keep_freed_memory, leave_a_core, resolve_device
-from rtvfi.models.catalogue import lighter
+from rtvfi.engine.device import (
+    cores_for_pictures,
+    keep_freed_memory,
+    leave_a_core,
+    resolve_device,
+)
+from rtvfi.models.catalogue import find, lighter
 from rtvfi.models.weights.store import is_available
 from rtvfi.stream.plan.ladder import Variant
+from rtvfi.stream.run.crew import Crew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +31,9 @@ if TYPE_CHECKING:
     from rtvfi.core.options import StreamOptions
     from rtvfi.engine.build import Rendering, Viewing
     from rtvfi.models.base import Interpolator
-    from rtvfi.stream.run.interpolate import Interpolation
+    from rtvfi.stream.run.base import ExecutorBase
+
+    Working = ExecutorBase[Any]
 
 _SMALLEST_SCALE: Final = 0.25
 _SHARES: Final = (0.5, 0.25)
@@ -50,10 +58,11 @@ class ModelHost:
         self._lock = threading.Lock()
         self._shrunk = 1.0
         """Share of the flow scale left after the device's memory was full."""
+        self._crew: Crew | None = None
         self.device: torch.device | None = None
 
-    def executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
-        """A warm executor of the model for a stream; imports torch on first use.
+    def executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
+        """A warm executor of the model for a stream; imports torch on first use of a network.
 
         Raises:
             ModelError: unknown, without weights, or broken.
@@ -61,6 +70,8 @@ class ModelHost:
         """
         with self._lock:
             try:
+                if is_quick(model_id):
+                    return self._torch_free(viewing.info)
                 return self._executor(model_id, viewing)
             except (RuntimeError, MemoryError) as error:
                 raise model_failure(error) from error
@@ -82,7 +93,18 @@ class ModelHost:
             torch.cuda.empty_cache()
         return True
 
-    def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Interpolation:
+    def _torch_free(self, info: StreamInfo) -> Working:
+        from rtvfi.models.dis.model import Dis
+        from rtvfi.stream.run.codes import CodesInterpolation
+
+        keep_freed_memory()
+        if self._crew is None:
+            self._crew = Crew(cores_for_pictures(is_live=self._is_live))
+        self._loaded.clear()
+        scale = min(1.0, self.flow_scale(info))
+        return CodesInterpolation(Dis(scale, info.format.bits, self._crew.spread), info)
+
+    def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
         if self.device is None:
             self.device = resolve_device(self._device_name)
             if self.device.type == "cpu":
@@ -102,7 +124,7 @@ class ModelHost:
         executor.warm_up(self._options.form, new)
         return executor
 
-    def add_variants(self, executor: Interpolation, model_id: str, viewing: Viewing) -> None:
+    def add_variants(self, executor: Working, model_id: str, viewing: Viewing) -> None:
         """Make ready what stands in for a model while it is too slow.
 
         Args:
@@ -111,7 +133,11 @@ class ModelHost:
             viewing: see there.
         """
         with self._lock:
-            for variant, model in self._variants(model_id, self.flow_scale(viewing.info)):
+            if is_quick(model_id):
+                variants = _scaled(executor.model)
+            else:
+                variants = self._variants(model_id, self.flow_scale(viewing.info))
+            for variant, model in variants:
                 executor.offer(variant, model)
 
     def _variants(self, model_id: str, scale: float) -> Iterator[tuple[Variant, Interpolator]]:
@@ -122,9 +148,7 @@ class ModelHost:
 
         model = self._loaded.get((model_id, scale))
         if isinstance(model, HasScales):
-            for share in _SHARES:
-                with suppress(UsageError):  # not every network knows every size
-                    yield Variant(share), model.at_scale(scale * share)
+            yield from _scaled(model)
         light = next((row.id for row in lighter(model_id) if is_available(row)), None)
         if light is not None:
             key = (light, scale * _SHARES[0])
@@ -145,3 +169,20 @@ class ModelHost:
     def flow_scale(self, info: StreamInfo) -> float:
         """The size at which motion is estimated for this stream."""
         return self._options.flow_scale_of(info.width, info.height) * self._shrunk
+
+
+def is_quick(model_id: str) -> bool:
+    """Whether a model is there at once: no torch, no weights."""
+    return find(model_id).is_torch_free
+
+
+def preload() -> None:
+    """Import what quick models need, while the player starts."""
+    import rtvfi.stream.run.codes  # noqa: F401
+
+
+def _scaled(model: Any) -> Iterator[tuple[Variant, Any]]:
+    """A model with motion estimated at smaller sizes, as far as it knows them."""
+    for share in _SHARES:
+        with suppress(UsageError):
+            yield Variant(share), model.at_scale(model.flow_scale * share)

@@ -61,6 +61,8 @@ class ModelInfo:
     """Weight files it can run with where there are several, the best first, ``weights`` among
     them; the first one that is here is taken.
     """
+    is_torch_free: bool = False
+    """Whether films are made without torch, from the samples of payloads (``stream.run.codes``)."""
 
 
 Prepared = Any

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.core.errors import UnknownModel
 from rtvfi.core.program import typed
 from rtvfi.models.cel import rows as cel
+from rtvfi.models.dis import rows as dis
 from rtvfi.models.distil_drba import rows as distil_drba
 from rtvfi.models.drba import rows as drba
 from rtvfi.models.gimm import rows as gimm
@@ -17,7 +18,7 @@ from rtvfi.models.rife import rows as rife
 if TYPE_CHECKING:
     from rtvfi.models.base import ModelInfo
 
-_FAMILIES: Final = (cel, linear, rife, drba, distil_drba, gimm)
+_FAMILIES: Final = (dis, cel, linear, rife, drba, distil_drba, gimm)
 """In the order they are listed to the user. A family is a package; its ``rows`` say what callers
 must know before there are weights."""
 

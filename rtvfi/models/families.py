@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.cel.family import FAMILY as CEL
+from rtvfi.models.dis.family import FAMILY as DIS
 from rtvfi.models.distil_drba.family import FAMILY as DISTIL_DRBA
 from rtvfi.models.drba.family import FAMILY as DRBA
 from rtvfi.models.family import strip_prefix
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from rtvfi.models.family import Detected, Family, State
 
 FAMILIES: Final[dict[str, Family]] = {
-    family.name: family for family in (LINEAR, CEL, GIMM, SAFA, DISTIL_DRBA, RIFE, DRBA)
+    family.name: family for family in (LINEAR, DIS, CEL, GIMM, SAFA, DISTIL_DRBA, RIFE, DRBA)
 }
 """By name. The first that knows a state dict has it: those with a narrow rule stand first."""
 

@@ -7,7 +7,7 @@ hook of a file that is recorded, and never on mpv's event thread. One lock keeps
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import OutOfMemory
 from rtvfi.engine.model_host import ModelHost
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtvfi.playing.remarks import Remarks
     from rtvfi.playing.wanted import Choice
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.run.interpolate import Interpolation
+    from rtvfi.stream.run.base import ExecutorBase
 
 
 class LiveModel:
@@ -37,7 +37,7 @@ class LiveModel:
         self._remarks = remarks
         self._models = ModelHost(options.device, options.stream, is_live=True)
         self._lock = threading.RLock()
-        self._executor: Interpolation | None = None
+        self._executor: ExecutorBase[Any] | None = None
         self._fitted: Viewing | None = None
         """The viewing whose size the executor is for."""
         self._is_resting = False
@@ -88,7 +88,7 @@ class LiveModel:
             self._shrink(viewing)
             self.use(viewing)
 
-    def _load(self, model: str, viewing: Viewing) -> Interpolation:
+    def _load(self, model: str, viewing: Viewing) -> ExecutorBase[Any]:
         """The model at the largest size that the device's memory holds."""
         while True:
             try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import OpenError
 from rtvfi.core.files import is_address
+from rtvfi.engine.model_host import is_quick, preload
 from rtvfi.playing.current import Current
 from rtvfi.playing.live_model import LiveModel
 from rtvfi.playing.mpv.libmpv import PlayerGone
@@ -72,6 +73,8 @@ class Showing:
         self._remarks = Remarks(screen.say)
         self.model = LiveModel(options, choice, self._remarks)
         self._worker = Worker("rtvfi-worker", screen.complain, PlayerGone)
+        if is_quick(choice.now.model):
+            self._worker.do(preload)
         self._joined: Viewing | None = None
         """The viewing whose model was asked for."""
         self._seen: RtvfiError | None = None
@@ -111,8 +114,8 @@ class Showing:
             raise NothingToDo("its picture and sound come apart: it is played and not recorded")
         viewing = self._open(sources[0])
         with _closed_on_failure(viewing):
-            if self._options.record is not None:
-                # Nothing is shown yet: the wait for the model is worth a file without stand-ins.
+            if self._options.record is not None or is_quick(self._choice.now.model):
+                # Nothing is shown yet: the wait for a network is worth a file without stand-ins.
                 self.model.use(viewing)
                 self._joined = viewing
             if not self._current.put(number, viewing, partial(self._show, viewing)):
@@ -204,7 +207,7 @@ class Showing:
 
     def _join_in(self, viewing: Viewing, *, at_once: bool = False) -> None:
         """Hand the wanted model to a viewing; until then it shows source frames."""
-        if not at_once:
+        if not at_once and not is_quick(self._choice.now.model):
             # Importing torch keeps the interpreter busy for moments on end; a full stock of frames
             # covers them.
             viewing.pipeline.wait_until_full(1.0)

@@ -92,7 +92,7 @@ class Wanted:
         if name and name not in here:
             raise WeightsMissing(f'model "{name}" is not here', typed("models lists them"))
         # linear and copy are for tests and comparisons: by name only.
-        networks = [model for model in here if MODELS[model].weights is not None]
+        networks = [model for model in here if MODELS[model].family != "linear"]
         current = networks.index(self.model) if self.model in networks else -1
         return replace(self, model=name or networks[(current + 1) % len(networks)])
 

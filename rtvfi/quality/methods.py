@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from rtvfi.core.errors import UsageError
 from rtvfi.core.ffmpeg import find_ffmpeg
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo
 from rtvfi.models.catalogue import find
+from rtvfi.models.dis.family import DisOnTensors
+from rtvfi.models.dis.model import Dis
 from rtvfi.models.load import build_model, load_model
 from rtvfi.models.weights.file import identify, read_tensors
 from rtvfi.models.weights.store import find_weights, manifest, sha256_of
@@ -25,6 +27,7 @@ from rtvfi.quality import minterpolate
 from rtvfi.quality.triplets import Picture
 from rtvfi.stream.plan.batch import Retimes
 from rtvfi.stream.plan.planner import Retime
+from rtvfi.stream.run.codes import CodesInterpolation
 from rtvfi.stream.run.interpolate import Interpolation
 from rtvfi.stream.run.pictures import Pictures
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import Interpolator
     from rtvfi.quality.triplets import Triplet
+    from rtvfi.stream.run.base import ExecutorBase
 
 MINTERPOLATE: Final = "minterpolate"
 REPEATS: Final = 3
@@ -89,7 +93,7 @@ class ModelMethod:
         self.origin = f"weights {sha256_of(weights)[:12]}" if weights is not None else ""
         self.model = model
         self._device = device
-        self._executor: Interpolation | None = None
+        self._executor: ExecutorBase[Any] | None = None
         self._shape: tuple[int, ...] = ()
 
     def between(self, left: Picture, right: Picture) -> Picture:
@@ -113,17 +117,22 @@ class ModelMethod:
             cpus.append(time.process_time() - cpu)
         return min(walls), min(cpus)
 
-    def executor(self, shape: tuple[int, ...]) -> Interpolation:
+    def executor(self, shape: tuple[int, ...]) -> ExecutorBase[Any]:
         """For pictures of (H, W); one is kept, and made anew when the size changes."""
         if self._executor is None or self._shape != shape:
-            info, dtype = picture_info(*shape), _dtype(self._device)
-            self._executor = Interpolation(self.model, info, self._device, dtype)
+            self._executor = self._executor_for(picture_info(*shape))
             self._shape = shape
         return self._executor
 
+    def _executor_for(self, info: StreamInfo) -> ExecutorBase[Any]:
+        if isinstance(self.model, DisOnTensors):
+            # on one thread, so that its milliseconds stand beside those of others
+            return CodesInterpolation(Dis(self.model.flow_scale, info.format.bits), info)
+        return Interpolation(self.model, info, self._device, _dtype(self._device))
+
     def _made(
         self,
-        executor: Interpolation,
+        executor: ExecutorBase[Any],
         payloads: dict[ImageId, NDArray[np.uint8]],
         like: Picture,
     ) -> Picture:

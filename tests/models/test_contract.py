@@ -12,6 +12,7 @@ from made_weights import random_state
 from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.cel.network import Cel, CelNet
+from rtvfi.models.dis.family import DisOnTensors
 from rtvfi.models.linear.blend import Linear, Nearest
 from rtvfi.models.load import build_model
 from rtvfi.models.weights.store import manifest, weight_name
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CPU = torch.device("cpu")
-NAMES = ["linear", "copy", "cel", "rife-4.0", "rife-4.6", "rife-4.25", "rife-4.25.lite", "drba"]
+NAMES = [
+    "linear",
+    "copy",
+    "dis",
+    "cel",
+    "rife-4.0",
+    "rife-4.6",
+    "rife-4.25",
+    "rife-4.25.lite",
+    "drba",
+]
 NAMES += ["distil-drba-v1", "distil-drba-v2-lite"]
 """One of every family, and of every way RIFE versions differ."""
 TRIPLES = [name for name in NAMES if MODELS[name].num_frames == 3]
@@ -36,6 +47,8 @@ def _inference() -> Iterator[None]:
 def model(name: str) -> Interpolator:
     if name == "linear":
         return Linear()
+    if name == "dis":
+        return DisOnTensors(1.0)
     if name == "copy":
         return Nearest()
     if name == "cel":

@@ -1,0 +1,229 @@
+"""What every executor does: names become pictures once each, payloads come out. No torch.
+
+The planner names pictures; an executor turns names into what its model works on and forgets them
+when the planner says that no later action needs them. ``executor.Executor`` is the contract.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from rtvfi.stream.plan.batch import Retimes3
+from rtvfi.stream.plan.ladder import FULL, Variant
+from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
+from rtvfi.stream.run.executor import StageTimes
+from rtvfi.stream.run.tiles import StaticTiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.stamp import ImageId
+    from rtvfi.models.base import ModelInfo
+    from rtvfi.stream.plan.batch import Work
+    from rtvfi.stream.run.pictures import Pictures
+
+    Payload = NDArray[np.uint8]
+
+T = TypeVar("T")
+M = TypeVar("M")
+"""The executor's kind of model."""
+
+
+@dataclass(slots=True)
+class Cache:
+    """What is known of the pictures in play, by identity."""
+
+    prepared: dict[ImageId, Any] = field(default_factory=dict)
+    pictures: dict[ImageId, Any] = field(default_factory=dict)
+    """Pictures made by a pass, as the model gave them; source frames are not kept here."""
+    payloads: dict[ImageId, Payload] = field(default_factory=dict)
+    """Payloads of pictures made by a pass, for those shown more than once."""
+    links: dict[tuple[ImageId, ImageId], Any] = field(default_factory=dict)
+    static: dict[tuple[ImageId, ...], NDArray[np.bool_]] = field(default_factory=dict)
+    """Tiles in which these source frames agree."""
+
+    def keep(self, needed: Collection[ImageId]) -> None:
+        """Forget all pictures but these."""
+        for table in (self.prepared, self.pictures, self.payloads):
+            for image in [i for i in table if i not in needed]:
+                del table[image]
+        for pair in [p for p in self.links if p[0] not in needed or p[1] not in needed]:
+            del self.links[pair]
+
+
+class ExecutorBase(Generic[M]):
+    """An executor but for its kind of model: one stream, used by one thread (``offer`` apart).
+
+    Args:
+        model: the full one.
+        info: the stream whose payloads come in and go out.
+    """
+
+    def __init__(self, model: M, info: StreamInfo) -> None:
+        self.model = model
+        self._models: dict[Variant, M] = {FULL: model}
+        self._times = StageTimes()
+        self._info = info
+        self._tiles = StaticTiles(info)
+        self._cache = Cache()
+
+    # ---- what depends on the kind of model ----
+
+    @property
+    def _row(self) -> ModelInfo:
+        """The catalogue's row of the model in use."""
+        raise NotImplementedError
+
+    def _upload(self, payload: Payload) -> Any:
+        """A source frame as a picture of the model."""
+        raise NotImplementedError
+
+    def _prepare(self, picture: Any) -> Any:
+        """What the model makes of one picture alone."""
+        raise NotImplementedError
+
+    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Any:
+        """Pictures between two, one for each of ``ts``, as ``_download`` takes them."""
+        raise NotImplementedError
+
+    def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Any:
+        """Pictures around the middle one of three, likewise."""
+        raise TypeError(f"{self._row.id} works on two frames, a plan for three was made")
+
+    def _connect(self, a: Any, b: Any) -> Any:
+        """What all pictures share that lie between two prepared ones."""
+        raise NotImplementedError
+
+    def _download(self, picture: Any) -> list[Payload]:
+        """Payloads of what ``_pair`` made, which are nobody else's."""
+        raise NotImplementedError
+
+    # ---- the contract ----
+
+    @property
+    def num_frames(self) -> Literal[2, 3]:
+        """Pictures a call of the model looks at."""
+        return self._row.num_frames
+
+    @property
+    def variants(self) -> Collection[Variant]:
+        """Cheaper ways it can run by now."""
+        return self._models.keys() - {FULL}
+
+    def offer(self, variant: Variant, model: M) -> None:
+        """Let ``model`` stand in for the full one when that is too slow; on any thread.
+
+        Args:
+            variant: its name.
+            model: for the same kind of pictures, as many a call.
+        """
+        self._models = {**self._models, variant: model}
+
+    def choose(self, variant: Variant) -> None:
+        """Run like this from the next batch on: pictures stay, what a model made of them goes."""
+        model = self._models[variant]
+        if model is not self.model:
+            self.model = model
+            self._cache.prepared.clear()
+            self._cache.links.clear()
+
+    def reset(self) -> None:
+        """Forget every picture (a seek: identities start anew)."""
+        self._cache = Cache()
+
+    def keep(self, needed: Collection[ImageId]) -> None:
+        """Free all pictures but these."""
+        self._cache.keep(needed)
+
+    def take_times(self) -> StageTimes:
+        """Stage times since the last call."""
+        taken, self._times = self._times, StageTimes()
+        return taken
+
+    def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
+        """Carry out one piece of work; see ``Executor.run``. Where all source frames that an
+        output is made of agree, it shows their samples.
+        """
+        if isinstance(work, Mid):
+            picture = self._pair(work.left, work.right, [0.5], pictures)
+            self._cache.pictures[work.image] = picture
+            return {}
+        if isinstance(work, Copy):
+            return {work.index: self._shown(work.image, pictures)}
+        outputs: Sequence[Retime | Retime3] = work.outputs
+        ts = [float(output.t) for output in outputs]
+        if isinstance(work, Retimes3):
+            picture = self._triple(work, ts, pictures)
+        else:
+            picture = self._pair(work.left, work.right, ts, pictures)
+        payloads = self._download(picture)
+        for output, payload in zip(outputs, payloads, strict=True):
+            self._keep_static(payload, _around(output), pictures)
+        return {o.index: p for o, p in zip(outputs, payloads, strict=True)}
+
+    def _shown(self, image: ImageId, pictures: Pictures) -> Payload:
+        """The payload of a picture: the source's own, or one download of a picture made by a
+        pass.
+        """
+        if image in pictures:
+            return pictures[image]
+        if image not in self._cache.payloads:
+            # A copy: what follows writes to it, and passes go on from the picture itself.
+            payload = self._download(self._cache.pictures[image])[0].copy()
+            self._keep_static(payload, (image,), pictures)
+            self._cache.payloads[image] = payload
+        return self._cache.payloads[image]
+
+    def _keep_static(self, made: Payload, images: Sequence[ImageId], pictures: Pictures) -> None:
+        """Give ``made`` the samples in which all frames agree that ``images`` are made of."""
+
+        def work() -> None:
+            names, static = pictures.sources(images), self._cache.static
+            if len(names) < 2 or not all(name in pictures for name in names):
+                return
+            if names not in static:
+                for old in [n for n in static if not all(name in pictures for name in n)]:
+                    del static[old]
+                static[names] = self._tiles.agreeing([pictures[name] for name in names])
+            self._tiles.restore(made, pictures[names[0]], static[names])
+
+        self._timed("download", work)
+
+    def _prepared(self, image: ImageId, pictures: Pictures) -> Any:
+        found = self._cache.prepared.get(image)
+        if found is None:
+            picture = self._cache.pictures.get(image)
+            if picture is None:
+                picture = self._timed("convert", lambda: self._upload(pictures[image]))
+            found = self._timed("model", lambda: self._prepare(picture))
+            self._cache.prepared[image] = found
+        return found
+
+    def _link(self, left: ImageId, right: ImageId, pictures: Pictures) -> Any:
+        found = self._cache.links.get((left, right))
+        if found is None:
+            a, b = self._prepared(left, pictures), self._prepared(right, pictures)
+            found = self._timed("model", lambda: self._connect(a, b))
+            self._cache.links[left, right] = found
+        return found
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        result = work()
+        setattr(self._times, stage, getattr(self._times, stage) + time.perf_counter() - start)
+        return result
+
+
+def _around(output: Retime | Retime3) -> tuple[ImageId, ImageId]:
+    """The pictures an output lies between."""
+    if isinstance(output, Retime):
+        return (output.left, output.right)
+    if output.t < 1:
+        return (output.left, output.centre)
+    return (output.centre, output.right)

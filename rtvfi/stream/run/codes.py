@@ -1,0 +1,62 @@
+"""The executor of ``dis``: payloads in, payloads out, on the samples themselves. No torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from rtvfi.core.frame import plane_views
+from rtvfi.models.dis.model import Dis
+from rtvfi.stream.run.base import ExecutorBase
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.stamp import ImageId
+    from rtvfi.models.base import ModelInfo
+    from rtvfi.stream.run.pictures import Pictures
+
+    Payload = NDArray[np.uint8]
+
+
+class CodesInterpolation(ExecutorBase[Dis]):
+    """One model, one stream, no device. Used by one thread; ``executor.Executor`` is its contract.
+
+    A picture is a list of one payload.
+    """
+
+    def __init__(self, model: Dis, info: StreamInfo) -> None:
+        super().__init__(model, info)
+
+    @property
+    def _row(self) -> ModelInfo:
+        return self.model.info
+
+    def _upload(self, payload: Payload) -> Any:
+        return [payload]
+
+    def _prepare(self, picture: Any) -> Any:
+        return self.model.prepare(plane_views(picture[0], self._info))
+
+    def _connect(self, a: Any, b: Any) -> Any:
+        return self.model.motion(a, b)
+
+    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Any:
+        try:
+            motion = self._link(left, right, pictures)
+            ends = self._prepared(left, pictures), self._prepared(right, pictures)
+            return self._timed("model", lambda: [self._made(ends, motion, t) for t in ts])
+        except cv2.error as error:  # of no class that a caller knows
+            raise RuntimeError(str(error)) from error
+
+    def _made(self, ends: tuple[Any, Any], motion: Any, t: float) -> Payload:
+        payload = np.empty(self._info.payload_bytes, np.uint8)
+        self.model.between(ends, motion, t, plane_views(payload, self._info))
+        return payload
+
+    def _download(self, picture: Any) -> list[Payload]:
+        payloads: list[Payload] = picture
+        return payloads
