@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
-from rtvfi.models.warp import sample
+from rtvfi.models.warp import enlarge, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +70,25 @@ def in_strips(make: Callable[[int, int], Tensor], height: int, rows: int, reach:
         above, below = max(top - reach, 0), min(end + reach, height)
         parts.append(make(above, below)[:, :, top - above : end - above].clone())
     return torch.cat(parts, 2)
+
+
+def enlarged_rows(image: Tensor, factor: int, top: int, end: int) -> Tensor:
+    """Rows of ``warp.enlarge``, of which nothing else is made.
+
+    Args:
+        image: (N, C, H, W), any float dtype.
+        factor: at least 1.
+        top: the first row wanted, a multiple of ``factor``.
+        end: past the last one, another.
+
+    Returns:
+        (N, C, end - top, factor * W).
+    """
+    above = max(top // factor - 1, 0)
+    below = min(end // factor + 1, image.shape[2])
+    rows = enlarge(image[:, :, above:below], factor)
+    skipped = top - above * factor
+    return rows[:, :, skipped : skipped + end - top]
 
 
 def strip_rows(width: int, channels: int, size: int, most_bytes: int) -> int:

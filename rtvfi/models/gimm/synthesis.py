@@ -24,7 +24,7 @@ from rtvfi.models.gimm.layers import (
     activate,
     conv,
 )
-from rtvfi.models.strips import fetch, in_strips, strip_rows
+from rtvfi.models.strips import enlarged_rows, fetch, in_strips, strip_rows
 from rtvfi.models.warp import backwarp, enlarge
 
 if TYPE_CHECKING:
@@ -36,8 +36,10 @@ NUM_FIELDS: Final = 3
 """Motions to either picture that a frame is fetched along."""
 SIDE: Final = 64
 """Last channels of a residual block that are worked on once more."""
-REACH: Final = 17
-"""Rows that a pixel of the last decoder depends on: its convolutions one after another."""
+REACH: Final = 20
+"""Rows that a pixel of the last decoder depends on: seventeen convolutions one after another, and
+up to a multiple of 4.
+"""
 STRIP_BYTES: Final = 2 << 30
 _STRIP_CHANNELS: Final = 1100
 """Numbers alive for every pixel of the last decoder."""
@@ -124,8 +126,7 @@ class Synthesis:
 
     def fields(self, source: tuple[Source, Source], coarse: _Coarse) -> Fields:
         """The last decoder, at full size, strip by strip."""
-        flow = 4 * enlarge(coarse.flow, 4)
-        feature, mask = enlarge(coarse.feature, 4), enlarge(coarse.mask, 4)
+        flow, mask = 4 * enlarge(coarse.flow, 4), enlarge(coarse.mask, 4)
         height, width = flow.shape[-2:]
 
         def decoded(top: int, end: int) -> Tensor:
@@ -134,7 +135,7 @@ class Synthesis:
             sources = [s.fine for s in source] + [s.image for s in source]
             fetched = [fetch(p, f, top) for p, f in zip(sources, both * 2, strict=True)]
             parts = [
-                feature[:, :, top:end],
+                enlarged_rows(coarse.feature, 4, top, end),
                 *fetched[:2],
                 flows,
                 mask[:, :, top:end],
