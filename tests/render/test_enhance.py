@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +22,9 @@ from rtvfi.models.weights.file import add_file
 from rtvfi.models.weights.store import Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import Tensor
 
+ROOT = Path(__file__).resolve().parents[2]
 GREY = ClipSpec(size=(160, 90), num_frames=5, cuts=(3,), codec="ffv1")
 
 
@@ -120,3 +124,35 @@ def test_a_network_with_motion_gives_pictures_and_the_same_ones_again(
         assert render(clips.get(GREY), "-o", tmp_path / name, "--enhance", "safa") == 0
         films.append(lumas(tmp_path / name))
     assert all(map(np.array_equal, *films))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("words", ["--model gimm --style plain --fps 30", "--enhance safa"])
+def test_memory_stays_flat_over_200_frames(
+    words: str, clips: Clips, store: Store, tmp_path: Path
+) -> None:
+    add(store, tmp_path, constant_state("gimm r", 1e-4), "gimm")
+    add(store, tmp_path, paint(0.5), "safa")
+    source = clips.get(ClipSpec(size=(160, 90), num_frames=200, rate=Fraction(24), codec="ffv1"))
+    command = [sys.executable, "-m", "rtvfi", "render", str(source), "-o", str(tmp_path / "o.mkv")]
+    command += ["--device", "cpu", "--encoder", "ffv1", "--json", *words.split()]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        under_way = (line for line in child.stdout if json.loads(line).get("frames", 0) > 20)
+        used = [kib for _ in under_way if (kib := resident_kib(child.pid))]
+    assert child.returncode == 0
+    assert len(lumas(tmp_path / "o.mkv")) >= 200
+    early, late = used[: len(used) // 4], used[-(len(used) // 4) :]
+    sys.stdout.write(f"{words}: {max(early) >> 10} MiB early, {max(late) >> 10} MiB late\n")
+    assert max(late) < 1.05 * max(early)
+
+
+def resident_kib(pid: int) -> int:
+    """0 once the process is gone."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"VmRSS:\s+(\d+)", text)
+    return int(found[1]) if found else 0

@@ -16,6 +16,7 @@ from rtvfi.core.errors import UsageError
 from rtvfi.models.gimm.correlation import VOLUME_BYTES, Correlation, pyramid
 from rtvfi.models.gimm.encoder import Encoder
 from rtvfi.models.gimm.layers import Parameters
+from rtvfi.models.gimm.memory import check_memory
 from rtvfi.models.gimm.motion import Motion, PairMotion
 from rtvfi.models.gimm.raft import Raft, RaftStart
 from rtvfi.models.gimm.shape import detect
@@ -85,6 +86,8 @@ class Gimm:
         self.raft = Raft(given, "flow_estimator.update_block")
         self.motion = Motion(given)
         self.synthesis = Synthesis(given)
+        self._fitting: set[tuple[int, int, float]] = set()
+        """Sizes, each with a flow scale, for which there was memory enough."""
         self._set_flow_scale(flow_scale)
 
     def _set_flow_scale(self, flow_scale: float) -> None:
@@ -102,9 +105,14 @@ class Gimm:
         return other
 
     def prepare(self, frame: Tensor) -> GimmPrepared:
-        """Features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        """Features of a (1, 3, H, W) picture, clamped to [0, 1].
+
+        Raises:
+            OutOfMemory: the first of a size, and too little memory is free.
+        """
         height, width = frame.shape[-2:]
         picture = self._padded(frame.float().clamp(0, 1))
+        self._check_memory(*picture.shape[-2:])
         image = 2 * enlarge(picture, self.flow_scale) - 1
         seen = image.to(self.tuning.dtype)
         searched = self.matching(seen).out
@@ -119,6 +127,13 @@ class Gimm:
         )
         start = self.raft.start(context.out)
         return GimmPrepared(picture, start, pyramid(searched), source, height, width)
+
+    def _check_memory(self, rows: int, columns: int) -> None:
+        case = (rows, columns, self.flow_scale)
+        if case not in self._fitting:
+            kind = (self.tuning.device, self.tuning.dtype)
+            check_memory((rows, columns), self.flow_scale, kind, FLOW_SCALES)
+            self._fitting.add(case)
 
     def _padded(self, picture: Tensor) -> Tensor:
         """Its last row and column repeated, up to a size the network can work on."""

@@ -41,7 +41,7 @@ REACH: Final = 20
 up to a multiple of 4.
 """
 STRIP_BYTES: Final = 2 << 30
-_STRIP_CHANNELS: Final = 1100
+STRIP_CHANNELS: Final = 1100
 """Numbers alive for every pixel of the last decoder."""
 
 
@@ -145,7 +145,7 @@ class Synthesis:
             return self.last(torch.cat([p.to(self.dtype) for p in parts], 1)).float()
 
         size = torch.finfo(self.dtype).bits // 8
-        rows = strip_rows(width, _STRIP_CHANNELS, size, self.strip_bytes)
+        rows = strip_rows(width, STRIP_CHANNELS, size, self.strip_bytes)
         out = in_strips(decoded, height, rows, REACH)
         flow_0, flow_1, masks, residual = torch.split(out, [6, 6, 3, 9], 1)
         return Fields(
