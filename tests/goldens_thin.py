@@ -19,7 +19,16 @@ FEATURES_OF = ("4.7", "4.10", "4.25", "4.26.heavy")
 """One architecture for every kind of encoder."""
 COARSER = 3
 """Of the pixels stored, one in so many rows and columns is kept."""
-KEY_LISTS = ("rife_state_dicts.json", "distildrba_keys.json", "gimm_keys.json", "safa_keys.json")
+KEY_LISTS = (
+    "rife_state_dicts.json",
+    "distildrba_keys.json",
+    "gimm_keys.json",
+    "safa_keys.json",
+    "gmfss_keys.json",
+    "gmfss_union_keys.json",
+    "gmfss_union_fortuna_keys.json",
+    "gmfss_crc.json",
+)
 
 
 def main(full: Path) -> None:
@@ -45,6 +54,12 @@ def main(full: Path) -> None:
     with np.load(full / "safa_enhance.npz") as file:
         arrays = {key: every_second(file[key], 48) for key in file.files}
         np.savez_compressed(HERE / "safa_enhance.npz", **arrays)
+    for path in sorted(full.glob("gmfss_*.npz")):
+        with np.load(path) as file:
+            arrays = {key: file[key] for key in file.files}
+        if path.stem not in ("gmfss_flow", "gmfss_softsplat"):
+            arrays = {key: thinner_map(array) for key, array in arrays.items()}
+        np.savez_compressed(HERE / path.name, **arrays)
     for name in KEY_LISTS:
         lists = json.loads((full / name).read_text(encoding="utf-8"))
         text = json.dumps(lists, separators=(",", ":"))
@@ -72,6 +87,11 @@ def thinner(key: str, array: Any) -> Any:
 def every_second(array: Any, width: int) -> Any:
     """Pictures of that width at every second row and column, everything else whole."""
     return array[..., ::2, ::2] if array.ndim > 1 and array.shape[-1] == width else array
+
+
+def thinner_map(array: Any) -> Any:
+    """Maps and pictures at every second pixel; packed bits, means and features whole."""
+    return array[..., ::2, ::2] if array.ndim > 1 and array.shape[-1] >= 64 else array
 
 
 if __name__ == "__main__":

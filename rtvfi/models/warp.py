@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
 SplatMode = Literal["sum", "avg", "linear", "soft"]
 SplatEmpty = Literal["add", "zero", "clip"]
+Outside = Literal["border", "zero"]
+"""What is fetched from beyond the picture: its nearest pixel, or 0."""
 
 EPSILON = 1e-7
 
 
-def backwarp(image: Tensor, flow: Tensor) -> Tensor:
-    """Fetch ``image`` where ``flow`` points; outside, the border repeats.
+def backwarp(image: Tensor, flow: Tensor, outside: Outside = "border") -> Tensor:
+    """Fetch ``image`` where ``flow`` points.
 
     Bilinear, ``out(p) = image(p + flow(p))``. Differentiable in both arguments.
 
@@ -31,13 +33,14 @@ def backwarp(image: Tensor, flow: Tensor) -> Tensor:
         image: (N, C, H, W), any float dtype.
         flow: (N, 2, H, W), pixels, x right then y down; used as float32 (half precision loses
             sub-pixel steps beyond 1000 px).
+        outside: what lies beyond the picture.
 
     Returns:
         (N, C, H, W) in the dtype of ``image``.
     """
     height, width = image.shape[-2:]
     grid, to_grid = _identity_grid(height, width, flow.device)
-    return sample(image, torch.addcmul(grid, flow.float(), to_grid))
+    return sample(image, torch.addcmul(grid, flow.float(), to_grid), outside)
 
 
 def backwarp_centres(image: Tensor, flow: Tensor, cell: int) -> Tensor:
@@ -102,30 +105,32 @@ def enlarge(image: Tensor, factor: float) -> Tensor:
     return functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
-def sample(image: Tensor, grid: Tensor) -> Tensor:
-    """Fetch ``image`` at normalised positions, in float32; outside, the border repeats.
+def sample(image: Tensor, grid: Tensor, outside: Outside = "border") -> Tensor:
+    """Fetch ``image`` at normalised positions, in float32.
 
     Args:
         image: (N, C, H, W), any float dtype.
         grid: (N, 2, h, w) float32, -1 and 1 the centres of the first and last pixel, x then y.
+        outside: what lies beyond the picture.
 
     Returns:
         (N, C, h, w) in the dtype of ``image``.
     """
     if image.device.type == "cpu" and image.shape[0] == 1 and torch.is_inference_mode_enabled():
-        out = _sample_in_shares(image.float(), grid, torch.get_num_threads())
+        out = _sample_in_shares(image.float(), grid, outside, torch.get_num_threads())
     else:
-        out = _bilinear(image.float(), grid.permute(0, 2, 3, 1))
+        out = _bilinear(image.float(), grid.permute(0, 2, 3, 1), outside)
     return out.to(image.dtype)
 
 
-def _bilinear(image: Tensor, grid: Tensor) -> Tensor:
+def _bilinear(image: Tensor, grid: Tensor, outside: Outside) -> Tensor:
+    mode = "border" if outside == "border" else "zeros"
     return functional.grid_sample(
-        image, grid, mode="bilinear", padding_mode="border", align_corners=True
+        image, grid, mode="bilinear", padding_mode=mode, align_corners=True
     )
 
 
-def _sample_in_shares(image: Tensor, grid: Tensor, threads: int) -> Tensor:
+def _sample_in_shares(image: Tensor, grid: Tensor, outside: Outside, threads: int) -> Tensor:
     """One picture's ``sample``, its channels or its pixels dealt out as a batch.
 
     On a CPU the threads of grid_sample share nothing but a batch (torch 2.13).
@@ -135,10 +140,10 @@ def _sample_in_shares(image: Tensor, grid: Tensor, threads: int) -> Tensor:
         shares = _largest_divisor(channels, threads)
         parts = torch.unflatten(image[0], 0, (shares, channels // shares))
         wanted = grid.permute(0, 2, 3, 1).expand(shares, -1, -1, -1)
-        return _bilinear(parts, wanted).view(1, channels, height, width)
+        return _bilinear(parts, wanted, outside).view(1, channels, height, width)
     shares = _largest_divisor(height * width, threads)
     rows = grid.reshape(2, shares, 1, -1).permute(1, 2, 3, 0)
-    out = _bilinear(image.expand(shares, -1, -1, -1), rows)
+    out = _bilinear(image.expand(shares, -1, -1, -1), rows, outside)
     return out.transpose(0, 1).reshape(1, channels, height, width)
 
 

@@ -1,0 +1,301 @@
+"""GMFSS and GMFSS union: both pictures and their features splatted to the new time, then fused.
+
+Everything but the features happens at half size. Once per picture: features, half size, what
+matching and RIFE need. Once per pair: both flows and both metrics. Once per output: splats, RIFE's
+picture (union) and the fusion network.
+
+Source: 98mxr/GMFSS_Fortuna and routineLife1/DRBA (MIT). The originals stretch pictures to the size
+they need; here the border is repeated and cropped off again.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from rtvfi.errors import UsageError
+from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
+from rtvfi.models.gmfss.feature import FeatureNet
+from rtvfi.models.gmfss.fusion import GridNet
+from rtvfi.models.gmfss.gmflow import GmFlow, Matchable
+from rtvfi.models.gmfss.metric import MetricNet
+from rtvfi.models.gmfss.ratios import HOLE_BELOW, rife_steps, splat_steps, swap_masks
+from rtvfi.models.gmfss.shape import canonical, detect, part_of
+from rtvfi.models.rife import FLOW_SCALES, Rife
+from rtvfi.models.triple import around_centre
+from rtvfi.models.warp import enlarge, shrink, splat
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.rife import RifePrepared
+    from rtvfi.models.tuning import Tuning
+
+SMALLEST = 128
+"""Pixels a side at flow scale 1: of less, the windows of the transformer would be one pixel."""
+LARGEST_METRIC = 60.0
+"""e^metric stays a number in float32, also when some thousand pixels land on one."""
+
+
+class GmfssPrepared(NamedTuple):
+    """One picture, ready for any pair it is part of; sizes are those of the padded picture."""
+
+    image: Tensor
+    """(1, 3, h, w) as it came, neither padded nor halved."""
+    half: Tensor
+    """(1, 3, H/2, W/2) float32."""
+    features: tuple[Tensor, Tensor, Tensor]
+    """See ``FeatureNet``."""
+    matchable: Matchable
+    rife: RifePrepared | None
+
+
+class GmfssLink(NamedTuple):
+    """The motion between two pictures, at half size, float32."""
+
+    ab: Tensor
+    """(1, 2, H/2, W/2), pixels, on the grid of the left one: where each pixel is in the right."""
+    ba: Tensor
+    """The other way."""
+    metric_a: Tensor
+    """(1, 1, H/2, W/2): how much a pixel of the left picture counts."""
+    metric_b: Tensor
+
+
+class _Side(NamedTuple):
+    """One picture on its way to the new time."""
+
+    picture: GmfssPrepared
+    flow: Tensor
+    """To the new time."""
+    metric: Tensor
+
+
+class Gmfss:
+    """A ``TripleInterpolator``; with the other two pictures, timesteps follow DRBA.
+
+    Args:
+        state: parameters by part and name; see ``shape``.
+        info: the catalogue's row.
+        tuning: device, dtype and forms to run.
+        metric_tanh: see ``MetricNet``.
+        flow_scale: one of ``rife.FLOW_SCALES``.
+        linear: see ``drba.Drba``.
+
+    Raises:
+        WeightsMismatch: ``state`` is none of these networks.
+        UsageError: a ``flow_scale`` the network does not know.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        info: ModelInfo,
+        tuning: Tuning,
+        *,
+        metric_tanh: bool,
+        flow_scale: float = 1.0,
+        linear: bool = True,
+    ) -> None:
+        self.info = info
+        self.tuning = tuning
+        self.linear = linear
+        self.network, self.group = detect(state)
+        state = canonical(state)
+        self.gmflow = GmFlow(part_of(state, "flownet"), _matching(tuning))
+        self.metric_net = MetricNet(part_of(state, "metric"), tuning, has_tanh=metric_tanh)
+        self.feature_net = FeatureNet(part_of(state, "feat"), tuning)
+        self.fusion_net = GridNet(part_of(state, "fusionnet"), tuning)
+        self.rife = None
+        if self.group:
+            row = MODELS[f"rife-{RIFE_GROUPS[self.group][0].split()[0]}"]
+            self.rife = Rife(part_of(state, "rife"), row, tuning)
+        self._set_flow_scale(flow_scale)
+
+    def _set_flow_scale(self, flow_scale: float) -> None:
+        if flow_scale not in FLOW_SCALES:
+            allowed = ", ".join(f"{s:g}" for s in FLOW_SCALES)
+            raise UsageError(f'flow scale "{flow_scale:g}" is not one of {allowed}')
+        self.flow_scale = flow_scale
+        # The union that came with RIFE 4.6 was trained with its scales as they are.
+        if self.rife is not None and self.group != "4.6":
+            self.rife = self.rife.at_scale(flow_scale)
+
+    def at_scale(self, flow_scale: float) -> Gmfss:
+        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
+        other = copy.copy(self)
+        other._set_flow_scale(flow_scale)
+        return other
+
+    def prepare(self, frame: Tensor) -> GmfssPrepared:
+        """Everything of a (1, 3, H, W) picture alone, clamped to [0, 1]."""
+        image = frame.to(self.tuning.dtype).clamp(0, 1)
+        whole = self._padded(image).float()
+        half = shrink(whole, 2)
+        return GmfssPrepared(
+            image,
+            half,
+            self.feature_net(whole),
+            self.gmflow.features(enlarge(half, self.flow_scale)),
+            None if self.rife is None else self.rife.prepare(half),
+        )
+
+    def _padded(self, image: Tensor) -> Tensor:
+        scale = min(self.flow_scale, 1)
+        multiple, least = int(self.info.pad.multiple / scale), int(SMALLEST / scale)
+        height, width = (max(n + -n % multiple, least) for n in image.shape[-2:])
+        more = (0, width - image.shape[-1], 0, height - image.shape[-2])
+        return functional.pad(image, more, mode="replicate")
+
+    def link(self, a: GmfssPrepared, b: GmfssPrepared) -> GmfssLink:
+        """Flows and metrics of two neighbours."""
+        ab, ba = (
+            enlarge(flow, 1 / self.flow_scale) / self.flow_scale
+            for flow in self.gmflow.flows(a.matchable, b.matchable)
+        )
+        metrics = self.metric_net(a.half, b.half, ab, ba)
+        # Weights never seen with such pictures must not end in infinity over infinity.
+        return GmfssLink(ab, ba, *(metric.clamp(max=LARGEST_METRIC) for metric in metrics))
+
+    def pair(self, a: GmfssPrepared, b: GmfssPrepared, ts: Sequence[float | Tensor]) -> Tensor:
+        """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
+        return self.between(a, b, self.link(a, b), [float(t) for t in ts])
+
+    def between(
+        self, a: GmfssPrepared, b: GmfssPrepared, link: GmfssLink, ts: Sequence[float]
+    ) -> Tensor:
+        """As ``pair``, with the motion at hand."""
+        out = []
+        for t in ts:
+            # One by one: a batch would need as many times the memory and save nothing.
+            rife = None
+            if self.rife is not None:
+                assert a.rife is not None
+                assert b.rife is not None
+                rife = self.rife.pair(a.rife, b.rife, [t])
+            sides = (
+                _Side(a, t * link.ab, t * link.metric_a),
+                _Side(b, (1 - t) * link.ba, (1 - t) * link.metric_b),
+            )
+            out.append(self.fused(sides, rife))
+        return torch.cat(out)
+
+    def triple(
+        self,
+        frames: tuple[GmfssPrepared, GmfssPrepared, GmfssPrepared],
+        links: tuple[GmfssLink, GmfssLink],
+        ts: Sequence[float],
+    ) -> Tensor:
+        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+        left, centre, right = frames
+        to_left, to_right = reversed_link(links[0]), links[1]
+
+        def make(sign: int, near: list[float]) -> Tensor:
+            side, link, far = (
+                (left, to_left, to_right.ab) if sign < 0 else (right, to_right, to_left.ab)
+            )
+            return torch.cat([self._beside(centre, side, link, far, abs(t - 1)) for t in near])
+
+        return around_centre(ts, centre.image, make)
+
+    def _beside(
+        self, centre: GmfssPrepared, side: GmfssPrepared, link: GmfssLink, far: Tensor, u: float
+    ) -> Tensor:
+        """The picture at a distance ``u`` from the centre; ``link`` leads from there."""
+        t0, t1 = splat_steps(u, link.ab, far, link.metric_a, linear=self.linear)
+        rife = None
+        if self.rife is not None:
+            assert centre.rife is not None
+            assert side.rife is not None
+            steps = rife_steps(u, link.ab, far, link.metric_a, linear=self.linear)
+            rife = self.rife.pair(centre.rife, side.rife, [steps])
+        sides = (
+            _Side(centre, t0 * link.ab, t0 * link.metric_a),
+            _Side(side, t1 * link.ba, t1 * link.metric_b),
+        )
+        return self.fused(sides, rife, (t0, t1) if rife is not None else None)
+
+    def fused(
+        self,
+        sides: tuple[_Side, _Side],
+        rife: Tensor | None,
+        steps: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """The new picture.
+
+        Args:
+            sides: both pictures on their way.
+            rife: (1, 3, H/2, W/2) for union: RIFE's picture of that time.
+            steps: maps of how far each has come, (1, 1, H/2, W/2), to show one side alone where
+                the other has come from much further; None to leave that out.
+
+        Returns:
+            (1, 3, h, w), [0, 1], of the size of the picture as it came.
+        """
+        images, features = self._landed(sides, steps)
+        if rife is None:
+            halves = [side.picture.half for side in sides]
+            seen = torch.cat((halves[0], *images, halves[1]), 1)
+        else:
+            seen = torch.cat((images[0], rife.float(), images[1]), 1)
+        height, width = sides[0].picture.image.shape[-2:]
+        return self.fusion_net(seen, features)[..., :height, :width].clamp(0, 1)
+
+    def _landed(
+        self, sides: tuple[_Side, _Side], steps: tuple[Tensor, Tensor] | None
+    ) -> tuple[list[Tensor], tuple[Tensor, Tensor, Tensor]]:
+        """Both pictures and the features of both at three sizes, splatted."""
+        first, second = (
+            self._splat_level(side, 0, None if steps is None else steps[i])
+            for i, side in enumerate(sides)
+        )
+        reached = None
+        if steps is not None:
+            # The last two channels: how far it has come, and whether anything landed.
+            holes = (first[:, -1:] < HOLE_BELOW) | (second[:, -1:] < HOLE_BELOW)
+            reached = [torch.where(holes, 1.0, side[:, -2:-1]) for side in (first, second)]
+            first, second = _swapped(first[:, :-2], second[:, :-2], reached)
+        images = [first[:, :3], second[:, :3]]
+        dtype = self.tuning.dtype
+        levels = [torch.cat((first[:, 3:], second[:, 3:]), 1).to(dtype)]
+        for level in (1, 2):
+            first, second = (self._splat_level(side, level) for side in sides)
+            if reached is not None:
+                smaller = [shrink(side, 2**level) for side in reached]
+                first, second = _swapped(first, second, smaller)
+            levels.append(torch.cat((first, second), 1).to(dtype))
+        return images, (levels[0], levels[1], levels[2])
+
+    def _splat_level(self, side: _Side, level: int, steps: Tensor | None = None) -> Tensor:
+        """Features of one size; at the largest the picture before them, ``steps`` and ones behind.
+
+        All of a size share flow and metric, so one splat moves them together.
+        """
+        cell = 2**level
+        flow, metric = shrink(side.flow, cell) / cell, shrink(side.metric, cell)
+        values = side.picture.features[level].float()
+        if level == 0:
+            more = [] if steps is None else [steps, torch.ones_like(steps)]
+            values = torch.cat((side.picture.half, values, *more), 1)
+        return splat(values, flow, "soft", metric)
+
+
+def reversed_link(link: GmfssLink) -> GmfssLink:
+    """The same motion seen from the other picture."""
+    return GmfssLink(link.ba, link.ab, link.metric_b, link.metric_a)
+
+
+def _swapped(first: Tensor, second: Tensor, reached: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    to_second, to_first = swap_masks(*reached)
+    return torch.where(to_second, second, first), torch.where(to_first, first, second)
+
+
+def _matching(tuning: Tuning) -> Tuning:
+    """Matching is done in float32 where the network is bfloat16: three digits are too few."""
+    return tuning

@@ -1,0 +1,182 @@
+"""The parts of GMFSS, the shape of every parameter, and telling the variants apart.
+
+GMFSS is four networks: GMFlow (``flownet``) finds the motion at half size, ``metric`` says how much
+a pixel counts where several land on one, ``feat`` makes the features that are splatted beside the
+picture, ``fusionnet`` makes a picture of what landed. The union variants also see a picture made by
+RIFE (``rife``). In one weight file a parameter is called by its part and its own name, as in
+``metric.metric_in.weight``.
+
+Source: haofeixu/gmflow (Apache-2.0), 98mxr/GMFSS_Fortuna and routineLife1/DRBA (MIT).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.errors import WeightsMismatch
+from rtvfi.models import ifnet_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    Shapes = dict[str, tuple[int, ...]]
+
+CHANNELS: Final = 128
+"""Of the features that are matched."""
+NUM_BLOCKS: Final = 6
+"""Of the transformer."""
+WIDTHS: Final = (64, 128, 192)
+"""Channels of the splatted features at 1/2, 1/4, 1/8 of the picture's size."""
+NUM_INPUTS: Final = {"gmfss": 12, "gmfss-union": 9}
+"""Channels of what the fusion network sees at half size, by network."""
+_TRAINING_ONLY: Final = ("teacher.", "caltime.")
+
+
+def flownet_parameters() -> Shapes:
+    """Name and shape of the parameters of GMFlow."""
+    found: Shapes = {"backbone.conv1.weight": (64, 3, 7, 7)}
+    for stage, (inputs, outputs) in enumerate(((64, 64), (64, 96), (96, 128)), 1):
+        for block in range(2):
+            name = f"backbone.layer{stage}.{block}"
+            first = outputs if block else inputs
+            found[f"{name}.conv1.weight"] = (outputs, first, 3, 3)
+            found[f"{name}.conv2.weight"] = (outputs, outputs, 3, 3)
+            if first != outputs:
+                found |= _named(f"{name}.downsample.0", (outputs, first, 1, 1))
+    found |= _named("backbone.conv2", (CHANNELS, CHANNELS, 1, 1))
+    found["backbone.trident_conv.weight"] = (CHANNELS, CHANNELS, 3, 3)
+    for block in range(NUM_BLOCKS):
+        found |= _transformer_parameters(f"transformer.layers.{block}")
+    for name in ("q_proj", "k_proj"):
+        found |= _named(f"feature_flow_attn.{name}", (CHANNELS, CHANNELS))
+    found |= _named("upsampler.0", (256, CHANNELS + 2, 3, 3))
+    return found | _named("upsampler.2", (144, 256, 1, 1))
+
+
+def _transformer_parameters(block: str) -> Shapes:
+    found: Shapes = {}
+    for name in (f"{block}.self_attn", f"{block}.cross_attn_ffn"):
+        for matrix in ("q_proj", "k_proj", "v_proj", "merge"):
+            found[f"{name}.{matrix}.weight"] = (CHANNELS, CHANNELS)
+        found |= _named(f"{name}.norm1", (CHANNELS,))
+    found[f"{name}.mlp.0.weight"] = (8 * CHANNELS, 2 * CHANNELS)
+    found[f"{name}.mlp.2.weight"] = (CHANNELS, 8 * CHANNELS)
+    return found | _named(f"{name}.norm2", (CHANNELS,))
+
+
+def metric_parameters() -> Shapes:
+    """Name and shape of the parameters of the metric network."""
+    found = _named("metric_in", (64, 14, 3, 3))
+    for i in (1, 2, 3):
+        found |= _activated(f"metric_net{i}", 0, (64, 64, 3, 3))
+    return found | _activated("metric_out", 0, (2, 64, 3, 3))
+
+
+def feat_parameters() -> Shapes:
+    """Name and shape of the parameters of the feature network."""
+    found: Shapes = {}
+    inputs = 3
+    for i, width in enumerate(WIDTHS, 1):
+        found |= _activated(f"block{i}", 0, (width, inputs, 3, 3))
+        found |= _activated(f"block{i}", 2, (width, width, 3, 3))
+        inputs = width
+    return found
+
+
+def fusionnet_parameters(network: str) -> Shapes:
+    """Name and shape of the parameters of the fusion network of "gmfss" or "gmfss-union"."""
+    head = "residual_model_head" + ("0" if network == "gmfss-union" else "")
+    residuals = {head: (NUM_INPUTS[network], WIDTHS[0])}
+    residuals |= {f"residual_model_head{i}": (2 * w, w) for i, w in enumerate(WIDTHS, 1)}
+    for i, width in enumerate(WIDTHS):
+        residuals |= {f"residual_model_{i}{j}": (width, width) for j in (1, 4, 5)}
+    for i, (inputs, width) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False), 1):
+        residuals |= {f"downsample_model_{i}{j}": (inputs, width) for j in (0, 1)}
+    found: Shapes = {}
+    for name, (inputs, outputs) in residuals.items():
+        found |= _activated(name, 0, (outputs, inputs, 3, 3))
+        found |= _activated(name, 2, (outputs, outputs, 3, 3))
+    for i, (outputs, inputs) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
+        for name in (f"upsample_model_{i}4", f"upsample_model_{i}5"):
+            found |= {f"{name}.0.weight": (1,), f"{name}.1.weight": (inputs, outputs, 4, 4)}
+            found[f"{name}.1.bias"] = (outputs,)
+            found |= _activated(name, 2, (outputs, outputs, 3, 3))
+    tail, width = "residual_model_tail", WIDTHS[0]
+    found |= _named(f"{tail}.conv_before_upsample.0", (width, width, 3, 3))
+    found[f"{tail}.conv_before_upsample.1.weight"] = (1,)
+    found |= _named(f"{tail}.upsample.0", (4 * width, width, 3, 3))
+    return found | _named(f"{tail}.conv_last", (3, width, 3, 3))
+
+
+def _named(name: str, weight: tuple[int, ...]) -> Shapes:
+    return {f"{name}.weight": weight, f"{name}.bias": weight[:1]}
+
+
+def _activated(name: str, place: int, weight: tuple[int, ...]) -> Shapes:
+    """A slope, then a convolution: two neighbours in a sequence."""
+    return {f"{name}.{place}.weight": (1,)} | _named(f"{name}.{place + 1}", weight)
+
+
+def part_parameters(network: str) -> dict[str, Shapes]:
+    """Parameters of every part of "gmfss" or "gmfss-union" but ``rife``, by part."""
+    return {
+        "flownet": flownet_parameters(),
+        "metric": metric_parameters(),
+        "feat": feat_parameters(),
+        "fusionnet": fusionnet_parameters(network),
+    }
+
+
+def expected_parameters(network: str, rife: str = "4.26.heavy") -> Shapes:
+    """Name and shape of every parameter of a weight file.
+
+    Args:
+        network: "gmfss" or "gmfss-union".
+        rife: the architecture of RIFE in the latter.
+    """
+    parts = part_parameters(network)
+    if network == "gmfss-union":
+        parts["rife"] = ifnet_shape.expected_parameters(ifnet_shape.SHAPES[rife])
+    return {f"{part}.{key}": shape for part, shapes in parts.items() for key, shape in shapes.items()}
+
+
+def is_gmfss(state: Mapping[str, Tensor]) -> bool:
+    """Whether a state dict looks like one of these, complete or not."""
+    return any(key.startswith(("fusionnet.", "flownet.")) for key in state)
+
+
+def detect(state: Mapping[str, Tensor]) -> tuple[str, str]:
+    """The network a state dict belongs to, and the architecture of RIFE in it ("" without one).
+
+    Raises:
+        WeightsMismatch: none fits; it names a parameter that is missing, misshaped or too many.
+    """
+    state = canonical(state)
+    network = "gmfss-union" if any(key.startswith("rife.") for key in state) else "gmfss"
+    group = ifnet_shape.detect(part_of(state, "rife")) if network == "gmfss-union" else ""
+    expected = expected_parameters(network, group)
+    ifnet_shape.check_parameters(state, expected, network)
+    # RIFE is published with parameters that only its training needs, under several names.
+    extra = [key for key in state if key not in expected and not key.startswith("rife.")]
+    if extra:
+        raise WeightsMismatch(f'parameter "{extra[0]}" does not belong to {network}')
+    return network, group
+
+
+def canonical(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without ``module.`` after the part's name, and without what only training needs."""
+    found = {}
+    for key, value in state.items():
+        part, _, name = key.partition(".")
+        name = name.removeprefix("module.")
+        if not name.startswith(_TRAINING_ONLY):
+            found[f"{part}.{name}"] = value
+    return found
+
+
+def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """The parameters of one part, by their own names."""
+    start = f"{part}."
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

@@ -1,0 +1,100 @@
+"""Deterministic weights behind the reference numbers of GMFSS and GIMM; pictures: golden_fill.
+
+Like golden_fill, raw 64-bit words of PCG64 and + - * / in float64: the same bytes on every platform.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from golden_fill import uniform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from golden_fill import Doubles, Floats
+
+Rule = tuple[str, float, float, bool]
+"""Pattern of a parameter's name, gain, offset, and whether the mean over the inputs is taken away."""
+
+_FUSION: Final[list[Rule]] = [
+    (r"^residual_model_tail\.conv_last\.weight$", 0.012, 0.0, True),
+    (r"^residual_model_tail\.conv_last\.bias$", 0.2, 0.42, False),
+]
+NETS: Final[dict[str, list[Rule]]] = {
+    "flownet": [
+        (r"^backbone\.conv2\.weight$", 1.0, 0.0, True),
+        (r"^backbone\.trident_conv\.weight$", 1.0, 0.0, True),
+        (r"^feature_flow_attn\.[qk]_proj\.weight$", 0.5, 0.0, False),
+        (r"^upsampler\.2\.weight$", 2.0, 0.0, False),
+    ],
+    "metric": [(r"^metric_out\.1\.weight$", 1.0, 0.0, True)],
+    "feat": [],
+    "fusion": _FUSION,
+    "metric_union": [(r"^metric_out\.1\.weight$", 0.15, 0.0, True)],
+    "fusion_union": _FUSION,
+    "rife": [(r"lastconv\.0\.weight$", 0.3, 0.0, False)],
+    "gimm": [
+        (r"^flow_estimator\.update_block\.flow_head\.conv2\.", 0.02, 0.0, False),
+        (r"^amt_update4_(low|high)\.flow_head\.2\.", 0.006, 0.0, False),
+        (r"^amt_init_decoder\.convblock\.4\.", 0.05, 0.0, False),
+        (r"^amt_final_decoder\.convblock\.4\.", 0.002, 0.0, False),
+        (r"^amt_comb_block\.2\.", 0.1, 0.0, False),
+    ],
+}
+FIXED: Final = {
+    "g_filter": np.array([1, 2, 1, 2, 4, 2, 1, 2, 1], np.float32).reshape(1, 1, 1, 3, 3) / 16,
+    "alpha_v": np.array([1.0], np.float32),
+    "alpha_fe": np.array([1.0], np.float32),
+}
+
+
+def fill_net(net: str, shapes: Mapping[str, Sequence[int]]) -> dict[str, Floats]:
+    """Parameters of these shapes for a network, a key of ``NETS``."""
+    return {
+        key: FIXED[key] if key in FIXED else _one(net, key, tuple(shape))
+        for key, shape in shapes.items()
+        if not key.endswith("num_batches_tracked")
+    }
+
+
+def _one(net: str, key: str, shape: tuple[int, ...]) -> Floats:
+    value = _base(key, shape)
+    for pattern, gain, offset, is_centred in NETS[net]:
+        if re.search(pattern, key):
+            if is_centred:
+                value = value - value.mean(axis=1, keepdims=True)
+            value = value * gain + offset
+            break
+    return np.ascontiguousarray(value, dtype=np.float32)
+
+
+def _base(key: str, shape: tuple[int, ...]) -> Doubles:
+    u = uniform(key, shape)
+    even: Doubles = (2.0 * u - 1.0) * 3.0**0.5  # mean 0, variance 1
+    leaf = key.rsplit(".", 1)[-1]
+    if leaf == "beta":
+        return 0.2 + 0.3 * u
+    if leaf == "running_var":
+        return 0.5 + u
+    if leaf in ("bias", "running_mean"):
+        return 0.1 * even
+    if len(shape) == 1:  # slopes, norms
+        return 0.1 + 0.3 * u
+    if leaf.startswith("linear_wb"):
+        return even * (2.0 / shape[0]) ** 0.5
+    if len(shape) == 4 and shape[2] == 4:
+        return even / (shape[0] * 4.0) ** 0.5
+    return even * (2.0 / float(np.prod(shape[1:]))) ** 0.5
+
+
+def checksum(arrays: Mapping[str, Floats]) -> int:
+    """CRC-32 over names and bytes, names in order."""
+    crc = 0
+    for key in sorted(arrays):
+        crc = zlib.crc32(key.encode(), crc)
+        crc = zlib.crc32(np.ascontiguousarray(arrays[key], dtype="<f4").tobytes(), crc)
+    return crc
