@@ -55,12 +55,8 @@ class PlainGmfss:
         image_b = splat(half_b, flow_b, "soft", metric_b)
         levels = []
         for k, s in enumerate((1.0, 0.5, 0.25)):
-            first = splat(
-                features_a[k], _resized(flow_a, s) * s, "soft", _resized(metric_a, s)
-            )
-            second = splat(
-                features_b[k], _resized(flow_b, s) * s, "soft", _resized(metric_b, s)
-            )
+            first = splat(features_a[k], _resized(flow_a, s) * s, "soft", _resized(metric_a, s))
+            second = splat(features_b[k], _resized(flow_b, s) * s, "soft", _resized(metric_b, s))
             levels.append(torch.cat((first, second), 1))
         if self.rife is None:
             seen = torch.cat((half_a, image_a, image_b, half_b), 1)

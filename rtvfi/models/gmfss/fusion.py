@@ -93,5 +93,3 @@ class GridNet:
             begin = 2 * (first - top)
             out[:, :, 2 * first : 2 * last] = strip[:, :, begin : begin + 2 * (last - first)]
         return out
-
-

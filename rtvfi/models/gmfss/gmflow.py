@@ -108,9 +108,7 @@ class GmFlow:
             and the other way.
         """
         flow = self._coarse(torch.cat((a.coarse, b.coarse)).float())
-        flow = 2 * functional.interpolate(
-            flow, scale_factor=2, mode="bilinear", align_corners=True
-        )
+        flow = 2 * functional.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=True)
         own = torch.cat((a.fine, b.fine)).float()
         flow, own = self._refined(own, flow)
         flow = self._full_size(flow, own)
@@ -195,19 +193,17 @@ class GmFlow:
         """The feed-forward part, some thousand pixels at a time: its middle is eight times wide."""
         layers = self._layers
         out = torch.empty_like(message)
-        pieces = (t.flatten(0, 2).split(MOST_TOKENS // 2) for t in (x, message, out))
-        for mine, heard, place in zip(*pieces, strict=True):
-            y = layers.linear(f"{name}.mlp.0", torch.cat((mine, heard), -1))
-            place[:] = layers.norm(f"{name}.norm2", layers.linear(f"{name}.mlp.2", _gelu(y)))
+        mine, heard, places = (t.flatten(0, 2) for t in (x, message, out))
+        for first in range(0, len(mine), MOST_TOKENS // 2):
+            part = slice(first, first + MOST_TOKENS // 2)
+            y = layers.linear(f"{name}.mlp.0", torch.cat((mine[part], heard[part]), -1))
+            y = layers.linear(f"{name}.mlp.2", functional.gelu(y))
+            places[part] = layers.norm(f"{name}.norm2", y)
         return out
 
 
 def _normalised(x: Tensor) -> Tensor:
     return functional.instance_norm(x)
-
-
-def _gelu(x: Tensor) -> Tensor:
-    return functional.gelu(x)
 
 
 # --- windows -----------------------------------------------------------------------------------
@@ -253,8 +249,9 @@ def _in_windows(query: Tensor, key: Tensor, value: Tensor, groups: list[_Group])
     """Attention inside windows, (N, h, w, C)."""
     out = torch.empty_like(query)
     for group in groups:
-        parts = (_cut(x, group) for x in (query, key, value))
-        seen = functional.scaled_dot_product_attention(*parts)
+        seen = functional.scaled_dot_product_attention(
+            _cut(query, group), _cut(key, group), _cut(value, group)
+        )
         _view(out, group).copy_(
             seen.view(-1, group.rows, group.columns, group.height, group.width, seen.shape[-1])
         )
@@ -271,8 +268,9 @@ def _view(x: Tensor, group: _Group) -> Tensor:
     bottom = group.top + group.rows * group.height
     right = group.left + group.columns * group.width
     inner = x[:, group.top : bottom, group.left : right]
-    split = inner.unflatten(2, (group.columns, group.width))
-    return split.unflatten(1, (group.rows, group.height)).transpose(2, 3)
+    split: Tensor = torch.unflatten(inner, 2, (group.columns, group.width))
+    split = torch.unflatten(split, 1, (group.rows, group.height))
+    return split.transpose(2, 3)
 
 
 @lru_cache(maxsize=8)

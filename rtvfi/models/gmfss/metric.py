@@ -93,4 +93,5 @@ def look(a: Tensor, b: Tensor, ab: Tensor, ba: Tensor) -> Seen:
 
 
 def _length(flow: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(flow, dim=1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(flow, dim=1, keepdim=True)
+    return length

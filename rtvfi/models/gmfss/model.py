@@ -11,20 +11,21 @@ they need; here the border is repeated and cropped off again.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import functional
 
-from rtvfi.errors import UsageError
-from rtvfi.models.catalogue import MODELS, RIFE_GROUPS
+from rtvfi.core.errors import UsageError
 from rtvfi.models.gmfss.feature import FeatureNet
 from rtvfi.models.gmfss.fusion import GridNet
 from rtvfi.models.gmfss.gmflow import GmFlow, Matchable
 from rtvfi.models.gmfss.metric import MetricNet
-from rtvfi.models.gmfss.ratios import HOLE_BELOW, rife_steps, splat_steps, swap_masks
-from rtvfi.models.gmfss.shape import canonical, detect, part_of
-from rtvfi.models.rife import FLOW_SCALES, Rife
+from rtvfi.models.gmfss.ratios import reached, rife_steps, splat_steps, swapped
+from rtvfi.models.gmfss.shape import detect, part_of
+from rtvfi.models.rife.network import FLOW_SCALES, Rife
+from rtvfi.models.rife.rows import RIFE_GROUPS, ROWS
 from rtvfi.models.triple import around_centre
 from rtvfi.models.warp import enlarge, shrink, splat
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.base import ModelInfo
-    from rtvfi.models.rife import RifePrepared
+    from rtvfi.models.rife.network import RifePrepared
     from rtvfi.models.tuning import Tuning
 
 SMALLEST = 128
@@ -68,7 +69,7 @@ class GmfssLink(NamedTuple):
     metric_b: Tensor
 
 
-class _Side(NamedTuple):
+class Side(NamedTuple):
     """One picture on its way to the new time."""
 
     picture: GmfssPrepared
@@ -107,14 +108,14 @@ class Gmfss:
         self.tuning = tuning
         self.linear = linear
         self.network, self.group = detect(state)
-        state = canonical(state)
-        self.gmflow = GmFlow(part_of(state, "flownet"), _matching(tuning))
+        self.gmflow = GmFlow(part_of(state, "flownet"), _exact_enough(tuning))
         self.metric_net = MetricNet(part_of(state, "metric"), tuning, has_tanh=metric_tanh)
         self.feature_net = FeatureNet(part_of(state, "feat"), tuning)
         self.fusion_net = GridNet(part_of(state, "fusionnet"), tuning)
         self.rife = None
         if self.group:
-            row = MODELS[f"rife-{RIFE_GROUPS[self.group][0].split()[0]}"]
+            version = RIFE_GROUPS[self.group][0].split()[0]
+            row = next(row for row in ROWS if row.id == f"rife-{version}")
             self.rife = Rife(part_of(state, "rife"), row, tuning)
         self._set_flow_scale(flow_scale)
 
@@ -179,11 +180,7 @@ class Gmfss:
                 assert a.rife is not None
                 assert b.rife is not None
                 rife = self.rife.pair(a.rife, b.rife, [t])
-            sides = (
-                _Side(a, t * link.ab, t * link.metric_a),
-                _Side(b, (1 - t) * link.ba, (1 - t) * link.metric_b),
-            )
-            out.append(self.fused(sides, rife))
+            out.append(self.fused(sides((a, b), link, (t, 1 - t)), rife))
         return torch.cat(out)
 
     def triple(
@@ -208,29 +205,26 @@ class Gmfss:
         self, centre: GmfssPrepared, side: GmfssPrepared, link: GmfssLink, far: Tensor, u: float
     ) -> Tensor:
         """The picture at a distance ``u`` from the centre; ``link`` leads from there."""
-        t0, t1 = splat_steps(u, link.ab, far, link.metric_a, linear=self.linear)
+        steps = splat_steps(u, link.ab, far, link.metric_a, linear=self.linear)
         rife = None
         if self.rife is not None:
             assert centre.rife is not None
             assert side.rife is not None
-            steps = rife_steps(u, link.ab, far, link.metric_a, linear=self.linear)
-            rife = self.rife.pair(centre.rife, side.rife, [steps])
-        sides = (
-            _Side(centre, t0 * link.ab, t0 * link.metric_a),
-            _Side(side, t1 * link.ba, t1 * link.metric_b),
-        )
-        return self.fused(sides, rife, (t0, t1) if rife is not None else None)
+            times = rife_steps(u, link.ab, far, link.metric_a, linear=self.linear)
+            rife = self.rife.pair(centre.rife, side.rife, [times])
+        both = sides((centre, side), link, steps)
+        return self.fused(both, rife, steps if rife is not None else None)
 
     def fused(
         self,
-        sides: tuple[_Side, _Side],
+        both: tuple[Side, Side],
         rife: Tensor | None,
         steps: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """The new picture.
 
         Args:
-            sides: both pictures on their way.
+            both: the pictures on their way.
             rife: (1, 3, H/2, W/2) for union: RIFE's picture of that time.
             steps: maps of how far each has come, (1, 1, H/2, W/2), to show one side alone where
                 the other has come from much further; None to leave that out.
@@ -238,41 +232,41 @@ class Gmfss:
         Returns:
             (1, 3, h, w), [0, 1], of the size of the picture as it came.
         """
-        images, features = self._landed(sides, steps)
+        images, features = self._landed(both, steps)
         if rife is None:
-            halves = [side.picture.half for side in sides]
+            halves = [side.picture.half for side in both]
             seen = torch.cat((halves[0], *images, halves[1]), 1)
         else:
             seen = torch.cat((images[0], rife.float(), images[1]), 1)
-        height, width = sides[0].picture.image.shape[-2:]
+        height, width = both[0].picture.image.shape[-2:]
         return self.fusion_net(seen, features)[..., :height, :width].clamp(0, 1)
 
     def _landed(
-        self, sides: tuple[_Side, _Side], steps: tuple[Tensor, Tensor] | None
+        self, both: tuple[Side, Side], steps: tuple[Tensor, Tensor] | None
     ) -> tuple[list[Tensor], tuple[Tensor, Tensor, Tensor]]:
-        """Both pictures and the features of both at three sizes, splatted."""
+        """The pictures, and the features of both at three sizes, splatted."""
         first, second = (
             self._splat_level(side, 0, None if steps is None else steps[i])
-            for i, side in enumerate(sides)
+            for i, side in enumerate(both)
         )
-        reached = None
+        come = None
         if steps is not None:
-            # The last two channels: how far it has come, and whether anything landed.
-            holes = (first[:, -1:] < HOLE_BELOW) | (second[:, -1:] < HOLE_BELOW)
-            reached = [torch.where(holes, 1.0, side[:, -2:-1]) for side in (first, second)]
-            first, second = _swapped(first[:, :-2], second[:, :-2], reached)
+            come = reached(first[:, -2:], second[:, -2:])
+            first, second = swapped(first[:, :-2], second[:, :-2], come)
         images = [first[:, :3], second[:, :3]]
         dtype = self.tuning.dtype
         levels = [torch.cat((first[:, 3:], second[:, 3:]), 1).to(dtype)]
         for level in (1, 2):
-            first, second = (self._splat_level(side, level) for side in sides)
-            if reached is not None:
-                smaller = [shrink(side, 2**level) for side in reached]
-                first, second = _swapped(first, second, smaller)
+            first, second = (self._splat_level(side, level) for side in both)
+            if come is not None:
+                cell = 2**level
+                first, second = swapped(
+                    first, second, (shrink(come[0], cell), shrink(come[1], cell))
+                )
             levels.append(torch.cat((first, second), 1).to(dtype))
         return images, (levels[0], levels[1], levels[2])
 
-    def _splat_level(self, side: _Side, level: int, steps: Tensor | None = None) -> Tensor:
+    def _splat_level(self, side: Side, level: int, steps: Tensor | None = None) -> Tensor:
         """Features of one size; at the largest the picture before them, ``steps`` and ones behind.
 
         All of a size share flow and metric, so one splat moves them together.
@@ -291,11 +285,20 @@ def reversed_link(link: GmfssLink) -> GmfssLink:
     return GmfssLink(link.ba, link.ab, link.metric_b, link.metric_a)
 
 
-def _swapped(first: Tensor, second: Tensor, reached: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    to_second, to_first = swap_masks(*reached)
-    return torch.where(to_second, second, first), torch.where(to_first, first, second)
+def sides(
+    pictures: tuple[GmfssPrepared, GmfssPrepared],
+    link: GmfssLink,
+    steps: tuple[float | Tensor, float | Tensor],
+) -> tuple[Side, Side]:
+    """Both pictures of a link on their way, each by a share of its flow (a number or a map)."""
+    return (
+        Side(pictures[0], steps[0] * link.ab, steps[0] * link.metric_a),
+        Side(pictures[1], steps[1] * link.ba, steps[1] * link.metric_b),
+    )
 
 
-def _matching(tuning: Tuning) -> Tuning:
-    """Matching is done in float32 where the network is bfloat16: three digits are too few."""
+def _exact_enough(tuning: Tuning) -> Tuning:
+    """Matching needs more digits than bfloat16 has: a match moves by a pixel (see the tests)."""
+    if tuning.dtype == torch.bfloat16:
+        return replace(tuning, dtype=torch.float32)
     return tuning

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rtvfi.models.drba import HOLE_BELOW, STILL, bisected
+from rtvfi.models.drba.drba import HOLE_BELOW, STILL, bisected
 from rtvfi.models.warp import splat
 
 if TYPE_CHECKING:
@@ -71,14 +71,28 @@ def _landed(values: Tensor, flow: Tensor, metric: Tensor) -> Tensor:
     return torch.where(out[:, 1:] < HOLE_BELOW, values, out[:, :1])
 
 
-def swap_masks(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Where the picture of one side is worth nothing beside that of the other.
+def reached(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """How far what landed of either side has come, 1 in holes of either.
 
     Args:
-        a: (1, 1, h, w): how far what landed of the first picture has come, 1 in holes of either.
-        b: the same of the second.
+        first: (1, 2, h, w) that landed of the first side: its steps, and ones.
+        second: the same of the second.
 
     Returns:
-        bool: where the second takes the place of the first, and the other way round.
+        (1, 1, h, w) each.
     """
-    return a / b > SWAP_ABOVE, b / a > SWAP_ABOVE
+    holes = (first[:, 1:] < HOLE_BELOW) | (second[:, 1:] < HOLE_BELOW)
+    return torch.where(holes, 1.0, first[:, :1]), torch.where(holes, 1.0, second[:, :1])
+
+
+def swapped(first: Tensor, second: Tensor, come: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Both sides, the near one in place of both where the other has come from much further.
+
+    Args:
+        first: (1, C, h, w), what landed.
+        second: the same of the other side.
+        come: of ``reached``, at this size.
+    """
+    to_second = come[0] / come[1] > SWAP_ABOVE
+    to_first = come[1] / come[0] > SWAP_ABOVE
+    return torch.where(to_second, second, first), torch.where(to_first, first, second)

@@ -11,10 +11,11 @@ Source: haofeixu/gmflow (Apache-2.0), 98mxr/GMFSS_Fortuna and routineLife1/DRBA 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.errors import WeightsMismatch
-from rtvfi.models import ifnet_shape
+from rtvfi.core.errors import WeightsMismatch
+from rtvfi.models.rife import shape as ifnet_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,6 @@ WIDTHS: Final = (64, 128, 192)
 """Channels of the splatted features at 1/2, 1/4, 1/8 of the picture's size."""
 NUM_INPUTS: Final = {"gmfss": 12, "gmfss-union": 9}
 """Channels of what the fusion network sees at half size, by network."""
-_TRAINING_ONLY: Final = ("teacher.", "caltime.")
 
 
 def flownet_parameters() -> Shapes:
@@ -92,13 +92,13 @@ def fusionnet_parameters(network: str) -> Shapes:
     residuals |= {f"residual_model_head{i}": (2 * w, w) for i, w in enumerate(WIDTHS, 1)}
     for i, width in enumerate(WIDTHS):
         residuals |= {f"residual_model_{i}{j}": (width, width) for j in (1, 4, 5)}
-    for i, (inputs, width) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False), 1):
+    for i, (inputs, width) in enumerate(pairwise(WIDTHS), 1):
         residuals |= {f"downsample_model_{i}{j}": (inputs, width) for j in (0, 1)}
     found: Shapes = {}
     for name, (inputs, outputs) in residuals.items():
         found |= _activated(name, 0, (outputs, inputs, 3, 3))
         found |= _activated(name, 2, (outputs, outputs, 3, 3))
-    for i, (outputs, inputs) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
+    for i, (outputs, inputs) in enumerate(pairwise(WIDTHS)):
         for name in (f"upsample_model_{i}4", f"upsample_model_{i}5"):
             found |= {f"{name}.0.weight": (1,), f"{name}.1.weight": (inputs, outputs, 4, 4)}
             found[f"{name}.1.bias"] = (outputs,)
@@ -139,12 +139,9 @@ def expected_parameters(network: str, rife: str = "4.26.heavy") -> Shapes:
     parts = part_parameters(network)
     if network == "gmfss-union":
         parts["rife"] = ifnet_shape.expected_parameters(ifnet_shape.SHAPES[rife])
-    return {f"{part}.{key}": shape for part, shapes in parts.items() for key, shape in shapes.items()}
-
-
-def is_gmfss(state: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict looks like one of these, complete or not."""
-    return any(key.startswith(("fusionnet.", "flownet.")) for key in state)
+    return {
+        f"{part}.{key}": shape for part, shapes in parts.items() for key, shape in shapes.items()
+    }
 
 
 def detect(state: Mapping[str, Tensor]) -> tuple[str, str]:
@@ -153,7 +150,6 @@ def detect(state: Mapping[str, Tensor]) -> tuple[str, str]:
     Raises:
         WeightsMismatch: none fits; it names a parameter that is missing, misshaped or too many.
     """
-    state = canonical(state)
     network = "gmfss-union" if any(key.startswith("rife.") for key in state) else "gmfss"
     group = ifnet_shape.detect(part_of(state, "rife")) if network == "gmfss-union" else ""
     expected = expected_parameters(network, group)
@@ -163,17 +159,6 @@ def detect(state: Mapping[str, Tensor]) -> tuple[str, str]:
     if extra:
         raise WeightsMismatch(f'parameter "{extra[0]}" does not belong to {network}')
     return network, group
-
-
-def canonical(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without ``module.`` after the part's name, and without what only training needs."""
-    found = {}
-    for key, value in state.items():
-        part, _, name = key.partition(".")
-        name = name.removeprefix("module.")
-        if not name.startswith(_TRAINING_ONLY):
-            found[f"{part}.{name}"] = value
-    return found
 
 
 def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:

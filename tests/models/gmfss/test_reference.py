@@ -13,6 +13,7 @@ from gmfss_nets import (
     assert_mostly_near,
     assert_picture,
     link,
+    made_steps,
     model,
     pictures,
     prepared,
@@ -21,7 +22,8 @@ from gmfss_nets import (
 from goldens_at import assert_near, thinned
 
 from rtvfi.models.gmfss.metric import look
-from rtvfi.models.gmfss.ratios import rife_steps, splat_steps
+from rtvfi.models.gmfss.model import sides
+from rtvfi.models.gmfss.ratios import reached, rife_steps, splat_steps, swapped
 from rtvfi.models.warp import splat
 
 if TYPE_CHECKING:
@@ -92,8 +94,8 @@ def test_features() -> None:
 @pytest.mark.parametrize("variant", ["gmfss", "gmfss-union"])
 def test_metrics(variant: str, name: str, a: int, b: int, side: str) -> None:
     file = {"gmfss": "gmfss_pair", "gmfss-union": "gmfss_union_drba"}[variant]
-    # Where a pixel turns from visible to hidden, the metric moves by up to 0.5.
-    assert_mostly_near(getattr(link(variant, a, b), side)[0], stored(file)[name], 1e-2)
+    # A pixel that turns from visible to hidden moves the metric of the 15 x 15 around it.
+    assert_mostly_near(getattr(link(variant, a, b), side)[0], stored(file)[name], 1e-2, but=0.01)
 
 
 def made_flows() -> tuple[Tensor, Tensor]:
@@ -164,6 +166,7 @@ def test_the_picture_of_rife_inside_union(variant: str, file: str, t: float) -> 
     assert_near(thinned(out, wanted), wanted, 1e-4)
 
 
+@pytest.mark.slow
 def test_half_flow_scale() -> None:
     net = model("gmfss", flow_scale=0.5)
     frames = torch.from_numpy(golden_fill.make_frames(5, 256, 512, 2))
@@ -207,9 +210,7 @@ def test_pictures_around_the_centre(variant: str) -> None:
     assert_picture(out[1:], file, "drba_lin_1.25")
 
 
-@pytest.mark.parametrize(
-    ("variant", "t"), [("gmfss", 0.75), ("gmfss", 1.4), ("gmfss-union", 0.75)]
-)
+@pytest.mark.parametrize(("variant", "t"), [("gmfss", 0.75), ("gmfss", 1.4), ("gmfss-union", 0.75)])
 def test_the_motion_of_the_previous_triple_is_reused(variant: str, t: float) -> None:
     file = {"gmfss": "gmfss_drba", "gmfss-union": "gmfss_union_drba"}[variant]
     frames = (prepared(variant, 1), prepared(variant, 2), prepared(variant, 3))
@@ -226,30 +227,26 @@ def test_the_steps_by_halving_of_the_original(variant: str) -> None:
     assert_picture(net.triple(frames, around_one(variant), [0.6]), file, "drba_bis_0.6")
 
 
-def made_steps() -> tuple[Tensor, Tensor]:
-    s = golden_fill._smooth("swap", 9, (64, 128), 15)
-    first = np.clip(0.01 + 1.3 * (s - 0.35), 0.01, 0.9)
-    second = np.clip(0.95 - 1.5 * (s - 0.2), 0.012, 0.98)
-    return torch.from_numpy(first[None, None]).float(), torch.from_numpy(second[None, None]).float()
-
-
 @pytest.mark.parametrize("swaps", ["on", "off"])
 def test_one_side_alone_where_the_other_came_from_much_further(swaps: str) -> None:
     net, steps = model("gmfss-union"), made_steps()
     a, b = prepared("gmfss-union", 1), prepared("gmfss-union", 2)
-    sides = net.sides((a, b), link("gmfss-union", 1, 2), steps)
+    both = sides((a, b), link("gmfss-union", 1, 2), steps)
     assert net.rife is not None
     rife = net.rife.pair(a.rife, b.rife, [0.4])  # type: ignore[arg-type]
-    out = net.fused(sides, rife, steps if swaps == "on" else None)
+    out = net.fused(both, rife, steps if swaps == "on" else None)
     assert_picture(out, "gmfss_union_drba", f"swap_{swaps}")
 
 
 def test_where_sides_are_swapped() -> None:
-    net, steps = model("gmfss-union"), made_steps()
-    pair = (prepared("gmfss-union", 1), prepared("gmfss-union", 2))
-    reached = net.reached(net.sides(pair, link("gmfss-union", 1, 2), steps), steps)
-    masks = [reached[0] / reached[1] > 25, reached[1] / reached[0] > 25]
-    got = np.stack([mask[0, 0].numpy() for mask in masks])
+    pair, steps = (prepared("gmfss-union", 1), prepared("gmfss-union", 2)), made_steps()
+    landed = [
+        splat(torch.cat((step, torch.ones_like(step)), 1), side.flow, "soft", side.metric)
+        for step, side in zip(steps, sides(pair, link("gmfss-union", 1, 2), steps), strict=True)
+    ]
+    first, second = torch.zeros(1, 1, 64, 128), torch.ones(1, 1, 64, 128)
+    first, second = swapped(first, second, reached(landed[0], landed[1]))
+    got = np.stack([first[0, 0].numpy() == 1, second[0, 0].numpy() == 0])
     wanted = np.unpackbits(stored("gmfss_union_drba")["swap_mask"]).reshape(got.shape)
     assert (got != wanted).mean() < 1e-3
     assert wanted.mean() > 0.1

@@ -1,6 +1,6 @@
-"""Deterministic weights behind the reference numbers of GMFSS and GIMM; pictures: golden_fill.
+"""Deterministic weights behind the reference numbers of GMFSS; pictures: golden_fill.
 
-Like golden_fill, raw 64-bit words of PCG64 and + - * / in float64: the same bytes on every platform.
+Like golden_fill, raw words of PCG64 and + - * / in float64: the same bytes on every platform.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from golden_fill import Doubles, Floats
 
 Rule = tuple[str, float, float, bool]
-"""Pattern of a parameter's name, gain, offset, and whether the mean over the inputs is taken away."""
+"""Pattern of a parameter's name, gain, offset, and whether the mean over the inputs goes."""
 
 _FUSION: Final[list[Rule]] = [
     (r"^residual_model_tail\.conv_last\.weight$", 0.012, 0.0, True),
@@ -37,28 +37,12 @@ NETS: Final[dict[str, list[Rule]]] = {
     "metric_union": [(r"^metric_out\.1\.weight$", 0.15, 0.0, True)],
     "fusion_union": _FUSION,
     "rife": [(r"lastconv\.0\.weight$", 0.3, 0.0, False)],
-    "gimm": [
-        (r"^flow_estimator\.update_block\.flow_head\.conv2\.", 0.02, 0.0, False),
-        (r"^amt_update4_(low|high)\.flow_head\.2\.", 0.006, 0.0, False),
-        (r"^amt_init_decoder\.convblock\.4\.", 0.05, 0.0, False),
-        (r"^amt_final_decoder\.convblock\.4\.", 0.002, 0.0, False),
-        (r"^amt_comb_block\.2\.", 0.1, 0.0, False),
-    ],
-}
-FIXED: Final = {
-    "g_filter": np.array([1, 2, 1, 2, 4, 2, 1, 2, 1], np.float32).reshape(1, 1, 1, 3, 3) / 16,
-    "alpha_v": np.array([1.0], np.float32),
-    "alpha_fe": np.array([1.0], np.float32),
 }
 
 
 def fill_net(net: str, shapes: Mapping[str, Sequence[int]]) -> dict[str, Floats]:
     """Parameters of these shapes for a network, a key of ``NETS``."""
-    return {
-        key: FIXED[key] if key in FIXED else _one(net, key, tuple(shape))
-        for key, shape in shapes.items()
-        if not key.endswith("num_batches_tracked")
-    }
+    return {key: _one(net, key, tuple(shape)) for key, shape in shapes.items()}
 
 
 def _one(net: str, key: str, shape: tuple[int, ...]) -> Floats:
@@ -73,22 +57,20 @@ def _one(net: str, key: str, shape: tuple[int, ...]) -> Floats:
 
 
 def _base(key: str, shape: tuple[int, ...]) -> Doubles:
-    u = uniform(key, shape)
-    even: Doubles = (2.0 * u - 1.0) * 3.0**0.5  # mean 0, variance 1
+    u: Doubles = uniform(key, shape)
+    out: Doubles = (2.0 * u - 1.0) * 3.0**0.5  # mean 0, variance 1
     leaf = key.rsplit(".", 1)[-1]
     if leaf == "beta":
-        return 0.2 + 0.3 * u
-    if leaf == "running_var":
-        return 0.5 + u
-    if leaf in ("bias", "running_mean"):
-        return 0.1 * even
-    if len(shape) == 1:  # slopes, norms
-        return 0.1 + 0.3 * u
-    if leaf.startswith("linear_wb"):
-        return even * (2.0 / shape[0]) ** 0.5
-    if len(shape) == 4 and shape[2] == 4:
-        return even / (shape[0] * 4.0) ** 0.5
-    return even * (2.0 / float(np.prod(shape[1:]))) ** 0.5
+        out = 0.2 + 0.3 * u
+    elif leaf == "bias":
+        out = 0.1 * out
+    elif len(shape) == 1:  # slopes, norms
+        out = 0.1 + 0.3 * u
+    elif len(shape) == 4 and shape[2] == 4:
+        out = out / (shape[0] * 4.0) ** 0.5
+    else:
+        out = out * (2.0 / float(np.prod(shape[1:]))) ** 0.5
+    return out
 
 
 def checksum(arrays: Mapping[str, Floats]) -> int:
