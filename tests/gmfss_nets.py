@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from goldens_at import GOLDENS, assert_near, tensors, thinned
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.catalogue import MODELS
 from rtvfi.models.gmfss.model import Gmfss, reversed_link
 from rtvfi.models.tuning import Tuning, tune
 
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from rtvfi.models.gmfss.model import GmfssLink, GmfssPrepared
 
 CPU = torch.device("cpu")
-INFO = ModelInfo(
-    id="gmfss",
-    family="gmfss",
-    picture="rgb",
-    num_frames=3,
-    pad=PadRule(multiple=64),
-    gmac_1080p=None,
-    licence="MIT",
-    weights="gmfss.safetensors",
-)
 KEY_LISTS = {
     "gmfss": "gmfss_keys.json",
     "gmfss-union": "gmfss_union_keys.json",
@@ -68,7 +58,7 @@ def model(
     """A model; float32 on the CPU unless told otherwise."""
     return Gmfss(
         state(name),
-        INFO,
+        MODELS[name],
         tuning or tune(CPU, torch.float32),
         metric_tanh="union" in name,
         flow_scale=flow_scale,

@@ -9,6 +9,7 @@ import torch
 import benchmarks.models
 from rtvfi.models.distil_drba import network as distil_drba
 from rtvfi.models.gimm import shape as gimm_shape
+from rtvfi.models.gmfss import shape as gmfss
 from rtvfi.models.rife import shape as ifnet_shape
 from rtvfi.models.safa import shape as safa_shape
 
@@ -23,6 +24,8 @@ def parameters_of(network: str) -> dict[str, tuple[int, ...]]:
         return gimm_shape.expected_parameters()
     if family == "safa":
         return safa_shape.expected_parameters()
+    if family.startswith("gmfss"):
+        return gmfss.expected_parameters(family, group)
     if family == "distil-drba":
         return distil_drba.expected_parameters(distil_drba.SHAPES[group])
     return ifnet_shape.expected_parameters(ifnet_shape.SHAPES[group])

@@ -11,6 +11,7 @@ from rtvfi.models.distil_drba.family import FAMILY as DISTIL_DRBA
 from rtvfi.models.drba.family import FAMILY as DRBA
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.gimm.family import FAMILY as GIMM
+from rtvfi.models.gmfss.family import FAMILY as GMFSS
 from rtvfi.models.linear.family import FAMILY as LINEAR
 from rtvfi.models.rife.family import FAMILY as RIFE
 from rtvfi.models.safa.family import FAMILY as SAFA
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rtvfi.models.family import Detected, Family, State
 
 FAMILIES: Final[dict[str, Family]] = {
-    family.name: family for family in (LINEAR, DIS, CEL, GIMM, SAFA, DISTIL_DRBA, RIFE, DRBA)
+    family.name: family for family in (LINEAR, DIS, CEL, GIMM, SAFA, GMFSS, DISTIL_DRBA, RIFE, DRBA)
 }
 """By name. The first that knows a state dict has it: those with a narrow rule stand first."""
 

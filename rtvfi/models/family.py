@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Request:
     device: torch.device
     dtype: torch.dtype
     """Of pictures in and out: float16, bfloat16 or float32."""
+    settings: Mapping[str, bool] = field(default_factory=dict)
+    """What the manifest says of a network, because its parameters do not tell."""
     flow_scale: float = 1.0
     """Size at which motion is estimated, a power of two from 0.25 to 4."""
 

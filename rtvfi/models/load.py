@@ -62,7 +62,14 @@ def build_model(
     wanted = [manifest()[name] for name in weight_names(info) if name in manifest()]
     if wanted:
         _check_network(info, wanted, state)
-    request = Request(info=info, state=state, device=device, dtype=dtype, flow_scale=flow_scale)
+    request = Request(
+        info=info,
+        state=state,
+        device=device,
+        dtype=dtype,
+        settings=wanted[0].settings if wanted else {},
+        flow_scale=flow_scale,
+    )
     return FAMILIES[info.family].build(request)
 
 
@@ -71,9 +78,8 @@ def _check_network(
 ) -> None:
     """A file under a wrong name would run, with the wrong padding or the wrong look."""
     network = detect(state).network
-    networks = [entry.network for entry in wanted]
-    if network not in networks:
-        expected = " or ".join(dict.fromkeys(networks))
+    if not any(entry.takes(network) for entry in wanted):
+        expected = " or ".join(dict.fromkeys(entry.network for entry in wanted))
         raise WeightsMismatch(
             f'the weights of "{info.id}" hold the network {network}, expected {expected}',
             hint=typed(f"weights get {info.id}"),

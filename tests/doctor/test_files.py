@@ -31,10 +31,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 
 def test_weights_are_held_against_their_receipts(store: Store) -> None:
-    receipt = {"origin": "here", "original_sha256": "", "network": "rife 4.25.lite"}
     for name in ("rife-4.25.lite", "mine"):
         store.path(name).write_bytes(b"numbers")
-        store.write_receipt(name, Receipt(**receipt, sha256=sha256_of(store.path(name))))
+        receipt = Receipt(
+            origin="here",
+            original_sha256="",
+            network="rife 4.25.lite",
+            sha256=sha256_of(store.path(name)),
+        )
+        store.write_receipt(name, receipt)
     assert [f.level for f in files.check_weights(HERE)] == ["ok", "ok"]
     store.path("mine").write_bytes(b"other numbers")
     store.path("alone").touch()

@@ -32,7 +32,7 @@ NAMES = [
     "rife-4.25.lite",
     "drba",
 ]
-NAMES += ["distil-drba-v1", "distil-drba-v2-lite"]
+NAMES += ["distil-drba-v1", "distil-drba-v2-lite", "gmfss-union"]
 """One of every family, and of every way RIFE versions differ."""
 TRIPLES = [name for name in NAMES if MODELS[name].num_frames == 3]
 

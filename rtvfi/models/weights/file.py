@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -33,6 +33,7 @@ from rtvfi.models.weights.store import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -130,22 +131,48 @@ def store_file(store: Store, path: Path, entry: WeightEntry, origin: str) -> Rec
         WeightsMismatch: it is not what ``entry`` says; the store is as it was.
         ModelError: the store cannot be written.
     """
-    found = identify(read_tensors(path))
-    if found.network != entry.network:
+    state = read_tensors(path)
+    return store_state(store, state, entry, Origin(str(path), origin, sha256_of(path)))
+
+
+class Origin(NamedTuple):
+    """Where parameters come from."""
+
+    path: str
+    """Of the file or folder that was read, for messages."""
+    address: str
+    """For the receipt."""
+    sha256: str
+    parts: Mapping[str, str] = {}
+    """See ``Receipt``."""
+
+
+def store_state(
+    store: Store, state: dict[str, Tensor], entry: WeightEntry, origin: Origin
+) -> Receipt:
+    """As ``store_file``, with parameters that were read already.
+
+    Raises:
+        WeightsMismatch: they are not what ``entry`` says; the store is as it was.
+        ModelError: the store cannot be written.
+    """
+    found = identify(state)
+    if not entry.takes(found.network):
         raise WeightsMismatch(
-            f'"{path}" holds the network {found.network}, "{entry.name}" needs {entry.network}'
+            f'"{origin.path}" holds the network {found.network}, '
+            f'"{entry.name}" needs {entry.network}'
         )
-    original = sha256_of(path)
     store.make_folder()
     target = store.path(entry.name)
     part = target.with_name(target.name + ".part")
     try:
         safetensors.torch.save_file(found.state, part)
         receipt = Receipt(
-            origin=origin,
-            original_sha256=original,
+            origin=origin.address,
+            original_sha256=origin.sha256,
             sha256=sha256_of(part),
             network=found.network,
+            parts=dict(origin.parts),
         )
         part.replace(target)
         store.write_receipt(entry.name, receipt)

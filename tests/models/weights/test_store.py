@@ -51,8 +51,9 @@ def test_rows_are_complete(name: str) -> None:
     entry = manifest()[name]
     assert parameters_of(entry.network)
     assert (entry.licence == "MIT") == (entry.terms is None)
-    assert bool(entry.sources) == (entry.by_hand is None)
-    for source in entry.sources:
+    sources = [*entry.sources, *(source for part in entry.parts for source in part.sources)]
+    assert bool(sources) == (entry.by_hand is None)
+    for source in sources:
         if isinstance(source, WheelSource):
             for digest in (source.wheel_sha256, source.sha256):
                 assert re.fullmatch(r"[0-9a-f]{64}", digest)
