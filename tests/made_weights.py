@@ -24,8 +24,8 @@ def parameters_of(network: str) -> dict[str, tuple[int, ...]]:
         return gimm_shape.expected_parameters()
     if family == "safa":
         return safa_shape.expected_parameters()
-    if family.startswith("gmfss"):
-        return gmfss.expected_parameters(family, group)
+    if family == "gmfss":
+        return gmfss.expected_parameters("gmfss-union" if group else family, group)
     if family == "distil-drba":
         return distil_drba.expected_parameters(distil_drba.SHAPES[group])
     return ifnet_shape.expected_parameters(ifnet_shape.SHAPES[group])

@@ -18,8 +18,7 @@ def _detect(state: State) -> Detected | None:
     if not any(key.startswith("fusionnet.") for key in state):
         return None
     network, rife = detect(state)
-    name = f"{network} {rife}" if rife else network
-    return Detected(name, expected_parameters(network, rife))
+    return Detected(f"gmfss {rife}".rstrip(), expected_parameters(network, rife))
 
 
 def _build(request: Request) -> Interpolator:

@@ -22,7 +22,7 @@ from rtvfi.models.weights.store import Store, WeightSource, git_blob_of, manifes
 if TYPE_CHECKING:
     from pathlib import Path
 
-UNION = "gmfss-union 4.26.heavy"
+UNION = "gmfss 4.26.heavy"
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def filled(folder: Path, network: str, *, without: str = "", prefix: str = "") -
 
 @pytest.mark.parametrize(
     ("network", "name"),
-    [(UNION, "gmfss-union"), ("gmfss-union 4.6", "gmfss-union-fortuna")],
+    [(UNION, "gmfss-union"), ("gmfss 4.6", "gmfss-union-fortuna")],
 )
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_the_parameters_of_a_folder_tell_what_it_is(
@@ -108,10 +108,10 @@ def test_a_file_that_is_here_as_another_row_is_taken_from_there(
 
 
 def test_union_takes_another_rife_where_the_user_says_so(tmp_path: Path, store: Store) -> None:
-    folder = filled(tmp_path / "train_log", "gmfss-union 4.25")
+    folder = filled(tmp_path / "train_log", "gmfss 4.25")
     with pytest.raises(UsageError, match="tells whether as gmfss-union"):
         add_folder(store, folder)
-    assert add_folder(store, folder, "gmfss-union")[1].network == "gmfss-union 4.25"
+    assert add_folder(store, folder, "gmfss-union")[1].network == "gmfss 4.25"
     assert store.verify("gmfss-union") is None
 
 
