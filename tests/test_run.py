@@ -75,7 +75,8 @@ def checkout(tmp_path: Path, root: Path) -> Checkout:
     python.parent.mkdir(parents=True)
     python.write_text(FAKE_PYTHON)
     python.chmod(0o755)
-    for name in ("run", "constraints.txt", "pyproject.toml"):
+    (folder / "rtvfi" / "core").mkdir(parents=True)
+    for name in ("run", "constraints.txt", "pyproject.toml", "rtvfi/core/chips.tsv"):
         shutil.copy(root / name, folder / name)
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -144,9 +145,10 @@ def test_an_unknown_build_names_the_known(checkout: Checkout) -> None:
     assert '"gpu", expected cpu, cuda or rocm' in result.stderr
 
 
-def test_the_only_host_is_pytorchs(root: Path) -> None:
+def test_the_only_hosts_are_those_of_torch(root: Path) -> None:
     assert set(re.findall(r"https?://([^/\s]+)", (root / "run").read_text())) == {
-        "download.pytorch.org"
+        "download.pytorch.org",
+        "repo.amd.com",
     }
 
 

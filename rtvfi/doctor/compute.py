@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core import machine
+from rtvfi.core.chips import chips
 from rtvfi.core.program import typed
 from rtvfi.doctor.finding import fail, ok, size, warn
 from rtvfi.doctor.system import INSTALL
@@ -132,48 +133,23 @@ def check_architecture(arch: str, built_for: Sequence[str], place: Place) -> Ite
     shown = ", ".join(place.shown(*_ROCM_VARIABLES))
     if not arch:
         return
+    if override:
+        yield warn(
+            "torch",
+            f"{shown} makes a chip run kernels of another, which hangs some of them",
+            "unset HSA_OVERRIDE_GFX_VERSION",
+        )
+    chip = chips().get(arch)
+    if chip is not None and chip.facts:
+        yield ok("torch", f"{arch} ({chip.products}), as reported {chip.facts}")
     if arch in built_for:
-        if override and overridden(override) != arch:
-            yield warn(
-                "torch",
-                f"torch has kernels for {arch}, and {shown} makes it use others",
-                "unset HSA_OVERRIDE_GFX_VERSION",
-            )
-        else:
-            yield ok("torch", f"torch has kernels for {arch}" + (shown and f" ({shown})"))
+        yield ok("torch", f"torch has kernels for {arch}" + (shown and f" ({shown})"))
         return
-    stand_in = nearest(arch, built_for)
-    if override and overridden(override) in built_for:
-        yield ok("torch", f"torch has none for {arch}, {shown} lends it those of another chip")
-    elif stand_in:
-        yield fail(
-            "torch",
-            f"torch has no kernels for {arch}, only for {', '.join(built_for)}",
-            f"those of {stand_in[0]} mostly work: export HSA_OVERRIDE_GFX_VERSION={stand_in[1]}",
-        )
+    if chip is not None and chip.builds:
+        hint = "RTVFI_TORCH=rocm ./run doctor installs a build that has them"
     else:
-        yield fail(
-            "torch",
-            f"torch has no kernels for {arch}, only for {', '.join(built_for)}",
-            "ROCm does not support this card: --device cpu plays without it",
-        )
-
-
-def overridden(version: str) -> str:
-    """The chip that HSA_OVERRIDE_GFX_VERSION=11.0.0 stands for."""
-    parts = version.split(".")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
-        return ""
-    return f"gfx{parts[0]}{int(parts[1]):x}{int(parts[2]):x}"
-
-
-def nearest(arch: str, built_for: Sequence[str]) -> tuple[str, str] | None:
-    """A chip of the same family with kernels, and its version; the simplest of them."""
-    family = arch[:-1]
-    if match := next((a for a in sorted(built_for) if a[:-1] == family), None):
-        major, minor, step = match[3:-2], int(match[-2], 16), int(match[-1], 16)
-        return match, f"{major}.{minor}.{step}"
-    return None
+        hint = "no ROCm build of torch has them: --device cpu plays without the card"
+    yield fail("torch", f"torch has no kernels for {arch}, only for {', '.join(built_for)}", hint)
 
 
 def check_miopen(place: Place) -> Iterator[Finding]:

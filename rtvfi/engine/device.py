@@ -6,14 +6,21 @@ Importing this imports no torch; most functions do.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.core import machine
+from rtvfi.core.chips import best
 from rtvfi.core.errors import DeviceError
 from rtvfi.settings.keys import SETTINGS, checked
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
+
+log = logging.getLogger(__name__)
 
 _MOST_THREADS: Final = 8
 """More have nothing to do: a picture is made in bands, motion found in two halves."""
@@ -69,6 +76,28 @@ def take_every_core() -> None:
         torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
+_MASKS = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
+
+
+def _show_best_amd(root: Path = machine.ROOT) -> bool:
+    """Before torch is imported: hide all AMD GPUs from ROCm but the one to compute on.
+
+    ROCm starts every GPU it sees, and the graphics of some processors crash it. Who sets one of
+    ``_MASKS`` has chosen.
+
+    Returns:
+        Whether there is one to compute on, or nothing is known that speaks against it.
+    """
+    gpus = [gpu for gpu in machine.gpus(root) if gpu.vendor == "amd"]
+    if "+rocm" not in (machine.torch_version() or "") or any(map(os.environ.get, _MASKS)):
+        return True
+    place = best(gpus)
+    if place is not None and len(gpus) > 1:
+        os.environ["ROCR_VISIBLE_DEVICES"] = str(place)
+        log.info("of %d AMD GPUs %s is used", len(gpus), gpus[place].arch)
+    return place is not None or not gpus
+
+
 def resolve_device(name: str) -> torch.device:
     """``auto``, ``cpu``, ``cuda[:N]`` or ``rocm[:N]`` to a device that is there; imports torch.
 
@@ -79,10 +108,11 @@ def resolve_device(name: str) -> torch.device:
     checked(SETTINGS["device"], name, "--device")
     # Threads that spin while they wait take the core that decoder and player need.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    family, _, number = name.partition(":")
+    is_cpu = family == "cpu" or (family == "auto" and not _show_best_amd())
     import torch
 
-    family, _, number = name.partition(":")
-    if family == "cpu":
+    if is_cpu:
         return torch.device("cpu")
     is_rocm = torch.version.hip is not None
     if family == "auto":

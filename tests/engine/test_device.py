@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
+from rtvfi.core import machine
 from rtvfi.core.errors import DeviceError, UsageError
+from rtvfi.engine import device
 from rtvfi.engine.device import keep_freed_memory, resolve_device
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -84,3 +92,55 @@ def test_keeping_freed_memory_is_harmless_twice() -> None:
 def test_a_device_of_no_known_kind_is_refused_wherever_it_is_named(name: str) -> None:
     with pytest.raises(UsageError, match=r"--device is .*, expected auto, cpu"):
         resolve_device(name)
+
+
+# --- which of several AMD GPUs ---------------------------------------------------------------
+
+
+@pytest.fixture
+def rocm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine whose torch is built for ROCm; GPUs are put into its files."""
+    monkeypatch.setattr(machine, "torch_version", lambda: "2.12.0+rocm7.14.0")
+    for name in device._MASKS:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what is set is taken back
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/kfd").touch()
+    return tmp_path
+
+
+def put(root: Path, *versions: int) -> None:
+    for number, version in enumerate((0, *versions)):
+        folder = root / f"sys/class/kfd/kfd/topology/nodes/{number}"
+        folder.mkdir(parents=True)
+        (folder / "properties").write_text(f"gfx_target_version {version}\n")
+
+
+def test_a_card_hides_the_graphics_of_the_processor(rocm: Path) -> None:
+    put(rocm, 100306, 110000)
+    assert device._show_best_amd(rocm)
+    assert os.environ["ROCR_VISIBLE_DEVICES"] == "1"
+
+
+def test_one_gpu_hides_nothing(rocm: Path) -> None:
+    put(rocm, 110000)
+    assert device._show_best_amd(rocm)
+    assert not os.environ["ROCR_VISIBLE_DEVICES"]
+
+
+def test_what_only_drives_a_display_computes_nothing(rocm: Path) -> None:
+    put(rocm, 100306)
+    assert not device._show_best_amd(rocm)
+
+
+def test_who_chose_a_gpu_is_obeyed(rocm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(rocm, 100306, 110000)
+    monkeypatch.setenv("HIP_VISIBLE_DEVICES", "0")
+    assert device._show_best_amd(rocm)
+    assert not os.environ["ROCR_VISIBLE_DEVICES"]
+
+
+def test_other_builds_of_torch_are_left_alone(rocm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(rocm, 100306)
+    monkeypatch.setattr(machine, "torch_version", lambda: "2.13.0+cu130")
+    assert device._show_best_amd(rocm)
