@@ -89,7 +89,7 @@ def add_settings(
     add(
         "--deinterlace",
         metavar="WHEN",
-        help="auto (default): frames flagged as interlaced; on: all frames; off",
+        help="auto (default): frames flagged as interlaced; on: all; ivtc: film in video; off",
     )
     settings = parser.add_argument_group("settings")
     settings.add_argument(

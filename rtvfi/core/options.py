@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Style = Literal["smooth", "rhythm", "plain", "off"]
 Tail = Literal["hold", "stretch"]
 Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
-Deinterlace = Literal["auto", "on", "off"]
+Deinterlace = Literal["auto", "on", "off", "ivtc"]
 Form = Literal["auto", "eager", "compile", "graph"]
 """How a network is run: see ``models.fast.fastest``."""
 
@@ -29,7 +29,9 @@ class SourceOptions:
     vaapi_device: str = "auto"
     """A render node or an X display; ``auto`` takes the first render node that works."""
     deinterlace: Deinterlace = "auto"
-    """``auto`` makes progressive what is flagged as interlaced, ``on`` everything."""
+    """``auto`` makes progressive what is flagged as interlaced, ``on`` everything; ``ivtc`` finds
+    the 24 pictures of a film among the 30 that it was woven into.
+    """
     max_pixels: int = 8192 * 8192
     """Larger pictures are refused before anything is allocated."""
     threads: int = 0

@@ -43,6 +43,8 @@ def clock_of(options: RenderOptions, source: str, info: StreamInfo) -> Grid:
     if not options.keeps_times:
         rate = _checked(target_rate(choice, info, None))
         return Grid(info.start, 1 / rate)
+    if options.source.deinterlace == "ivtc":
+        raise UsageError("--vfr keep and --deinterlace ivtc exclude each other", "leave one out")
     multiple = choice.value
     if choice.kind == "display":
         multiple = Fraction(max(1, math.floor(DEFAULT_DISPLAY_RATE / info.source_rate)))

@@ -92,7 +92,7 @@ def test_every_line_of_a_preset_is_explained(name: str) -> None:
         ("cut_threshold", "nan", "expected a number from 0 to 1", ""),
         ("hwaccel", "vapi", "expected auto, vaapi, cuda or none", "vaapi"),
         ("vaapi_device", "renderD128", "expected auto, a render node (/dev/dri/renderD128)", ""),
-        ("deinterlace", "of", '--deinterlace is "of", expected auto, on or off', "off"),
+        ("deinterlace", "of", '--deinterlace is "of", expected auto, on, off or ivtc', "off"),
         ("device", "gpu", "expected auto, cpu, cuda, cuda:N, rocm or rocm:N", "cpu"),
         ("fps", "fast", '--fps: "fast" is not a frame rate', "display"),
     ],

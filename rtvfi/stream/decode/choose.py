@@ -115,6 +115,8 @@ def _try_vaapi(file: _File) -> None:
         raise _Refused(found.reason, is_news=found.is_expected)
     _check_suited(file)
     source = file.source
+    if file.options.deinterlace == "ivtc":
+        raise _Refused("inverse telecine is done in software")
     if not source.has_times:
         raise _Refused("the file holds no times")
     if is_url(file.path) and not file.is_named:

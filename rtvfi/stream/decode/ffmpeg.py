@@ -21,7 +21,7 @@ from rtvfi.core.ffmpeg import QUIET, Child, explain
 from rtvfi.core.frame import END
 from rtvfi.core.ring import Ring
 from rtvfi.stream.decode.container import FAILURES, Interrupted, ffmpeg_name, is_url
-from rtvfi.stream.decode.deinterlace import bwdif
+from rtvfi.stream.decode.fields.deinterlace import bwdif
 
 if TYPE_CHECKING:
     from collections.abc import Callable

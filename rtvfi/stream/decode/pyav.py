@@ -22,6 +22,7 @@ import numpy as np
 from rtvfi.core.errors import DecodeError, OpenError, SeekError
 from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
 from rtvfi.stream.decode.container import FAILURES, scan_end
+from rtvfi.stream.decode.fields.pulldown import find_pulldown
 from rtvfi.stream.decode.info import describe, nominal_rate
 from rtvfi.stream.decode.planes import Packer
 from rtvfi.stream.decode.pts import PtsRegulariser
@@ -55,6 +56,11 @@ class _Timed(NamedTuple):
     pts: Fraction
 
 
+class _Stamped(NamedTuple):
+    frame: av.VideoFrame
+    stamp: Fraction | None
+
+
 class PyavSource:
     """A ``FrameSource`` that begins with PyAV's software decoders; see ``stream.source`` for the
     contract.
@@ -82,6 +88,8 @@ class PyavSource:
         self._resume: Fraction | None = None
         self._pending: deque[_Timed] = deque()
         self._closed = False
+        self._ahead: _Stamped | None = None
+        self._shown: Fraction | None = None
         try:
             self._start(first)
         except BaseException:
@@ -166,6 +174,7 @@ class PyavSource:
         self._reader.close()
         self._reader = reader
         self._pending[0] = _Timed(first, self._pending[0].pts)
+        self._ahead = None
         self._falls_back = falls_back
         self.info = replace(self.info, decoder=decoder)
 
@@ -197,8 +206,10 @@ class PyavSource:
         stream = reader.stream
         packets = [p for p in reader.peek() if p.size]
         ticks = [p.pts for p in packets if p.pts is not None]
-        rate = nominal_rate(stream, ticks)
         self.tick = stream.time_base or Fraction(1, 1000)
+        self._pulldown = find_pulldown([t * self.tick for t in ticks], self.tick)
+        rate = self._pulldown.rate if self._pulldown else nominal_rate(stream, ticks)
+        rate *= reader.thins_to
         self.stream_index = stream.index
         self._period = 1 / rate
         self._is_counting = not ticks
@@ -208,7 +219,8 @@ class PyavSource:
         begin = stream.container.start_time  # type: ignore[attr-defined]
         self.container_start = Fraction(begin or 0, av.time_base)
         self._zero = None if self._is_avi else Fraction(0)
-        self._regulariser = PtsRegulariser(rate, self.tick)
+        slack = self._pulldown.slack if self._pulldown else self.tick
+        self._regulariser = PtsRegulariser(rate, max(self.tick, slack))
         self._last_pts: Fraction | None = None  # known once the end was reached
         self._restart_clock()
         try:
@@ -245,11 +257,13 @@ class PyavSource:
         self._shift = Fraction(0)
         self._drops = 0
         self._raw: Fraction | None = -self._period if self._is_counting else None
+        self._ahead = self._shown = None
 
     def _advance(self) -> _Timed | None:
         """The next frame that has a time of its own; None at the end."""
-        while (frame := self._reader.next_frame()) is not None:
-            if (stamp := self._stamp(frame)) is not None:
+        while (stamped := self._next_stamped()) is not None:
+            frame, stamp = stamped
+            if stamp is not None:
                 self._raw = stamp + self._shift
             elif self._raw is not None:
                 self._raw += self._period
@@ -271,6 +285,28 @@ class PyavSource:
             self._say_what_is_missing()
         return None
 
+    def _next_stamped(self) -> _Stamped | None:
+        """The next frame with the file's time of it, or with the film's where flags say how it is
+        shown on television.
+        """
+        if self._pulldown is None:
+            return self._read_stamped()
+        current = self._ahead or self._read_stamped()
+        if current is None:
+            return None
+        self._ahead = current  # nothing is lost when the next line is interrupted
+        self._ahead = following = self._read_stamped()
+        if current.stamp is None:
+            return current
+        shown = following.stamp if following is not None else None
+        even = self._pulldown.even(current.stamp, shown, self._shown)
+        self._shown = current.stamp
+        return _Stamped(current.frame, even)
+
+    def _read_stamped(self) -> _Stamped | None:
+        frame = self._reader.next_frame()
+        return None if frame is None else _Stamped(frame, self._stamp(frame))
+
     def _stamp(self, frame: av.VideoFrame) -> Fraction | None:
         """The file's time of a frame; None if it has none.
 
@@ -289,7 +325,8 @@ class PyavSource:
         """The stated duration where it says more than the rate does: in variable-rate files."""
         stated = (frame.duration or 0) * self.tick
         is_odd = stated < self._period / 2 or abs(stated - self._period) <= self.tick
-        return self._period if is_odd or self._is_counting else stated
+        is_even = is_odd or self._is_counting or self._pulldown is not None
+        return self._period if is_even else stated
 
     def _say_what_is_missing(self) -> None:
         if self._reader.num_damaged:

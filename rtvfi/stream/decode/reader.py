@@ -7,14 +7,17 @@ flushed before the container goes: dropping an undrained frame-threaded decoder 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections import deque
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.stream.decode.container import FAILURES, Interrupted, open_container
-from rtvfi.stream.decode.deinterlace import Deinterlacer
-from rtvfi.stream.decode.info import choose_stream
+from rtvfi.stream.decode.fields.deinterlace import Deinterlacer
+from rtvfi.stream.decode.fields.ivtc import LEFT, RATES, InverseTelecine
+from rtvfi.stream.decode.info import choose_stream, nominal_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
     from rtvfi.core.options import SourceOptions
+
+log = logging.getLogger(__name__)
 
 MAX_FAILURES_IN_A_ROW: Final = 100
 _MAX_READ_ERRORS: Final = 8
@@ -106,9 +111,30 @@ class FrameReader:
         except OpenError:
             self._container.close()
             raise
-        mode, tick = self._options.deinterlace, self.stream.time_base
-        self._deinterlacer = None if mode == "off" or not tick else Deinterlacer(mode, tick)
+        self._deinterlacer: Deinterlacer | InverseTelecine | None = None
         self._restart()
+        self._deinterlacer = self._deinterlacing()
+
+    def _deinterlacing(self) -> Deinterlacer | InverseTelecine | None:
+        mode, tick = self._options.deinterlace, self.stream.time_base
+        if mode == "off" or not tick:
+            return None
+        if mode != "ivtc":
+            return Deinterlacer(mode, tick)
+        rate = nominal_rate(self.stream, [p.pts for p in self.peek() if p.pts is not None])
+        if rate in RATES:
+            return InverseTelecine(tick, rate)
+        log.warning(
+            "%s: no inverse telecine, it has %.5g pictures a second and not 29.97",
+            self._path,
+            float(rate),
+        )
+        return Deinterlacer("auto", tick)
+
+    @property
+    def thins_to(self) -> Fraction:
+        """Share of the stream's pictures that come out."""
+        return LEFT if isinstance(self._deinterlacer, InverseTelecine) else Fraction(1)
 
     def _configured_stream(self) -> av.VideoStream:
         stream = choose_stream(self._container)

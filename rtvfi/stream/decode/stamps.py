@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.stream.decode.container import FAILURES, open_container
+from rtvfi.stream.decode.fields.pulldown import find_pulldown
 from rtvfi.stream.decode.info import choose_stream
 from rtvfi.stream.decode.pts import PtsRegulariser
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _LONGEST_GAP: Final = 600
 """Seconds; times further apart are damage, and the decoder makes up others."""
+_LOOKED_AT: Final = 40
+"""Pictures by which pulldown is known."""
 _MOST_BACK: Final = 2
 """Seconds by which decoding times may fall back: more, and films were joined without care."""
 
@@ -47,15 +50,21 @@ def frame_times(path: str, info: StreamInfo) -> tuple[list[Fraction], Fraction]:
         tick = stream.time_base or Fraction(1, 1000)
         packets = list(_stamped(path, source.demux(stream)))
     stamps = sorted(pts for pts, _ in packets if pts * tick >= info.start - tick)
-    regulariser = PtsRegulariser(info.source_rate, tick, origin=info.start)
-    times = [t for pts in stamps if (t := regulariser.push(pts * tick)) is not None]
+    pulldown = find_pulldown([pts * tick for pts in stamps[:_LOOKED_AT]], tick)
+    due = [pts * tick for pts in stamps]
+    slack = max(tick, pulldown.slack) if pulldown is not None else tick
+    regulariser = PtsRegulariser(info.source_rate, slack, origin=info.start)
+    if pulldown is not None:
+        around = zip(due, [*due[1:], None], [None, *due], strict=False)
+        due = [pulldown.even(*times) for times in around]
+    times = [t for raw in due if (t := regulariser.push(raw)) is not None]
     if not times:
         raise _refusal(path, "it does not tell them")
     if any(b - a > _LONGEST_GAP for a, b in pairwise(times)):
         raise _refusal(path, "they jump")
     period = 1 / info.source_rate
     stated = dict(packets)[stamps[-1]] * tick
-    is_odd = stated < period / 2 or abs(stated - period) <= tick
+    is_odd = pulldown is not None or stated < period / 2 or abs(stated - period) <= tick
     return times, times[-1] + (period if is_odd else stated)
 
 

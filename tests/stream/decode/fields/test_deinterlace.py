@@ -61,6 +61,16 @@ def test_number_and_times_of_frames_stay(interlaced: Path) -> None:
     assert info.source_rate == 25
 
 
+@pytest.mark.parametrize("mode", ["auto", "on"])
+@pytest.mark.parametrize("kind", ["interlaced", "mixed", "progressive"])
+def test_frames_last_as_long_as_before(
+    request: pytest.FixtureRequest, kind: str, mode: Literal["auto", "on"]
+) -> None:
+    """The filter counts in ticks of half the length."""
+    _, frames = read(request.getfixturevalue(kind), mode)
+    assert {f.duration for f in frames} == {Fraction(1, 25)}
+
+
 def test_the_first_field_decides_what_is_seen(interlaced: Path) -> None:
     info, frames = read(interlaced, "auto")
     for number in (3, 11, 20):

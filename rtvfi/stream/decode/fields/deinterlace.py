@@ -95,8 +95,10 @@ class Deinterlacer:
             except (BlockingIOError, av.error.EOFError):
                 break
             assert isinstance(frame, av.VideoFrame)
-            if frame.pts is not None and frame.time_base is not None:
-                frame.pts = round(frame.pts * frame.time_base / self._tick)
+            if frame.time_base is not None:  # the filter counts in finer ticks
+                scale = frame.time_base / self._tick
+                frame.pts = None if frame.pts is None else round(frame.pts * scale)
+                frame.duration = round((frame.duration or 0) * scale)
             frame.time_base = self._tick
             frames.append(frame)
         if frames and self._has_been_out:

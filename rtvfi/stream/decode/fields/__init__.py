@@ -1,0 +1,1 @@
+"""Pictures of two fields, and films that were put into them."""
