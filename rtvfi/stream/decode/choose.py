@@ -115,6 +115,8 @@ def _try_vaapi(file: _File) -> None:
         raise _Refused(found.reason, is_news=found.is_expected)
     _check_suited(file)
     source = file.source
+    if source.has_shapes:
+        raise _Refused("its pictures change their shape")
     if file.options.deinterlace == "ivtc":
         raise _Refused("inverse telecine is done in software")
     if not source.has_times:

@@ -8,12 +8,14 @@ too; what is left goes through swscale.
 from __future__ import annotations
 
 import logging
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from rtvfi.core.frame import PIXEL_FORMATS
+from rtvfi.stream.decode.shapes import Shape, fitted
 
 if TYPE_CHECKING:
     import av
@@ -77,13 +79,21 @@ class Packer:
         size: (width, height) of every payload.
         matrix: ISO matrix code of the payloads, used where a frame comes as RGB.
         full_range: range of the payloads.
+        aspect: of their pixels.
     """
 
     def __init__(
-        self, pixel_format: PixelFormat, size: tuple[int, int], *, matrix: int, full_range: bool
+        self,
+        pixel_format: PixelFormat,
+        size: tuple[int, int],
+        *,
+        matrix: int,
+        full_range: bool,
+        aspect: Fraction = Fraction(1),
     ) -> None:
         self._format = pixel_format
         self._size = size
+        self._shape = Shape(*size, aspect)
         self._matrix = matrix
         self._full_range = full_range
         self._bytes = pixel_format.payload_bytes(*size)
@@ -91,8 +101,17 @@ class Packer:
         self._reformatter = VideoReformatter()
         self._said: set[tuple[str, int, int]] = set()
 
-    def pack(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """A fresh payload with the picture of ``frame``."""
+    def pack(self, frame: av.VideoFrame, aspect: Fraction | None = None) -> NDArray[np.uint8]:
+        """A fresh payload with the picture of ``frame``.
+
+        Args:
+            frame: of any size and format.
+            aspect: of its pixels; None = a picture of another size is stretched, else it lies whole
+                in the frame.
+        """
+        shape = Shape(frame.width, frame.height, aspect) if aspect is not None else self._shape
+        if not shape.is_like(self._shape):
+            return self._fit(frame, shape)
         name = frame.format.name
         fits = (frame.width, frame.height) == self._size
         fits = fits and is_full_range(frame) == self._full_range
@@ -111,6 +130,22 @@ class Packer:
             converted = self._convert(frame)
             for view, plane in zip((luma, *chroma), converted.planes, strict=True):
                 np.copyto(view, _samples(plane, view))
+        return payload
+
+    def _fit(self, frame: av.VideoFrame, shape: Shape) -> NDArray[np.uint8]:
+        """A payload with black bars, and the whole picture between them."""
+        left, top, width, height = fitted(shape, self._shape)
+        converted = self._convert(frame, (width, height))
+        payload = np.empty(self._bytes, np.uint8)
+        half = self._format.chroma_shift
+        for number, (view, plane) in enumerate(
+            zip(self._views(payload), converted.planes, strict=True)
+        ):
+            by = half if number else 0
+            view[...] = (128 if number else 0 if self._full_range else 16) << self._format.bits - 8
+            rows, columns = height >> by, width >> by
+            inner = view[top >> by : (top >> by) + rows, left >> by : (left >> by) + columns]
+            np.copyto(inner, _samples(plane, inner))
         return payload
 
     def _views(self, payload: NDArray[np.uint8]) -> list[Samples]:
@@ -134,7 +169,8 @@ class Packer:
         for offset, view in enumerate(chroma):
             np.right_shift(pairs[:, offset::2], shift, out=view)
 
-    def _convert(self, frame: av.VideoFrame) -> av.VideoFrame:
+    def _convert(self, frame: av.VideoFrame, size: tuple[int, int] | None = None) -> av.VideoFrame:
+        size = size or self._size
         key = (frame.format.name, frame.width, frame.height)
         if key not in self._said:
             self._said.add(key)
@@ -142,13 +178,13 @@ class Packer:
                 "%s pictures of %dx%d are converted to %s of %dx%d",
                 *key,
                 self._format.name,
-                *self._size,
+                *size,
             )
         from_rgb = frame.format.is_rgb or frame.format.has_palette
         matrix = swscale_matrix(self._matrix)
         return self._reformatter.reformat(
             frame,
-            *self._size,
+            *size,
             self._format.name,
             src_colorspace=None if from_rgb else matrix,
             dst_colorspace=matrix,

@@ -20,13 +20,14 @@ import av
 import numpy as np
 
 from rtvfi.core.errors import DecodeError, OpenError, SeekError
-from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
+from rtvfi.core.frame import END, NO_CROP, EndOfStream, SourceFrame, StreamInfo
 from rtvfi.stream.decode.container import FAILURES, scan_end
-from rtvfi.stream.decode.fields.pulldown import find_pulldown
+from rtvfi.stream.decode.fields.pulldown import Evened, Stamped, find_pulldown
 from rtvfi.stream.decode.info import describe, nominal_rate
 from rtvfi.stream.decode.planes import Packer
 from rtvfi.stream.decode.pts import PtsRegulariser
 from rtvfi.stream.decode.reader import FrameReader, Reader
+from rtvfi.stream.decode.shapes import Aspects, Shape, aspect_is_inside, usual_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +55,8 @@ _MAX_DIFFERENCE: Final = 4
 class _Timed(NamedTuple):
     frame: av.VideoFrame
     pts: Fraction
-
-
-class _Stamped(NamedTuple):
-    frame: av.VideoFrame
-    stamp: Fraction | None
+    aspect: Fraction | None = None
+    """Of a pixel; None = as the stream's."""
 
 
 class PyavSource:
@@ -76,6 +74,8 @@ class PyavSource:
     """Seconds; 0 when it says nothing."""
     has_times: bool
     """Frames are stamped by the file, not counted or reconstructed here."""
+    has_shapes: bool
+    """Its pictures change their size or pixel aspect, as far as was looked."""
 
     def __init__(self, path: str, options: SourceOptions, interrupted: Callable[[], bool]) -> None:
         self.epoch = 0
@@ -88,8 +88,8 @@ class PyavSource:
         self._resume: Fraction | None = None
         self._pending: deque[_Timed] = deque()
         self._closed = False
-        self._ahead: _Stamped | None = None
-        self._shown: Fraction | None = None
+        self._evened: Evened | None = None
+        self._aspects: Aspects | None = None
         try:
             self._start(first)
         except BaseException:
@@ -108,8 +108,8 @@ class PyavSource:
             return self.read()
         if item is None:
             return END
-        frame, pts = item
-        return SourceFrame(self._packer.pack(frame), pts, self._frame_duration(frame), self.epoch)
+        payload = self._packer.pack(item.frame, item.aspect or self._told_aspect)
+        return SourceFrame(payload, item.pts, self._frame_duration(item.frame), self.epoch)
 
     def seek(self, target: Fraction) -> None:
         """Make the frame played at ``target`` the next one."""
@@ -173,8 +173,9 @@ class PyavSource:
         """
         self._reader.close()
         self._reader = reader
-        self._pending[0] = _Timed(first, self._pending[0].pts)
-        self._ahead = None
+        self._pending[0] = self._pending[0]._replace(frame=first)
+        if self._evened is not None:
+            self._evened.reset()
         self._falls_back = falls_back
         self.info = replace(self.info, decoder=decoder)
 
@@ -207,21 +208,25 @@ class PyavSource:
         packets = [p for p in reader.peek() if p.size]
         ticks = [p.pts for p in packets if p.pts is not None]
         self.tick = stream.time_base or Fraction(1, 1000)
-        self._pulldown = find_pulldown([t * self.tick for t in ticks], self.tick)
-        rate = self._pulldown.rate if self._pulldown else nominal_rate(stream, ticks)
+        pulldown = find_pulldown([t * self.tick for t in ticks], self.tick)
+        rate = pulldown.rate if pulldown else nominal_rate(stream, ticks)
         rate *= reader.thins_to
         self.stream_index = stream.index
         self._period = 1 / rate
         self._is_counting = not ticks
         self.container = stream.container.format.name
         self._is_avi = self.container == "avi"
+        self.has_shapes = False
         self.has_times = not (self._is_counting or self._is_avi)
         begin = stream.container.start_time  # type: ignore[attr-defined]
         self.container_start = Fraction(begin or 0, av.time_base)
         self._zero = None if self._is_avi else Fraction(0)
-        slack = self._pulldown.slack if self._pulldown else self.tick
+        slack = pulldown.slack if pulldown else self.tick
+        self._evened = Evened(pulldown, self._read_stamped) if pulldown else None
         self._regulariser = PtsRegulariser(rate, max(self.tick, slack))
         self._last_pts: Fraction | None = None  # known once the end was reached
+        if aspect_is_inside(self.container):
+            self._aspects = Aspects(self._aspect_inside)
         self._restart_clock()
         try:
             first = self._advance()
@@ -234,14 +239,37 @@ class PyavSource:
         if info.duration is None and not self._is_counting:
             end = scan_end(self._path, stream.index, _SCAN_SECONDS)
             info = replace(info, duration=end - info.start if end and end > info.start else None)
-        self.info = replace(info, is_seekable=not self._is_counting)
+        self.info = self._of_usual_shape(replace(info, is_seekable=not self._is_counting))
+        self._told_aspect = info.pixel_aspect
+        info = self.info
         self._packer = Packer(
             info.format,
             (info.width, info.height),
             matrix=info.color.resolved_matrix(info.width, info.height),
             full_range=info.color.full_range,
+            aspect=info.pixel_aspect,
         )
         log.debug("%s: %s", self._path, self.info)
+
+    def _aspect_inside(self) -> Fraction | None:
+        if not isinstance(self._reader, FrameReader):
+            return None
+        return self._reader.stream.codec_context.sample_aspect_ratio
+
+    def _of_usual_shape(self, info: StreamInfo) -> StreamInfo:
+        """The stream in the shape of most of its pictures."""
+        first = Shape(info.width, info.height, info.pixel_aspect)
+        if not info.is_seekable or not info.duration:
+            return info
+        span = info.start, info.start + info.duration
+        shape = usual_shape(self._path, self.stream_index, first, span)
+        if shape == first:
+            return info
+        self.has_shapes = True
+        log.warning("%s: its pictures change their shape, all are shown as %s", self._path, shape)
+        return replace(
+            info, width=shape.width, height=shape.height, pixel_aspect=shape.aspect, crop=NO_CROP
+        )
 
     def _no_picture(self) -> OpenError:
         return OpenError(
@@ -257,11 +285,15 @@ class PyavSource:
         self._shift = Fraction(0)
         self._drops = 0
         self._raw: Fraction | None = -self._period if self._is_counting else None
-        self._ahead = self._shown = None
+        if self._evened is not None:
+            self._evened.reset()
+        if self._aspects is not None:
+            self._aspects.reset()
 
     def _advance(self) -> _Timed | None:
         """The next frame that has a time of its own; None at the end."""
-        while (stamped := self._next_stamped()) is not None:
+        read = self._read_stamped if self._evened is None else self._evened.next
+        while (stamped := read()) is not None:
             frame, stamp = stamped
             if stamp is not None:
                 self._raw = stamp + self._shift
@@ -273,7 +305,7 @@ class PyavSource:
             pts = None if is_far else self._regulariser.push(self._raw)
             if pts is not None:
                 self._newest, self._drops = pts, 0
-                return _Timed(frame, pts)
+                return _Timed(frame, pts, self._aspects.of(frame) if self._aspects else None)
             self._drops += 1
             if self._drops == _JUMP_FRAMES and self._newest is not None:
                 # Recordings joined without care: go on from where we are.
@@ -285,27 +317,9 @@ class PyavSource:
             self._say_what_is_missing()
         return None
 
-    def _next_stamped(self) -> _Stamped | None:
-        """The next frame with the file's time of it, or with the film's where flags say how it is
-        shown on television.
-        """
-        if self._pulldown is None:
-            return self._read_stamped()
-        current = self._ahead or self._read_stamped()
-        if current is None:
-            return None
-        self._ahead = current  # nothing is lost when the next line is interrupted
-        self._ahead = following = self._read_stamped()
-        if current.stamp is None:
-            return current
-        shown = following.stamp if following is not None else None
-        even = self._pulldown.even(current.stamp, shown, self._shown)
-        self._shown = current.stamp
-        return _Stamped(current.frame, even)
-
-    def _read_stamped(self) -> _Stamped | None:
+    def _read_stamped(self) -> Stamped | None:
         frame = self._reader.next_frame()
-        return None if frame is None else _Stamped(frame, self._stamp(frame))
+        return None if frame is None else Stamped(frame, self._stamp(frame))
 
     def _stamp(self, frame: av.VideoFrame) -> Fraction | None:
         """The file's time of a frame; None if it has none.
@@ -325,7 +339,7 @@ class PyavSource:
         """The stated duration where it says more than the rate does: in variable-rate files."""
         stated = (frame.duration or 0) * self.tick
         is_odd = stated < self._period / 2 or abs(stated - self._period) <= self.tick
-        is_even = is_odd or self._is_counting or self._pulldown is not None
+        is_even = is_odd or self._is_counting or self._evened is not None
         return self._period if is_even else stated
 
     def _say_what_is_missing(self) -> None:

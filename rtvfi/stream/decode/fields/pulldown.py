@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _FIELDS: Final = (Fraction(1001, 60000), Fraction(1, 60))
 """Seconds of a field, or of a picture of 60 a second."""
@@ -62,6 +62,46 @@ class Pulldown:
         elif before is not None:
             num = 5 - round((raw - before) / self.field)
         return raw + (num - self.first) * self.field / 2 if num in (2, 3) else raw
+
+
+class Stamped(NamedTuple):
+    """A frame and the file's time of it."""
+
+    frame: Any
+    stamp: Fraction | None
+
+
+class Evened:
+    """Frames with their times in the film, one later than they are read.
+
+    Args:
+        pulldown: how they are shown.
+        read: gives the next frame, None at the end; what it raises loses nothing.
+    """
+
+    def __init__(self, pulldown: Pulldown, read: Callable[[], Stamped | None]) -> None:
+        self._pulldown = pulldown
+        self._read = read
+        self.reset()
+
+    def reset(self) -> None:
+        """Frames from elsewhere follow."""
+        self._ahead: Stamped | None = None
+        self._before: Fraction | None = None
+
+    def next(self) -> Stamped | None:
+        """The next frame."""
+        current = self._ahead or self._read()
+        if current is None:
+            return None
+        self._ahead = current  # nothing is lost when the next line is interrupted
+        self._ahead = following = self._read()
+        if current.stamp is None:
+            return current
+        shown = following.stamp if following is not None else None
+        even = self._pulldown.even(current.stamp, shown, self._before)
+        self._before = current.stamp
+        return Stamped(current.frame, even)
 
 
 def find_pulldown(times: Sequence[Fraction], tick: Fraction) -> Pulldown | None:
