@@ -25,6 +25,7 @@ from rtvfi.render.clock import Part, clock_of, part_of
 from rtvfi.render.progress import JsonProgress, RichProgress, State
 from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.render.target import check_output, journal_for, kept_pngs, target_path
+from rtvfi.render.timelines import check_timeline
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import CODECS
@@ -108,6 +109,7 @@ class _Renderer:
 
     def _render(self, source: str, opened: ExitStack) -> bool:
         options = self._options
+        check_timeline(source)
         pipeline = self._pipeline(source, opened, self._enhancer)
         info = pipeline.open()
         grid = clock_of(options, source, info)

@@ -1,0 +1,56 @@
+"""Files that only say which parts of other files are played: mpv follows them, FFmpeg does not.
+
+Rendered as they lie there, a film with ordered chapters would lack its opening.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from rtvfi.core.errors import OpenError
+from rtvfi.stream.decode.ebml import facts_of
+
+_SCHEMES: Final = ("edl://", "memory://", "appending://")
+_BEGINNINGS: Final = {
+    b"# mpv EDL": "an mpv EDL",
+    b"mplayer EDL": "an MPlayer EDL",
+    b"MPLS0": "a Blu-ray playlist",
+}
+"""What the first bytes of such a file are."""
+_FEW_BYTES: Final = 4096
+
+
+def check_timeline(path: str) -> None:
+    """Refuse what is put together by mpv only.
+
+    Raises:
+        OpenError: it is.
+    """
+    what = _timeline(path)
+    if what:
+        raise OpenError(
+            f'"{path}" is {what}: put together from parts, which only mpv can do',
+            f'make one file of it: mpv "{path}" --o=whole.mkv',
+        )
+
+
+def _timeline(path: str) -> str:
+    """What kind of timeline it is; empty when it is none."""
+    if path.startswith(_SCHEMES):
+        return "an mpv EDL"
+    facts = facts_of(path)
+    if facts is not None:
+        linked = ", some of them in other files" if facts.links else ""
+        return f"a film with ordered chapters{linked}" if facts.is_ordered else ""
+    try:
+        with Path(path).open("rb") as file:
+            begin = file.read(_FEW_BYTES).removeprefix(b"\xef\xbb\xbf")
+    except (OSError, ValueError):
+        return ""
+    for mark, what in _BEGINNINGS.items():
+        if begin.startswith(mark):
+            return what
+    lines = [line.split(maxsplit=1)[0].upper() for line in begin.splitlines() if line.strip()]
+    is_sheet = b"\0" not in begin and b"FILE" in lines and b"TRACK" in lines
+    return "a cue sheet" if is_sheet else ""
