@@ -86,6 +86,12 @@ PIXEL_FORMATS: Final = {
 }
 """The formats carried as they are; a source converts others to the nearest, once, and says so."""
 
+WRITTEN_FORMATS: Final = {
+    **PIXEL_FORMATS,
+    **{f.name: f for f in (PixelFormat("yuv422p", 8, 1), PixelFormat("yuv422p10le", 10, 1))},
+}
+"""The formats of files: 4:2:2 is carried as 4:4:4, of which every second column is the source's."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ColorInfo:
@@ -173,6 +179,8 @@ class StreamInfo:
     """What makes the picture upright; unlike ``rotation`` it knows mirrored pictures."""
     crop: Crop = Crop()
     """What the container wants cut off: the pictures here still have it."""
+    sampling: str = ""
+    """Of ``WRITTEN_FORMATS``, the one that holds all of the source's chroma, if not carried."""
     stereo: int = 0
     """Matroska's StereoMode: 1 and so on, two pictures beside each other in one; 0 = one."""
     hdr: HdrInfo | None = None

@@ -19,7 +19,7 @@ from av.stream import Disposition
 from rtvfi.core.frame import UNSPECIFIED, ColorInfo, Crop, HdrInfo, Siting, StreamInfo, Turn
 from rtvfi.core.rates import snap_rate
 from rtvfi.stream.decode.ebml import TrackFacts, facts_of
-from rtvfi.stream.decode.planes import carried_format, is_full_range
+from rtvfi.stream.decode.planes import carried_format, is_full_range, whole_sampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,7 @@ def describe(
         rotation=round(-frame.rotation / 90) * 90 % 360,  # FFmpeg counts counter-clockwise
         turn=_turn(frame),
         crop=_believed(told.crop, frame),
+        sampling=whole_sampling(frame.format),
         stereo=told.stereo,
         hdr=_hdr(frame),
         codec=name,

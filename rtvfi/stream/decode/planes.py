@@ -63,6 +63,14 @@ def carried_format(source: av.VideoFormat) -> PixelFormat:
     return PIXEL_FORMATS[layout + ("10le" if deep else "")]
 
 
+def whole_sampling(source: av.VideoFormat) -> str:
+    """The written format that holds all chroma of 4:2:2 and 4:1:1; empty for other samplings."""
+    is_wide = source.chroma_height(16) == 16 and source.chroma_width(16) < 16
+    if source.is_rgb or source.has_palette or len(source.components) < 3 or not is_wide:
+        return ""
+    return "yuv422p10le" if max(c.bits for c in source.components) > 8 else "yuv422p"
+
+
 def is_full_range(frame: av.VideoFrame) -> bool:
     """Whether luma codes run from 0 to the top."""
     if frame.format.name.startswith("yuvj"):
@@ -126,6 +134,8 @@ class Packer:
             np.copyto(luma, _samples(frame.planes[0], luma))
             for view in chroma:
                 view[...] = 1 << self._format.bits - 1
+        elif fits and frame.format.chroma_width(16) == 8 and whole_sampling(frame.format):
+            self._widen(frame, luma, chroma)
         else:
             converted = self._convert(frame)
             for view, plane in zip((luma, *chroma), converted.planes, strict=True):
@@ -168,6 +178,21 @@ class Packer:
         pairs = _samples(frame.planes[1], np.empty((rows, 2 * columns), luma.dtype))
         for offset, view in enumerate(chroma):
             np.right_shift(pairs[:, offset::2], shift, out=view)
+
+    def _widen(self, frame: av.VideoFrame, luma: Samples, chroma: list[Samples]) -> None:
+        """4:2:2 as 4:4:4: the columns it has stay as they are, those between are their means."""
+        half = whole_sampling(frame.format)
+        if frame.format.name not in (half, half.replace("yuv", "yuvj")):
+            # Packed ones, and more bits than are carried.
+            frame = self._reformatter.reformat(frame, format=half)
+        np.copyto(luma, _samples(frame.planes[0], luma))
+        for view, plane in zip(chroma, frame.planes[1:], strict=False):
+            given = view[:, ::2]
+            np.copyto(given, _samples(plane, np.empty(given.shape, view.dtype)))
+            between = view[:, 1::2]
+            between[:, -1:] = given[:, -1:]
+            left, right = given[:, :-1].astype(np.uint16), given[:, 1:]
+            between[:, : left.shape[1]] = left + right + 1 >> 1
 
     def _convert(self, frame: av.VideoFrame, size: tuple[int, int] | None = None) -> av.VideoFrame:
         size = size or self._size

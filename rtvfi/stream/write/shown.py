@@ -53,6 +53,7 @@ class Shown:
             height=width if turn.swaps else height,
             pixel_aspect=1 / aspect if turn.swaps else aspect,
             color=_color(info, (width, height)),
+            sampling="" if turn.swaps else info.sampling,
             rotation=0,
             turn=Turn(),
             crop=Crop(),

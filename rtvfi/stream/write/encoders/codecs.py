@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.core.errors import UsageError
-from rtvfi.core.frame import Siting
+from rtvfi.core.frame import WRITTEN_FORMATS, Siting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ _FEW_CORES: Final = 4
 _PQ: Final = 16
 _HLG: Final = 18
 
-_SAME: Final = {name: name for name in ("yuv420p", "yuv420p10le", "yuv444p", "yuv444p10le")}
+_SAME: Final = {name: name for name in WRITTEN_FORMATS}
 _HALVED: Final = {name: name for name in ("yuv420p", "yuv420p10le")}
 
 

@@ -76,8 +76,10 @@ class PyavEncoder:
     def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
         """See ``Encoder``."""
         setup = self._setup
-        frame = to_frame(payload, setup.info, self._size)
-        if setup.target != setup.info.format.name:
+        is_halved = setup.stored.format.name == setup.info.sampling
+        halved = setup.info.sampling if is_halved else ""
+        frame = to_frame(payload, setup.info, self._size, halved)
+        if not halved and setup.target != setup.info.format.name:
             frame = self._reformatter.reformat(frame, format=setup.target, interpolation="BICUBIC")
         frame.pts, frame.time_base = tick, self.stream.codec_context.time_base
         frame.duration = 1
@@ -97,17 +99,23 @@ class PyavEncoder:
             raise EncodeError(f"{self.name} stopped: {said(error)}") from error
 
 
-def to_frame(payload: NDArray[np.uint8], info: StreamInfo, size: tuple[int, int]) -> av.VideoFrame:
+def to_frame(
+    payload: NDArray[np.uint8], info: StreamInfo, size: tuple[int, int], halved: str = ""
+) -> av.VideoFrame:
     """A frame for an encoder; where ``size`` is larger, the last column and row are repeated.
+
+    ``halved`` names a 4:2:2 format that takes every second column of 4:4:4 chroma.
 
     Where it is not, the frame is the payload's memory: fresh pages for a copy cost 0.4 ms at
     1280x720, 0.9 ms at 1920x1080.
     """
-    if size == (info.width, info.height) and not (info.width % 2 or info.height % 2):
+    if not halved and size == (info.width, info.height) and not (info.width % 2 or info.height % 2):
         planes = plane_views(payload, info)
         return av.VideoFrame.from_dlpack(planes, format=info.format.name)
-    frame = av.VideoFrame(*size, info.format.name)
-    for plane, view in zip(frame.planes, plane_views(payload, info), strict=True):
+    frame = av.VideoFrame(*size, halved or info.format.name)
+    luma, *chroma = plane_views(payload, info)
+    views = (luma, *(view[:, :: 2 if halved else 1] for view in chroma))
+    for plane, view in zip(frame.planes, views, strict=True):
         rows, columns = view.shape
         target = np.frombuffer(cast("Any", plane), view.dtype).reshape(plane.height, -1)
         target[:rows, :columns] = view

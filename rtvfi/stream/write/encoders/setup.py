@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rtvfi.core.frame import PIXEL_FORMATS, Siting
+from rtvfi.core.frame import WRITTEN_FORMATS, Siting
 from rtvfi.stream.write.encoders.codecs import Codec, codec_options, coded_size, gop_frames
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ def stored_info(codec: Codec, info: StreamInfo, options: EncodeOptions) -> Strea
     television shows 4:4:4. What is lossless keeps everything.
     """
     name = options.pix_fmt or info.format.name
+    if options.pix_fmt is None and info.sampling in codec.formats:
+        name = info.sampling
     if options.pix_fmt is None and options.is_for_players and codec.crf is not None:
-        name = name.replace("444", "420")
-    wanted = PIXEL_FORMATS[name]
-    if wanted.chroma_shift <= info.format.chroma_shift:
+        name = name.replace("444", "420").replace("422", "420")
+    wanted = WRITTEN_FORMATS[name]
+    if wanted.chroma_shift <= info.format.chroma_shift or name == info.sampling:
         return replace(info, format=wanted)
     # swscale puts the new samples in the middle of the old ones.
     return replace(info, format=wanted, color=replace(info.color, siting=Siting.CENTRE))
