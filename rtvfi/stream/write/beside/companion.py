@@ -16,6 +16,7 @@ import av
 from rtvfi.stream.decode.container import FAILURES, open_container
 from rtvfi.stream.decode.info import choose_stream
 from rtvfi.stream.write.beside.covers import Cover, covers_of
+from rtvfi.stream.write.beside.splices import Splices
 from rtvfi.stream.write.beside.tracks import TEXT, change_of, codec_of, named, track_of, way_of
 
 if TYPE_CHECKING:
@@ -171,8 +172,15 @@ class Companion:
                 if aim > begin:
                     source.seek(int(aim * av.time_base))
             wanted = [source.streams[index] for index in self._tracks]
+            shown = choose_stream(source)
+            # Other containers have one clock from beginning to end.
+            splices = None
+            if shown is not None and "mpeg" in source.format.name:
+                splices = Splices(shown.index, 1 / (shown.guessed_rate or Fraction(25)))
+                wanted.append(shown)
             whole = (p for p in source.demux(wanted) if p.size)
-            yield from _unhidden(p for p in whole if p.pts is not None or p.dts is not None)
+            timed = (p for p in whole if p.pts is not None or p.dts is not None)
+            yield from _unhidden(timed if splices is None else splices.apply(timed))
         except FAILURES as error:
             log.warning("%s: sound and subtitles end early: %s", self._path, error)
 
