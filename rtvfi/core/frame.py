@@ -184,6 +184,10 @@ class StreamInfo:
     stereo: int = 0
     """Matroska's StereoMode: 1 and so on, two pictures beside each other in one; 0 = one."""
     hdr: HdrInfo | None = None
+    has_captions: bool = False
+    """Closed captions (CEA-608 and 708) lie inside the pictures."""
+    dolby_profile: int | None = None
+    """Of Dolby Vision; 5 has colours of its own, 8 stands for those beside usual ones."""
     is_seekable: bool = True
     codec: str = ""
     decoder: str = "software"

@@ -24,8 +24,8 @@ from rtvfi.models.weights.store import find_weights, sha256_of
 from rtvfi.render.clock import Part, clock_of, part_of
 from rtvfi.render.progress import JsonProgress, RichProgress, State
 from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
+from rtvfi.render.suited import check_pictures, check_timeline
 from rtvfi.render.target import check_output, journal_for, kept_pngs, target_path
-from rtvfi.render.timelines import check_timeline
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import CODECS
@@ -112,6 +112,7 @@ class _Renderer:
         check_timeline(source)
         pipeline = self._pipeline(source, opened, self._enhancer)
         info = pipeline.open()
+        check_pictures(source, info)
         grid = clock_of(options, source, info)
         target = target_path(options, source, 1 / grid.step)
         form = output_form(target, is_folder=options.is_png_only)

@@ -70,6 +70,8 @@ def describe(
         sampling=whole_sampling(frame.format),
         stereo=told.stereo,
         hdr=_hdr(frame),
+        has_captions=_side_bytes(frame, Type.A53_CC) != b"",
+        dolby_profile=dolby_profile(_side_bytes(frame, Type.DOVI_METADATA)),
         codec=name,
         decoder=f"software ({context.codec.name})",
     )
@@ -234,6 +236,26 @@ def _hdr(frame: av.VideoFrame) -> HdrInfo | None:
         max_cll=None if light is None else int(light[0]),
         max_fall=None if light is None else int(light[1]),
     )
+
+
+def dolby_profile(metadata: bytes) -> int | None:
+    """The profile of Dolby Vision that a picture's metadata (FFmpeg's AVDOVIMetadata) are of: 5,
+    whose colours are its own, or 8 for all that lie beside usual colours; None without any.
+    """
+    if len(metadata) < 8:
+        return None
+    header = int.from_bytes(metadata[:8], "little")
+    if header < 8 or header + 11 > len(metadata):
+        return None
+    profile, is_full_range = metadata[header + 4], metadata[header + 10]
+    return 5 if profile == 0 and is_full_range else 8
+
+
+def _side_bytes(frame: av.VideoFrame, kind: Type) -> bytes:
+    try:
+        return bytes(frame.side_data[kind])  # type: ignore[literal-required]
+    except (KeyError, ValueError):
+        return b""
 
 
 def _side_data(frame: av.VideoFrame, kind: Type, num_words: int) -> NDArray[np.int32] | None:

@@ -181,10 +181,14 @@ class _Written:
         self.stream.time_base = self._encoder.time_base = Fraction(1, 1000)
 
     def convert(self, packet: Packet) -> Iterator[Packet]:
-        found = self._decoder.decode2(cast("Any", packet))
-        if found is None or not len(found):
+        try:
+            found = self._decoder.decode2(cast("Any", packet))
+            if found is None or not len(found):
+                return
+            made = _dressed(self._encoder.encode_subtitle(found), packet)
+        except FAILURES as error:  # an empty line, say: FFmpeg's encoders refuse it
+            log.debug("a line of subtitles is left out: %s", error)
             return
-        made = _dressed(self._encoder.encode_subtitle(found), packet)
         base = packet.time_base or Fraction(1, 1000)
         if not made.duration:
             made.duration = round(Fraction(found.end_display_time, 1000) / base)

@@ -135,3 +135,18 @@ def test_subtitles_beside_a_film_are_recorded_as_utf8(
     (words,) = (t for t in tracks(made) if t.kind == "subtitle")
     assert words.data[0].decode().endswith(line)
     assert abs(words.times[0] - Fraction(1, 10)) < Fraction(1, 100)
+
+
+def test_lines_that_are_empty_do_not_end_a_recording(tmp_path: Path) -> None:
+    beside = tmp_path / "film.smi"
+    beside.write_text(
+        "<SAMI><BODY><SYNC Start=100><P Class=ENCC>hello<SYNC Start=200><P Class=ENCC>&nbsp;"
+        "<SYNC Start=300><P Class=ENCC>again</BODY></SAMI>"
+    )
+    film = write_film(tmp_path / "film.mp4", count=25)
+    extra = Extra(path=str(beside), kind="subtitle", zero=Fraction(0))
+    made = recorded(film, tmp_path / "o.mkv", extra)
+    assert len(track(made, "video").times) == 25
+    (words,) = (t for t in tracks(made) if t.kind == "subtitle")
+    assert words.codec == "subrip"
+    assert words.data == [b"hello", b"again"]

@@ -1,16 +1,25 @@
-"""Files that only say which parts of other files are played: mpv follows them, FFmpeg does not.
+"""Films that cannot be rendered as they are shown, and what is lost of others.
 
+Files may only say which parts of other files are played: mpv follows them, FFmpeg does not.
 Rendered as they lie there, a film with ordered chapters would lack its opening.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import OpenError
 from rtvfi.stream.decode.ebml import facts_of
 
+if TYPE_CHECKING:
+    from rtvfi.core.frame import StreamInfo
+
+log = logging.getLogger(__name__)
+
+_OWN_COLOURS: Final = 5
+"""The profile of Dolby Vision whose pictures look green and violet in usual players."""
 _SCHEMES: Final = ("edl://", "memory://", "appending://")
 _BEGINNINGS: Final = {
     b"# mpv EDL": "an mpv EDL",
@@ -33,6 +42,24 @@ def check_timeline(path: str) -> None:
             f'"{path}" is {what}: put together from parts, which only mpv can do',
             f'make one file of it: mpv "{path}" --o=whole.mkv',
         )
+
+
+def check_pictures(path: str, info: StreamInfo) -> None:
+    """Refuse pictures whose colours would come out wrong, and say what does not come out.
+
+    Raises:
+        OpenError: they have colours of their own.
+    """
+    if info.dolby_profile == _OWN_COLOURS:
+        raise OpenError(
+            f'"{path}" is Dolby Vision of profile 5, whose colours no encoder here can write',
+            "convert it to HDR10 or SDR first, with ffmpeg's libplacebo filter say",
+        )
+    name = Path(path).name
+    if info.dolby_profile is not None:
+        log.warning("%s: what Dolby Vision adds is not kept, only the picture beneath", name)
+    if info.has_captions:
+        log.warning("%s: closed captions inside the picture are not kept", name)
 
 
 def _timeline(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Timelines, which only mpv follows, are refused in a sentence, and other files are not."""
+"""Films that cannot come out right are refused in a sentence, and other films are not."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes import stream_info
 from oddities import write_film
 
 from rtvfi.cli import main as cli
+from rtvfi.core.errors import OpenError
+from rtvfi.render.suited import check_pictures
+from rtvfi.stream.decode.info import dolby_profile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +97,34 @@ def test_one_timeline_keeps_no_other_film_from_being_rendered(tmp_path: Path) ->
     words = ["--model", "copy", "--fps", "1x", "--device", "cpu", "-o", str(out)]
     assert cli.main(["render", str(tmp_path / "b.edl"), str(film), *words]) == 1
     assert len(list(out.glob("*.mkv"))) == 1
+
+
+# --- pictures ----------------------------------------------------------------------------------
+
+
+def dovi(profile: int, full: int) -> bytes:
+    """The beginning of FFmpeg's AVDOVIMetadata: offsets, then the header of the picture's data."""
+    header = struct.pack("<BxH8B", 2, 18, profile, 6, 0, 0, 23, 1, full, 10)
+    return struct.pack("<QQQ", 24, 100, 200) + header + b"\0" * 100
+
+
+@pytest.mark.parametrize(
+    ("metadata", "profile"),
+    [(dovi(0, 1), 5), (dovi(1, 0), 8), (dovi(0, 0), 8), (b"", None), (b"\xff" * 40, None)],
+)
+def test_colours_of_their_own_are_known(metadata: bytes, profile: int | None) -> None:
+    assert dolby_profile(metadata) == profile
+
+
+def test_colours_of_their_own_are_refused() -> None:
+    with pytest.raises(OpenError, match="profile 5"):
+        check_pictures("a.mkv", stream_info(dolby_profile=5))
+
+
+def test_what_is_lost_inside_the_picture_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    check_pictures("a.mkv", stream_info(dolby_profile=8, has_captions=True))
+    assert "Dolby Vision" in caplog.text
+    assert "closed captions" in caplog.text
+    caplog.clear()
+    check_pictures("a.mkv", stream_info())
+    assert caplog.text == ""
