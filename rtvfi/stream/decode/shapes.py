@@ -76,10 +76,13 @@ class Aspects:
     def reset(self) -> None:
         """Frames from elsewhere follow."""
         self._now: Fraction | None = None
+        self._size = 0, 0
 
     def of(self, frame: av.VideoFrame) -> Fraction | None:
         """The aspect of the next frame; None where it tells none."""
-        if self._now is None or frame.key_frame:
+        size = frame.width, frame.height
+        if self._now is None or frame.key_frame or size != self._size:
+            self._size = size
             told = self._inside()
             self._now = Fraction(told) if told else self._now
         return self._now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -14,7 +15,7 @@ from oddities import RATE
 
 from rtvfi.core.frame import SourceFrame, plane_views
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.decode.shapes import Shape, fitted, usual_of
+from rtvfi.stream.decode.shapes import Aspects, Shape, fitted, usual_of
 from rtvfi.stream.decode.source import open_source
 
 if TYPE_CHECKING:
@@ -114,6 +115,19 @@ def test_another_aspect_lies_whole_between_bars(
     assert len(frames) == number
     is_first = parts[0][0] == usual
     assert ("change their shape" in caplog.text) != is_first
+
+
+def test_size_and_aspect_change_together() -> None:
+    told = iter([Fraction(20, 11), Fraction(1), Fraction(4, 3)])
+    aspects = Aspects(lambda: next(told))
+
+    def frame(width: int, *, key: bool = False) -> Any:
+        return SimpleNamespace(width=width, height=64, key_frame=key)
+
+    assert aspects.of(frame(96, key=True)) == Fraction(20, 11)
+    assert aspects.of(frame(96)) == Fraction(20, 11)
+    assert aspects.of(frame(48)) == 1, "a picture of another size that is no key frame"
+    assert aspects.of(frame(48, key=True)) == Fraction(4, 3)
 
 
 def test_a_seek_gives_the_pictures_of_reading_on(tmp_path: Path) -> None:
