@@ -18,9 +18,9 @@ _FIXED: Final = 400 << 20
 """Bytes that do not depend on the picture: parameters, and what libraries keep."""
 _MOST_IN_STRIPS: Final = STRIP_BYTES + (256 << 20)
 """Of the last decoder; a small picture is one strip, and smaller."""
-_PER_SAMPLE: Final = 330
+_PER_SAMPLE: Final = 380
 """Numbers in the network's type for every pixel at the size of motion: of three pictures."""
-_PER_PIXEL: Final = 900
+_PER_PIXEL: Final = 1300
 """Bytes of float32 for every such pixel: motion, splats, and what a frame is put together from."""
 _OF_FRAME: Final = 180
 """Bytes for every pixel of the frame: pictures fetched and blended."""

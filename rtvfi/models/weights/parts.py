@@ -7,7 +7,7 @@ file is, its name tells; which model a folder is, the published hashes, or else 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.core.program import typed
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.weights.store import WeightEntry, WeightPart
+
+NOT_NEEDED: Final = ("raft-things.pth",)
+"""Lies beside GIMM-VFI's file, which holds the same parameters, as trained further."""
 
 Files = dict[str, "Path"]
 """Where the file of each part is."""
@@ -110,7 +113,7 @@ def _is_of_one_file(folder: Path) -> bool:
 
 def _only_file(folder: Path) -> Path:
     suffixes = (".pkl", ".pth", ".pt", ".safetensors")
-    files = sorted(p for p in folder.iterdir() if p.suffix in suffixes)
+    files = sorted(p for p in folder.iterdir() if p.suffix in suffixes and p.name not in NOT_NEEDED)
     if len(files) != 1:
         names = ", ".join(p.name for p in files) or "none"
         raise UsageError(

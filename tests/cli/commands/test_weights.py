@@ -195,3 +195,13 @@ def test_files_as_the_reference_programs_have_them_are_known(
     assert code == 0
     assert network in out
     assert ("non-commercial" in out) == (name == "gimm-base")
+
+
+def test_the_folder_of_gimm_holds_one_file_that_counts(rtvfi: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "gimmvfi"
+    folder.mkdir()
+    torch.save({"state_dict": constant_state("gimm r")}, folder / "gimmvfi_r_arb_lpips.pt")
+    torch.save({"module.fnet.conv1.bias": torch.zeros(64)}, folder / "raft-things.pth")
+    code, out, _ = rtvfi("weights", "add", str(folder), "--as", "gimm")
+    assert code == 0
+    assert "gimm r" in out
