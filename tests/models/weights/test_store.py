@@ -26,7 +26,7 @@ from rtvfi.models.weights.store import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-NEED_NO_DOWNLOAD = {"cel", "linear", "copy"}
+NEED_NO_DOWNLOAD = {"cel", "dis", "linear", "copy"}
 
 
 @pytest.fixture
