@@ -21,8 +21,8 @@ def _gmfss(model_id: str, gmac: float) -> ModelInfo:
 
 
 ROWS: Final = (
-    _gmfss("gmfss", 1900.0),
-    _gmfss("gmfss-fortuna", 1900.0),
-    _gmfss("gmfss-union", 1900.0),
-    _gmfss("gmfss-union-fortuna", 1900.0),
+    _gmfss("gmfss", 1909.2),
+    _gmfss("gmfss-fortuna", 1909.2),
+    _gmfss("gmfss-union", 1920.4),
+    _gmfss("gmfss-union-fortuna", 1930.0),
 )
