@@ -1,0 +1,1 @@
+"""InterpAny-Clearer: networks that are told how far every pixel has gone, not what time it is."""

@@ -1,0 +1,439 @@
+"""EMA-VFI with a distance index: attention between both pictures finds motion and looks at once.
+
+Three stages of convolutions, then two of attention in windows of 7x7, in which every place of one
+picture looks at the other picture's window; where its attention lies is its motion. Two heads turn
+that into flow, from 1/16 and 1/8 of the size; only they are told the index. A reference and its
+index go into the first stage, so all of it runs anew for every reference.
+
+Source: Zhang et al., "Extracting Motion and Appearance via Inter-Frame Attention for Efficient
+Video Frame Interpolation" (2023), as InterpAny-Clearer trains it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from rtvfi.models.interpany.parts import (
+    Estimate,
+    Network,
+    Padding,
+    Reference,
+    Unet,
+    conv,
+    fetched,
+    joined,
+    larger_flow,
+)
+from rtvfi.models.warp import backwarp, enlarge, shrink
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WIDTHS: Final = (32, 64, 128, 256, 512)
+WINDOW: Final = 7
+SHIFT: Final = 3
+APART: Final = -100.0
+"""Added to the attention between places that have nothing to do with each other."""
+
+
+class ConvBlock(nn.Module):
+    """Two convolutions of one size."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(*conv(inputs, outputs), *conv(outputs, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, outputs, H, W)."""
+        out: Tensor = self.conv(x)
+        return out
+
+
+class CrossScale(nn.Module):
+    """From the three stages of convolutions to 1/8 of the size, (N, 256, H/8, W/8)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        one, two, three, four, _ = WIDTHS
+        layers = []
+        for inputs, stride in ((three, 2), (two, 4), (one, 8)):
+            layers += [
+                nn.Conv2d(inputs, one, 3, stride, padding=d, dilation=d)
+                for d in range(1, stride // 2 + 1)
+            ]
+        self.layers = nn.ModuleList(layers)
+        self.proj = nn.Conv2d(one * len(layers), four, 1)
+        self.norm = nn.LayerNorm(four)
+
+    def forward(self, stages: list[Tensor]) -> Tensor:
+        """``stages`` fine to coarse."""
+        source = [2, 1, 1, 0, 0, 0, 0]
+        parts = [layer(stages[k]) for layer, k in zip(self.layers, source, strict=True)]
+        return _normed(self.norm, self.proj(torch.cat(parts, 1)))
+
+
+class Overlap(nn.Module):
+    """Half the size, (N, 512, H/16, W/16)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(WIDTHS[3], WIDTHS[4], 3, 2, 1)
+        self.norm = nn.LayerNorm(WIDTHS[4])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 256, H, W) to (N, 512, H/2, W/2)."""
+        return _normed(self.norm, self.proj(x))
+
+
+def _normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+    out: Tensor = norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    return out
+
+
+class Attention(nn.Module):
+    """Every place looks at the window of the other picture; see the module."""
+
+    def __init__(self, dim: int, motion: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(dim, dim)
+        self.kv = nn.Linear(dim, 2 * dim)
+        self.cor_embed = nn.Linear(2, motion)
+        self.proj = nn.Linear(dim, dim)
+        self.motion_proj = nn.Linear(motion, motion)
+
+    def forward(
+        self, own: Tensor, other: Tensor, places: Tensor, apart: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What is seen (B, 49, dim) and how far it is (B, 49, motion).
+
+        Args:
+            own: (B, 49, dim) windows.
+            other: the same windows of the other picture.
+            places: (B, 49, 2) where each place is in the picture, -1..1.
+            apart: (windows of a picture, 49, 49) added to the attention.
+        """
+        q = self._split(self.q(own))
+        k, v = (self._split(part) for part in self.kv(other).chunk(2, -1))
+        embedded = self.cor_embed(places)
+        attention = (q @ k.transpose(-2, -1)) * q.shape[-1] ** -0.5
+        if apart is not None:
+            per_picture = attention.view(-1, len(apart), *attention.shape[1:])
+            attention = (per_picture + apart[:, None]).flatten(0, 1)
+        attention = attention.softmax(-1)
+        seen = self.proj((attention @ v).transpose(1, 2).flatten(2))
+        where = (attention @ self._split(embedded)).transpose(1, 2).flatten(2)
+        return seen, self.motion_proj(where - embedded)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, 49, channels) to (B, heads, 49, channels / heads)."""
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+class DepthwiseConv(nn.Module):
+    """A 3x3 convolution of each channel with itself."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.dwconv = nn.Conv2d(channels, channels, 3, 1, 1, groups=channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H, W, channels), the same out."""
+        out: Tensor = self.dwconv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return out
+
+
+class Mlp(nn.Module):
+    """Four times as wide in between."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, 4 * dim)
+        self.dwconv = DepthwiseConv(4 * dim)
+        self.fc2 = nn.Linear(4 * dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, H, W, dim), the same out."""
+        out: Tensor = self.fc2(functional.gelu(self.dwconv(self.fc1(x))))
+        return out
+
+
+class AttentionBlock(nn.Module):
+    """Attention in windows, every second block in windows half a window further.
+
+    What lies between two windows' borders, and what is only padding, is kept apart by masks. The
+    padding's mask does not move with the shifted windows: so the networks were trained.
+    """
+
+    def __init__(self, dim: int, motion: int, heads: int, shift: int) -> None:
+        super().__init__()
+        self.shift = shift
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = Attention(dim, motion, heads)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim)
+
+    def forward(self, x: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The same size out, and motion (2B, H, W, motion).
+
+        Args:
+            x: (2B, H, W, dim), first all left pictures, then all right ones.
+            places: (2B, H, W, 2).
+        """
+        height, width = x.shape[1:3]
+        fit = (*_halves(-width % WINDOW), *_halves(-height % WINDOW))
+        cells = (height + fit[2] + fit[3], width + fit[0] + fit[1])
+        apart = self._apart(height, width, fit, x)
+        windows, at = (self._windows(v, fit) for v in (x, places))
+        own = self.norm1(windows)
+        seen, motion = self.attn(own, own.roll(len(own) // 2, 0), at, apart)
+        # The residual starts from the normalised windows, unlike in other transformers.
+        x = self._whole(own + seen, cells, fit)
+        x = x + self.mlp(self.norm2(x))
+        return x, self._whole(motion, cells, fit)
+
+    def _windows(self, x: Tensor, fit: tuple[int, int, int, int]) -> Tensor:
+        x = functional.pad(x, (0, 0, *fit)).roll((-self.shift, -self.shift), (1, 2))
+        return _partition(x)
+
+    def _whole(
+        self, windows: Tensor, cells: tuple[int, int], fit: tuple[int, int, int, int]
+    ) -> Tensor:
+        rows, columns = cells[0] // WINDOW, cells[1] // WINDOW
+        x = windows.reshape(-1, rows, columns, WINDOW, WINDOW, windows.shape[-1])
+        x = x.transpose(2, 3).reshape(-1, *cells, windows.shape[-1])
+        x = x.roll((self.shift, self.shift), (1, 2))
+        return x[:, fit[2] : cells[0] - fit[3], fit[0] : cells[1] - fit[1]]
+
+    def _apart(
+        self, height: int, width: int, fit: tuple[int, int, int, int], like: Tensor
+    ) -> Tensor | None:
+        """(windows, 49, 49), 0 or ``APART``; None where nothing is kept apart."""
+        regions = []
+        if any(fit):
+            regions.append(
+                _regions((fit[2], height, fit[3]), like)[:, None] * 3
+                + _regions((fit[0], width, fit[1]), like)
+            )
+        if self.shift:
+            whole = (height + fit[2] + fit[3], width + fit[0] + fit[1])
+            rows, columns = (
+                _regions((n - WINDOW, WINDOW - self.shift, self.shift), like) for n in whole
+            )
+            regions.append(rows[:, None] * 3 + columns)
+        if not regions:
+            return None
+        kept = [_partition(region[None, :, :, None])[..., 0] for region in regions]
+        differ = [k[:, :, None] != k[:, None, :] for k in kept]
+        return (differ[0] | differ[-1]).to(like.dtype) * APART
+
+
+def _regions(lengths: tuple[int, int, int], like: Tensor) -> Tensor:
+    """0, 1 and 2, each so many times."""
+    parts = [torch.full((n,), float(k), device=like.device) for k, n in enumerate(lengths)]
+    return torch.cat(parts)
+
+
+def _halves(total: int) -> tuple[int, int]:
+    return total // 2, total - total // 2
+
+
+def _partition(x: Tensor) -> Tensor:
+    """(N, H, W, C) to (N * windows, 49, C)."""
+    n, height, width, channels = x.shape
+    x = x.reshape(n, height // WINDOW, WINDOW, width // WINDOW, WINDOW, channels)
+    return x.transpose(2, 3).reshape(-1, WINDOW * WINDOW, channels)
+
+
+class Backbone(nn.Module):
+    """Looks and motion of both pictures."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        one, two, three, four, five = WIDTHS
+        self.block1 = ConvBlock(inputs, one)
+        self.patch_embed2 = conv(one, two, stride=2)
+        self.block2 = ConvBlock(two, two)
+        self.patch_embed3 = conv(two, three, stride=2)
+        self.block3 = ConvBlock(three, three)
+        self.norm4 = nn.LayerNorm(four, eps=1e-6)
+        self.patch_embed4 = CrossScale()
+        self.block4 = nn.ModuleList(
+            AttentionBlock(four, four // 4, 8, SHIFT * (i % 2)) for i in range(4)
+        )
+        self.norm5 = nn.LayerNorm(five, eps=1e-6)
+        self.patch_embed5 = Overlap()
+        self.block5 = nn.ModuleList(
+            AttentionBlock(five, five // 4, 16, SHIFT * (i % 2)) for i in range(4)
+        )
+
+    def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Features of five stages, fine to coarse, and motion of the last two: 2B pictures each.
+
+        Args:
+            x: (2B, inputs, H, W), first all left pictures, then all right ones.
+        """
+        looks = [self.block1(x)]
+        looks.append(self.block2(self.patch_embed2(looks[-1])))
+        looks.append(self.block3(self.patch_embed3(looks[-1])))
+        motions = []
+        for embed, blocks, norm in (
+            (self.patch_embed4, self.block4, self.norm4),
+            (self.patch_embed5, self.block5, self.norm5),
+        ):
+            y = embed(looks if embed is self.patch_embed4 else looks[-1]).permute(0, 2, 3, 1)
+            places = _places(y)
+            found = []
+            for block in blocks:
+                y, motion = block(y, places)
+                found.append(motion)
+            looks.append(norm(y).permute(0, 3, 1, 2))
+            motions.append(torch.cat(found, -1).permute(0, 3, 1, 2))
+        return looks, motions
+
+
+def _places(like: Tensor) -> Tensor:
+    """(N, H, W, 2): x and y of each place, -1 and 1 the first and last."""
+    n, height, width, _ = like.shape
+    xs = torch.linspace(-1, 1, width, device=like.device).expand(height, width)
+    ys = torch.linspace(-1, 1, height, device=like.device)[:, None].expand(height, width)
+    return torch.stack((xs, ys), -1).expand(n, -1, -1, -1).to(like.dtype)
+
+
+class Head(nn.Module):
+    """A step of flow and mask from motion and looks at 1/scale of the size."""
+
+    def __init__(self, inputs: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.conv = nn.Sequential(conv(inputs, 128), conv(128, 128), conv(128, 5))
+
+    def forward(self, features: Tensor, x: Tensor, flow: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Flow (N, 4, H, W) float32 and mask logit (N, 1, H, W).
+
+        Args:
+            features: at 1/scale.
+            x: full size.
+            flow: so far.
+        """
+        cell = self.scale // 4
+        parts = [_shuffled(features), shrink(x, cell)]
+        if flow is not None:
+            parts.append(larger_flow(flow, 1 / cell))
+        y = self.conv(joined(*parts))
+        return larger_flow(y[:, :4].float(), cell), enlarge(y[:, 4:5], cell)
+
+
+def _shuffled(features: Tensor) -> Tensor:
+    """Four times the size, a sixteenth of the channels, in two steps."""
+    return functional.pixel_shuffle(functional.pixel_shuffle(features, 2), 2)
+
+
+class Shared(NamedTuple):
+    """What ``EmaNet.encode`` gives."""
+
+    img0: Tensor
+    """Full size."""
+    img1: Tensor
+    looks: list[Tensor]
+    """Features at full size; none with a reference, which they depend on."""
+    motions: list[Tensor]
+    coarse_looks: list[Tensor]
+    """At the size where motion is estimated."""
+    flow_scale: float
+
+
+class EmaNet(Network):
+    """T and D without reference, TR and DR with.
+
+    At a flow scale other than 1 the backbone runs twice: for motion at that size, for the looks of
+    fetched pixels at full size.
+    """
+
+    padding = Padding(multiple=32)
+
+    def __init__(self, has_reference: bool) -> None:
+        super().__init__()
+        self.has_reference = has_reference
+        self.feature_bone = Backbone(7 if has_reference else 3)
+        # looks and motion of both pictures, shuffled to 4 times the size, and what Head adds
+        self.block = nn.ModuleList(
+            (Head(4 * WIDTHS[4] // 16 + 6, 16), Head(4 * WIDTHS[3] // 16 + 17, 8))
+        )
+        self.unet = Unet(17 + 2 * WIDTHS[0], 2 * WIDTHS[0])
+
+    def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
+        """See ``Network``."""
+        if self.has_reference:
+            return Shared(img0, img1, [], [], [], flow_scale)
+        return self._looked(Shared(img0, img1, [], [], [], flow_scale), img0, img1)
+
+    def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
+        """See ``Network``."""
+        shared = self._with(shared, reference)
+        img0, img1, looks, _, _, scale = shared
+        small = (enlarge(img0, scale), enlarge(img1, scale))
+        flow, mask, flows = self._flow(shared, small, index)
+        flow, mask = larger_flow(flow, 1 / scale), enlarge(mask, 1 / scale)
+        left, right = fetched(img0, img1, flow)
+        weight = mask.sigmoid()
+        merged = left * weight + right * (1 - weight)
+        around = self._around(looks, flow)
+        x = joined(img0, img1, left, right, mask, flow, around[0][0], around[1][0])
+        added = self.unet(x, around[0][1:], around[1][1:])
+        return Estimate((merged + added).clamp(0, 1), [flows[0], flow], [merged], [weight])
+
+    def coarse_flow(self, shared: Shared, index: Tensor, reference: Reference | None) -> Tensor:
+        """See ``Network``: what the first head says."""
+        shared = self._with(shared, reference)
+        pictures = [enlarge(image, shared.flow_scale) for image in shared[:2]]
+        flow, _ = self.block[0](self._at(shared, 1, index), torch.cat(pictures, 1), None)
+        return larger_flow(flow, 1 / shared.flow_scale)
+
+    def _with(self, shared: Shared, reference: Reference | None) -> Shared:
+        if reference is None:
+            return shared
+        told = reference.gone.to(shared.img0.dtype)
+        left = torch.cat((shared.img0, reference.picture, told), 1)
+        right = torch.cat((shared.img1, reference.picture, 1 - told), 1)
+        return self._looked(shared, left, right)
+
+    def _looked(self, shared: Shared, left: Tensor, right: Tensor) -> Shared:
+        both, scale = torch.cat((left, right)), shared.flow_scale
+        looks, motions = self.feature_bone(enlarge(both, scale))
+        full = looks if scale == 1 else self.feature_bone(both)[0]
+        return Shared(shared.img0, shared.img1, full, motions, looks, scale)
+
+    def _flow(
+        self, shared: Shared, small: tuple[Tensor, Tensor], index: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        img0, img1 = small
+        flow, mask = self.block[0](self._at(shared, 1, index), joined(img0, img1), None)
+        flows = [flow]
+        left, right = fetched(img0, img1, flow)
+        x = joined(img0, img1, left, right, mask)
+        step, mask_step = self.block[1](self._at(shared, 0, index), x, flow)
+        return flow + step, mask + mask_step, flows
+
+    def _at(self, shared: Shared, stage: int, index: Tensor) -> Tensor:
+        """What a head is given: motion weighed by the index, and looks."""
+        left, right = shared.motions[stage].chunk(2)
+        gone = functional.interpolate(
+            index, left.shape[-2:], mode="bilinear", align_corners=False
+        ).to(left.dtype)
+        looks = shared.coarse_looks[3 + stage].chunk(2)
+        return torch.cat((gone * left, (1 - gone) * right, *looks), 1)
+
+    def _around(self, looks: list[Tensor], flow: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Features of both pictures where the flow points, fine to coarse."""
+        out: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for stage in looks:
+            left, right = stage.chunk(2)
+            out[0].append(backwarp(left, flow[:, :2]))
+            out[1].append(backwarp(right, flow[:, 2:4]))
+            flow = larger_flow(flow, 0.5)
+        return out

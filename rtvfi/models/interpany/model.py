@@ -1,0 +1,231 @@
+"""The networks behind ``base.Interpolator``: padding, several moments, steps, rhythm."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import torch
+from torch.nn import functional
+
+from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.models.base import directly
+from rtvfi.models.interpany.amt import TINY, AmtNet
+from rtvfi.models.interpany.ema import EmaNet
+from rtvfi.models.interpany.ifrnet import IFRNet
+from rtvfi.models.interpany.parts import Reference
+from rtvfi.models.interpany.rife import RifeNet, widths_of
+from rtvfi.models.interpany.schedule import step_by_step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import ModelInfo, Runner
+    from rtvfi.models.interpany.parts import Network, Padding
+    from rtvfi.models.tuning import Tuning
+
+FLOW_SCALES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
+NUM_STEPS: Final = 2
+"""Of the variants with reference, unless asked otherwise; as many as the published results."""
+PREFIX: Final = "interpany"
+
+_TOLD_BY: Final = {
+    "rife": "block_tea.conv0.0.0.weight",
+    "amt": "update4.convc1.weight",
+    "ema": "feature_bone.block1.conv.0.weight",
+    "ifrnet": "decoder4.convblock.0.0.weight",
+}
+"""A parameter that only this network has, in the order of asking."""
+_WITHOUT_REFERENCE: Final = {"amt": 2 * 56 + 1, "ema": 3, "ifrnet": 2 * 96 + 1}
+"""Inputs of the first convolution that a reference would enter."""
+_FIRST: Final = _TOLD_BY | {"amt": "decoder4.convblock.0.0.weight"}
+
+
+def told(state: Mapping[str, Tensor]) -> str | None:
+    """Which of the networks a state dict without prefix looks like, judged by one name."""
+    for name, key in _TOLD_BY.items():
+        if key in state:
+            return name
+    return None
+
+
+def empty_network(state: Mapping[str, Tensor]) -> tuple[str, Network]:
+    """Name and network that a state dict is for, parameters without memory.
+
+    The name is that of the manifest: ``interpany rife``, ``interpany rife-r`` with reference.
+
+    Raises:
+        WeightsMismatch: none.
+    """
+    name = told(state)
+    if name is None:
+        raise WeightsMismatch("the weights hold none of the networks rife, ifrnet, amt and ema")
+    try:
+        with torch.device("meta"):
+            if name == "rife":
+                has_reference, widths = widths_of(state)
+                net: Network = RifeNet(has_reference, widths)
+            else:
+                has_reference = int(state[_FIRST[name]].shape[1]) != _WITHOUT_REFERENCE[name]
+                net = {"ifrnet": IFRNet, "amt": AmtNet, "ema": EmaNet}[name](has_reference)
+    except KeyError as error:
+        raise WeightsMismatch(f"the parameter {error} is missing") from error
+    return f"{PREFIX} {name}{'-r' if has_reference else ''}", net
+
+
+def expected_parameters(state: Mapping[str, Tensor]) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """Name of the network of a state dict, and name and shape of every parameter it must have."""
+    name, net = empty_network(state)
+    return name, {key: tuple(value.shape) for key, value in net.state_dict().items()}
+
+
+def plain_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the prefix that training on several devices leaves, and without the buffers that
+    EMA-VFI grows while it runs."""
+    grown = (".attn_mask", ".HW")
+    return {k.removeprefix("module."): v for k, v in state.items() if not k.endswith(grown)}
+
+
+def network_of(state: Mapping[str, Tensor]) -> tuple[str, Network]:
+    """Name and network with the parameters of a state dict, ready to run.
+
+    Raises:
+        WeightsMismatch: it is of none of the networks; a parameter is named.
+    """
+    state = plain_state(state)
+    name, net = empty_network(state)
+    wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+    for key in sorted({*wanted, *state}):
+        if key not in state:
+            raise WeightsMismatch(f'the parameter "{key}" of {name} is missing')
+        if key not in wanted:
+            raise WeightsMismatch(f'the parameter "{key}" does not belong to {name}')
+        if tuple(state[key].shape) != wanted[key]:
+            shape = tuple(state[key].shape)
+            raise WeightsMismatch(f'"{key}" of {name} is {shape}, expected {wanted[key]}')
+    net.load_state_dict(dict(state), assign=True)
+    return name, net.eval().requires_grad_(False)
+
+
+class Prepared(NamedTuple):
+    """One picture, ready for any pair it is part of."""
+
+    image: Tensor
+    """(1, 3, H', W'), padded."""
+    around: tuple[int, int, int, int]
+    """Pixels added left, right, above, below."""
+    height: int
+    """Of the picture before padding."""
+    width: int
+
+
+class Interpany:
+    """An ``Interpolator``; t may be a map (1, 1, H, W) of the size and on the grid of the first
+    picture.
+
+    Args:
+        state: parameters by name, with or without ``module.``.
+        info: the catalogue's row.
+        tuning: device, dtype and memory layout.
+        flow_scale: one of ``FLOW_SCALES``.
+
+    Raises:
+        WeightsMismatch: ``state`` is none of the networks.
+        UsageError: an unknown ``flow_scale``.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        info: ModelInfo,
+        tuning: Tuning,
+        *,
+        flow_scale: float = 1.0,
+    ) -> None:
+        self.info = info
+        self.tuning = tuning
+        self.network, net = network_of(state)
+        if isinstance(net, AmtNet):
+            net.margin = 0.0 if "-t" in info.id else TINY
+        layout = torch.channels_last if tuning.channels_last else torch.preserve_format
+        net = net.to(tuning.device, tuning.dtype)
+        self.net: Network = net.to(memory_format=layout)  # type: ignore[call-overload]
+        self.num_steps = NUM_STEPS
+        self._set_flow_scale(flow_scale)
+
+    def _set_flow_scale(self, flow_scale: float) -> None:
+        if flow_scale not in FLOW_SCALES:
+            allowed = ", ".join(f"{s:g}" for s in FLOW_SCALES)
+            raise UsageError(f'flow scale "{flow_scale:g}" is not one of {allowed}')
+        self.flow_scale = flow_scale
+        self._run: Runner = directly  # a runner is of one scale
+
+    def at_scale(self, flow_scale: float) -> Interpany:
+        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
+        other = copy.copy(self)
+        other._set_flow_scale(flow_scale)
+        return other
+
+    def with_runner(self, runner: Runner) -> Interpany:
+        """See ``base.HasCore``."""
+        other = copy.copy(self)
+        other._run = runner
+        return other
+
+    def in_steps(self, num_steps: int) -> Interpany:
+        """The same network, going to a picture in so many steps, at least 1; without reference
+        there is one step, whatever is asked."""
+        other = copy.copy(self)
+        other.num_steps = num_steps
+        return other
+
+    def prepare(self, frame: Tensor) -> Prepared:
+        """Padding of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        height, width = frame.shape[-2:]
+        around = _around(height, width, self.net.padding, self.flow_scale)
+        image = frame.to(self.tuning.dtype).clamp(0, 1)
+        if self.net.padding.fill == "zero":
+            return Prepared(functional.pad(image, around), around, height, width)
+        return Prepared(functional.pad(image, around, mode="replicate"), around, height, width)
+
+    def pair(self, a: Prepared, b: Prepared, ts: Sequence[float | Tensor]) -> Tensor:
+        """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
+        indices = torch.cat([self._index(a, t) for t in ts])
+        out: Tensor = self._run(self._made, a.image, b.image, indices)
+        left, _, above, _ = a.around
+        return out[..., above : above + a.height, left : left + a.width]
+
+    def _index(self, a: Prepared, t: float | Tensor) -> Tensor:
+        """(1, 1, H', W') float32."""
+        device = self.tuning.device
+        whole = torch.as_tensor(t, dtype=torch.float32, device=device)
+        if whole.numel() == 1:
+            return whole.reshape(1, 1, 1, 1).expand(1, 1, *a.image.shape[-2:])
+        return functional.pad(whole.expand(1, 1, a.height, a.width), a.around, mode="replicate")
+
+    def _made(self, img0: Tensor, img1: Tensor, indices: Tensor) -> Tensor:
+        """The core: pictures at (N, 1, H', W') indices, one after the other."""
+        shared = self.net.encode(img0, img1, self.flow_scale)
+        return torch.cat([self._one(shared, img0, index[None]) for index in indices])
+
+    def _one(self, shared: object, img0: Tensor, index: Tensor) -> Tensor:
+        if not self.net.has_reference:
+            return self.net.decode(shared, index).picture
+        start = Reference(img0, torch.zeros_like(index))
+        return step_by_step(self.net, shared, index, start, self.num_steps).picture
+
+
+def _around(
+    height: int, width: int, padding: Padding, flow_scale: float
+) -> tuple[int, int, int, int]:
+    """Pixels to add left, right, above, below."""
+    share = min(flow_scale, 1)
+    out: list[int] = []
+    for side in (width, height):
+        long = max(side, int(padding.least / share))
+        extra = long - side + -long % int(padding.multiple / share)
+        before = extra // 2 if padding.is_centred else 0
+        out += [before, extra - before]
+    return out[0], out[1], out[2], out[3]
