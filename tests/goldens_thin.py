@@ -19,6 +19,7 @@ FEATURES_OF = ("4.7", "4.10", "4.25", "4.26.heavy")
 """One architecture for every kind of encoder."""
 COARSER = 3
 """Of the pixels stored, one in so many rows and columns is kept."""
+NOT_ASKED_FOR = ("avg_of_clean_and_1m09clean", "dr_map_table")
 KEY_LISTS = (
     "rife_state_dicts.json",
     "distildrba_keys.json",
@@ -28,6 +29,7 @@ KEY_LISTS = (
     "gmfss_union_keys.json",
     "gmfss_union_fortuna_keys.json",
     "gmfss_crc.json",
+    "interpany_keys.json",
 )
 
 
@@ -60,6 +62,8 @@ def main(full: Path) -> None:
         if path.stem not in ("gmfss_flow", "gmfss_softsplat"):
             arrays = {key: thinner_map(array) for key, array in arrays.items()}
         np.savez_compressed(HERE / path.name, **arrays)
+    for path in sorted(full.glob("interpany_*.npz")):
+        save_interpany(path)
     for name in KEY_LISTS:
         lists = json.loads((full / name).read_text(encoding="utf-8"))
         text = json.dumps(lists, separators=(",", ":"))
@@ -76,6 +80,23 @@ def save(name: str, meta: dict[str, Any], arrays: dict[str, Any]) -> None:
         cases.append(case | {"step": more * case["step"]})
     text = np.array(json.dumps(meta | {"cases": cases}))
     np.savez_compressed(HERE / name, meta=text, **arrays)
+
+
+def save_interpany(path: Path) -> None:
+    """Pictures and levels thinned out, ``stride`` and ``first`` say how; small things whole."""
+    with np.load(path) as file:
+        meta = json.loads(str(file["meta"]))
+        arrays = {key: file[key] for key in file.files if key not in ("meta", *NOT_ASKED_FOR)}
+    for case in meta.get("cases", ()):
+        stride = case.get("stride", 1)
+        more = COARSER if stride == 1 else 1
+        key = f"{case['id']}.out"
+        if key in arrays:
+            arrays[key] = arrays[key][..., ::more, ::more]
+            case |= {"stride": more * stride, "first": stride // 2}
+        if "num" in case:
+            arrays[case["id"]] = arrays[case["id"]][:, ::COARSER, ::COARSER]
+    np.savez_compressed(HERE / path.name, meta=np.array(json.dumps(meta)), **arrays)
 
 
 def thinner(key: str, array: Any) -> Any:

@@ -70,6 +70,9 @@ class Extras:
             for k in range(1, len(layers)):
                 chosen = self.dice.sometimes(n, self.options.easing)
                 layers[k] = layers[k]._replace(pace=self.dice.within(n, -0.9, 0.9) * chosen)
+        if self.options.camera_easing:
+            chosen = self.dice.sometimes(n, self.options.camera_easing)
+            layers[0] = layers[0]._replace(pace=self.dice.within(n, -0.9, 0.9) * chosen)
         if self.options.fades:
             self._dissolve(n, layers)
 

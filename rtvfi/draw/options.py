@@ -34,5 +34,7 @@ class SceneOptions:
     """Share of scenes whose ends are compressed coarsely; the truth never is."""
     easing: float = 0.0
     """Share of cels that do not move evenly between both ends."""
+    camera_easing: float = 0.0
+    """Share of scenes whose background does not."""
     truth: bool = False
     """Also give distance indices and visibility, which no step of ``cel`` needs."""

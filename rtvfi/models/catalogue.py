@@ -13,13 +13,14 @@ from rtvfi.models.distil_drba import rows as distil_drba
 from rtvfi.models.drba import rows as drba
 from rtvfi.models.gimm import rows as gimm
 from rtvfi.models.gmfss import rows as gmfss
+from rtvfi.models.interpany import rows as interpany
 from rtvfi.models.linear import rows as linear
 from rtvfi.models.rife import rows as rife
 
 if TYPE_CHECKING:
     from rtvfi.models.base import ModelInfo
 
-_FAMILIES: Final = (dis, cel, linear, rife, drba, distil_drba, gmfss, gimm)
+_FAMILIES: Final = (dis, cel, linear, rife, drba, distil_drba, gmfss, gimm, interpany)
 """In the order they are listed to the user. A family is a package; its ``rows`` say what callers
 must know before there are weights."""
 

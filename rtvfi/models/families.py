@@ -12,6 +12,7 @@ from rtvfi.models.drba.family import FAMILY as DRBA
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.gimm.family import FAMILY as GIMM
 from rtvfi.models.gmfss.family import FAMILY as GMFSS
+from rtvfi.models.interpany.family import FAMILY as INTERPANY
 from rtvfi.models.linear.family import FAMILY as LINEAR
 from rtvfi.models.rife.family import FAMILY as RIFE
 from rtvfi.models.safa.family import FAMILY as SAFA
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from rtvfi.models.family import Detected, Family, State
 
 FAMILIES: Final[dict[str, Family]] = {
-    family.name: family for family in (LINEAR, DIS, CEL, GIMM, SAFA, GMFSS, DISTIL_DRBA, RIFE, DRBA)
+    family.name: family
+    for family in (LINEAR, DIS, CEL, GIMM, SAFA, GMFSS, INTERPANY, DISTIL_DRBA, RIFE, DRBA)
 }
 """By name. The first that knows a state dict has it: those with a narrow rule stand first."""
 

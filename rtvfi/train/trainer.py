@@ -168,6 +168,11 @@ class Trainer:
         self.sums: dict[str, float] = {}
         self.is_stopping = False
 
+    @property
+    def num_steps(self) -> int:
+        """At the end."""
+        return self.recipe.train.steps
+
     def close(self) -> None:
         """End the workers."""
         if self.workers:

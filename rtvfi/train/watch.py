@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from rtvfi.train.index_trainer import IndexTrainer
     from rtvfi.train.trainer import Trainer
 
 SMOOTHING = 0.98
@@ -45,7 +46,7 @@ def line_of(entry: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def watching(trainer: Trainer) -> Iterator[None]:
+def watching(trainer: Trainer | IndexTrainer) -> Iterator[None]:
     """Show how ``trainer`` goes: on a terminal a bar; else its own lines in the log."""
     if not sys.stderr.isatty():
         yield
@@ -58,5 +59,5 @@ def watching(trainer: Trainer) -> Iterator[None]:
         console=Console(stderr=True),
     )
     with progress:
-        trainer.watch = BarWatch(progress, trainer.recipe.train.steps, trainer.step)
+        trainer.watch = BarWatch(progress, trainer.num_steps, trainer.step)
         yield

@@ -33,6 +33,7 @@ NAMES = [
     "drba",
 ]
 NAMES += ["distil-drba-v1", "distil-drba-v2-lite", "gmfss-union"]
+NAMES += ["interpany-rife-t", "interpany-rife-dr", "interpany-ifrnet-d", "interpany-amt-d"]
 """One of every family, and of every way RIFE versions differ."""
 TRIPLES = [name for name in NAMES if MODELS[name].num_frames == 3]
 

@@ -35,8 +35,8 @@ def picture(model: Interpolator) -> Tensor:
     return out
 
 
-ALIKE = {"gimm-base"}
-"""The same network as another row; large."""
+ALIKE = {"gimm-base", "interpany-ema-t", "interpany-ema-tr", "interpany-ema-dr"}
+"""Nearly the same network as another row; large."""
 
 
 @pytest.mark.parametrize("name", [n for n in manifest() if n not in {*ENHANCERS, *ALIKE}])

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
     import torch
 
+    from rtvfi.train.index_trainer import IndexTrainer
     from rtvfi.train.trainer import Trainer
 
-SUMMARY: Final = "train the embedded network"
+SUMMARY: Final = "train the embedded network, or one of InterpAny-Clearer"
+
+NETWORKS: Final = ("rife", "ifrnet", "amt", "ema")
+VARIANTS: Final = ("t", "d", "tr", "dr")
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +65,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--sheet", metavar="FILE.png", type=Path, help="only write a picture of the recipe's scenes"
     )
+    _add_network_arguments(parser)
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """What makes it another network than the embedded one."""
+    add = parser.add_argument
+    add("--network", choices=NETWORKS, help="train this network of InterpAny-Clearer instead")
+    add(
+        "--variant",
+        choices=VARIANTS,
+        default="d",
+        help="its input: t time, d distance index (default), tr and dr with a reference picture",
+    )
+    add("--small", action="store_true", help="a RIFE small enough to train on a CPU")
+    add("--minutes", metavar="N", type=float, help="CPU minutes after which the run ends")
+    add(
+        "--steps",
+        metavar="N",
+        type=int,
+        default=300_000,
+        help="steps after which it ends (default 300000)",
+    )
+    add("--batch", metavar="N", type=int, help="scenes per step (default: as published)")
+    add("--crop", metavar="PIXELS", type=int, help="side of a scene (default: as published)")
+    add("--rate", metavar="R", type=float, help="learning rate (default: as published)")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -72,6 +101,8 @@ def main(arguments: argparse.Namespace) -> int:
             raise UsageError(f'--{name} is "{getattr(arguments, name)}", expected {least} or more')
     if arguments.clips and not arguments.select:
         raise UsageError("--clips without --select", "--select LIST.csv names the triplets")
+    if arguments.network:
+        return _train_network(arguments)
     import torch
 
     from rtvfi.train.recipe import read_recipe
@@ -95,9 +126,42 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         if not trainer.resume() and arguments.init:
             trainer.start_from(read_weights(arguments.init))
-        return _run(trainer)
+        export = f"python -m rtvfi.train.export {arguments.out} cel.safetensors"
+        return _run(trainer, f"its weights become a file with {export}")
     finally:
         trainer.close()
+
+
+def _train_network(arguments: argparse.Namespace) -> int:
+    """``--network``: scenes with the exact distance index, no recipe file."""
+    for name in ("recipe", "init", "select", "sheet"):
+        if getattr(arguments, name):
+            raise UsageError(f"--{name} with --network", "it is for the embedded model")
+    if arguments.out is None:
+        raise UsageError("--out is missing", typed("train --network rife --out RUN"))
+    import torch
+
+    from rtvfi.engine.device import resolve_device
+    from rtvfi.train.index_trainer import IndexRecipe, IndexTrainer
+
+    torch.set_num_threads(arguments.threads)
+    recipe = IndexRecipe(
+        network=arguments.network,
+        variant=arguments.variant,
+        is_small=arguments.small,
+        minutes=arguments.minutes,
+        steps=arguments.steps,
+        batch=arguments.batch,
+        crop=arguments.crop,
+        learning_rate=arguments.rate,
+    )
+    device = resolve_device(arguments.device)
+    log.info("drawing the textures")
+    trainer = IndexTrainer(recipe, arguments.out, device)
+    trainer.resume()
+    best = arguments.out / "best.pt"
+    add = typed(f"weights add {best} --as interpany-{recipe.network}-{recipe.variant}")
+    return _run(trainer, f"its weights are used after {add}")
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -114,7 +178,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     return {name: tensor.float() for name, tensor in read_tensors(path).items()}
 
 
-def _run(trainer: Trainer) -> int:
+def _run(trainer: Trainer | IndexTrainer, afterwards: str) -> int:
     """Train with a bar or lines, until done or told to stop; returns the exit code."""
     from rtvfi.train.watch import watching
 
@@ -137,7 +201,6 @@ def _run(trainer: Trainer) -> int:
     if stopped_by:
         log.info("stopped after step %d; the same command goes on from there", trainer.step)
         return 130
-    log.info('"%s" is trained: %d steps, best validation %.2f dB; its weights become a file with '
-             "python -m rtvfi.train.export %s cel.safetensors",
-             where, trainer.step, trainer.best, where)  # fmt: skip
+    log.info('"%s" is trained: %d steps, best validation %.2f dB; %s',
+             where, trainer.step, trainer.best, afterwards)  # fmt: skip
     return 0

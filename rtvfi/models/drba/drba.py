@@ -75,14 +75,7 @@ class Drba:
 
     def link(self, a: RifePrepared, b: RifePrepared) -> DrbaLink:
         """The motion between ``a`` and ``b``; off the picture where no pixel came from."""
-        middle = self.net.coarse_flow(a, b)
-        both = torch.cat((middle[:, :2], middle[:, 2:]))
-        flow, landed = _splat_with_mass(both, both)
-        # From a to the middle is half of the way; what nobody reaches is sent off the picture, so
-        # that later splats lose it too.
-        off = float(max(both.shape[-2:]))
-        ab, ba = (2 * torch.where(landed, -flow, off)).chunk(2)
-        return DrbaLink(ab, ba)
+        return link_of(self.net.coarse_flow(a, b))
 
     def triple(
         self,
@@ -103,6 +96,47 @@ class Drba:
         return around_centre(ts, centre.image[..., : centre.height, : centre.width], make)
 
 
+def link_of(middle: Tensor) -> DrbaLink:
+    """The motion between two pictures, from where the pixels half way come from and go.
+
+    Args:
+        middle: (1, 4, H', W') float32, pixels: from the frame half way to the left and to the
+            right picture.
+    """
+    both = torch.cat((middle[:, :2], middle[:, 2:]))
+    flow, landed = _splat_with_mass(both, both)
+    # From a to the middle is half of the way; what nobody reaches is sent off the picture, so
+    # that later splats lose it too.
+    off = float(max(both.shape[-2:]))
+    ab, ba = (2 * torch.where(landed, -flow, off)).chunk(2)
+    return DrbaLink(ab, ba)
+
+
+def ratios(flow_near: Tensor, flow_far: Tensor) -> Tensor:
+    """Which part of the way from one side to the other lies on the far side, for every pixel.
+
+    Half where the motion to either side is not known (``link_of`` sent it off the picture).
+
+    Args:
+        flow_near: (1, 2, H, W) float32, pixels, on the centre's grid: to the side of the new frame.
+        flow_far: the same, to the other side.
+
+    Returns:
+        (1, 1, H, W), 0..1.
+    """
+    off = float(max(flow_near.shape[-2:]))
+    is_known = (flow_near < 2 * off).all(1, True) & (flow_far < 2 * off).all(1, True)
+    return torch.where(is_known, _ratio(flow_near, flow_far), 0.5)
+
+
+def _ratio(flow_near: Tensor, flow_far: Tensor) -> Tensor:
+    near = torch.linalg.vector_norm(flow_near, dim=1, keepdim=True) + STILL
+    far = torch.linalg.vector_norm(flow_far, dim=1, keepdim=True) + STILL
+    # A pixel that goes far on the near side takes smaller steps there: the ratio of the other.
+    ratio: Tensor = far / (near + far)
+    return ratio
+
+
 def ratio_map(t: float, flow_near: Tensor, flow_far: Tensor, *, linear: bool) -> Tensor:
     """The distance-ratio map: for every pixel of the new frame, its timestep from the centre.
 
@@ -115,10 +149,7 @@ def ratio_map(t: float, flow_near: Tensor, flow_far: Tensor, *, linear: bool) ->
     Returns:
         (1, 1, H, W) float32.
     """
-    near = torch.linalg.vector_norm(flow_near, dim=1, keepdim=True) + STILL
-    far = torch.linalg.vector_norm(flow_far, dim=1, keepdim=True) + STILL
-    # A pixel that goes far on the near side takes smaller steps there: the ratio of the other.
-    ratio = far / (near + far)
+    ratio = _ratio(flow_near, flow_far)
     step = 2 * t * ratio if linear else bisected(ratio, t)
     there, landed = _splat_with_mass(step, flow_near * step)
     return torch.where(landed, there, step)

@@ -377,15 +377,22 @@ class EmaNet(Network):
         shared = self._with(shared, reference)
         img0, img1, looks, _, _, scale = shared
         small = (enlarge(img0, scale), enlarge(img1, scale))
-        flow, mask, flows = self._flow(shared, small, index)
-        flow, mask = larger_flow(flow, 1 / scale), enlarge(mask, 1 / scale)
+        steps = [
+            (larger_flow(flow, 1 / scale), enlarge(mask, 1 / scale))
+            for flow, mask in self._flow(shared, small, index)
+        ]
+        flows, masks = zip(*steps, strict=True)
+        flow, mask = steps[-1]
         left, right = fetched(img0, img1, flow)
         weight = mask.sigmoid()
-        merged = left * weight + right * (1 - weight)
+        merged = [left * weight + right * (1 - weight)]
+        if self.training:  # what only training compares
+            merged.insert(0, _blended(img0, img1, *steps[0]))
         around = self._around(looks, flow)
         x = joined(img0, img1, left, right, mask, flow, around[0][0], around[1][0])
         added = self.unet(x, around[0][1:], around[1][1:])
-        return Estimate((merged + added).clamp(0, 1), [flows[0], flow], [merged], [weight])
+        picture = (merged[-1] + added).clamp(0, 1)
+        return Estimate(picture, list(flows), merged, [m.sigmoid() for m in masks])
 
     def coarse_flow(self, shared: Shared, index: Tensor, reference: Reference | None) -> Tensor:
         """See ``Network``: what the first head says."""
@@ -410,14 +417,14 @@ class EmaNet(Network):
 
     def _flow(
         self, shared: Shared, small: tuple[Tensor, Tensor], index: Tensor
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Flow and mask logit after each head."""
         img0, img1 = small
         flow, mask = self.block[0](self._at(shared, 1, index), joined(img0, img1), None)
-        flows = [flow]
         left, right = fetched(img0, img1, flow)
         x = joined(img0, img1, left, right, mask)
         step, mask_step = self.block[1](self._at(shared, 0, index), x, flow)
-        return flow + step, mask + mask_step, flows
+        return [(flow, mask), (flow + step, mask + mask_step)]
 
     def _at(self, shared: Shared, stage: int, index: Tensor) -> Tensor:
         """What a head is given: motion weighed by the index, and looks."""
@@ -437,3 +444,8 @@ class EmaNet(Network):
             out[1].append(backwarp(right, flow[:, 2:4]))
             flow = larger_flow(flow, 0.5)
         return out
+
+
+def _blended(img0: Tensor, img1: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
+    left, right = fetched(img0, img1, flow)
+    return torch.lerp(right, left, mask.sigmoid())

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import torch
 from torch.nn import functional
 
-from rtvfi.errors import UsageError, WeightsMismatch
+from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models.base import directly
 from rtvfi.models.interpany.amt import TINY, AmtNet
 from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
 from rtvfi.models.interpany.parts import Reference
 from rtvfi.models.interpany.rife import RifeNet, widths_of
+from rtvfi.models.interpany.rows import NUM_STEPS
 from rtvfi.models.interpany.schedule import step_by_step
 
 if TYPE_CHECKING:
@@ -27,12 +28,10 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 FLOW_SCALES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
-NUM_STEPS: Final = 2
-"""Of the variants with reference, unless asked otherwise; as many as the published results."""
 PREFIX: Final = "interpany"
 
 _TOLD_BY: Final = {
-    "rife": "block_tea.conv0.0.0.weight",
+    "rife": "contextnet.conv1.conv1.0.weight",
     "amt": "update4.convc1.weight",
     "ema": "feature_bone.block1.conv.0.weight",
     "ifrnet": "decoder4.convblock.0.0.weight",
@@ -148,7 +147,7 @@ class Interpany:
         self.tuning = tuning
         self.network, net = network_of(state)
         if isinstance(net, AmtNet):
-            net.margin = 0.0 if "-t" in info.id else TINY
+            net.margin = 0.0 if info.id.endswith("-t") else TINY
         layout = torch.channels_last if tuning.channels_last else torch.preserve_format
         net = net.to(tuning.device, tuning.dtype)
         self.net: Network = net.to(memory_format=layout)  # type: ignore[call-overload]
@@ -162,19 +161,19 @@ class Interpany:
         self.flow_scale = flow_scale
         self._run: Runner = directly  # a runner is of one scale
 
-    def at_scale(self, flow_scale: float) -> Interpany:
+    def at_scale(self, flow_scale: float) -> Self:
         """The same network, same parameters, at another flow scale; pictures are prepared anew."""
         other = copy.copy(self)
         other._set_flow_scale(flow_scale)
         return other
 
-    def with_runner(self, runner: Runner) -> Interpany:
+    def with_runner(self, runner: Runner) -> Self:
         """See ``base.HasCore``."""
         other = copy.copy(self)
         other._run = runner
         return other
 
-    def in_steps(self, num_steps: int) -> Interpany:
+    def in_steps(self, num_steps: int) -> Self:
         """The same network, going to a picture in so many steps, at least 1; without reference
         there is one step, whatever is asked."""
         other = copy.copy(self)
@@ -192,10 +191,16 @@ class Interpany:
 
     def pair(self, a: Prepared, b: Prepared, ts: Sequence[float | Tensor]) -> Tensor:
         """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
-        indices = torch.cat([self._index(a, t) for t in ts])
+        return self.at_indices(a, b, torch.cat([self._index(a, t) for t in ts]))
+
+    def at_indices(self, a: Prepared, b: Prepared, indices: Tensor) -> Tensor:
+        """As ``pair``, for indices (N, 1, H', W') of padded size, float32."""
         out: Tensor = self._run(self._made, a.image, b.image, indices)
-        left, _, above, _ = a.around
-        return out[..., above : above + a.height, left : left + a.width]
+        return _uncovered(out, a)
+
+    def shown(self, picture: Prepared) -> Tensor:
+        """The (1, 3, H, W) picture that was prepared."""
+        return _uncovered(picture.image, picture)
 
     def _index(self, a: Prepared, t: float | Tensor) -> Tensor:
         """(1, 1, H', W') float32."""
@@ -215,6 +220,11 @@ class Interpany:
             return self.net.decode(shared, index).picture
         start = Reference(img0, torch.zeros_like(index))
         return step_by_step(self.net, shared, index, start, self.num_steps).picture
+
+
+def _uncovered(image: Tensor, like: Prepared) -> Tensor:
+    left, _, above, _ = like.around
+    return image[..., above : above + like.height, left : left + like.width]
 
 
 def _around(

@@ -21,6 +21,7 @@ from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.core.program import typed
 from rtvfi.models.families import detect
 from rtvfi.models.family import strip_prefix
+from rtvfi.models.interpany.rows import CHECKPOINTS, published_as
 from rtvfi.models.weights import wheel
 from rtvfi.models.weights.store import (
     Receipt,
@@ -187,13 +188,16 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
 
     Args:
         store: where to.
-        path: safetensors or a pickled state dict.
+        path: safetensors, a pickled state dict, or a folder as InterpAny-Clearer publishes them.
         name: what it is; else told by its hash, its file name, or its parameters.
 
     Raises:
         WeightsMismatch: it is broken or fits no model.
         UsageError: several models have that network and nothing tells which this is.
     """
+    if path.is_dir():
+        name = name or published_as(path.resolve().name)
+        path = _checkpoint_in(path)
     if not path.is_file():
         raise UsageError(f'"{path}" is not a file')
     if path.suffix == ".whl":
@@ -210,6 +214,22 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
             )
         entry = fitting[0]
     return entry, store_file(store, path, entry, str(path.resolve()))
+
+
+def _checkpoint_in(folder: Path) -> Path:
+    """The weight file of a published folder.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    found = [path for path in sorted(folder.rglob("*")) if path.name in CHECKPOINTS]
+    if len(found) != 1:
+        names = ", ".join(CHECKPOINTS)
+        raise UsageError(
+            f'"{folder}" holds {len(found)} files of the names {names}, expected 1',
+            hint="name one file instead of the folder",
+        )
+    return found[0]
 
 
 def _add_wheel(store: Store, path: Path, name: str | None) -> tuple[WeightEntry, Receipt]:

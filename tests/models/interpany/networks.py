@@ -51,7 +51,8 @@ def shapes(name: str, has_reference: bool) -> dict[str, tuple[int, ...]]:
 
 @lru_cache(maxsize=4)
 def state(name: str, has_reference: bool) -> dict[str, Tensor]:
-    return tensors(golden_fill_interpany.fill(name, shapes(name, has_reference)))
+    with torch.inference_mode(mode=False):  # some are trained
+        return tensors(golden_fill_interpany.fill(name, shapes(name, has_reference)))
 
 
 def network(name: str, has_reference: bool) -> Network:

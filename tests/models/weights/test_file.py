@@ -161,3 +161,22 @@ def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_usage_error(tmp_path: Path, store: Store) -> None:
     with pytest.raises(UsageError, match="nowhere"):
         add_file(store, tmp_path / "nowhere.pkl")
+
+
+@pytest.mark.parametrize("wrapper", ["model", "state_dict"])
+def test_a_published_folder_is_taken_in_by_its_name(
+    wrapper: str, store: Store, tmp_path: Path
+) -> None:
+    folder = tmp_path / "DR-RIFE-pro" / "train_sdi_log"
+    folder.mkdir(parents=True)
+    state = {f"module.{k}": v for k, v in constant_state("interpany rife-r").items()}
+    checkpoint = {wrapper: state, "optimizer": {"state": {}, "step": 3}, "epoch": 2}
+    torch.save(checkpoint, folder / "flownet_sdi.pkl")
+    entry, receipt = add_file(store, tmp_path / "DR-RIFE-pro")
+    assert entry.name == "interpany-rife-dr-pro"
+    assert receipt.network == "interpany rife-r"
+
+
+def test_a_folder_without_one_checkpoint_is_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds 0 files"):
+        add_file(store, tmp_path)

@@ -1,0 +1,37 @@
+"""InterpAny-Clearer for the loader."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.errors import WeightsMismatch
+from rtvfi.models.family import Detected, Family
+from rtvfi.models.interpany.model import Interpany, expected_parameters, told
+from rtvfi.models.interpany.rhythm import RhythmInterpany
+from rtvfi.models.tuning import tune
+
+if TYPE_CHECKING:
+    from rtvfi.models.base import Interpolator
+    from rtvfi.models.family import Request, State
+
+
+def _detect(state: State) -> Detected | None:
+    if told(state) is None:
+        return None
+    network, wanted = expected_parameters(state)
+    for key, shape in wanted.items():
+        if key not in state:
+            raise WeightsMismatch(f'the parameter "{key}" of {network} is missing')
+        if tuple(state[key].shape) != shape:
+            found = tuple(state[key].shape)
+            raise WeightsMismatch(f'"{key}" of {network} is {found}, expected {shape}')
+    return Detected(network, wanted)
+
+
+def _build(request: Request) -> Interpolator:
+    kind = RhythmInterpany if request.info.num_frames == 3 else Interpany
+    tuning = tune(request.device, request.dtype)
+    return kind(request.state, request.info, tuning, flow_scale=request.flow_scale)
+
+
+FAMILY: Final = Family("interpany", _detect, _build)

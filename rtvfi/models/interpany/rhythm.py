@@ -1,0 +1,55 @@
+"""A network that is told distances, told the drawing's own: DRBA's ratios as its index.
+
+DRBA measures how far every pixel of the middle one of three pictures moves to both sides, and gives
+RIFE the ratio as a timestep. RIFE expects it where the new frame's pixels are; a network trained on
+distance indices expects it where those of its first picture are, which is where DRBA measured it,
+the middle picture being the first. So nothing is scattered and nothing has to be filled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from rtvfi.models.drba.drba import DrbaLink, link_of, ratios
+from rtvfi.models.interpany.model import Interpany, Prepared
+from rtvfi.models.interpany.parts import Reference
+from rtvfi.models.triple import around_centre
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+
+class RhythmInterpany(Interpany):
+    """A ``TripleInterpolator``: with a third picture, every pixel at its own pace."""
+
+    def link(self, a: Prepared, b: Prepared) -> DrbaLink:
+        """The motion between ``a`` and ``b``, from what the network finds at first sight."""
+        index = self._index(a, 0.5)
+        shared = self.net.encode(a.image, b.image, self.flow_scale)
+        reference = None
+        if self.net.has_reference:
+            reference = Reference(a.image, torch.zeros_like(index))
+        return link_of(self.net.coarse_flow(shared, index, reference))
+
+    def triple(
+        self,
+        frames: tuple[Prepared, Prepared, Prepared],
+        links: tuple[DrbaLink, DrbaLink],
+        ts: Sequence[float],
+    ) -> Tensor:
+        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+        left, centre, right = frames
+        to_left, to_right = links[0].backward, links[1].forward
+        sides = {-1: (left, to_left, to_right), 1: (right, to_right, to_left)}
+
+        def make(sign: int, near: list[float]) -> Tensor:
+            side, *flows = sides[sign]
+            ratio = ratios(*flows)
+            indices = torch.cat([(2 * abs(t - 1) * ratio).clamp(0, 1) for t in near])
+            return self.at_indices(centre, side, indices)
+
+        return around_centre(ts, self.shown(centre), make)
