@@ -109,6 +109,20 @@ class HasScales(Interpolator, Protocol):
 
 
 @runtime_checkable
+class HasSteps(Interpolator, Protocol):
+    """A model that may go to a picture in several steps, each one looking at the one before."""
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether it does; else there is one step, whatever is asked."""
+        ...
+
+    def in_steps(self, num_steps: int) -> Interpolator:
+        """The same network, same parameters, in so many steps, at least 1."""
+        ...
+
+
+@runtime_checkable
 class TripleInterpolator(Interpolator, Protocol):
     """A three-frame model; it still offers ``pair`` for places without a third frame."""
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
+from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
-from rtvfi.core.options import StreamOptions
 from rtvfi.models.weights.auto import AUTO, resolve_model
 from rtvfi.settings.config import will_use_gpu
 
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    import torch
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from rtvfi.models.base import Interpolator
     from rtvfi.stream.write.stills import Animation, Still
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 SUMMARY: Final = "interpolate between still pictures"
 
 log = logging.getLogger(__name__)
-
-_LUMA: Final = (0.2126, 0.0722)
-"""kr and kb of BT.709: any matrix would do, the same one is undone."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count", type=int, metavar="N", help="new pictures between each two (default 1)"
     )
     what.add_argument(
+        "--num",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="new pictures between each two, level by level (1 1 makes 3)",
+    )
+    what.add_argument(
+        "--map",
+        type=Path,
+        action="append",
+        metavar="MAP",
+        help="one picture with a timestep for every pixel, a grey .png or a .npy (repeatable)",
+    )
+    what.add_argument(
         "--timestep", type=_number, metavar="T", help="one picture at this time; 0.5 is halfway"
     )
     add(
@@ -65,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="where the network runs: auto (default), cpu, cuda or rocm",
     )
+    add("--iters", type=int, metavar="N", help="steps to each picture, for interpany-*-tr and -dr")
     form = parser.add_mutually_exclusive_group()
     for kind in ("gif", "webp", "apng"):
         form.add_argument(
@@ -95,32 +106,63 @@ def _number(text: str) -> Fraction:
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi image``; returns the exit code."""
     files, output = arguments.files, arguments.output
-    times = wanted_times(len(files), arguments.count, arguments.timestep)
     animation: Animation | None = arguments.animation
-    if animation is not None and arguments.timestep is not None:
-        raise UsageError(f"--{animation} needs --count, one picture does not move")
+    times = wanted_times(len(files), arguments.count, arguments.timestep)
+    num_pictures = _num_pictures(arguments, len(times))
+    if animation is not None and (arguments.timestep is not None or arguments.map):
+        raise UsageError(f"--{animation} needs --count or --num, one picture does not move")
     if arguments.fps <= 0:
         raise UsageError(f'--fps is "{arguments.fps}", expected more than 0')
-    paths = [output] if animation is not None else output_paths(output, len(times))
+    paths = [output] if animation is not None else output_paths(output, num_pictures)
     there = [path for path in paths if path.exists()]
     if there and not arguments.force:
         raise UsageError(f'"{there[0]}" is there already', hint="--force replaces it")
     from rtvfi.stream.write.stills import write_animation, write_png
 
     stills = _read(files)
-    model = resolve_model(arguments.model, is_gpu=will_use_gpu(arguments.device))
-    made = interpolate(stills, times, model, arguments.device)
-    bits = max(still.bits for still in stills)
+    made, shown = _pictures(arguments, stills, times)
     if animation is not None:
-        given: list[tuple[Fraction, Any]] = [(Fraction(k), s.rgb) for k, s in enumerate(stills)]
-        shown = sorted([*given, *zip(times, made, strict=True)], key=lambda pair: pair[0])
-        write_animation(output, [rgb for _, rgb in shown], animation, arguments.fps)
+        write_animation(output, shown, animation, arguments.fps)
         return 0
     if len(paths) > 1:
         _make_folder(output)
+    bits = max(still.bits for still in stills)
     for path, rgb in zip(paths, made, strict=True):
         write_png(path, rgb, bits)
     return 0
+
+
+def _num_pictures(arguments: argparse.Namespace, num_times: int) -> int:
+    """How many new pictures there will be.
+
+    Raises:
+        UsageError: a number below 1.
+    """
+    numbers = [*(arguments.num or ()), *([] if arguments.iters is None else [arguments.iters])]
+    if any(number < 1 for number in numbers):
+        raise UsageError("--num and --iters take numbers of 1 or more")
+    if arguments.map:
+        return len(arguments.map)
+    if arguments.num:
+        total: int = prod(n + 1 for n in arguments.num)
+        return (total - 1) * (len(arguments.files) - 1)
+    return num_times
+
+
+def _pictures(
+    arguments: argparse.Namespace, stills: Sequence[Still], times: Sequence[Fraction]
+) -> tuple[list[Any], list[Any]]:
+    """The new pictures, and all of them in order with the given ones."""
+    if arguments.map:
+        return mapped(stills, arguments.map, arguments), []
+    if arguments.num:
+        shown = in_levels(stills, arguments.num, arguments)
+        step = (len(shown) - 1) // (len(stills) - 1)
+        return [rgb for k, rgb in enumerate(shown) if k % step], shown
+    made = interpolate(stills, times, _model(arguments), arguments.device, arguments.iters)
+    given: list[tuple[Fraction, Any]] = [(Fraction(k), s.rgb) for k, s in enumerate(stills)]
+    shown_at = sorted([*given, *zip(times, made, strict=True)], key=lambda pair: pair[0])
+    return made, [rgb for _, rgb in shown_at]
 
 
 def wanted_times(num_files: int, count: int | None, timestep: Fraction | None) -> list[Fraction]:
@@ -182,7 +224,11 @@ def _read(files: Sequence[Path]) -> list[Still]:
 
 
 def interpolate(
-    stills: Sequence[Still], times: Sequence[Fraction], model_id: str, device_name: str
+    stills: Sequence[Still],
+    times: Sequence[Fraction],
+    model_id: str,
+    device_name: str,
+    num_steps: int | None = None,
 ) -> list[NDArray[Any]]:
     """The pictures at ``times``, (H, W, 3) float32 each.
 
@@ -190,20 +236,53 @@ def interpolate(
         ModelError: the model cannot be had.
         DeviceError: the device cannot be used.
     """
-    from rtvfi.engine.device import resolve_device
-
-    device = resolve_device(device_name)
     import torch
 
-    from rtvfi.models.load import load_model
+    from rtvfi.render.between import Between
 
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
     height, width = stills[0].rgb.shape[:2]
-    flow_scale = StreamOptions().flow_scale_of(width, height)
-    model = load_model(model_id, device, dtype, flow_scale)
+    between = Between(model_id, device_name, (height, width), num_steps)
     with torch.inference_mode():
-        pictures = [model.prepare(_to_model(model, still, device, dtype)) for still in stills]
-        return [_from_model(_between(model, pictures, float(t))) for t in times]
+        pictures = [between.model.prepare(between.taken(still.rgb)) for still in stills]
+        return [between.shown(_between(between.model, pictures, float(t))) for t in times]
+
+
+def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespace) -> list[Any]:
+    """A picture for every map of timesteps, (H, W, 3) float32 each.
+
+    Raises:
+        UsageError: not two pictures, a map that does not fit, or a model that takes none.
+    """
+    from rtvfi.render.between import Between, read_map
+
+    if len(stills) != 2:
+        raise UsageError(f"--map with {len(stills)} pictures, expected 2")
+    size = (stills[0].rgb.shape[0], stills[0].rgb.shape[1])
+    indices = [read_map(path, size) for path in maps]
+    between = Between(_model(how), how.device, size, how.iters)
+    a, b = (between.taken(still.rgb) for still in stills)
+    return [between.shown(picture) for picture in between.made(a, b, indices)]
+
+
+def in_levels(
+    stills: Sequence[Still], numbers: Sequence[int], how: argparse.Namespace
+) -> list[Any]:
+    """All pictures of ``--num``, the given ones included, (H, W, 3) float32 each."""
+    from rtvfi.models.interpany.schedule import subdivided
+    from rtvfi.render.between import Between
+
+    size = (stills[0].rgb.shape[0], stills[0].rgb.shape[1])
+    between = Between(_model(how), how.device, size, how.iters)
+    shown = [stills[0].rgb]
+    for left, right in pairwise(stills):
+        a, b = between.taken(left.rgb), between.taken(right.rgb)
+        row = subdivided(a, b, numbers, between.made)
+        shown += [*(between.shown(picture) for picture in row[1:-1]), right.rgb]
+    return shown
+
+
+def _model(arguments: argparse.Namespace) -> str:
+    return resolve_model(arguments.model, is_gpu=will_use_gpu(arguments.device))
 
 
 def _between(model: Interpolator, pictures: Sequence[Any], t: float) -> Any:
@@ -215,32 +294,3 @@ def _between(model: Interpolator, pictures: Sequence[Any], t: float) -> Any:
         return model.triple((a, b, c), (model.link(a, b), model.link(b, c)), [t])
     left = min(int(t), len(pictures) - 2)
     return model.pair(pictures[left], pictures[left + 1], [t - left])
-
-
-def _to_model(model: Interpolator, still: Still, device: torch.device, dtype: torch.dtype) -> Any:
-    import torch
-
-    from rtvfi.models.base import Planes
-
-    rgb = torch.from_numpy(still.rgb).permute(2, 0, 1)[None]
-    if model.info.picture == "rgb":
-        return rgb.to(device, dtype).contiguous()
-    kr, kb = _LUMA
-    red, green, blue = rgb.split(1, 1)  # type: ignore[no-untyped-call]
-    y = kr * red + (1 - kr - kb) * green + kb * blue
-    uv = torch.cat(((blue - y) / (2 - 2 * kb), (red - y) / (2 - 2 * kr)), 1)
-    return Planes(y.to(device, dtype), uv.to(device, dtype))
-
-
-def _from_model(picture: Any) -> NDArray[Any]:
-    import torch
-
-    from rtvfi.models.base import Planes
-
-    if isinstance(picture, Planes):
-        kr, kb = _LUMA
-        y, u, v = picture.y.float(), picture.uv[:, :1].float(), picture.uv[:, 1:].float()
-        red, blue = y + (2 - 2 * kr) * v, y + (2 - 2 * kb) * u
-        picture = torch.cat((red, (y - kr * red - kb * blue) / (1 - kr - kb), blue), 1)
-    rgb: Tensor = picture[0].permute(1, 2, 0).float().cpu()
-    return rgb.numpy()

@@ -182,11 +182,12 @@ def _size(store: Store, entry: WeightEntry) -> str:
 
 
 def _add(file: Path, name: str | None) -> int:
-    from rtvfi.models.weights.file import add_file
+    from rtvfi.models.weights.file import add_file, checkpoints_in
     from rtvfi.models.weights.parts import add_folder
 
     store = Store()
-    take_in = add_folder if file.is_dir() else add_file
+    is_of_parts = file.is_dir() and not checkpoints_in(file)
+    take_in = add_folder if is_of_parts else add_file
     entry, receipt = take_in(store, file, None if name is None else entry_for(name).name)
     _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {receipt.network}")
     if entry.terms is not None:

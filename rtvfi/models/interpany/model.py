@@ -173,6 +173,11 @@ class Interpany:
         other._run = runner
         return other
 
+    @property
+    def has_reference(self) -> bool:
+        """See ``base.HasSteps``."""
+        return self.net.has_reference
+
     def in_steps(self, num_steps: int) -> Self:
         """The same network, going to a picture in so many steps, at least 1; without reference
         there is one step, whatever is asked."""

@@ -216,13 +216,18 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
     return entry, store_file(store, path, entry, str(path.resolve()))
 
 
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Weight files under the names that InterpAny-Clearer's folders give them."""
+    return [path for path in sorted(folder.rglob("*")) if path.name in CHECKPOINTS]
+
+
 def _checkpoint_in(folder: Path) -> Path:
     """The weight file of a published folder.
 
     Raises:
         UsageError: there is none, or there are several.
     """
-    found = [path for path in sorted(folder.rglob("*")) if path.name in CHECKPOINTS]
+    found = checkpoints_in(folder)
     if len(found) != 1:
         names = ", ".join(CHECKPOINTS)
         raise UsageError(

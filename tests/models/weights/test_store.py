@@ -50,7 +50,7 @@ def test_every_model_that_needs_weights_has_a_row() -> None:
 def test_rows_are_complete(name: str) -> None:
     entry = manifest()[name]
     assert parameters_of(entry.network)
-    assert (entry.licence == "MIT") == (entry.terms is None)
+    assert (entry.licence in ("MIT", "Apache-2.0")) == (entry.terms is None)
     sources = [*entry.sources, *(source for part in entry.parts for source in part.sources)]
     assert bool(sources) == (entry.by_hand is None)
     for source in sources:

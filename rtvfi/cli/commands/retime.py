@@ -1,0 +1,157 @@
+"""``rtvfi retime``: two pictures, and every object at a pace of its own.
+
+A mask says which pixels of the first picture an object has, its curve how far it is on its way at
+which time. What no mask covers goes with the time.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.core.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.interpany.curve import Curve
+    from rtvfi.stream.write.stills import Animation
+
+SUMMARY: Final = "interpolate between two pictures, each object at its own pace"
+ANIMATIONS: Final[dict[str, Animation]] = {".gif": "gif", ".webp": "webp", ".apng": "apng"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi retime``."""
+    add = parser.add_argument
+    add("files", nargs=2, type=Path, metavar="FILE", help="the first and the last picture")
+    add(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="OUT",
+        help="a .gif, .webp or .apng, or a folder for numbered pictures",
+    )
+    add(
+        "--mask",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="MASK.png",
+        help="pixels of an object in the first picture, white; may be given several times",
+    )
+    add(
+        "--curve",
+        action="append",
+        default=[],
+        metavar='"T,D T,D ..."',
+        help='how far the object of the same --mask is at which time, as in "0,0 0.3,0.8 1,1"',
+    )
+    add("--count", type=int, default=9, metavar="N", help="new pictures (default 9)")
+    add(
+        "--model",
+        default="interpany-rife-dr-pro",
+        metavar="ID",
+        help="network to use (default interpany-rife-dr-pro)",
+    )
+    add(
+        "--iters", type=int, metavar="N", help="steps to each picture, with a reference (default 2)"
+    )
+    add(
+        "--device",
+        default="auto",
+        metavar="NAME",
+        help="where the network runs: auto (default), cpu, cuda or rocm",
+    )
+    add("--fps", type=Fraction, default=Fraction(10), metavar="RATE", help="of it (default 10)")
+    add("-y", "--force", action="store_true", help="overwrite existing files")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi retime``; returns the exit code."""
+    count, output = arguments.count, arguments.output
+    curves = _curves(arguments.mask, arguments.curve)
+    kind = ANIMATIONS.get(output.suffix.lower())
+    _check(arguments, kind)
+    from rtvfi.models.interpany.index import softened
+    from rtvfi.render.between import Between, read_map
+    from rtvfi.stream.write.stills import read_still, write_animation, write_png
+
+    first, last = (read_still(path) for path in arguments.files)
+    size = (first.rgb.shape[0], first.rgb.shape[1])
+    if first.rgb.shape != last.rgb.shape:
+        raise UsageError(f'"{arguments.files[1]}" has another size than "{arguments.files[0]}"')
+    masks = [read_map(path, size)[0, 0] > 0.5 for path in arguments.mask]
+    between = Between(arguments.model, arguments.device, size, arguments.iters)
+    if masks:
+        between.check_maps()
+    times = [k / (count + 1) for k in range(1, count + 1)]
+    indices = [softened(index) for index in indices_of(masks, curves, times)] if masks else times
+    made = between.made(between.taken(first.rgb), between.taken(last.rgb), indices)
+    shown = [first.rgb, *(between.shown(picture) for picture in made), last.rgb]
+    if kind is not None:
+        write_animation(output, shown, kind, arguments.fps)
+        return 0
+    output.mkdir(parents=True, exist_ok=True)
+    for number, rgb in enumerate(shown):
+        write_png(output / f"{number:04}.png", rgb, first.bits)
+    return 0
+
+
+def _check(arguments: argparse.Namespace, kind: Any) -> None:
+    if arguments.count < 1:
+        raise UsageError(f'--count is "{arguments.count}", expected 1 or more')
+    if arguments.iters is not None and arguments.iters < 1:
+        raise UsageError(f'--iters is "{arguments.iters}", expected 1 or more')
+    if arguments.fps <= 0:
+        raise UsageError(f'--fps is "{arguments.fps}", expected more than 0')
+    output = arguments.output
+    if kind is None and output.suffix:
+        known = ", ".join(ANIMATIONS)
+        raise UsageError(f'"{output}" is neither a folder nor one of {known}')
+    if output.exists() and not arguments.force:
+        raise UsageError(f'"{output}" is there already', hint="--force replaces it")
+
+
+def _curves(masks: Sequence[Path], texts: Sequence[str]) -> list[Curve]:
+    """A curve for every mask.
+
+    Raises:
+        UsageError: there are more of the one than of the other, or a curve is none.
+    """
+    from rtvfi.models.interpany.curve import parse_curve
+
+    if len(masks) != len(texts):
+        raise UsageError(
+            f"{len(masks)} times --mask and {len(texts)} times --curve, expected pairs"
+        )
+    curves = []
+    for text in texts:
+        try:
+            curves.append(parse_curve(text))
+        except ValueError as error:
+            raise UsageError(
+                f'--curve "{text}": {error}', hint='as in "0,0 0.3,0.8 1,1"'
+            ) from error
+    return curves
+
+
+def indices_of(
+    masks: Sequence[Tensor], curves: Sequence[Curve], times: Sequence[float]
+) -> list[Tensor]:
+    """How far every pixel of the first picture is at each time, (1, 1, H, W), not yet blurred.
+
+    Args:
+        masks: (H, W) bool, at least one; where they overlap, the first wins.
+        curves: of each.
+        times: 0..1; what no mask covers goes with them.
+    """
+    from rtvfi.models.interpany.index import painted
+
+    gone = [curve.at(times) for curve in curves]
+    return [painted(masks, [g[k] for g in gone], time) for k, time in enumerate(times)]
