@@ -22,11 +22,13 @@ from rtvfi.train.index_trainer import scene_options
 
 
 def luma(image: torch.Tensor) -> np.ndarray:
+    """(H, W) 8-bit of (3, H, W), 0..1."""
     red, green, blue = image.clamp(0, 1).mul(255).numpy()
     return np.rint(0.2126 * red + 0.7152 * green + 0.0722 * blue).astype(np.uint8)
 
 
 def main(run_t: Path, run_d: Path, num_batches: int = 24) -> None:
+    """Print the table."""
     _, timed = network_of(read_tensors(run_t / "best.pt"))
     _, indexed = network_of(read_tensors(run_d / "best.pt"))
     scenes = Scenes(scene_options(160, 48.0), 99)
