@@ -182,6 +182,19 @@ given: 0 is the first, 1 the second, 2 the third.""",
         (
             ("image a.png b.png -o between.png", "the picture in the middle"),
             ("image a.png b.png -o move.gif --gif --count 7", "an animation, seven new pictures"),
+            ("image a.png b.png -o slow.gif --gif --num 1 1 1", "halved three times over"),
+        ),
+    ),
+    "retime": Page(
+        """\
+Makes pictures between two in which every object moves at a pace of its own. A
+mask has an object's pixels in the first picture white; its curve says how far the
+object is at which time. Whatever no mask covers moves evenly.""",
+        (
+            (
+                'retime a.png b.png --mask ball.png --curve "0,0 0.3,0.8 1,1" -o move.gif',
+                "the ball hurries at first",
+            ),
         ),
     ),
     "weights": Page(
