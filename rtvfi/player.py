@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.core.program import typed
-from rtvfi.core.rates import RateChoice
-from rtvfi.engine.build import target_rate
 from rtvfi.engine.device import resolve_device
 from rtvfi.models.weights.store import find_weights
 from rtvfi.playing.controls import Controls
@@ -210,9 +208,10 @@ class Player:
         one.
         """
         viewing = self._showing.viewing
-        if viewing is None or not rate or self._choice.now.rate != "display":
+        wanted = self._choice.now.rate
+        if viewing is None or not rate or wanted not in ("display", "auto"):
             return
-        if target_rate(RateChoice("display"), viewing.info, rate) != viewing.target_rate:
+        if self._opener.rate_of(viewing.info, wanted, rate) != viewing.target_rate:
             self._showing.change_rate()
 
     def _on_restart(self) -> None:
@@ -259,7 +258,7 @@ class Player:
         self._watch.add(viewing.stream, statistics)
         self._report.live = {
             "decoder": statistics.decoder,
-            "device": str(showing.model.device) if showing.model.device else None,
+            "device": showing.model.place,
             "model": self._choice.now.model,
             "style": self._choice.now.live_style,
             "passes": None if statistics.plan is None else statistics.plan.passes,

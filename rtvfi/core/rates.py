@@ -67,16 +67,18 @@ def _bounded(rate: Fraction) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class RateChoice:
-    """What the user asked for: a multiple of the source rate, a rate, or what suits the display."""
+    """What the user asked for: a multiple of the source rate, a rate, what suits the display, or
+    what suits display and machine (``auto``).
+    """
 
-    kind: Literal["multiple", "rate", "display"]
+    kind: Literal["multiple", "rate", "display", "auto"]
     value: Fraction = Fraction(0)
-    """The multiple, or frames per second; unused for ``display``."""
+    """The multiple, or frames per second; unused for ``display``; 2 for ``auto``."""
 
 
 def parse_rate(text: str) -> RateChoice:
-    """Read the option ``--fps``: ``2x``, ``2.5x``, ``60``, ``59.94``, ``60000/1001`` or
-    ``display``.
+    """Read the option ``--fps``: ``2x``, ``2.5x``, ``60``, ``59.94``, ``60000/1001``, ``display``
+    or ``auto``.
 
     Decimal rates are snapped: 59.94 means 60000/1001.
 
@@ -86,6 +88,8 @@ def parse_rate(text: str) -> RateChoice:
     word = text.strip().lower()
     if word == "display":
         return RateChoice("display")
+    if word == "auto":
+        return RateChoice("auto", Fraction(2))
     number = word.removesuffix("x")
     try:
         value = Fraction(number)
@@ -108,11 +112,12 @@ def resolve(
     ``display`` takes the highest half multiple (1x, 1.5x, 2x, ...) of the source rate that the
     display can show, with half a percent of slack: more would be rendered for mpv to drop.
     24000/1001 at 60 Hz gives 60000/1001, of which every fifth frame is a source frame, and not 60,
-    of which nearly none is; 25 at 60 Hz gives 50.
+    of which nearly none is; 25 at 60 Hz gives 50. ``auto`` is twice the source rate: whoever knows
+    that the machine holds more takes ``display`` in its place.
     """
     if choice.kind == "rate":
         return max(choice.value, source_rate)
-    if choice.kind == "multiple":
+    if choice.kind in ("multiple", "auto"):
         return _bounded(choice.value * source_rate)
     limit = (display_rate or DEFAULT_DISPLAY_RATE) * _DISPLAY_SLACK
     halves = math.floor(2 * limit / source_rate)

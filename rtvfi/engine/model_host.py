@@ -60,6 +60,9 @@ class ModelHost:
         """Share of the flow scale left after the device's memory was full."""
         self._crew: Crew | None = None
         self.device: torch.device | None = None
+        """Of networks; None before one was loaded."""
+        self.place: str | None = None
+        """Where the newest executor computes: ``cpu``, ``cuda:0``."""
 
     def executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
         """A warm executor of the model for a stream; imports torch on first use of a network.
@@ -98,6 +101,7 @@ class ModelHost:
         from rtvfi.stream.run.codes import CodesInterpolation
 
         keep_freed_memory()
+        self.place = "cpu"
         if self._crew is None:
             self._crew = Crew(cores_for_pictures(is_live=self._is_live))
         self._loaded.clear()
@@ -111,6 +115,7 @@ class ModelHost:
                 keep_freed_memory()
                 if self._is_live:
                     leave_a_core()
+        self.place = str(self.device)
         import torch
 
         from rtvfi.stream.run.interpolate import Interpolation

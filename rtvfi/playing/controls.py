@@ -122,7 +122,7 @@ class Controls:
             return
         showing, lines = self._showing, ["rtvfi: interpolation off"]
         if showing.shown is not None:
-            device = str(showing.model.device)
+            device = str(showing.model.place)
             wanted = self._choice.now
             lines = osd.lines(showing.shown, wanted, device, self._watch.report)
             lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))

@@ -13,8 +13,6 @@ from rtvfi.core.errors import OutOfMemory
 from rtvfi.engine.model_host import ModelHost
 
 if TYPE_CHECKING:
-    import torch
-
     from rtvfi.core.errors import RtvfiError
     from rtvfi.engine.build import Viewing
     from rtvfi.playing.remarks import Remarks
@@ -45,9 +43,9 @@ class LiveModel:
         """The newest failure of a model."""
 
     @property
-    def device(self) -> torch.device | None:
-        """Where it computes; None before a model was loaded."""
-        return self._models.device
+    def place(self) -> str | None:
+        """Where it computes, as torch says it; None before a model was loaded."""
+        return self._models.place
 
     def use(self, viewing: Viewing) -> None:
         """Hand the wanted model to a viewing.

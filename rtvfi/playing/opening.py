@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 from rtvfi.core.errors import OpenError, RtvfiError
 from rtvfi.core.files import is_address
 from rtvfi.core.rates import Grid, parse_rate
-from rtvfi.engine.build import Place, Viewing, pipeline_for, target_rate, view
+from rtvfi.engine.build import Place, Viewing, pipeline_for, view
+from rtvfi.engine.look import fitting_rate
 from rtvfi.playing.edl import streams_of
 from rtvfi.settings.playlist import is_list
 from rtvfi.stream.decode.hardware import check_hwaccel
@@ -137,7 +138,8 @@ class Opener:
         pipeline = self._take(path)
         try:
             info = pipeline.open()
-            place = _place(info, rate, player)
+            target = self.rate_of(info, rate, player.display_fps)
+            place = _place(info, target, player)
             if self._recorder is not None:
                 place = replace(place, tap=self._tap(path, info, place, _extras(player, place)))
             return view(pipeline, path, info, self._options.stream, place, self._playhead)
@@ -159,6 +161,12 @@ class Opener:
             extras=extras,
         )
         return self._recorder.recording(viewed).tap
+
+    def rate_of(self, info: StreamInfo, rate: str, display_rate: float | None) -> Fraction:
+        """The output rate that ``rate`` stands for."""
+        options = self._options
+        choice = parse_rate(rate)
+        return fitting_rate(choice, info, display_rate, options.model, options.stream)
 
     def abandon(self) -> None:
         """End everything without waiting: what is being opened is given up."""
@@ -188,9 +196,8 @@ class Opener:
         return pipeline
 
 
-def _place(info: StreamInfo, rate: str, player: Any) -> Place:
-    """Where the file stands on mpv's clock."""
-    target = target_rate(parse_rate(rate), info, player.display_fps)
+def _place(info: StreamInfo, target: Fraction, player: Any) -> Place:
+    """Where the file stands on mpv's clock, on a grid of that many pictures a second."""
     if target <= info.source_rate:
         raise NothingToDo(f"{float(info.source_rate):.5g} fps already: it plays as it is")
     # The player's figure may be rounded down: a second too long shows the last frame, one too short

@@ -42,7 +42,7 @@ def test_later_layers_win_and_are_named(tmp_path: Path) -> None:
     assert origins["fps"] == ("60", "command line")
     assert origins["model"] == ("copy", str(file))
     assert origins["flow_scale"] == (0.5, 'preset "cpu"')
-    assert origins["style"] == ("plain", 'preset "cpu"')
+    assert origins["style"] == ("smooth", 'preset "cpu"')
     assert origins["tail"] == ("hold", "default")
     assert made.preset.origin == str(file)
 
@@ -55,7 +55,7 @@ def test_preset_of_the_command_line_wins_over_the_files(tmp_path: Path) -> None:
 def test_without_a_gpu_the_cpu_preset_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "hardware_guess", lambda: "cpu")
     made = resolve_config({})
-    assert (made.preset.value, made["fps"]) == ("cpu", "2x")
+    assert (made.preset.value, made["fps"]) == ("cpu", "auto")
     assert resolve_config({}, "default").preset.value == "default"
     assert resolve_config({"device": "cuda"}).preset.value == "default"
 

@@ -20,6 +20,7 @@ from rtvfi.core.python_process import Apart
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.weights.auto import EMBEDDED
 from rtvfi.models.weights.store import find_weights, is_available
+from rtvfi.settings.config import will_use_gpu
 from rtvfi.settings.keys import SETTINGS, checked
 from rtvfi.settings.profile import Profile, save_profile
 
@@ -79,7 +80,7 @@ def main(arguments: argparse.Namespace) -> int:
     begun = time.monotonic()
     budget = QUICK_SECONDS if arguments.quick else FULL_SECONDS
     checked(SETTINGS["device"], arguments.device, "--device")
-    models, sizes = _models(arguments.models), _sizes(arguments)
+    models, sizes = _models(arguments.models, arguments.device), _sizes(arguments)
     jobs = plan(models, sizes, SCALES)
     request = {"device": arguments.device, "call_seconds": 0.8 if arguments.quick else 3.0}
     with _Progress(len(jobs), is_shown=sys.stderr.isatty()) as progress:
@@ -105,10 +106,15 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _models(asked: Sequence[str] | None) -> list[str]:
+def _models(asked: Sequence[str] | None, device: str) -> list[str]:
     if asked is None:
         find_weights(EMBEDDED)
-        return [info.id for info in MODELS.values() if info.weights and is_available(info)]
+        on_gpu = will_use_gpu(device)
+        return [
+            info.id
+            for info in MODELS.values()
+            if (info.weights or (info.is_torch_free and not on_gpu)) and is_available(info)
+        ]
     for name in asked:
         find(name)
         find_weights(name)

@@ -15,6 +15,7 @@ from rtvfi.bench.jobs import FILM_RATE, Size
 from rtvfi.cli.grammar import add_settings, config_of
 from rtvfi.core.errors import UsageError
 from rtvfi.core.rates import parse_rate, resolve
+from rtvfi.engine.model_host import is_quick
 from rtvfi.models.weights.store import find_weights
 from rtvfi.settings.config import play_options
 
@@ -50,10 +51,11 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError(f'--size is "{arguments.size}", expected WxH or 1080p') from None
     options = play_options(config_of(arguments, is_live=True), ())
     find_weights(options.model)
-    begun = time.monotonic()
-    import torch
+    if not is_quick(options.model):
+        begun = time.monotonic()
+        import torch
 
-    log.info("torch %s: loaded in %.1f s", torch.__version__, time.monotonic() - begun)
+        log.info("torch %s: loaded in %.1f s", torch.__version__, time.monotonic() - begun)
     viewing = sized_viewing(size, options.fps)
     begun = time.monotonic()
     prepare(options, viewing)

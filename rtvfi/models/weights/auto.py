@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from rtvfi.core.options import Style
 
 AUTO: Final = "auto"
+PROCESSOR: Final = "dis"
+"""On a processor: at least as good as ``EMBEDDED`` there, at a fraction of its time."""
 EMBEDDED: Final = "cel"
-"""On a processor, and on a GPU until better weights are here: it comes with rtvfi."""
+"""On a GPU until better weights are here: it comes with rtvfi."""
 PUBLISHED: Final = "rife-4.25"
 """On a GPU: far better than ``EMBEDDED`` on drawn films, and too slow for a processor."""
 RHYTHM: Final = "drba"
@@ -33,7 +35,7 @@ def resolve_model(model: str, *, is_gpu: bool, style: Style = "plain") -> str:
         return RHYTHM
     if is_gpu and is_available(MODELS[PUBLISHED]):
         return PUBLISHED
-    return EMBEDDED
+    return EMBEDDED if is_gpu else PROCESSOR
 
 
 def better_model(model: str, *, is_gpu: bool) -> str | None:

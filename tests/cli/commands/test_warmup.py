@@ -30,10 +30,10 @@ def test_what_playing_would_run_is_run(
     with caplog.at_level(logging.INFO, "rtvfi"):
         assert run("--size", "64x48", "--fps", "3x", "--scale", "0.5") == 0
     ((options, viewing),) = seen
-    assert options.model == "cel"
+    assert options.model == "dis"
     assert options.stream.flow_scale == 0.5
     assert (viewing.info.width, viewing.info.height, viewing.target_rate) == (64, 48, 72)
-    assert "cel at 64x48: ready in" in caplog.messages[-1]
+    assert "dis at 64x48: ready in" in caplog.messages[-1]
 
 
 def test_a_size_that_is_none_is_refused() -> None:

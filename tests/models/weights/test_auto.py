@@ -8,7 +8,7 @@ import pytest
 
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights import auto
-from rtvfi.models.weights.auto import AUTO, EMBEDDED, better_model, resolve_model
+from rtvfi.models.weights.auto import AUTO, EMBEDDED, PROCESSOR, better_model, resolve_model
 from rtvfi.models.weights.store import Store, manifest, weight_names
 
 if TYPE_CHECKING:
@@ -40,15 +40,16 @@ def test_a_gpu_gets_the_published_network_once_its_weights_are_here(store: Store
     assert better_model(EMBEDDED, is_gpu=True) is None
 
 
-def test_a_processor_gets_what_comes_with_rtvfi(store: Store) -> None:
+def test_a_processor_gets_motion_without_weights(store: Store) -> None:
     put(store, auto.PUBLISHED)
-    assert resolve_model(AUTO, is_gpu=False) == EMBEDDED
-    assert better_model(EMBEDDED, is_gpu=False) is None
+    assert resolve_model(AUTO, is_gpu=False) == PROCESSOR
+    assert MODELS[PROCESSOR].weights is None
+    assert better_model(PROCESSOR, is_gpu=False) is None
 
 
 @pytest.mark.parametrize("is_gpu", [False, True])
 def test_rhythm_gets_a_model_of_three_frames_if_one_can_run(store: Store, is_gpu: bool) -> None:
-    assert resolve_model(AUTO, is_gpu=is_gpu, style="rhythm") == EMBEDDED
+    assert resolve_model(AUTO, is_gpu=is_gpu, style="rhythm") == (EMBEDDED if is_gpu else PROCESSOR)
     put(store, auto.PUBLISHED)
     assert MODELS[resolve_model(AUTO, is_gpu=is_gpu, style="rhythm")].num_frames == 3
 

@@ -1,0 +1,93 @@
+"""A quick look at what this machine can do, where the output rate is left to it."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rtvfi.core.rates import RateChoice
+from rtvfi.engine.build import target_rate
+from rtvfi.engine.device import cores_for_pictures
+from rtvfi.engine.model_host import is_quick
+from rtvfi.stream.plan.ladder import Quality
+
+if TYPE_CHECKING:
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import StreamOptions
+
+HOLDS: Final = 0.6
+"""Share of a frame's time that making its pictures may take: the rest is for decoder and player."""
+_WIDTH: Final = 480
+_HEIGHT: Final = 272
+_REPEATS: Final = 3
+
+
+class Cost(NamedTuple):
+    """Seconds for a picture of one pixel."""
+
+    motion: float
+    """Of a pair."""
+    picture: float
+    """Of each new picture."""
+
+
+def fitting_rate(
+    choice: RateChoice,
+    info: StreamInfo,
+    display_rate: float | None,
+    model: str,
+    options: StreamOptions,
+) -> Fraction:
+    """``target_rate``; ``auto`` is as much as the display can show if ``model`` holds that here,
+    and 2x otherwise.
+
+    The answer is for pictures made right between frames: where held drawings are evened out, more
+    are made, and what turns out to be too much is given up while playing.
+    """
+    if choice.kind != "auto" or not is_quick(model):
+        return target_rate(choice, info, display_rate)
+    most = target_rate(RateChoice("display"), info, display_rate)
+    scale = options.flow_scale_of(info.width, info.height)
+    work = share(_cost(scale, cores_for_pictures(is_live=True)), info, most)
+    return most if work <= HOLDS else target_rate(choice, info, display_rate)
+
+
+def share(cost: Cost, info: StreamInfo, rate: Fraction) -> float:
+    """Seconds of work for a second of film at this output rate."""
+    num_new = Quality(ratio=Fraction(rate / info.source_rate)).num_calls
+    pixels = info.width * info.height * (1 if info.format.chroma_shift else 2)
+    return float(info.source_rate) * pixels * (cost.motion + num_new * cost.picture)
+
+
+@lru_cache
+def _cost(flow_scale: float, threads: int) -> Cost:
+    """Measured on a small picture; takes about a twentieth of a second."""
+    import numpy as np
+
+    from rtvfi.models.dis.model import Dis
+    from rtvfi.stream.run.crew import Crew
+
+    y, x = np.mgrid[:_HEIGHT, :_WIDTH]
+    lumas = [(128 + 100 * np.sin(x / 9 + k) * np.cos(y / 7)).astype(np.uint8) for k in (0, 0.5)]
+    chroma = np.full((_HEIGHT // 2, _WIDTH // 2), 128, np.uint8)
+    crew = Crew(threads)
+    try:
+        model = Dis(flow_scale, 8, crew.spread)
+        best = [float("inf")] * 2
+        for _ in range(_REPEATS):
+            begin = time.perf_counter()
+            ends = (
+                model.prepare([lumas[0], chroma, chroma]),
+                model.prepare([lumas[1], chroma, chroma]),
+            )
+            motion = model.motion(*ends)
+            found = time.perf_counter()
+            out = [np.empty_like(plane) for plane in (lumas[0], chroma, chroma)]
+            model.between(ends, motion, 0.5, out)
+            times = found - begin, time.perf_counter() - found
+            best = [min(old, new) for old, new in zip(best, times, strict=True)]
+    finally:
+        crew.close()
+    return Cost(*(seconds / (_WIDTH * _HEIGHT) for seconds in best))
