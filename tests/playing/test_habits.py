@@ -123,9 +123,9 @@ class Counted:
         run, use = Interpolation.run, Pipeline.use
         counted = self
 
-        def counting_run(self: Interpolation, actions: Any, sources: Any) -> Any:
-            counted.num_frames += len(actions)
-            return run(self, actions, sources)
+        def counting_run(self: Interpolation, work: Any, sources: Any) -> Any:
+            counted.num_frames += len(getattr(work, "outputs", "1"))  # a copy or a pass is one
+            return run(self, work, sources)
 
         def counting_use(self: Pipeline, executor: Any) -> None:
             use(self, executor)
