@@ -103,8 +103,8 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
         if (share := measured.share(48)) is not None and share > _LOST:
             break  # more pictures tell nothing new
         wall, cpu, waited = _median(partial(steps.step, num_new), seconds, deadline)
-        measured.ms[num_new], measured.cpu_ms[num_new] = round(wall, 2), round(cpu, 2)
-        measured.waited_ms[num_new] = round(waited, 2)
+        measured.ms[num_new], measured.cpu_ms[num_new] = round(wall, 3), round(cpu, 3)
+        measured.waited_ms[num_new] = round(waited, 3)
     measured.memory_bytes = _peak(host)
 
 

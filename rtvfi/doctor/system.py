@@ -21,6 +21,7 @@ PACKAGES: Final = {
     "av": ((18, 1), (19, 0)),
     "mpv": ((1, 0), (2, 0)),
     "numpy": ((2, 0), (3, 0)),
+    "opencv-python-headless": ((4, 10), (6, 0)),
     "platformdirs": ((4, 2), (5, 0)),
     "rich": ((13, 7), (16, 0)),
     "safetensors": ((0, 5), (1, 0)),

@@ -66,6 +66,8 @@ def _timeline(path: str) -> str:
     """What kind of timeline it is; empty when it is none."""
     if path.startswith(_SCHEMES):
         return "an mpv EDL"
+    if not Path(path).is_file():  # an address, or a pipe, which would wait for a writer
+        return ""
     facts = facts_of(path)
     if facts is not None:
         linked = ", some of them in other files" if facts.links else ""

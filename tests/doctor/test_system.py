@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from rtvfi.doctor.finding import Level
 
 GOOD = {"av": "18.1.0", "mpv": "1.0.8", "numpy": "2.4.6", "platformdirs": "4.14.7"}
-GOOD |= {"rich": "15.0.0", "safetensors": "0.8.0", "torch": "2.13.0+cpu"}
+GOOD |= {
+    "opencv-python-headless": "5.0.0.93",
+    "rich": "15.0.0",
+    "safetensors": "0.8.0",
+    "torch": "2.13.0+cpu",
+}
 
 
 def packages(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> list[tuple[Level, str]]:
