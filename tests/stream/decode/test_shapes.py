@@ -45,7 +45,7 @@ def write(path: Path, parts: list[tuple[Shape, int]], codec: str = "libx264") ->
             coder.options = options
             if stream is None:
                 stream = out.add_mux_stream(
-                    {"libx264": "h264", "libvpx-vp9": "vp9"}.get(codec, codec),
+                    {"libx264": "h264", "libvpx-vp9": "vp9", "libvpx": "vp8"}.get(codec, codec),
                     rate=RATE,
                     width=shape.width,
                     height=shape.height,
@@ -80,7 +80,9 @@ def seen(luma: NDArray[np.uint8]) -> tuple[int, int]:
     return int(bright.any(0).sum()), int(bright.any(1).sum())
 
 
-@pytest.mark.parametrize(("kind", "codec"), [("webm", "libvpx-vp9"), ("ts", "mpeg2video")])
+@pytest.mark.parametrize(
+    ("kind", "codec"), [("webm", "libvpx-vp9"), ("webm", "libvpx"), ("ts", "mpeg2video")]
+)
 @pytest.mark.parametrize("parts", [[(SMALL, 60), (LARGE, 40)], [(LARGE, 25), (SMALL, 75)]])
 def test_the_largest_size_is_kept(
     kind: str, codec: str, parts: list[tuple[Shape, int]], tmp_path: Path
