@@ -109,6 +109,7 @@ def test_children_are_started_in_few_places() -> None:
         "models/weights/wheel.py",
         "quality/films.py",
         "quality/minterpolate.py",
+        "quality/mvtools.py",
         "quality/triplets.py",
     }
     for name in ("multiprocessing", "pty"):

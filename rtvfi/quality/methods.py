@@ -1,4 +1,5 @@
-"""Ways to guess the picture between two: models as rtvfi runs them, and ffmpeg's minterpolate.
+"""Ways to guess the picture between two: models as rtvfi runs them, and what others use:
+ffmpeg's minterpolate, and MVTools (``mvtools``, ``mvtools-flow``, ``mvtools-fast``).
 
 A model is named as the catalogue does, or by its weight file, with ``@SCALE`` for the size at which
 it estimates motion: ``cel``, ``cel@0.5``, ``RUN/weights.safetensors@0.5``.
@@ -23,7 +24,7 @@ from rtvfi.models.dis.model import Dis
 from rtvfi.models.load import build_model, load_model
 from rtvfi.models.weights.file import identify, read_tensors
 from rtvfi.models.weights.store import find_weights, manifest, sha256_of
-from rtvfi.quality import minterpolate
+from rtvfi.quality import minterpolate, mvtools
 from rtvfi.quality.triplets import Picture
 from rtvfi.stream.plan.batch import Retimes
 from rtvfi.stream.plan.planner import Retime
@@ -172,6 +173,8 @@ def method_of(word: str, device: torch.device) -> Method:
                 "minterpolate is a filter of ffmpeg, which is not here", "install ffmpeg"
             )
         return Minterpolate()
+    if word in mvtools.MODES:
+        return mvtools.MvTools(word)
     name, mark, scale = word.partition("@")
     if mark and scale not in FLOW_SCALES:
         raise UsageError(

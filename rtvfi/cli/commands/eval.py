@@ -30,7 +30,7 @@ SUMMARY: Final = "compare the picture quality of models"
 log = logging.getLogger(__name__)
 
 SCENES: Final = "scenes"
-MODELS: Final = "linear,cel,cel@0.5,minterpolate"
+MODELS: Final = "linear,dis,dis@0.5,minterpolate"
 MIXED_MODELS: Final = "cel"
 MOST_PASSES: Final = 3
 WIDTH: Final = 110
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--models",
         metavar="A,B,...",
-        help=f"ids, weight files, minterpolate; cel@0.5 is with --scale 0.5 (default {MODELS})",
+        help=f"ids, weight files, minterpolate, mvtools; dis@0.5: --scale 0.5 (default {MODELS})",
     )
     add(
         "--device",

@@ -96,7 +96,7 @@ def test_without_ffmpeg_scenes_are_measured_without_minterpolate(
 ) -> None:
     monkeypatch.setattr(eval_scenes, "SMOOTH", MixedOptions(width=96, height=64))
     monkeypatch.setenv("PATH", "")
-    assert list(numbers(capsys, "scenes", "--count", "1")["scenes"]) == ["linear", "cel", "cel@0.5"]
+    assert list(numbers(capsys, "scenes", "--count", "1")["scenes"]) == ["linear", "dis", "dis@0.5"]
     assert cli.main(["eval", "."]) == 2
 
 
