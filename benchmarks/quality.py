@@ -2,6 +2,7 @@
 
     .venv/bin/python -m benchmarks.quality FOLDER          all three tables
     .venv/bin/python -m benchmarks.quality FOLDER mixed    one of triplets, scenes, mixed
+    .venv/bin/python -m benchmarks.quality FOLDER --models dis,mvtools    others than usual
 
 FOLDER holds the clips of the page with their ``triplets.csv``. On a quiet machine, or the times say
 nothing.
@@ -18,6 +19,7 @@ from rtvfi.cli import main as cli
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "quality.md"
 END = "<!-- end -->\n"
+MODELS = "linear,dis,dis@0.5,dis@0.25,cel,cel@0.5,rife-4.25,minterpolate"
 
 
 def table_of(words: list[str]) -> str:
@@ -34,10 +36,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="the tables of docs/quality.md")
     parser.add_argument("folder")
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="triplets, scenes, mixed")
+    parser.add_argument("--models", default=MODELS, help=f"for triplets and scenes ({MODELS})")
     arguments = parser.parse_args()
     commands = {
-        "triplets": [arguments.folder],
-        "scenes": ["scenes"],
+        "triplets": [arguments.folder, "--models", arguments.models],
+        "scenes": ["scenes", "--models", arguments.models],
         "mixed": ["scenes", "--mixed"],
     }
     for name in arguments.tables or commands:
