@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.models.drba.drba import Drba
 from rtvfi.models.family import Family, has_no_weights, strip_prefix
+from rtvfi.models.rife.family import NEAREST
 from rtvfi.models.rife.network import Rife
 from rtvfi.models.rife.rows import RIFE_GROUPS, ROWS
 from rtvfi.models.rife.shape import detect
@@ -21,7 +22,9 @@ def _build(request: Request) -> Interpolator:
     version = RIFE_GROUPS[group][0].partition(" ")[0]  # any of them: they pad alike
     row = next(row for row in ROWS if row.id == f"rife-{version}")
     tuning = tune(request.device, request.dtype)
-    net = Rife(request.state, row, tuning, flow_scale=request.flow_scale)
+    nearest = NEAREST.get(group, 0.0)
+    scale = request.flow_scale
+    net = Rife(request.state, row, tuning, flow_scale=scale, nearest=nearest)
     return Drba(net, request.info)
 
 

@@ -63,6 +63,8 @@ class Rife:
         info: the catalogue's row.
         tuning: device, dtype and forms to run.
         flow_scale: one of ``FLOW_SCALES``.
+        nearest: for times nearer to one of the two pictures than this the network is asked at this
+            distance, and the motion scaled; 0 asks at any time. See ``family.NEAREST``.
         ensemble: ask every block in both directions of time and take the mean: twice the work.
 
     Raises:
@@ -77,9 +79,11 @@ class Rife:
         tuning: Tuning,
         *,
         flow_scale: float = 1.0,
+        nearest: float = 0.0,
         ensemble: bool = False,
     ) -> None:
         self.info = info
+        self.nearest = nearest
         self.group = detect(state)
         shape = self.shape = SHAPES[self.group]
         if ensemble and not shape.has_ensemble:
@@ -177,7 +181,8 @@ class _Walk:
         self.net = net
         # Cast once here rather than in every fetch.
         self.stacks = (a.stack.float(), b.stack.float())
-        self.t = t
+        self.wanted = t
+        self.t = t.clamp(net.nearest, 1 - net.nearest) if net.nearest else t
         self.scales = net.scales
         self.flow: Tensor | None = None
         self.masks: list[tuple[Tensor, float]] = []
@@ -269,10 +274,17 @@ class _Walk:
 
     def picture(self) -> Tensor:
         """(N, 3, H', W'): both pictures fetched along the flow, blended by the mask."""
-        assert self.flow is not None
-        left, right = self._warped([s[:, :3] for s in self.stacks], self.flow)
+        left, right = self._warped([s[:, :3] for s in self.stacks], self._flow_at_wanted())
         weight = self._mask_at(1).sigmoid()
         return torch.lerp(right, left, weight.float()).to(self.net.tuning.dtype)
+
+    def _flow_at_wanted(self) -> Tensor:
+        """The flow at the time that is wanted, from that at the time the network was asked for."""
+        assert self.flow is not None
+        if not self.net.nearest:
+            return self.flow
+        to_left, to_right = self.wanted / self.t, (1 - self.wanted) / (1 - self.t)
+        return torch.cat((self.flow[:, :2] * to_left, self.flow[:, 2:] * to_right), 1)
 
     def _must_restart(self, y: Tensor) -> bool:
         if self.net.shape.body != "prelu":
