@@ -149,7 +149,7 @@ class _Reader:
         return True
 
 
-def soak(folder: Path, hours: float, num_seeks: int, seed: int = 0) -> Findings:
+def soak(folder: Path, hours: float, num_seeks: int, seed: int = 0, model: str = "dis") -> Findings:
     """Play for so many hours of film, seeking at random now and then.
 
     Args:
@@ -157,6 +157,7 @@ def soak(folder: Path, hours: float, num_seeks: int, seed: int = 0) -> Findings:
         hours: simulated.
         num_seeks: spread over them.
         seed: of the places.
+        model: what makes the pictures.
     """
     film, found, rng = folder / "film.mkv", Findings(), random.Random(seed)
     write_film(film, max(20, round(hours * 3600)))
@@ -181,7 +182,7 @@ def soak(folder: Path, hours: float, num_seeks: int, seed: int = 0) -> Findings:
     place = Place(2 * RATE, info.start, info.duration, tap)
     viewing = view(pipeline, str(film), info, stream, place, early)
     viewing.stream._clock = lambda: time.monotonic() * 1e3  # no waiting for a stock of frames
-    pipeline.use(ModelHost("cpu", stream).executor("linear", viewing))
+    pipeline.use(ModelHost("cpu", stream).executor(model, viewing))
     began = time.monotonic()
     _play(viewing, found, rng, num_seeks)
     pipeline.close()
@@ -219,10 +220,13 @@ def main() -> int:
     parser.add_argument("--hours", type=float, default=2)
     parser.add_argument("--seeks", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="dis")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory(prefix="rtvfi-soak-") as folder:
-        found = soak(Path(folder), arguments.hours, arguments.seeks, arguments.seed)
+        found = soak(
+            Path(folder), arguments.hours, arguments.seeks, arguments.seed, arguments.model
+        )
     sys.stdout.write(found.report() + "\n")
     return 0
 

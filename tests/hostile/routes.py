@@ -62,7 +62,7 @@ def render(path: Path, folder: Path) -> int:
 
 def mp4(path: Path, folder: Path) -> int:
     """``rtvfi render FILE -o OUT.mp4`` with the network that is always there."""
-    return _render(path, folder / "out.mp4", "--model", "cel", "--scale", "0.5")
+    return _render(path, folder / "out.mp4", "--model", "dis", "--scale", "0.5")
 
 
 def _render(path: Path, out: Path, *given: str) -> int:
