@@ -122,12 +122,14 @@ class Player:
         self._controls = Controls(player, self._choice, showing, self._screen, self._watch)
         self._observe()
         self._hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
-        add_hook(player, "on_preloaded", self._attach, self._hooks.do)
-        self._set_up(player)
-        window.load(player, files)
-        code = self._wait()
-        player.terminate()
-        self._leave()
+        try:
+            add_hook(player, "on_preloaded", self._attach, self._hooks.do)
+            self._set_up(player)
+            window.load(player, files)
+            code = self._wait()
+        finally:
+            player.terminate()
+            self._leave()
         if self._options.report is not None:
             self._report.write(self._options.report)
         if code == 0 and not self._num_played:
@@ -138,7 +140,7 @@ class Player:
         """What was asked for besides the options of mpv."""
         options = self._options
         if options.start is not None:
-            player["start"] = options.start
+            player["start"] = window.start_for_mpv(options.start)
         for kind, files in (("sub", options.sub_files), ("audio", options.audio_files)):
             for file in files:
                 player.command("change-list", f"{kind}-files", "append", file)
@@ -166,6 +168,7 @@ class Player:
     def _observe(self) -> None:
         player, showing = self._mpv, self._showing
         player.observe_property("time-pos", lambda *_: self._look())
+        player.observe_property("vid", lambda *_: showing.selected())
         player.observe_property("display-fps", lambda _, rate: self._on_display(rate))
         player.observe_property(
             "window-minimized", lambda _, is_hidden: showing.rest(is_hidden=bool(is_hidden))
@@ -185,11 +188,6 @@ class Player:
             self._showing.attach(path)
         except NothingToDo as reason:
             self._screen.say(reason.message)
-        except OpenError as error:
-            # Nothing to look at: not what this player is for. Everything else still plays in mpv.
-            self._bad[path] = error
-            self._screen.complain(error)
-            self._mpv.command("playlist-next", "force")
         except RtvfiError as error:
             self._screen.complain(error)
 
@@ -236,8 +234,10 @@ class Player:
     def _on_end(self, event: Any) -> None:
         self._showing.end_file()
         self._watch.end_file()
+        # A file that mpv cannot open at all ends without coming to the hook.
+        had_begun, self._has_begun = self._has_begun, False
         if event.data.reason == event.data.ERROR:
-            if self._has_begun:  # and yet nothing could be shown or heard
+            if had_begun:  # and yet nothing could be shown or heard
                 self._num_played -= 1
             name = window.entry_name(self._mpv, event.data.playlist_entry_id)
             if name not in self._bad:

@@ -183,6 +183,8 @@ class StreamInfo:
     """Of ``WRITTEN_FORMATS``, the one that holds all of the source's chroma, if not carried."""
     stereo: int = 0
     """Matroska's StereoMode: 1 and so on, two pictures beside each other in one; 0 = one."""
+    stream_index: int = 0
+    """FFmpeg's number of the stream in its file."""
     hdr: HdrInfo | None = None
     has_captions: bool = False
     """Closed captions (CEA-608 and 708) lie inside the pictures."""

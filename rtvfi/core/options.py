@@ -32,6 +32,8 @@ class SourceOptions:
     """``auto`` makes progressive what is flagged as interlaced, ``on`` everything; ``ivtc`` finds
     the 24 pictures of a film among the 30 that it was woven into.
     """
+    stream_index: int | None = None
+    """FFmpeg's number of the video stream; None = the one players show."""
     max_pixels: int = 8192 * 8192
     """Larger pictures are refused before anything is allocated."""
     threads: int = 0

@@ -99,6 +99,8 @@ class Place:
     """Seconds of picture from the stream's first frame on."""
     tap: Callable[[OutputFrame, bool], None] | None = None
     """See ``Start.tap``."""
+    begin: Fraction = Fraction(0)
+    """Where the film begins on the player's clock: 0, unless it keeps the times of the file."""
 
 
 def view(
@@ -112,7 +114,7 @@ def view(
     """Put an opened pipeline on an output grid and wrap it as a virtual file."""
     grid = Grid(info.start, 1 / place.target_rate)
     origin = info.start if abs(info.start - place.origin) < _SNAP else place.origin
-    records = RecordMap(grid, origin, info.start + place.duration)
+    records = RecordMap(grid, origin, info.start + place.duration, place.begin)
     payload_seconds = 1 / (info.payload_bytes * float(place.target_rate))
     ring_seconds = min(options.ring_seconds, options.ring_bytes * payload_seconds)
     readahead = min(PLAYER_READAHEAD_SECONDS, PLAYER_READAHEAD_BYTES * payload_seconds)

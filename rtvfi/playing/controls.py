@@ -62,7 +62,9 @@ class Controls:
         window.bind(player, handlers, KEYS)
 
     def _toggle(self, *_: str) -> None:
-        is_on = not self._choice.now.is_on
+        # mpv's own key for video tracks chooses, too.
+        is_there = self._showing.viewing is not None
+        is_on = not (self._showing.is_on_screen if is_there else self._choice.now.is_on)
         self._choice.take(replace(self._choice.now, is_on=is_on))
         self._switch()
         self._screen.say("interpolation " + ("on" if is_on else "off"))

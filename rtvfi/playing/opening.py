@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,13 +17,14 @@ from rtvfi.core.rates import Grid, parse_rate
 from rtvfi.engine.build import Place, Viewing, pipeline_for, view
 from rtvfi.engine.look import fitting_rate
 from rtvfi.playing.edl import streams_of
+from rtvfi.playing.mpv.pictures import chosen, films
 from rtvfi.settings.playlist import is_list
 from rtvfi.stream.decode.hardware import check_hwaccel
 from rtvfi.stream.record.assemble import Viewed
 from rtvfi.stream.write.job import Extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rtvfi.core.frame import OutputFrame, StreamInfo
     from rtvfi.settings.config import PlayOptions
@@ -42,14 +43,46 @@ class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
     """The file plays as it is; the message says why."""
 
 
-def readable(player: Any, path: str, *, is_wanted: bool) -> tuple[str, ...]:
-    """What a source of ours can read besides mpv: a file, or addresses of the web, one of which has
-    the picture.
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A video track of the file that mpv plays, and where a source of ours reads it."""
+
+    sources: tuple[str, ...]
+    """A file, or addresses of the web, one of which has the picture."""
+    number: int
+    """mpv's."""
+    stream_index: int | None = None
+    """FFmpeg's; None where that is the one it takes by itself."""
+
+    @classmethod
+    def of(cls, track: Mapping[str, Any], sources: tuple[str, ...]) -> Picture:
+        """A track of mpv's ``track-list``."""
+        return cls(sources, int(track["id"]), track.get("ff-index"))
+
+
+def picture_of(player: Any, path: str) -> Picture:
+    """What shall be shown of the file.
 
     Args:
         player: has the file open, in its ``on_preloaded`` hook.
         path: what it calls the file.
-        is_wanted: whether its best video track is what shall be shown.
+
+    Raises:
+        NothingToDo: it plays as it is.
+    """
+    tracks = films(player.track_list)
+    if not tracks:
+        raise NothingToDo("it holds no video: it plays as it is")
+    sources = _readable(player, path)
+    # Of what the web gives, mpv and FFmpeg number the streams in their own ways.
+    track = tracks[0] if is_address(sources[0]) else chosen(player, sources[0], tracks)
+    if track is None:
+        raise NothingToDo("no video track is wanted: it plays as it is")
+    return Picture(sources, int(track["id"])) if len(tracks) == 1 else Picture.of(track, sources)
+
+
+def _readable(player: Any, path: str) -> tuple[str, ...]:
+    """What a source of ours can read besides mpv.
 
     Raises:
         NothingToDo: nothing can.
@@ -57,8 +90,6 @@ def readable(player: Any, path: str, *, is_wanted: bool) -> tuple[str, ...]:
     # What mpv's script for yt-dlp puts there stands for the page that was named.
     opened = os.fsdecode(player.raw.stream_open_filename or path)
     scheme = opened.partition("://")[0] if is_address(opened) else ""
-    if not is_wanted:
-        raise NothingToDo("another video track was chosen, or none: it plays as it is")
     if player.current_demuxer == "timeline":
         streams = streams_of(os.fsencode(opened)) if path != opened else ()
         if not streams or not all(stream.startswith(_WEB) for stream in streams):
@@ -128,14 +159,20 @@ class Opener:
             raise
         self._prefetched = (first, pipeline)
 
-    def view(self, path: str, rate: str, player: Any) -> Viewing:
+    def view(self, path: str, rate: str, player: Any, stream_index: int | None = None) -> Viewing:
         """Open a file on the wanted grid, on the clock of the player that has it loaded.
+
+        Args:
+            path: what to open.
+            rate: in the words of ``--fps``.
+            player: a python-mpv ``MPV``.
+            stream_index: see ``Picture``.
 
         Raises:
             NothingToDo: the rate is reached already, or the length is unknown.
             SourceError: it cannot be decoded.
         """
-        pipeline = self._take(path)
+        pipeline = self._take(path, stream_index)
         try:
             info = pipeline.open()
             target = self.rate_of(info, rate, player.display_fps)
@@ -179,18 +216,19 @@ class Opener:
         for pipeline in self._pipelines:
             pipeline.close(max(0.0, deadline - time.monotonic()))
 
-    def _take(self, path: str) -> Pipeline:
+    def _take(self, path: str, stream_index: int | None) -> Pipeline:
         with self._lock:
             prefetched, self._prefetched = self._prefetched, None
         if prefetched is not None:
-            if prefetched[0] == path:
+            if prefetched[0] == path and stream_index in (None, prefetched[1].open().stream_index):
                 return prefetched[1]
             prefetched[1].stop()
-        return self._new_pipeline(path)
+        return self._new_pipeline(path, stream_index)
 
-    def _new_pipeline(self, path: str) -> Pipeline:
+    def _new_pipeline(self, path: str, stream_index: int | None = None) -> Pipeline:
         options = self._options
-        pipeline = pipeline_for(path, options.source, options.stream, self._playhead)
+        source = replace(options.source, stream_index=stream_index)
+        pipeline = pipeline_for(path, source, options.stream, self._playhead)
         with self._lock:
             self._pipelines = [*(p for p in self._pipelines if p.is_running), pipeline]
         return pipeline
@@ -208,10 +246,14 @@ def _place(info: StreamInfo, target: Fraction, player: Any) -> Place:
     if length > _LONGEST_SECONDS:
         raise NothingToDo("longer than half a day, it says: it plays as it is")
     start = player.demuxer_start_time or 0.0
-    origin = Fraction(round(start * 1_000_000), 1_000_000)
-    if info.start - origin > _LATEST_SECONDS:
+    begin = Fraction(round(start * 1_000_000), 1_000_000)
+    if info.start - begin > _LATEST_SECONDS:
         raise NothingToDo("its picture begins long after its sound: it plays as it is")
-    return Place(target, origin, length)
+    if player["rebase-start-time"]:
+        return Place(target, begin, length)
+    return Place(
+        target, Fraction(0), length, begin=max(begin, Fraction(0))
+    )  # the times of the file
 
 
 def _extras(player: Any, place: Place) -> tuple[Extra, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.engine.build import pipeline_for, rendering
@@ -61,7 +62,8 @@ class Filling:
             KeyboardInterrupt: Ctrl+C.
         """
         options = self._options
-        pipeline = pipeline_for(viewed.source, options.source, options.stream, Playhead())
+        source = replace(options.source, stream_index=viewed.info.stream_index)
+        pipeline = pipeline_for(viewed.source, source, options.stream, Playhead())
         progress = RichProgress(viewed.source, writer.job.path)
         try:
             with terminable():

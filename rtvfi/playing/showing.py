@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,14 @@ from rtvfi.engine.model_host import is_quick, preload
 from rtvfi.playing.current import Current
 from rtvfi.playing.live_model import LiveModel
 from rtvfi.playing.mpv.libmpv import PlayerGone
-from rtvfi.playing.opening import NothingToDo, readable
+from rtvfi.playing.mpv.pictures import films
+from rtvfi.playing.opening import NothingToDo, Picture, picture_of
 from rtvfi.playing.remarks import Remarks
 from rtvfi.playing.track import Tracks
 from rtvfi.playing.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from rtvfi.core.errors import RtvfiError
     from rtvfi.engine.build import Viewing
@@ -75,6 +77,8 @@ class Showing:
         self._worker = Worker("rtvfi-worker", screen.complain, PlayerGone)
         if is_quick(choice.now.model):
             self._worker.do(preload)
+        self._picture: Picture
+        """What the viewing is made of, while there is one."""
         self._joined: Viewing | None = None
         """The viewing whose model was asked for."""
         self._seen: RtvfiError | None = None
@@ -99,43 +103,53 @@ class Showing:
 
         Raises:
             NothingToDo: it plays as it is.
-            OpenError: it has no picture.
             RtvfiError: its pictures cannot be had.
         """
         number = self._current.begin()
         with self._lock:
-            is_wanted = self._tracks.begin(path)
-        sources = readable(self._mpv, path, is_wanted=is_wanted)
+            self._tracks.begin()
+        picture = picture_of(self._mpv, path)
+        sources = picture.sources
         if is_address(sources[0]) and self._options.record is None:
             # It plays while a second connection is made.
-            self._worker.do(partial(self._join_late, sources, number))
+            self._worker.do(partial(self._join_late, picture, number))
             return
         if len(sources) > 1:
             raise NothingToDo("its picture and sound come apart: it is played and not recorded")
-        viewing = self._open(sources[0])
+        viewing = self._open(picture)
         with _closed_on_failure(viewing):
             if self._options.record is not None or is_quick(self._choice.now.model):
                 # Nothing is shown yet: the wait for a network is worth a file without stand-ins.
                 self.model.use(viewing)
                 self._joined = viewing
-            if not self._current.put(number, viewing, partial(self._show, viewing)):
+            if not self._current.put(number, viewing, partial(self._show, viewing, picture)):
                 viewing.close()
 
-    def _open(self, source: str) -> Viewing:
-        viewing = self._opener.view(source, self._choice.now.rate, self._mpv)
+    def _open(self, picture: Picture) -> Viewing:
+        """Open the first source of a picture."""
+        path, rate = picture.sources[0], self._choice.now.rate
+        viewing = self._opener.view(path, rate, self._mpv, picture.stream_index)
         viewing.stream.on_failure = self._on_failure
         self.retime(viewing)
         return viewing
 
-    def _show(self, viewing: Viewing, *, is_playing: bool = False) -> None:
+    def _show(self, viewing: Viewing, picture: Picture, *, is_playing: bool = False) -> None:
         """Give mpv the track of a viewing (the lock is held)."""
-        before = self._tracks.offer(viewing)
+        self._picture = picture
+        before = self._tracks.offer(viewing, picture.number)
         self._tracks.choose(ours=self._choice.now.is_on, is_playing=is_playing)
         self._tracks.remove(before)
 
     def end_file(self) -> None:
         """The file is over."""
         self._current.end()
+
+    def selected(self) -> None:
+        """Another video track was chosen, here or by mpv's own keys."""
+        with self._lock:
+            track = self._tracks.selected()
+        if track is not None:
+            self._worker.do(partial(self._change_picture, track, self._current.number))
 
     def settled(self) -> None:
         """A picture is there: a film's first, or that of a seek or switch."""
@@ -171,6 +185,11 @@ class Showing:
         self._worker.do(self._fall_back)
 
     # ---- what is wanted ----
+
+    @property
+    def is_on_screen(self) -> bool:
+        """Whether our track is what mpv shows, whoever chose it."""
+        return self._tracks.is_ours_selected
 
     def switch(self, *, is_seeking: bool) -> None:
         """Show our track or the original, as is wanted now."""
@@ -229,13 +248,24 @@ class Showing:
         """Another rate is another track: build it beside the old one, then swap."""
         number, old = self._current.number, self.viewing
         if old is not None:
-            self._put_in(self._open(old.path), number)
+            picture = replace(self._picture, sources=(old.path,))
+            self._put_in(self._open(picture), picture, number)
 
-    def _join_late(self, sources: Sequence[str], number: int) -> None:
+    def _change_picture(self, track: int, number: int) -> None:
+        """The user went to another video track: ours is made of that from now on."""
+        viewing = self.viewing
+        found = next((t for t in films(self._mpv.track_list) if t["id"] == track), None)
+        if viewing is None or found is None or number != self._current.number:
+            return
+        picture = Picture.of(found, (viewing.path,))
+        self._put_in(self._open(picture), picture, number)
+
+    def _join_late(self, picture: Picture, number: int) -> None:
         """Give a track to the file that was begun as ``number`` and plays by now."""
-        for source in sources:
+        for source in picture.sources:
+            one = replace(picture, sources=(source,))
             try:
-                self._put_in(self._open(source), number)
+                self._put_in(self._open(one), one, number)
             except NothingToDo as reason:
                 self._screen.say(reason.message)
             except OpenError as error:  # the sound alone, or nothing for us
@@ -244,12 +274,12 @@ class Showing:
             return
         self._screen.say("its server gives it to mpv only: it plays as it is")
 
-    def _put_in(self, viewing: Viewing, number: int) -> None:
+    def _put_in(self, viewing: Viewing, picture: Picture, number: int) -> None:
         """Show this viewing of file ``number``, if that still plays."""
         with _closed_on_failure(viewing):
             if number == self._current.number:  # saves loading a model for nobody
                 self.model.use(viewing)
-            show = partial(self._show, viewing, is_playing=True)
+            show = partial(self._show, viewing, picture, is_playing=True)
             if self._current.put(number, viewing, show):
                 self._joined = viewing
             else:

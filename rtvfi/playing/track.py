@@ -1,5 +1,5 @@
-"""Our track beside the original inside one mpv: offering it, choosing between the two, turning
-it.
+"""Our track beside the original inside one mpv: offering it, choosing between the two, and what
+mpv must do with one and not with the other.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.core.errors import OpenError, PlayerError
+from rtvfi.core.errors import PlayerError
 from rtvfi.playing.mpv.libmpv import StreamProtocol
+from rtvfi.playing.mpv.pictures import films
 
 if TYPE_CHECKING:
     from rtvfi.engine.build import Viewing
@@ -30,6 +31,10 @@ _MOST_PICTURES: Final = 3
 SCHEME: Final = "rtvfi"
 
 
+def _is_virtual(track: dict[str, Any]) -> bool:
+    return str(track.get("external-filename", "")).startswith(f"{SCHEME}:")
+
+
 class Tracks:
     """The video tracks of the file mpv plays now.
 
@@ -47,41 +52,34 @@ class Tracks:
         self._original: int | None = None
         self._rotation = 0
         """Degrees that our pictures need and mpv gives the original by itself."""
-        self._own_rotation: int | None = None
-        """The user's video-rotate, to which a file's is added."""
+        self._turned = 0
+        """Degrees that ``video-rotate`` has from us now, on top of the user's."""
         self._own_options: dict[str, Any] | None = None
         """The user's, while those of ``_KEPT_OPEN`` are in force."""
         self._awaited = 0.0
         """Where the film is read again."""
         self._num_pictures = 0
-        self._is_shown = False
+        self._is_undone = False
+        """What the original needs of mpv's filters is switched off for ours."""
         self._is_deinterlaced = self._is_told = False
         """The user wants mpv to take pictures apart."""
 
-    def begin(self, path: str) -> bool:
-        """A file is about to play: find its picture.
+    def begin(self) -> None:
+        """Another file is about to play."""
+        self._ours = self._original = self._own_options = None
+        self._rotation = self._turned = 0
+        self._is_undone = False
+        player = self._mpv
+        for track in player.track_list:  # what came too late for the file before
+            if _is_virtual(track):
+                player.command("video-remove", track["id"])
 
-        Returns:
-            Whether that picture is wanted, and not another or none.
-
-        Raises:
-            OpenError: it has no picture.
-        """
-        self._ours, self._own_options, self._is_shown = None, None, False
-        videos = [
-            track
-            for track in self._mpv.track_list
-            if track["type"] == "video" and not track.get("albumart") and not track.get("image")
-        ]
-        if not videos:
-            raise OpenError(f'"{path}" holds no video', "rtvfi plays video files")
-        # The one mpv would take, and the source takes too.
-        self._original = next((t for t in videos if t.get("default")), videos[0])["id"]
-        chosen = self._mpv["vid"]
-        return chosen == "auto" or chosen is True or (chosen and chosen == self._original)
-
-    def offer(self, viewing: Viewing) -> int | None:
+    def offer(self, viewing: Viewing, original: int) -> int | None:
         """Add the track of a viewing to the file.
+
+        Args:
+            viewing: what is shown on it.
+            original: mpv's number of the track it is made of.
 
         Returns:
             The number of our track before it, which can be removed once it is not shown.
@@ -101,7 +99,7 @@ class Tracks:
             message = "mpv takes no track beside the film: it ends, or the film plays as it is"
             raise PlayerError(message) from error
         before, self._ours = self._ours, self._number_of(uri)
-        self._rotation = viewing.info.rotation
+        self._original, self._rotation = original, viewing.info.rotation
         return before
 
     def _number_of(self, uri: str) -> int:
@@ -117,8 +115,28 @@ class Tracks:
             self._switch_to(number)
         else:  # either way: left to itself mpv would prefer an added track
             self._mpv.file_local["vid"] = number
-        self._turn(ours=ours)
-        self._deinterlace(ours=ours)
+        self._fit(ours=ours)
+
+    @property
+    def is_ours_selected(self) -> bool:
+        """Whether mpv shows our track now, whoever chose it."""
+        return self._ours is not None and self._mpv.vid == self._ours
+
+    def selected(self) -> int | None:
+        """Somebody chose another video track, we or the user.
+
+        Returns:
+            Its number when it is another original than ours is made of.
+        """
+        number = self._mpv.vid
+        if self._ours is None or not number:
+            return None
+        if number not in (self._ours, self._original):
+            tracks = films(self._mpv.track_list)
+            if any(t["id"] == number and not _is_virtual(t) for t in tracks):
+                return int(number)
+        self._fit(ours=number == self._ours)
+        return None
 
     def _switch_to(self, number: int | None) -> None:
         """Another video track, at this moment of the film.
@@ -156,18 +174,24 @@ class Tracks:
                 self._mpv.file_local[name] = value
             self._own_options = None
 
-    def _turn(self, *, ours: bool) -> None:
-        if self._rotation:
-            if self._own_rotation is None:
-                self._own_rotation = int(self._mpv["video-rotate"] or 0)
-            turn = self._own_rotation + (self._rotation if ours else 0)
-            self._mpv.file_local["video-rotate"] = turn % 360
+    def _fit(self, *, ours: bool) -> None:
+        """What mpv does to the pictures suits the track that is shown."""
+        self._turn(self._rotation if ours else 0)
+        self._deinterlace(ours=ours)
+
+    def _turn(self, degrees: int) -> None:
+        """Turn pictures by so much on top of what the user wants; mpv turns the original itself."""
+        own = self._mpv["video-rotate"]
+        if degrees == self._turned or own is False:  # "no": nothing is turned
+            return
+        self._mpv.file_local["video-rotate"] = (int(own) - self._turned + degrees) % 360
+        self._turned = degrees
 
     def _deinterlace(self, *, ours: bool) -> None:
         """Ours has whole pictures: mpv's filter would take every one apart into two fields."""
-        if ours == self._is_shown:
+        if ours == self._is_undone:
             return
-        self._is_shown = ours
+        self._is_undone = ours
         if ours:
             self._is_deinterlaced = self._mpv["deinterlace"] is True
         if self._is_deinterlaced:

@@ -219,7 +219,7 @@ def test_a_clip_plays_to_its_end(
 
 def test_a_bad_entry_is_passed_over(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     good, bad, after = clips.get(num_frames=24), clips.garbage(), clips.get(num_frames=30)
-    with Playing(monkeypatch, good, bad, clips.audio_only(), after) as playing:
+    with Playing(monkeypatch, good, bad, clips.empty(), after) as playing:
         playing.wait_for("playback-restart")
         playing.mpv.command("playlist-next")
         playing.wait_for("playback-restart", 2)

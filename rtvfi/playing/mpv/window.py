@@ -253,12 +253,30 @@ class Screen:
 
 def is_missing(player: Any) -> bool:
     """No window could be opened for the picture that shall be shown."""
-    if player["vid"] is False:
+    if not any(track["type"] == "video" and track["selected"] for track in player.track_list):
         return False
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     # What mpv tries last draws into memory then.
     is_unseen = player.current_vo == "sdl" and not player["vo"] and not display
     return player.current_vo is None or is_unseen
+
+
+def start_for_mpv(start: str) -> str:
+    """The place to begin at in a form that every mpv takes: from 0.40 on it refuses 90 minutes and
+    90 seconds as 90:90.
+    """
+    seconds = _seconds(start)
+    return start if seconds is None else f"{seconds:.6f}"
+
+
+def _seconds(start: str) -> float | None:
+    """A time from the beginning; None for other places."""
+    if not re.fullmatch(r"\+?(\d+:){0,2}\d+(\.\d+)?", start):
+        return None
+    seconds = 0.0
+    for part in start.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
 
 
 def beyond_end(player: Any, start: str) -> str:
@@ -269,12 +287,8 @@ def beyond_end(player: Any, start: str) -> str:
         start: mpv's option of that name.
     """
     length = player.duration
-    if not length or not re.fullmatch(r"\+?(\d+:){0,2}\d+(\.\d+)?", start):
-        return ""
-    seconds = 0.0
-    for part in start.split(":"):
-        seconds = seconds * 60 + float(part)
-    if seconds < length:
+    seconds = _seconds(start)
+    if not length or seconds is None or seconds < length:
         return ""
     return f"--start {start} is beyond the end: the film lasts {length:.1f} s"
 

@@ -38,11 +38,13 @@ _NOT_SHOWN: Final = Disposition.attached_pic | Disposition.timed_thumbnails
 _MIN_RATE_PACKETS: Final = 4
 
 
-def choose_stream(container: InputContainer) -> av.VideoStream | None:
-    """The video stream players show: the first flagged as default, else the first that is no cover
-    picture; None when there is none.
+def choose_stream(container: InputContainer, wanted: int | None = None) -> av.VideoStream | None:
+    """The video stream of number ``wanted``; else the one players show: the first flagged as
+    default, else the first that is no cover picture; None when there is none.
     """
     streams = [s for s in container.streams.video if not s.disposition & _NOT_SHOWN]
+    if (found := next((s for s in streams if s.index == wanted), None)) is not None:
+        return found
     return next(
         (s for s in streams if s.disposition & Disposition.default), next(iter(streams), None)
     )
@@ -69,6 +71,7 @@ def describe(
         crop=_believed(told.crop, frame),
         sampling=whole_sampling(frame.format),
         stereo=told.stereo,
+        stream_index=stream.index,
         hdr=_hdr(frame),
         has_captions=_side_bytes(frame, Type.A53_CC) != b"",
         dolby_profile=dolby_profile(_side_bytes(frame, Type.DOVI_METADATA)),

@@ -137,7 +137,7 @@ class FrameReader:
         return LEFT if isinstance(self._deinterlacer, InverseTelecine) else Fraction(1)
 
     def _configured_stream(self) -> av.VideoStream:
-        stream = choose_stream(self._container)
+        stream = choose_stream(self._container, self._options.stream_index)
         if stream is None:
             raise OpenError(
                 f'"{self._path}" holds no video', "play it with mpv, there is nothing to do here"

@@ -14,6 +14,7 @@ import math
 import threading
 import time
 from collections import deque
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -23,7 +24,6 @@ from rtvfi.core.frame import END, EndOfStream, Kind, OutputFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from fractions import Fraction
 
     from numpy.typing import NDArray
 
@@ -71,21 +71,25 @@ class Feed(Protocol):
 class RecordMap:
     """Which grid frame stands in which record of the virtual file.
 
-    mpv's time 0 is ``origin`` on the source's clock, and the file must start there. Grid frames
-    before it are left out. When the source begins later, indices below 0 show its first frame
-    early. The first record is put at time 0 even if the grid has no point there: its frame comes
-    less than one step early.
+    mpv's time 0 is ``origin`` on the source's clock, and the film starts at ``begin`` on mpv's: at
+    0, unless mpv keeps the times of the file. Grid frames before it are left out. When the source
+    begins later, indices below 0 show its first frame early. The first record is put at ``begin``
+    even if the grid has no point there: its frame comes less than one step early.
 
     Args:
         grid: the output grid on the source's clock.
         origin: seconds on the source's clock where the player's time is 0.
         end: where the stream ends on the source's clock; no frame starts there or later.
+        begin: seconds on the player's clock of the first record, not negative.
     """
 
-    def __init__(self, grid: Grid, origin: Fraction, end: Fraction) -> None:
+    def __init__(
+        self, grid: Grid, origin: Fraction, end: Fraction, begin: Fraction = Fraction(0)
+    ) -> None:
         self.grid = grid
         self.origin = origin
-        self.first_index = grid.first_at_or_after(origin)
+        self._begin = begin
+        self.first_index = grid.first_at_or_after(origin + begin)
         last = max(self.first_index, grid.first_at_or_after(end) - 1)
         self.num_records = last - self.first_index + 1
 
@@ -101,7 +105,7 @@ class RecordMap:
         under = step.denominator * start.denominator
         first = start.numerator * step.denominator * 2_000_000
         each = step.numerator * start.denominator * 2_000_000
-        times = np.zeros(self.num_records, np.int64)
+        times = np.full(self.num_records, round(self._begin * 1_000_000), np.int64)
         for begin in range(1, self.num_records, _AT_A_TIME):
             part = range(begin, min(begin + _AT_A_TIME, self.num_records))
             times[part.start : part.stop] = [

@@ -135,7 +135,8 @@ class VirtualMkv:
 
     Args:
         info: what the pictures are; every record holds ``info.payload_bytes`` of picture.
-        times_us: start of every record in microseconds, strictly increasing, the first 0.
+        times_us: start of every record in microseconds, strictly increasing, not
+            negative.
         frame_duration: seconds a frame is shown, for the player's frame rate.
         title: name of the track.
     """
@@ -148,8 +149,8 @@ class VirtualMkv:
         title: str,
     ) -> None:
         self.times_us = np.asarray(times_us, np.int64)
-        if not len(self.times_us) or self.times_us[0] != 0 or (np.diff(self.times_us) <= 0).any():
-            raise ValueError("record times must start at 0 and increase strictly")
+        if not len(self.times_us) or self.times_us[0] < 0 or (np.diff(self.times_us) <= 0).any():
+            raise ValueError("record times must not be negative and increase strictly")
         self.num_records = len(self.times_us)
         self.payload_bytes = info.payload_bytes
         self.record_bytes = _PREFIX_BYTES + self.payload_bytes

@@ -91,7 +91,8 @@ def test_a_start_beyond_the_end_is_said(
     [
         ({"current_vo": "gpu"}, "", False),
         ({"current_vo": None}, ":0", True),
-        ({"current_vo": None, "vid": False}, "", False),
+        ({"current_vo": None, "track_list": []}, "", False),
+        ({"current_vo": None, "track_list": [{"type": "video", "selected": False}]}, "", False),
         ({"current_vo": "sdl"}, "", True),
         ({"current_vo": "sdl"}, ":0", False),
         ({"current_vo": "sdl", "vo": [{"name": "sdl"}]}, "", False),
@@ -102,7 +103,8 @@ def test_a_missing_window_is_noticed(
 ) -> None:
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert window.is_missing(Opened(**properties)) == is_missing
+    shown = {"track_list": [{"type": "video", "selected": True}]}
+    assert window.is_missing(Opened(**(shown | properties))) == is_missing
 
 
 def test_our_track_number_is_not_remembered_for_later(open_one: Any) -> None:

@@ -1,0 +1,85 @@
+"""Which video track mpv would show, as mpv itself says: its rules (languages, forced and default
+flags) differ from version to version.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import mpv
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+_SILENT: Final = {
+    "config": "no",
+    "load_scripts": "no",
+    "ytdl": "no",
+    "vo": "null",
+    "ao": "null",
+    "aid": "no",
+    "sid": "no",
+    "pause": "yes",
+    "ordered_chapters": "no",
+}
+_AS_THE_USER: Final = ("vlang", "edition", "demuxer", "track-auto-selection")
+"""Options that decide which track it is."""
+_PATIENCE_SECONDS: Final = 5.0
+
+
+def films(tracks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The video tracks of a player's ``track-list`` that are films: no covers, no stills."""
+    return [
+        track
+        for track in tracks
+        if track["type"] == "video" and not track.get("albumart") and not track.get("image")
+    ]
+
+
+def chosen(player: Any, path: str, tracks: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The track that mpv shows of a file, unless ours is added.
+
+    Args:
+        player: has the file open, in its ``on_preloaded`` hook.
+        path: what another mpv can open.
+        tracks: ``films`` of it, at least one.
+
+    Returns:
+        None when it shows none, or something else than a film.
+    """
+    wanted = player["vid"]
+    if wanted is False or not player["track-auto-selection"]:
+        return None
+    if wanted not in ("auto", True):
+        number: int | None = int(wanted)
+    elif len(tracks) == 1:
+        return tracks[0]
+    else:
+        number = _chosen_by_another(player, path)
+        if number is None:
+            return next((track for track in tracks if track.get("default")), tracks[0])
+    return next((track for track in tracks if track["id"] == number), None)
+
+
+def _chosen_by_another(player: Any, path: str) -> int | None:
+    """Let an mpv without a window choose; None when it does not say."""
+    other: Any = mpv.MPV(**_SILENT)
+    loaded = threading.Event()
+    other.event_callback("file-loaded", "end-file", "shutdown")(lambda _: loaded.set())
+    try:
+        for name in _AS_THE_USER:
+            if value := player[name]:
+                other[name] = value
+        other.loadfile(path)
+        loaded.wait(_PATIENCE_SECONDS)
+        number = other.vid
+    except (mpv.ShutdownError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+        log.debug("mpv does not say which track it would show: %s", error)
+        return None
+    finally:
+        other.terminate()
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
