@@ -248,7 +248,7 @@ def test_where_no_picture_is_wanted_none_is_made(
     with Playing(monkeypatch, film, mpv={"vid": "no", "pause": "yes"}) as playing:
         playing.wait_for("playback-restart")
         assert not playing.is_ours_shown
-    assert "or none" in said(caplog)
+    assert "no video track is wanted" in said(caplog)
 
 
 def test_choosing_the_track_that_is_shown_anyway_changes_nothing(
