@@ -257,6 +257,8 @@ class Showing:
         found = next((t for t in films(self._mpv.track_list) if t["id"] == track), None)
         if viewing is None or found is None or number != self._current.number:
             return
+        if track == self._picture.number:  # mpv told of one switch twice
+            return
         picture = Picture.of(found, (viewing.path,))
         self._put_in(self._open(picture), picture, number)
 

@@ -90,11 +90,12 @@ class Tracks:
         player = self._mpv
         uri = f"{SCHEME}://{next(self._numbers)}"
         self._offered[uri] = viewing
-        # A back buffer of raw frames is useless, and a kicked read relies on seeks that reach us.
-        player.file_local["demuxer-seekable-cache"] = "no"
         try:
+            # A back buffer of raw frames is useless, and a kicked read relies on seeks that reach
+            # us.
+            player.file_local["demuxer-seekable-cache"] = "no"
             player.command("video-add", uri, "auto", "Interpolated")
-        except SystemError as error:
+        except (SystemError, RuntimeError) as error:  # the second: no file plays any more
             self._offered.pop(uri, None)
             message = "mpv takes no track beside the film: it ends, or the film plays as it is"
             raise PlayerError(message) from error

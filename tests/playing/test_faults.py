@@ -233,6 +233,18 @@ def test_a_track_that_mpv_refuses_leaves_no_thread_behind(
         assert not names & {"rtvfi-decode", "rtvfi-compute"}
 
 
+def test_a_file_that_ends_before_its_track_comes_is_no_mistake(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Playing(monkeypatch, clips.get(FEATURE), mpv={"idle": "yes", "pause": "yes"}) as playing:
+        playing.wait_for("playback-restart")
+        showing, viewing = playing._player._showing, playing.viewing
+        playing.mpv.command("stop")
+        playing.wait_for("end-file")
+        with pytest.raises(PlayerError, match="mpv takes no track"):
+            showing._tracks.offer(viewing, 1)
+
+
 def test_quitting_while_a_seek_is_held_ends_at_once(
     clips: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
