@@ -75,8 +75,8 @@ def checkout(tmp_path: Path, root: Path) -> Checkout:
     python.parent.mkdir(parents=True)
     python.write_text(FAKE_PYTHON)
     python.chmod(0o755)
-    (folder / "rtvfi" / "core").mkdir(parents=True)
-    for name in ("run", "constraints.txt", "pyproject.toml", "rtvfi/core/chips.tsv"):
+    (folder / "rtvfi" / "core" / "hardware").mkdir(parents=True)
+    for name in ("run", "constraints.txt", "pyproject.toml", "rtvfi/core/hardware/chips.tsv"):
         shutil.copy(root / name, folder / name)
     tools = tmp_path / "bin"
     tools.mkdir()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from test_run import Checkout, checkout, driver, kfd
 
-from rtvfi.core import machine
-from rtvfi.core.chips import best, chips
+from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.chips import best, chips
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.bench.jobs import TARGETS, Job, Measured, is_hopeless
 from rtvfi.bench.pictures import film, film_info, viewing_of
-from rtvfi.core.errors import RtvfiError
+from rtvfi.core.errors import RtvfiError, first_line
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.python_process import speaker
 from rtvfi.stream.plan.batch import Retimes, Retimes3
@@ -68,7 +68,7 @@ def main(request: str) -> None:
         except (RtvfiError, MemoryError) as error:
             measured.why_not = str(error) or "out of memory"
         except RuntimeError as error:
-            measured.why_not = str(error).strip().partition("\n")[0]
+            measured.why_not = first_line(error)
         done.append(measured)
         say({"done": number, "found": measured.found})
 

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+KR: Final = 0.2126
+KG: Final = 0.7152
+KB: Final = 0.0722
+"""BT.709: what red, green and blue weigh in luma."""
+U_SPAN: Final = 1.8556
+V_SPAN: Final = 1.5748
+"""BT.709: ``2 (1 - KB)`` and ``2 (1 - KR)``, by which colour differences are divided."""
+
 _WEIGHTS: Final = {
-    1: (0.2126, 0.0722),  # BT.709
+    1: (KR, KB),  # BT.709
     4: (0.30, 0.11),  # FCC
     5: (0.299, 0.114),  # BT.470 B/G, the same as BT.601
     6: (0.299, 0.114),  # SMPTE 170M, the same as BT.601

@@ -84,6 +84,14 @@ class OutOfMemory(DeviceError):
     """The memory of the compute device does not suffice."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line: the system's words for a code of it, else its own first
+    line, else its name.
+    """
+    lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def model_failure(error: Exception) -> RtvfiError:
     """What a network raised, as an error with a sentence: its own, or one made of torch's.
 
@@ -91,11 +99,11 @@ def model_failure(error: Exception) -> RtvfiError:
     """
     if isinstance(error, RtvfiError):
         return error
-    line = str(error).partition("\n")[0]
+    line = first_line(error)
     is_full = isinstance(error, MemoryError) or "out of memory" in line or "n't allocate" in line
     kind = OutOfMemory if is_full else ModelError
     failure = kind(
-        f"the model failed: {line or type(error).__name__}",
+        f"the model failed: {line}",
         "try --scale 0.5, or a lighter --model" if is_full else "",
     )
     failure.__cause__ = error

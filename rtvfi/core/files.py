@@ -1,10 +1,14 @@
-"""Names of files and addresses: what one is, whether two are the same, in which order they come."""
+"""Files: what a name says, whether two are the same, their order; writing one whole."""
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -29,3 +33,34 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
         for part in re.split(r"(\d+)", name.casefold())
         if part
     )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write a file whole or not at all.
+
+    Gives the name to write to, ``NAME.part`` beside it. When the block ends well, that file takes
+    the place of ``path``; else it is removed. It is in the same folder because only inside a file
+    system can a name be replaced in one step.
+
+    Raises:
+        OSError: it cannot be put in place.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, text: str, errors: str = "strict") -> None:
+    """Write UTF-8 text, whole or not at all; ``errors`` as in ``str.encode``.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", errors=errors)

@@ -16,6 +16,12 @@ Deinterlace = Literal["auto", "on", "off", "ivtc"]
 Form = Literal["auto", "eager", "compile", "graph"]
 """How a network is run: see ``models.fast.fastest``."""
 
+CUT_THRESHOLD: Final = 0.3
+"""The likeness (SSIM of miniatures) below which a pair of frames needs less evidence to be a cut;
+higher finds more cuts.
+"""
+MAX_PIXELS: Final = 8192 * 8192
+"""Larger pictures are refused before anything is allocated."""
 MAX_PASSES: Final = 5
 """More passes blur drawings that are held longer than any animator holds them."""
 
@@ -34,7 +40,7 @@ class SourceOptions:
     """
     stream_index: int | None = None
     """FFmpeg's number of the video stream; None = the one players show."""
-    max_pixels: int = 8192 * 8192
+    max_pixels: int = MAX_PIXELS
     """Larger pictures are refused before anything is allocated."""
     threads: int = 0
     """Decoder threads; 0 = min(4, cores)."""
@@ -64,7 +70,7 @@ class StreamOptions:
     """How the network is run; ``auto`` measures what is faster, a named one fails when it cannot be
     had.
     """
-    cut_threshold: float = 0.3
+    cut_threshold: float = CUT_THRESHOLD
     """A pair with a 32x32 RGB SSIM below this is a scene cut; higher finds more."""
     ring_seconds: float = 0.5
     """Output frames kept ready, in seconds of output."""

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.core import machine
-from rtvfi.core.chips import chips
+from rtvfi.core.errors import first_line
+from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.chips import chips
 from rtvfi.core.program import typed
 from rtvfi.doctor.finding import fail, ok, size, warn
 from rtvfi.doctor.system import INSTALL
@@ -117,7 +118,7 @@ def _first_sum(torch: Any, number: int) -> str:
     try:
         total = torch.ones(1000, device=f"cuda:{number}").sum().item()
     except RuntimeError as error:
-        return str(error).strip().partition("\n")[0]
+        return first_line(error)
     return "" if total == 1000 else f"1000 ones sum up to {total:g}"
 
 

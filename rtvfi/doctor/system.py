@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.core import machine
+from rtvfi.core.hardware import machine
 from rtvfi.doctor.finding import fail, ok, size, warn
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from rtvfi.core.colour import KB, KG, KR
+
 BLOCK = 8
 RAMP = 0.35
 """How much coarser each next frequency is: steps grow by this share of the first one."""
@@ -32,14 +34,14 @@ def compress(picture: Tensor, step: Tensor) -> Tensor:
         (N, 3, H, W), not clamped.
     """
     r, g, b = picture.unbind(dim=1)
-    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    y = KR * r + KG * g + KB * b
     colour = torch.stack((b - y, r - y), dim=1)
     small = F.avg_pool2d(colour, 2, ceil_mode=True, count_include_pad=False)
     size = picture.shape[-2:]
     y = _rounded(y[:, None], step)[:, 0]
     wide = F.interpolate(_rounded(small, 1.5 * step), scale_factor=2, mode="nearest")
     blue, red = wide[..., : size[0], : size[1]].unbind(dim=1)
-    green = y - (0.2126 * red + 0.0722 * blue) / 0.7152
+    green = y - (KR * red + KB * blue) / KG
     out = torch.stack((y + red, green, y + blue), dim=1)
     return torch.where((step > 0).view(-1, 1, 1, 1), out, picture)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.rates import Grid, RateChoice, resolve
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.plan.planner import PlanOptions
+from rtvfi.stream.plan.planner import GAP, PlanOptions
 from rtvfi.stream.plan.steering import Retiming
 from rtvfi.stream.run.parts import Start
 from rtvfi.stream.run.pipeline import Pipeline
@@ -42,8 +42,6 @@ _LONGEST_MOTION: Final = Fraction(1, 4)
 """Seconds between two frames, where their own times are kept, up to which something moves; longer,
 and the first is held for a while.
 """
-_GAP: Final = Fraction(3, 2)
-"""Periods up to which the planner takes an interval as motion."""
 _SNAP: Final = Fraction(1, 1000)
 """A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
 
@@ -175,7 +173,7 @@ def rendering(
         prime_frames=1,
         first_index=first_index,
         is_strict=True,
-        period=None if grid.is_steady else max(1 / info.source_rate, _LONGEST_MOTION / _GAP),
+        period=None if grid.is_steady else max(1 / info.source_rate, _LONGEST_MOTION / GAP),
     )
     pipeline.start(start, options.ring_bytes)
     return Rendering(pipeline, info, grid)

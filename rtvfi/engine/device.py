@@ -10,9 +10,9 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.core import machine
-from rtvfi.core.chips import best
 from rtvfi.core.errors import DeviceError
+from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.chips import best
 from rtvfi.settings.keys import SETTINGS, checked
 
 if TYPE_CHECKING:

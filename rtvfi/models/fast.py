@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import platformdirs
 import torch
 
-from rtvfi.core.errors import ModelError
+from rtvfi.core.errors import ModelError, first_line
 from rtvfi.models.base import HasCore, Interpolator, TripleInterpolator, directly
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def fastest(
         made = _made(model, calls, device, "graph" if form == "auto" else form)
         taken = _seconds(lambda: calls[0](made), device)
     except _REFUSALS as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
         if form != "auto":
             raise ModelError(
                 f'"{model.info.id}" cannot run in the form "{form}": {reason}',

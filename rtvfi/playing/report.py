@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import RtvfiError
+from rtvfi.core.files import write_whole
 from rtvfi.core.frame import Kind
 
 if TYPE_CHECKING:
@@ -95,9 +96,7 @@ class Report:
         Raises:
             RtvfiError: it cannot be written.
         """
-        part = path.with_name(path.name + ".part")
         try:
-            part.write_text(json.dumps(self.as_dict(), indent=2) + "\n", encoding="utf-8")
-            part.replace(path)
+            write_whole(path, json.dumps(self.as_dict(), indent=2) + "\n")
         except OSError as error:
             raise RtvfiError(f'the report "{path}" cannot be written: {error.strerror}') from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import avg_pool2d
 
+from rtvfi.core.colour import KB, KG, KR, U_SPAN, V_SPAN
 from rtvfi.models.base import Planes
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ def rgb_to_planes(rgb: Tensor) -> Planes:
     """RGB (N, 3, H, W) uint8, even sizes, to 4:2:0 planes with BT.709 weights, chroma sited in the
     centre."""
     r, g, b = (rgb.float() / 255).unbind(dim=1)
-    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
-    uv = torch.stack(((b - y) / 1.8556, (r - y) / 1.5748), dim=1)
+    y = KR * r + KG * g + KB * b
+    uv = torch.stack(((b - y) / U_SPAN, (r - y) / V_SPAN), dim=1)
     return Planes(y[:, None], avg_pool2d(uv, 2))
 
 

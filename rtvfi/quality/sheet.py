@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from rtvfi.core.colour import KB, KG, KR, U_SPAN, V_SPAN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -35,7 +37,8 @@ def to_rgb(picture: Picture) -> Rgb:
     """(H, W, 3) 8-bit, from full-range BT.709; chroma repeated."""
     y = picture.y.astype(np.float32)
     u, v = (plane.repeat(2, 0).repeat(2, 1) - np.float32(128) for plane in picture.uv)
-    rgb = np.stack([y + 1.5748 * v, y - 0.1873 * u - 0.4681 * v, y + 1.8556 * u], axis=-1)
+    red, blue = y + V_SPAN * v, y + U_SPAN * u
+    rgb = np.stack([red, (y - KR * red - KB * blue) / KG, blue], axis=-1)
     codes: Rgb = rgb.round().clip(0, 255).astype(np.uint8)
     return codes
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
+from rtvfi.core.colour import KB, KR
 from rtvfi.core.errors import UsageError
 from rtvfi.core.options import StreamOptions
 from rtvfi.engine.device import resolve_device
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-LUMA: Final = (0.2126, 0.0722)
-"""kr and kb of BT.709: any matrix would do, the same one is undone."""
 _MAPPED: Final = ("rife", "interpany")
 """Families whose networks take a timestep for every pixel."""
 
@@ -67,7 +66,7 @@ class Between:
         image = torch.from_numpy(rgb).permute(2, 0, 1)[None]
         if self.model.info.picture == "rgb":
             return image.to(self.device, self.dtype).contiguous()
-        kr, kb = LUMA
+        kr, kb = KR, KB  # any matrix would do, the same one is undone
         red, green, blue = image[:, :1], image[:, 1:2], image[:, 2:]
         y = kr * red + (1 - kr - kb) * green + kb * blue
         uv = torch.cat(((blue - y) / (2 - 2 * kb), (red - y) / (2 - 2 * kr)), 1)
@@ -97,7 +96,7 @@ class Between:
     def shown(picture: Any) -> NDArray[np.float32]:
         """(H, W, 3) float32 of a picture of the model."""
         if isinstance(picture, Planes):
-            kr, kb = LUMA
+            kr, kb = KR, KB  # any matrix would do, the same one is undone
             y, u, v = picture.y.float(), picture.uv[:, :1].float(), picture.uv[:, 1:].float()
             red, blue = y + (2 - 2 * kr) * v, y + (2 - 2 * kb) * u
             picture = torch.cat((red, (y - kr * red - kb * blue) / (1 - kr - kb), blue), 1)

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from rtvfi.core.clock import clock
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -134,7 +136,7 @@ class RichProgress:
         stages = " ".join(f"{name} {ms:.0f}" for name, ms in state.stages_ms.items())
         text = (
             f"{state.num_frames}/{state.total or '?'} frames  {rate:.1f} fps  "
-            f"{_clock(left)} left  {state.num_bytes / 1e6:.0f} MB  ({stages} ms)"
+            f"{_left(left)} left  {state.num_bytes / 1e6:.0f} MB  ({stages} ms)"
         )
         self._bar.update(self._task, total=state.total, completed=state.num_frames, text=text)
 
@@ -144,9 +146,5 @@ class RichProgress:
             self._bar.stop()
 
 
-def _clock(seconds: float | None) -> str:
-    if seconds is None:
-        return "?"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def _left(seconds: float | None) -> str:
+    return "?" if seconds is None else clock(seconds)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import platformdirs
 
-from rtvfi.core import machine
 from rtvfi.core.errors import RtvfiError
+from rtvfi.core.files import write_whole
+from rtvfi.core.hardware import machine
 from rtvfi.core.program import typed
 from rtvfi.settings.keys import SETTINGS, Value, as_toml, checked
 
@@ -103,11 +104,9 @@ def save_profile(profile: Profile) -> Path:
         RtvfiError: it cannot be written.
     """
     path = profile_file()
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(profile.to_toml(), encoding="utf-8")
-        part.replace(path)
+        write_whole(path, profile.to_toml())
     except OSError as error:
         raise RtvfiError(
             f'the settings "{path}" cannot be written: {error.strerror}',

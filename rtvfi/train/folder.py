@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.core.files import replacing, write_whole
 from rtvfi.train.plot import plot_log, read_log
 from rtvfi.train.recipe import changed_keys, read_recipe, recipe_text
 
@@ -81,7 +82,7 @@ class RunFolder:
         """A line for the log, and the plot with it."""
         with self.log.open("a") as stream:
             stream.write(json.dumps(dict(entry)) + "\n")
-        _write(plot_log(read_log(self.log)), self.path / "log.svg")
+        write_whole(self.path / "log.svg", plot_log(read_log(self.log)))
 
     def trim(self, step: int) -> None:
         """Forget what the log says of steps after ``step``: a kill came before their
@@ -89,7 +90,7 @@ class RunFolder:
         if not self.log.exists():
             return
         kept = [entry for entry in read_log(self.log) if entry["step"] <= step]
-        _write("".join(json.dumps(entry) + "\n" for entry in kept), self.log)
+        write_whole(self.log, "".join(json.dumps(entry) + "\n" for entry in kept))
 
     def record(self, recipe: Recipe) -> None:
         """Write the recipe down; a change since the last time is said, and the old one kept."""
@@ -101,19 +102,11 @@ class RunFolder:
                 log.warning("the recipe has changed since: %s", ", ".join(changes))
             number = len(list(self.path.glob("recipe-*.toml"))) + 1
             path.rename(self.path / f"recipe-{number}.toml")
-        _write(text, path)
+        write_whole(path, text)
 
 
 def _save(value: object, path: Path) -> None:
-    aside = path.with_suffix(".tmp")
-    with aside.open("wb") as stream:
+    with replacing(path) as part, part.open("wb") as stream:
         torch.save(value, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    aside.replace(path)
-
-
-def _write(text: str, path: Path) -> None:
-    aside = path.with_suffix(".tmp")
-    aside.write_text(text)
-    aside.replace(path)

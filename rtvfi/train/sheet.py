@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import colorsys
 import math
-from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import av
-import numpy as np
 import torch
+
+from rtvfi.stream.write.stills import write_png
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,16 +35,13 @@ def tiled(rows: Sequence[Sequence[Tensor]]) -> Tensor:
     return sheet
 
 
-def write_png(picture: Tensor, path: Path) -> None:
-    """Write (3, H, W) uint8 RGB as a PNG file."""
-    frame = av.VideoFrame.from_ndarray(
-        np.ascontiguousarray(picture.permute(1, 2, 0).numpy()), format="rgb24"
-    )
-    context: Any = av.CodecContext.create("png", "w")
-    context.width, context.height, context.pix_fmt = frame.width, frame.height, "rgb24"
-    context.time_base = Fraction(1)
-    context.thread_count = 1
-    path.write_bytes(b"".join(bytes(p) for p in (*context.encode(frame), *context.encode(None))))
+def write_sheet(picture: Tensor, path: Path) -> None:
+    """Write (3, H, W) uint8 RGB as a PNG file.
+
+    Raises:
+        EncodeError: it cannot be written.
+    """
+    write_png(path, (picture.permute(1, 2, 0).float() / 255).numpy(), 8)
 
 
 def flow_colours(motion: Tensor, largest: float) -> Tensor:

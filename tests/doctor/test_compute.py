@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.core import machine
+from rtvfi.core.hardware import machine
 from rtvfi.doctor import compute
 from rtvfi.doctor.finding import Place
 

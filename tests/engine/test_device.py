@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from rtvfi.core import machine
 from rtvfi.core.errors import DeviceError, UsageError
+from rtvfi.core.hardware import machine
 from rtvfi.engine import device
 from rtvfi.engine.device import keep_freed_memory, resolve_device
 

@@ -10,8 +10,8 @@ import pytest
 
 from rtvfi.cli import main as cli
 from rtvfi.cli.grammar import config_of
-from rtvfi.core import machine
 from rtvfi.core.errors import RtvfiError
+from rtvfi.core.hardware import machine
 from rtvfi.settings.config import play_options, resolve_config
 from rtvfi.settings.keys import scales_by_size
 from rtvfi.settings.profile import Profile, profile_file, read_profile, save_profile

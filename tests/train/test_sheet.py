@@ -7,7 +7,7 @@ import torch
 
 from rtvfi.draw.options import SceneOptions
 from rtvfi.draw.scenes import Scenes
-from rtvfi.train.sheet import GAP, flow_colours, scene_sheet, tiled, write_png
+from rtvfi.train.sheet import GAP, flow_colours, scene_sheet, tiled, write_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ def test_pictures_stand_in_rows_with_a_gap(tmp_path: Path) -> None:
     assert sheet.shape == (3, 2 * (4 + GAP) + GAP, 2 * (6 + GAP) + GAP)
     assert sheet[:, GAP, GAP].tolist() == [255, 0, 0]
     assert sheet[:, -GAP - 1, -GAP - 1].tolist() == [128, 128, 128]
-    write_png(sheet, tmp_path / "sheet.png")
+    write_sheet(sheet, tmp_path / "sheet.png")
     with av.open(str(tmp_path / "sheet.png")) as file:
         read = next(file.decode(video=0)).to_ndarray(format="rgb24")
     assert torch.equal(torch.from_numpy(read).permute(2, 0, 1), sheet)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.bench.choose import HOLDS, Choice, choose
 from rtvfi.bench.jobs import FILM_RATE, TARGETS, Job, Measured, Size, plan
-from rtvfi.core import machine
 from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.core.hardware import machine
 from rtvfi.core.program import typed
 from rtvfi.core.python_process import Apart
 from rtvfi.models.catalogue import MODELS, find

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
+from rtvfi.core.files import write_whole
 from rtvfi.core.program import typed
 
 if TYPE_CHECKING:
@@ -115,9 +116,7 @@ def _quoted(word: str) -> str:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8", errors="surrogateescape")
-    part.replace(path)
+    write_whole(path, text, errors="surrogateescape")
 
 
 def _update(folder: Path) -> None:

@@ -129,7 +129,7 @@ def _circumstances(methods: Sequence[Method]) -> list[str]:
     """What numbers depend on besides the pictures."""
     import torch
 
-    from rtvfi.core import machine
+    from rtvfi.core.hardware import machine
 
     origins = [f"{m.name}: {m.origin}" for m in methods if m.origin]
     where = f"{machine.processor()}, threads: {torch.get_num_threads()}"

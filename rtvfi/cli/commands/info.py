@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rtvfi.core.errors import DecodeError, UsageError
 from rtvfi.core.logs import plain
+from rtvfi.core.options import CUT_THRESHOLD
 
 if TYPE_CHECKING:
     import argparse
@@ -78,9 +79,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cut-threshold",
         type=float,
-        default=0.3,
+        default=CUT_THRESHOLD,
         metavar="0..1",
-        help="sensitivity of scene cut detection: higher finds more cuts (default 0.3)",
+        help=(
+            f"sensitivity of scene cut detection: higher finds more cuts (default {CUT_THRESHOLD})"
+        ),
     )
 
 
@@ -116,7 +119,9 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def look(
-    source: FrameSource, threshold: float = 0.3, seen_one: Callable[[], None] = lambda: None
+    source: FrameSource,
+    threshold: float = CUT_THRESHOLD,
+    seen_one: Callable[[], None] = lambda: None,
 ) -> Findings:
     """Read a source to its end.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
+from rtvfi.core import clock
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.core.program import typed
@@ -60,8 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_start(start: str | None) -> None:
-    clock = r"[+-]?(\d+:){0,2}\d+(\.\d+)?"
-    if start is not None and not re.fullmatch(rf"{clock}|\d+(\.\d+)?%|#\d+", start):
+    if start is not None and not re.fullmatch(rf"[+-]?{clock.PATTERN}|\d+(\.\d+)?%|#\d+", start):
         raise UsageError(
             f'--start is "{start}", expected seconds (90), a time (1:30), a part (25%) or '
             "a chapter (#2)"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
+from rtvfi.core.clock import seconds_of
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.models.safa.rows import ENHANCERS
 from rtvfi.settings.config import render_options
@@ -69,12 +69,10 @@ def _seconds(option: str, text: str | None) -> Fraction | None:
     """A time given as seconds or [[h:]m:]s."""
     if text is None:
         return None
-    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+    seconds = seconds_of(text)
+    if seconds is None:
         raise UsageError(f'{option} is "{text}", expected seconds (90) or a time (1:30)')
-    total = Fraction(0)
-    for part in text.split(":"):
-        total = total * 60 + Fraction(part)
-    return total
+    return seconds
 
 
 def _picture_rate(text: str | None) -> Fraction | None:

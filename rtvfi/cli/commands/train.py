@@ -111,9 +111,9 @@ def main(arguments: argparse.Namespace) -> int:
     recipe = read_recipe(arguments.recipe or data_path("configs", "cel-train.toml"))
     if arguments.sheet:
         from rtvfi.draw.scenes import Scenes
-        from rtvfi.train.sheet import scene_sheet, write_png
+        from rtvfi.train.sheet import scene_sheet, write_sheet
 
-        write_png(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)
+        write_sheet(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)
         return 0
     from rtvfi.engine.device import resolve_device
     from rtvfi.train.data import load_triplets

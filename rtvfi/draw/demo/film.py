@@ -10,6 +10,8 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from rtvfi.core.colour import KB, KG, KR, U_SPAN, V_SPAN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 RATE: Final = Fraction(24000, 1001)
 SAMPLE_RATE: Final = 48000
 BT709: Final = 1
-KR, KB = 0.2126, 0.0722
-"""Luma weights of red and blue, BT.709."""
 
 SUBTITLES: Final = (
     (1.0, 3.6, "She is drawn on twos, he is drawn on threes,"),
@@ -50,10 +50,10 @@ Format: Layer, Start, End, Style, Text
 def to_planes(picture: NDArray[np.float32]) -> tuple[NDArray[np.uint8], ...]:
     """(H, W, 3) RGB, [0, 1], to 8-bit limited-range BT.709 Y, U, V; 4:2:0, chroma sited left."""
     red, green, blue = np.moveaxis(picture, -1, 0)
-    luma = KR * red + (1 - KR - KB) * green + KB * blue
+    luma = KR * red + KG * green + KB * blue
     planes = [16 + 219 * luma]
-    for part, weight in ((blue, KB), (red, KR)):
-        chroma = (part - luma) / (2 - 2 * weight)
+    for part, span in ((blue, U_SPAN), (red, V_SPAN)):
+        chroma = (part - luma) / span
         rows = (chroma[0::2] + chroma[1::2]) / 2
         padded = np.pad(rows, ((0, 0), (1, 1)), mode="edge")
         planes.append(128 + 224 * (padded[:, :-2:2] + 2 * padded[:, 1:-1:2] + padded[:, 2::2]) / 4)

@@ -10,16 +10,15 @@ asked for; here t is the position of the output, 1 the centre.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from rtvfi.core.errors import UsageError, WeightsMismatch
-from rtvfi.models.base import directly
+from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
+from rtvfi.models.rife.scaled import FLOW_SCALES, Scaled
 from rtvfi.models.rife.shape import (
     IFNetShape,
     block_parameters,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo, Runner
+    from rtvfi.models.base import ModelInfo
     from rtvfi.models.tuning import Tuning
 
 FEATURES: Final = 16
@@ -122,7 +121,7 @@ class DistilPrepared(NamedTuple):
     width: int
 
 
-class DistilDrba:
+class DistilDrba(Scaled):
     """A ``TripleInterpolator``.
 
     Args:
@@ -144,10 +143,11 @@ class DistilDrba:
         *,
         flow_scale: float = 1.0,
     ) -> None:
-        self.info = info
-        self.tuning = tuning
         self.group = detect(state)
         self.shape = SHAPES[self.group]
+        known = [s for s in FLOW_SCALES if s <= self.shape.largest_flow_scale]
+        super().__init__(info, self.shape.net.scales, known, flow_scale)
+        self.tuning = tuning
         state, net = strip_prefix(state), self.shape.net
         self.encoder = Encoder(state, net.encoder, tuning)
         last = len(net.channels) - 1
@@ -165,36 +165,11 @@ class DistilDrba:
             )
             for i in range(last + 1)
         ]
-        self._set_flow_scale(flow_scale)
-
-    def _set_flow_scale(self, flow_scale: float) -> None:
-        allowed = [s for s in (0.25, 0.5, 1, 2, 4) if s <= self.shape.largest_flow_scale]
-        if flow_scale not in allowed:
-            names = ", ".join(f"{s:g}" for s in allowed)
-            raise UsageError(
-                f'flow scale "{flow_scale:g}" of "{self.info.id}" is not one of {names}'
-            )
-        self.flow_scale = flow_scale
-        self.scales = tuple(s / flow_scale for s in self.shape.net.scales)
-        self._run: Runner = directly  # a runner is of one scale
-
-    def at_scale(self, flow_scale: float) -> DistilDrba:
-        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
-        other = copy.copy(self)
-        other._set_flow_scale(flow_scale)
-        return other
-
-    def with_runner(self, runner: Runner) -> DistilDrba:
-        """See ``base.HasCore``."""
-        other = copy.copy(self)
-        other._run = runner
-        return other
 
     def prepare(self, frame: Tensor) -> DistilPrepared:
         """Padding, pyramid and features of a (1, 3, H, W) picture, clamped to [0, 1]."""
         height, width = frame.shape[-2:]
-        multiple = int(self.info.pad.multiple / min(self.flow_scale, 1))
-        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), multiple)
+        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), self._multiple)
         divisor = max(self.scales[-1], 1)
         features = self.encoder(shrink(image, divisor))
         stacks = tuple(

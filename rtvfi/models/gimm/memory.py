@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from rtvfi.core.errors import OutOfMemory
-from rtvfi.core.machine import memory_bytes
+from rtvfi.core.hardware.machine import memory_bytes
 from rtvfi.models.gimm.correlation import VOLUME_BYTES
 from rtvfi.models.gimm.synthesis import STRIP_BYTES, STRIP_CHANNELS
 

@@ -24,8 +24,9 @@ from rtvfi.models.gmfss.gmflow import GmFlow, Matchable
 from rtvfi.models.gmfss.metric import MetricNet
 from rtvfi.models.gmfss.ratios import reached, rife_steps, splat_steps, swapped
 from rtvfi.models.gmfss.shape import detect, part_of
-from rtvfi.models.rife.network import FLOW_SCALES, Rife
+from rtvfi.models.rife.network import Rife
 from rtvfi.models.rife.rows import RIFE_GROUPS, ROWS
+from rtvfi.models.rife.scaled import FLOW_SCALES
 from rtvfi.models.triple import around_centre
 from rtvfi.models.warp import enlarge, shrink, splat
 

@@ -13,16 +13,15 @@ Frame Interpolation" (2022) and the forward passes of the released versions.
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import functional
 
 from rtvfi.core.errors import UsageError
-from rtvfi.models.base import directly
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
+from rtvfi.models.rife.scaled import FLOW_SCALES, Scaled
 from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect
 from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, padded, shrink
 
@@ -31,11 +30,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo, Runner
+    from rtvfi.models.base import ModelInfo
     from rtvfi.models.tuning import Tuning
 
-FLOW_SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Powers of two, which keep the size of every block whole."""
 RESTART_PIXELS = 32
 """Group 4.0 starts again at half the size when both motions reach beyond this."""
 
@@ -55,7 +52,7 @@ class RifePrepared(NamedTuple):
         return self.stack[:, :3]
 
 
-class Rife:
+class Rife(Scaled):
     """An ``Interpolator``; t may be a map (1, 1, H, W) of the picture's size.
 
     Args:
@@ -82,10 +79,10 @@ class Rife:
         nearest: float = 0.0,
         ensemble: bool = False,
     ) -> None:
-        self.info = info
         self.nearest = nearest
         self.group = detect(state)
         shape = self.shape = SHAPES[self.group]
+        super().__init__(info, shape.scales, FLOW_SCALES, flow_scale)
         if ensemble and not shape.has_ensemble:
             raise UsageError(
                 f'"{info.id}" has no ensemble form', hint="versions up to 4.20 have one"
@@ -105,33 +102,11 @@ class Rife:
             )
             for i in range(last + 1)
         ]
-        self._set_flow_scale(flow_scale)
-
-    def _set_flow_scale(self, flow_scale: float) -> None:
-        if flow_scale not in FLOW_SCALES:
-            allowed = ", ".join(f"{s:g}" for s in FLOW_SCALES)
-            raise UsageError(f'flow scale "{flow_scale:g}" is not one of {allowed}')
-        self.flow_scale = flow_scale
-        self.scales = tuple(s / flow_scale for s in self.shape.scales)
-        self._run: Runner = directly  # a runner is of one scale
-
-    def at_scale(self, flow_scale: float) -> Rife:
-        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
-        other = copy.copy(self)
-        other._set_flow_scale(flow_scale)
-        return other
-
-    def with_runner(self, runner: Runner) -> Rife:
-        """See ``base.HasCore``."""
-        other = copy.copy(self)
-        other._run = runner
-        return other
 
     def prepare(self, frame: Tensor) -> RifePrepared:
         """Padding and encoder features of a (1, 3, H, W) picture, clamped to [0, 1]."""
         height, width = frame.shape[-2:]
-        multiple = int(self.info.pad.multiple / min(self.flow_scale, 1))
-        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), multiple)
+        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), self._multiple)
         if self.encoder is not None:
             image = torch.cat((image, self.encoder(image)), 1)
         return RifePrepared(image, height, width)

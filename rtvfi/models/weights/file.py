@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 
 from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
+from rtvfi.core.files import replacing
 from rtvfi.core.program import typed
 from rtvfi.models.families import detect
 from rtvfi.models.family import strip_prefix
@@ -165,20 +166,18 @@ def store_state(
         )
     store.make_folder()
     target = store.path(entry.name)
-    part = target.with_name(target.name + ".part")
     try:
-        safetensors.torch.save_file(found.state, part)
-        receipt = Receipt(
-            origin=origin.address,
-            original_sha256=origin.sha256,
-            sha256=sha256_of(part),
-            network=found.network,
-            parts=dict(origin.parts),
-        )
-        part.replace(target)
+        with replacing(target) as part:
+            safetensors.torch.save_file(found.state, part)
+            receipt = Receipt(
+                origin=origin.address,
+                original_sha256=origin.sha256,
+                sha256=sha256_of(part),
+                network=found.network,
+                parts=dict(origin.parts),
+            )
         store.write_receipt(entry.name, receipt)
     except (OSError, safetensors.SafetensorError) as error:
-        part.unlink(missing_ok=True)
         raise ModelError(f'"{target}" cannot be written: {error}') from error
     return receipt
 

@@ -20,6 +20,7 @@ import platformdirs
 
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import ModelError, RtvfiError, UsageError, WeightsMissing
+from rtvfi.core.files import write_whole
 from rtvfi.core.program import typed
 from rtvfi.models.catalogue import find
 
@@ -243,10 +244,7 @@ class Store:
 
     def write_receipt(self, name: str, receipt: Receipt) -> None:
         """Write down what is known of a file, whole or not at all."""
-        path = self._receipt_path(name)
-        part = path.with_name(path.name + ".part")
-        part.write_text(json.dumps(asdict(receipt), indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_whole(self._receipt_path(name), json.dumps(asdict(receipt), indent=2) + "\n")
 
     def _receipt_path(self, name: str) -> Path:
         return self.folder / f"{name}.json"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.error
 
-from rtvfi.core.errors import OpenError
+from rtvfi.core.errors import OpenError, first_line
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -103,7 +103,7 @@ def _check_file(path: str) -> None:
             raise OpenError(f'"{path}" is empty', "download or copy it again")
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise OpenError(
-            f'"{path}" cannot be reached: {_reason(error)}', "check the path"
+            f'"{path}" cannot be reached: {first_line(error)}', "check the path"
         ) from error
 
 
@@ -115,9 +115,4 @@ def _explained(path: str, error: Exception) -> OpenError:
             f'"{path}" is not a video file FFmpeg knows, or its beginning is damaged',
             f'see what it is: ffprobe "{path}"',
         )
-    return OpenError(f'"{path}" cannot be opened: {_reason(error)}', f'try: ffprobe "{path}"')
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
+    return OpenError(f'"{path}" cannot be opened: {first_line(error)}', f'try: ffprobe "{path}"')

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from fractions import Fraction
 
+LONGEST_GAP: Final = 600
+"""Seconds without a picture that are believed; a damaged stamp may be off by centuries, all of
+which would be filled with pictures.
+"""
 _MAX_ORIGINS: Final = 64
 """Origins remembered for seeks; a stream with more has no constant rate to restore."""
 

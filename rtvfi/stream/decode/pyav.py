@@ -25,7 +25,7 @@ from rtvfi.stream.decode.container import FAILURES, scan_end
 from rtvfi.stream.decode.fields.pulldown import Evened, Stamped, find_pulldown
 from rtvfi.stream.decode.info import describe, nominal_rate
 from rtvfi.stream.decode.planes import Packer
-from rtvfi.stream.decode.pts import PtsRegulariser
+from rtvfi.stream.decode.pts import LONGEST_GAP, PtsRegulariser
 from rtvfi.stream.decode.reader import FrameReader, Reader
 from rtvfi.stream.decode.shapes import Aspects, Shape, aspect_is_inside, usual_shape
 
@@ -40,10 +40,6 @@ _BACK_OFF: Final = tuple(Fraction(s) for s in (0, 1, 3, 10, 30))
 """Seconds before the target at which seeks are tried: transport streams land behind their aim."""
 _SCAN_SECONDS: Final = 0.3
 _MISSING_SECONDS: Final = 1
-_LONGEST_GAP: Final = 600
-"""Seconds without a picture that are believed; a damaged stamp may be off by centuries, all of
-which would be filled with pictures.
-"""
 _JUMP_FRAMES: Final = 8
 """Frames in a row that lie in the past, or beyond the longest gap, until that is taken for the new
 time; fewer are damage.
@@ -301,7 +297,7 @@ class PyavSource:
                 self._raw += self._period
             else:
                 continue  # before time zero: players do not show these either
-            is_far = self._newest is not None and self._raw - self._newest > _LONGEST_GAP
+            is_far = self._newest is not None and self._raw - self._newest > LONGEST_GAP
             pts = None if is_far else self._regulariser.push(self._raw)
             if pts is not None:
                 self._newest, self._drops = pts, 0

@@ -10,7 +10,7 @@ from rtvfi.core.errors import UsageError
 from rtvfi.stream.decode.container import FAILURES, open_container
 from rtvfi.stream.decode.fields.pulldown import find_pulldown
 from rtvfi.stream.decode.info import choose_stream
-from rtvfi.stream.decode.pts import PtsRegulariser
+from rtvfi.stream.decode.pts import LONGEST_GAP, PtsRegulariser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Packet = av.Packet[Any]
 
-_LONGEST_GAP: Final = 600
-"""Seconds; times further apart are damage, and the decoder makes up others."""
 _LOOKED_AT: Final = 40
 """Pictures by which pulldown is known."""
 _MOST_BACK: Final = 2
@@ -60,7 +58,7 @@ def frame_times(path: str, info: StreamInfo) -> tuple[list[Fraction], Fraction]:
     times = [t for raw in due if (t := regulariser.push(raw)) is not None]
     if not times:
         raise _refusal(path, "it does not tell them")
-    if any(b - a > _LONGEST_GAP for a, b in pairwise(times)):
+    if any(b - a > LONGEST_GAP for a, b in pairwise(times)):
         raise _refusal(path, "they jump")
     period = 1 / info.source_rate
     stated = dict(packets)[stamps[-1]] * tick

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _ZERO: Final = Fraction(0)
 _HALF: Final = Fraction(1, 2)
-_GAP: Final = Fraction(3, 2)
+GAP: Final = Fraction(3, 2)
 """Nominal periods above which an interval lacks frames."""
 _LONG_GAP: Final = 6
 """Nominal periods above which it is a break in the story, not a held drawing."""
@@ -265,7 +265,7 @@ class Planner:
     def _fill_gap(self, scene: Scene, pts: Fraction, actions: list[Action]) -> None:
         """Repeat the last frame where frames are missing: a hold for outputs and passes alike."""
         period = self._period
-        if period is None or pts - scene.last.pts <= _GAP * period:
+        if period is None or pts - scene.last.pts <= GAP * period:
             return
         image = scene.edge[0].image
         missing = round((pts - scene.last.pts) / period) - 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.stream.record.islands import Run, Segment, ranges
+from rtvfi.stream.see.cadence import SETTLING_FRAMES
 from rtvfi.stream.write.job import Job
 from rtvfi.stream.write.join import Cut, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
@@ -31,10 +32,6 @@ log = logging.getLogger(__name__)
 
 _SHORT_SECONDS: Final = 1
 """Pieces shorter than this come from searching, and are left out beside a longer one."""
-_SETTLING_FRAMES: Final = 72
-"""Source frames after a seek until the cadence found is surely that of an unbroken run: all that is
-remembered of a scene (48), and how many must agree then (24); see ``cadence``.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class Viewed:
         """``Segment.num_settling`` of a segment that begins there."""
         if not self.has_cadence or first <= 0:
             return 0
-        return math.ceil(_SETTLING_FRAMES / self.info.source_rate / self.grid.step)
+        return math.ceil(SETTLING_FRAMES / self.info.source_rate / self.grid.step)
 
 
 def segment_of(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError, SourceError
 from rtvfi.core.frame import END, EndOfStream, OutputFrame, SourceFrame
+from rtvfi.core.options import CUT_THRESHOLD
 from rtvfi.core.ring import Aborted, Ring
 from rtvfi.stream.decode.source import FrameSource, Interrupted
 from rtvfi.stream.run.compute import Compute
@@ -57,7 +58,7 @@ class Pipeline:
         self,
         opener: Callable[[Callable[[], bool]], FrameSource],
         playhead: Playhead,
-        cut_threshold: float = 0.3,
+        cut_threshold: float = CUT_THRESHOLD,
     ) -> None:
         self._opener = opener
         self._playhead = playhead

@@ -26,6 +26,10 @@ _ENOUGH: Final = 12
 _RAISE_AFTER: Final = 12
 LOWER_AFTER: Final = 24
 """Frames that must agree inside a scene: too few passes stutter at once, too many only blur."""
+SETTLING_FRAMES: Final = _WINDOW + LOWER_AFTER
+"""Frames after a seek until the cadence found is surely that of an unbroken run: all that is
+remembered of a scene, and how many must agree then.
+"""
 
 _PASSES: Final = {"even": (0, 1, 2, 3), "smooth": (0, 1, 3, 5)}
 

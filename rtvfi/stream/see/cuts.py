@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from rtvfi.core.options import CUT_THRESHOLD
 from rtvfi.core.stamp import Stamp
 from rtvfi.stream.see.changes import Change, Changes
 from rtvfi.stream.see.luma import Lumas, Matcher
@@ -79,7 +80,7 @@ class CutDetector:
         threshold: a pair with a lower SSIM needs less evidence to be a cut; higher finds more.
     """
 
-    def __init__(self, info: StreamInfo, threshold: float = 0.3) -> None:
+    def __init__(self, info: StreamInfo, threshold: float = CUT_THRESHOLD) -> None:
         self._threshold = threshold
         self._miniatures = Miniatures(info)
         self._lumas = Lumas(info)

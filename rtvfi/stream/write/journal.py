@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import EncodeError, UsageError
+from rtvfi.core.files import write_whole
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, check_target
 from rtvfi.stream.write.pieces import survey
 
@@ -93,9 +94,7 @@ def open_journal(
         else:
             check_target(target, (), force=False)
         folder.mkdir(exist_ok=True)
-        part = notes.with_suffix(".part")
-        part.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        part.replace(notes)
+        write_whole(notes, json.dumps(facts, indent=2) + "\n")
     except OSError as error:
         raise EncodeError(
             f'"{folder}" cannot be written: {error.strerror}', "choose another folder with -o"

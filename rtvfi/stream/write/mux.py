@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import av.error
 
-from rtvfi.core.errors import EncodeError, UsageError
+from rtvfi.core.errors import EncodeError, UsageError, first_line
 from rtvfi.core.files import is_same
 from rtvfi.stream.decode.container import ffmpeg_name
-from rtvfi.stream.write.encoders.pyav import FAILURES, said
+from rtvfi.stream.write.encoders.pyav import FAILURES
 from rtvfi.stream.write.mkv_shape import FORMS, ROOM, tell_shape
 
 if TYPE_CHECKING:
@@ -237,4 +237,4 @@ class OutputFile:
             return EncodeError(f'the disk of "{self.path}" is full')
         if isinstance(error, PermissionError):
             return EncodeError(f'"{self.path}" may not be written', "choose another folder")
-        return EncodeError(f'"{self.path}" cannot be written: {said(error)}')
+        return EncodeError(f'"{self.path}" cannot be written: {first_line(error)}')

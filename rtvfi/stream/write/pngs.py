@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import av
 from av.video.reformatter import VideoReformatter
 
-from rtvfi.core.errors import EncodeError, UsageError
+from rtvfi.core.errors import EncodeError, UsageError, first_line
+from rtvfi.core.files import replacing
 from rtvfi.stream.decode.planes import FULL_RANGE, swscale_matrix
-from rtvfi.stream.write.encoders.pyav import FAILURES, said, to_frame
+from rtvfi.stream.write.encoders.pyav import FAILURES, to_frame
+from rtvfi.stream.write.stills import PngEncoder
 
 if TYPE_CHECKING:
+    import av
     import numpy as np
     from numpy.typing import NDArray
 
@@ -62,14 +63,9 @@ class PngFolder:
     """
 
     def __init__(self, folder: Path, info: StreamInfo) -> None:
-        pixels = "rgb24" if info.format.bits == 8 else "rgb48be"
         self._folder = folder
-        self._rgb = RgbMaker(info, pixels)
-        context: Any = av.CodecContext.create("png", "w")
-        context.width, context.height, context.pix_fmt = info.width, info.height, pixels
-        context.time_base = Fraction(1)
-        context.thread_count = 1  # with more, a picture comes out later than it goes in
-        self._encoder = context
+        self._encoder = PngEncoder(info.width, info.height, 8 if info.format.bits == 8 else 16)
+        self._rgb = RgbMaker(info, self._encoder.pixels)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -86,15 +82,14 @@ class PngFolder:
             EncodeError: it cannot be written.
         """
         path = self._folder / f"{number + 1:0{_DIGITS}}.png"
-        part = path.with_suffix(".part")
         try:
             frame = self._rgb.make(payload)
             frame.pts = number
-            (packet,) = self._encoder.encode(frame)
-            part.write_bytes(bytes(packet))
-            part.replace(path)
+            data = self._encoder.encode(frame)
+            with replacing(path) as part:
+                part.write_bytes(data)
         except FAILURES as error:
-            raise EncodeError(f'"{path}" cannot be written: {said(error)}') from error
+            raise EncodeError(f'"{path}" cannot be written: {first_line(error)}') from error
 
 
 def check_folder(folder: Path, source: str, *, force: bool) -> None:

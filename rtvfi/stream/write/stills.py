@@ -11,7 +11,9 @@ import av
 import av.filter
 import numpy as np
 
-from rtvfi.core.errors import DecodeError, EncodeError, OpenError
+from rtvfi.core.errors import DecodeError, EncodeError, OpenError, first_line
+from rtvfi.core.files import replacing
+from rtvfi.core.options import MAX_PIXELS
 from rtvfi.stream.decode.container import ffmpeg_name
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
     "webp": ("webp", "libwebp_anim", "yuv420p", {"loop": "0"}),
     "apng": ("apng", "apng", "rgb24", {"plays": "0"}),
 }
-MAX_PIXELS: Final = 8192 * 8192
-"""Larger pictures are refused before anything is allocated."""
 _FAILURES: Final = (av.FFmpegError, ValueError, OSError)
 
 
@@ -56,7 +56,7 @@ def read_still(path: Path) -> Still:
     try:
         container = av.open(ffmpeg_name(str(path)))
     except _FAILURES as error:
-        raise OpenError(f'"{path}" cannot be read as a picture: {_reason(error)}') from error
+        raise OpenError(f'"{path}" cannot be read as a picture: {first_line(error)}') from error
     with container:
         if not container.streams.video:
             raise OpenError(f'"{path}" holds no picture')
@@ -67,7 +67,7 @@ def read_still(path: Path) -> Still:
         try:
             frame = next(container.decode(video=0), None)
         except _FAILURES as error:
-            raise DecodeError(f'"{path}" is damaged or no picture: {_reason(error)}') from error
+            raise DecodeError(f'"{path}" is damaged or no picture: {first_line(error)}') from error
         if frame is None:
             raise DecodeError(f'"{path}" is damaged: it holds no whole picture')
         components = frame.format.components
@@ -75,6 +75,30 @@ def read_still(path: Path) -> Still:
         codes = frame.to_ndarray(format="rgb48le" if bits == 16 else "rgb24")
     rgb = codes.astype(np.float32) / np.float32(2**bits - 1)
     return Still(rgb, bits, any(c.is_alpha for c in components))
+
+
+class PngEncoder:
+    """Makes PNG files of RGB frames that are all of one size.
+
+    Args:
+        width: pixels.
+        height: pixels.
+        bits: 8 or 16 a sample.
+    """
+
+    def __init__(self, width: int, height: int, bits: int) -> None:
+        self.pixels = "rgb24" if bits == 8 else "rgb48be"
+        """FFmpeg's name of the format that frames should have; others are converted."""
+        context: Any = av.CodecContext.create("png", "w")
+        context.width, context.height, context.pix_fmt = width, height, self.pixels
+        context.time_base = Fraction(1)
+        context.thread_count = 1  # with more, a picture comes out later than it goes in
+        self._context = context
+
+    def encode(self, frame: av.VideoFrame) -> bytes:
+        """The whole file."""
+        (packet,) = self._context.encode(frame.reformat(format=self.pixels))
+        return bytes(packet)
 
 
 def write_png(path: Path, rgb: NDArray[np.float32], bits: int) -> None:
@@ -88,10 +112,13 @@ def write_png(path: Path, rgb: NDArray[np.float32], bits: int) -> None:
     Raises:
         EncodeError: it cannot be written.
     """
-    pixels = "rgb24" if bits == 8 else "rgb48be"
     frame = _frame(rgb, bits)
-    size = (frame.width, frame.height)
-    _write(path, [frame], size, ("image2pipe", "png", pixels, {}), Fraction(1))
+    try:
+        data = PngEncoder(frame.width, frame.height, bits).encode(frame)
+        with replacing(path) as part:
+            part.write_bytes(data)
+    except _FAILURES as error:
+        raise EncodeError(f'"{path}" cannot be written: {first_line(error)}') from error
 
 
 def write_animation(
@@ -154,21 +181,21 @@ def _write(
     rate: Fraction,
 ) -> None:
     container_name, encoder, pixels, options = how
-    part = path.with_name(path.name + ".part")
     try:
-        with av.open(
-            ffmpeg_name(str(part)), "w", format=container_name, options=options
-        ) as container:
+        with (
+            replacing(path) as part,
+            av.open(
+                ffmpeg_name(str(part)), "w", format=container_name, options=options
+            ) as container,
+        ):
             stream: Any = container.add_stream(encoder, rate=rate)
             stream.width, stream.height, stream.pix_fmt = *size, pixels
             for number, frame in enumerate(frames):
                 frame.pts, frame.time_base = number, 1 / rate
                 container.mux(stream.encode(frame.reformat(format=pixels)))
             container.mux(stream.encode(None))
-        part.replace(path)
     except _FAILURES as error:
-        part.unlink(missing_ok=True)
-        raise EncodeError(f'"{path}" cannot be written: {_reason(error)}') from error
+        raise EncodeError(f'"{path}" cannot be written: {first_line(error)}') from error
 
 
 def _with_palette(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
@@ -212,7 +239,3 @@ def _palette_graph(
     use.link_to(sink)
     graph.configure()
     return graph, source, sink
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -12,8 +12,8 @@ import pytest
 from rtvfi.bench.jobs import Job, Measured, Size
 from rtvfi.cli import main as cli
 from rtvfi.cli.commands import bench as command
-from rtvfi.core import machine
 from rtvfi.core.errors import UnknownModel, UsageError, WeightsMissing
+from rtvfi.core.hardware import machine
 from rtvfi.settings.profile import profile_file, read_profile
 
 if TYPE_CHECKING:

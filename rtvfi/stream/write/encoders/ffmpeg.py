@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import av
 import numpy as np
 
-from rtvfi.core.errors import EncodeError
+from rtvfi.core.errors import EncodeError, first_line
 from rtvfi.core.ffmpeg import QUIET, Child, explain, run
 from rtvfi.core.frame import plane_views
 from rtvfi.stream.decode.hardware import probe_vaapi
-from rtvfi.stream.write.encoders.pyav import FAILURES, said
+from rtvfi.stream.write.encoders.pyav import FAILURES
 from rtvfi.stream.write.pieces import copied_stream
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class VaapiEncoder:
             with av.open(io.BytesIO(made), "r", format="nut") as source:
                 stream = copied_stream(container, source.streams.video[0])
         except (*FAILURES, IndexError) as error:
-            raise Unusable(self.name, said(error)) from error
+            raise Unusable(self.name, first_line(error)) from error
         return stream
 
     def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:

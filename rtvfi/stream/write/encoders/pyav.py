@@ -13,7 +13,7 @@ import numpy as np
 from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
 
-from rtvfi.core.errors import EncodeError
+from rtvfi.core.errors import EncodeError, first_line
 from rtvfi.core.frame import plane_views
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PyavEncoder:
             self.stream.codec_context.open()
         except FAILURES as error:
             raise EncodeError(
-                f"{codec.name} cannot be started: {said(error)}",
+                f"{codec.name} cannot be started: {first_line(error)}",
                 "check --crf and --preset-encoder, or use another --encoder",
             ) from error
 
@@ -96,7 +96,7 @@ class PyavEncoder:
         try:
             return list(self.stream.encode(frame))
         except FAILURES as error:
-            raise EncodeError(f"{self.name} stopped: {said(error)}") from error
+            raise EncodeError(f"{self.name} stopped: {first_line(error)}") from error
 
 
 def to_frame(
@@ -122,9 +122,3 @@ def to_frame(
         target[:rows, columns : plane.width] = view[:, -1:]
         target[rows:, : plane.width] = target[rows - 1, : plane.width]
     return frame
-
-
-def said(error: Exception) -> str:
-    """What FFmpeg says, in one line."""
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__

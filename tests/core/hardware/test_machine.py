@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.core import machine
-from rtvfi.core.machine import Gpu
+from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.machine import Gpu
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rtvfi.core.machine import Gpu
+    from rtvfi.core.hardware.machine import Gpu
 
 Kind = Literal["card", "graphics", "display"]
 
