@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.engine.device import resolve_device
 from rtvfi.models.weights.store import find_weights
 from rtvfi.playing.controls import Controls
@@ -228,7 +228,7 @@ class Player:
         """Once: why there is nothing to see."""
         if not self._is_window_missing and window.is_missing(self._mpv):
             self._is_window_missing = True
-            hint = f"the sound plays on; {typed('doctor')} tells more"
+            hint = f"the sound plays on; {command_line('doctor')} tells more"
             self._screen.complain(PlayerError("no window could be opened (no display?)", hint))
 
     def _on_end(self, event: Any) -> None:
@@ -242,7 +242,7 @@ class Player:
             name = window.entry_name(self._mpv, event.data.playlist_entry_id)
             if name not in self._bad:
                 is_its_own = event.data.error in _NO_FILM
-                hint = "is it a video file?" if is_its_own else typed("doctor tells more")
+                hint = "is it a video file?" if is_its_own else command_line("doctor tells more")
                 self._bad[name] = OpenError(f'"{name}" cannot be played', hint)
                 self._screen.complain(self._bad[name])
 

@@ -38,7 +38,7 @@ from rtvfi.cli.manual import GENERAL, PAGES
 from rtvfi.core import logs
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
-from rtvfi.core.program import program, typed
+from rtvfi.core.program import command_line, program
 from rtvfi.settings.keys import any_of, did_you_mean
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         is_file = Path(word).exists()
         raise UsageError(
             f'there is no command "{word}"; commands are {", ".join(names)}',
-            hint=typed(f'play "{word}"') if is_file else did_you_mean(word, names),
+            hint=command_line(f'play "{word}"') if is_file else did_you_mean(word, names),
         )
     parsed, unknown = build_parser().parse_known_args(arguments)
     if unknown:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Page:
 
     def epilog(self) -> str:
         """The examples as a block at the end of the help."""
-        lines = [f"  {typed(line)}\n      {meaning}" for line, meaning in self.examples]
+        lines = [f"  {command_line(line)}\n      {meaning}" for line, meaning in self.examples]
         return "\n".join(["examples:", *lines])
 
 

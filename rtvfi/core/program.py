@@ -11,7 +11,7 @@ def program() -> str:
     return shlex.quote(os.environ.get("RTVFI_COMMAND") or "rtvfi")
 
 
-def typed(words: str) -> str:
+def command_line(words: str) -> str:
     """One of our command lines, for hints and help.
 
     Args:

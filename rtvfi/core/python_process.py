@@ -24,7 +24,7 @@ _END_SECONDS: Final = 2.0
 _KEPT_BYTES: Final = 1 << 16
 
 
-class Apart:
+class PythonProcess:
     """A module at work in a process of its own. Used by one thread.
 
     Args:

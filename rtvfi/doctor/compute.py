@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.core.errors import first_line
 from rtvfi.core.hardware import machine
 from rtvfi.core.hardware.chips import chips
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import fail, ok, size, warn
 from rtvfi.doctor.system import INSTALL
 
@@ -174,7 +174,9 @@ def check_miopen(place: Place) -> Iterator[Finding]:
         state = f"{size(held)} in {len(files)} files" if files else "nothing yet"
         yield ok("miopen", f"{what}: {state} in {folder}", bytes=held)
         if not files:
-            yield warn("miopen", f"no {what} yet: the first film starts slowly", typed("warmup"))
+            yield warn(
+                "miopen", f"no {what} yet: the first film starts slowly", command_line("warmup")
+            )
     switches = [name for name in place.environ if re.match(r"MIOPEN_(DEBUG|DISABLE)_", name)]
     if switches:
         yield warn(

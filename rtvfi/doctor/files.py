@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import fail, ok, size, warn
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ def check_weights(_place: Place) -> Iterator[Finding]:
     for name in store.names():
         trouble = store.verify(name) or ""
         if trouble:
-            yield fail("weights", f"{name}: {trouble}", typed(f"weights get {name}"))
+            yield fail("weights", f"{name}: {trouble}", command_line(f"weights get {name}"))
         else:
             good.append(name)
     if good:
         yield ok("weights", f"as they were stored: {', '.join(good)}")
     else:
-        yield ok("weights", f"no others here; {typed('weights list')} tells what can be had")
+        yield ok("weights", f"no others here; {command_line('weights list')} tells what can be had")
 
 
 def broken(path: Path) -> str:
@@ -126,7 +126,7 @@ def check_settings(_place: Place) -> Iterator[Finding]:
     else:
         yield ok("settings", f"{path} is good")
     if why_not:
-        yield warn("settings", why_not.partition(":")[0], typed("bench --save"))
+        yield warn("settings", why_not.partition(":")[0], command_line("bench --save"))
     elif profile is not None:
         yield ok("settings", f"measured by rtvfi bench on {profile.date}")
     chosen = f'preset "{config.preset.value}" ({config.preset.origin})'
@@ -151,4 +151,4 @@ def check_model(_place: Place) -> Iterator[Finding]:
         yield ok("model", f"{model} plays{why}")
     else:
         text = f"{model} plays{why}; {better} makes better pictures"
-        yield warn("model", text, typed(f"weights get {better}"))
+        yield warn("model", text, command_line(f"weights get {better}"))

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import ok, warn
 
 if TYPE_CHECKING:
@@ -145,7 +145,10 @@ def _troubles(ms: Mapping[str, float], used: str) -> Iterator[tuple[str, str]]:
         slow = ms.get(f"convolution {used}", 0) / ms.get("convolution fp32", float("inf"))
         if slow > SLOW_HALF:
             text = f"half precision ({used}) is {slow:.1f} times slower than fp32, not faster"
-            yield text, f"run {typed('warmup')}, then look again; an old card may know no better"
+            yield (
+                text,
+                f"run {command_line('warmup')}, then look again; an old card may know no better",
+            )
     plain, last = (ms.get(f"convolution {used}{tail}", 0) for tail in ("", " channels_last"))
     if plain and last and max(plain / last, last / plain) > SLOW_LAYOUT:
         worse = "channels-last" if last > plain else "plain"

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.system import INSTALL
 
@@ -103,7 +103,7 @@ def check_display(place: Place) -> Iterator[Finding]:
     yield warn(
         "screen",
         "no display that answers" + (f": {'; '.join(reasons)}" if reasons else ""),
-        f"a window needs one; {typed('render')} and image work without",
+        f"a window needs one; {command_line('render')} and image work without",
     )
 
 

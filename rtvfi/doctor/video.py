@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.libva import NoVaapi, ask
 from rtvfi.doctor.system import INSTALL, join_group
@@ -162,7 +162,7 @@ def _check_round_trip(name: str) -> Iterator[Finding]:
 
     reason = probe_vaapi(name).reason
     if reason:
-        yield warn("vaapi", f"ffmpeg cannot use it: {reason}", typed("play --hwaccel none"))
+        yield warn("vaapi", f"ffmpeg cannot use it: {reason}", command_line("play --hwaccel none"))
     else:
         yield ok("vaapi", "a picture went to the device and back")
 

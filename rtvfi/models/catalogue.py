@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UnknownModel
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.cel import rows as cel
 from rtvfi.models.dis import rows as dis
 from rtvfi.models.distil_drba import rows as distil_drba
@@ -54,6 +54,6 @@ def find(model_id: str) -> ModelInfo:
     row = MODELS.get(model_id)
     if row is None:
         near = get_close_matches(model_id, MODELS, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else typed("models lists them")
+        hint = f"did you mean {' or '.join(near)}?" if near else command_line("models lists them")
         raise UnknownModel(f'there is no model "{model_id}"', hint=hint)
     return row

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rtvfi.core.errors import WeightsMismatch
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.catalogue import find
 from rtvfi.models.families import FAMILIES, detect
 from rtvfi.models.family import Request
@@ -82,5 +82,5 @@ def _check_network(
         expected = " or ".join(dict.fromkeys(entry.network for entry in wanted))
         raise WeightsMismatch(
             f'the weights of "{info.id}" hold the network {network}, expected {expected}',
-            hint=typed(f"weights get {info.id}"),
+            hint=command_line(f"weights get {info.id}"),
         )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.weights.auto import better_model
 from rtvfi.playing import osd
 from rtvfi.playing.mpv import window
@@ -87,7 +87,7 @@ class Controls:
             return
         model = self._choice.now.model
         if model == before.model:
-            self._screen.say(f"model {model}, no other is here: {typed('weights get NAME')}")
+            self._screen.say(f"model {model}, no other is here: {command_line('weights get NAME')}")
             return
         self._screen.say(f"model {model}")
         self._showing.change_model()

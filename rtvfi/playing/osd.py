@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtvfi.core.frame import Kind
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 
 if TYPE_CHECKING:
     from rtvfi.engine.build import Viewing
@@ -40,7 +40,7 @@ def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list
 
 def advice(better: str | None) -> list[str]:
     """How to get the model that would be better here, if there is one."""
-    return [f"better  {better}: {typed(f'weights get {better}')}"] if better else []
+    return [f"better  {better}: {command_line(f'weights get {better}')}"] if better else []
 
 
 def _plan(now: Statistics) -> str:

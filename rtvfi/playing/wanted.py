@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError, WeightsMissing
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.core.rates import parse_rate
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights.store import is_available
@@ -90,7 +90,7 @@ class Wanted:
         """
         here = [model for model, info in MODELS.items() if is_available(info)]
         if name and name not in here:
-            raise WeightsMissing(f'model "{name}" is not here', typed("models lists them"))
+            raise WeightsMissing(f'model "{name}" is not here', command_line("models lists them"))
         # linear and copy are for tests and comparisons: by name only.
         networks = [model for model in here if MODELS[model].family != "linear"]
         current = networks.index(self.model) if self.model in networks else -1

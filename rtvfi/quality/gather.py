@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import OpenError, UsageError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.quality.films import choose, chosen_of_pictures
 from rtvfi.quality.triplets import Triplet, load_rows, read_frames, root_of, rows_of
 
@@ -70,7 +70,7 @@ def gather(path: Path, options: GatherOptions) -> list[TripletSet]:
     if options.step < 2 or options.step % 2:
         raise UsageError(f'--step is "{options.step}", expected an even number from 2', "--step 2")
     if not path.exists():
-        raise OpenError(f'"{path}" is not there', typed("eval --help shows what it can be"))
+        raise OpenError(f'"{path}" is not there', command_line("eval --help shows what it can be"))
     if path.is_file():
         if path.suffix.lower() == ".csv":
             return _of_list(path, options)

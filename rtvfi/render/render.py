@@ -31,7 +31,7 @@ from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import CODECS
 from rtvfi.stream.write.encoders.encode import check_encoder
 from rtvfi.stream.write.job import Job
-from rtvfi.stream.write.join import Cut, join
+from rtvfi.stream.write.join import Excerpt, join
 from rtvfi.stream.write.journal import Journal, file_facts
 from rtvfi.stream.write.montage import Montage
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
@@ -219,7 +219,7 @@ class _Run:
                 end = job.grid.pts(job.first_index + count)
                 stopped = replace(job, span=replace(job.span, end=end))
             reorder = CODECS[writer.statistics.encoder].reorder
-            join([Cut(growing.path, 0, count)], stopped, reorder)
+            join([Excerpt(growing.path, 0, count)], stopped, reorder)
         if not is_done:
             goes_on = "" if holds_pictures(form) else "; the same command goes on"
             log.info('stopped: "%s" holds %d frames%s', self._target, count, goes_on)

@@ -13,7 +13,7 @@ import platformdirs
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.files import write_whole
 from rtvfi.core.hardware import machine
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.settings.keys import SETTINGS, Value, as_toml, checked
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def read_profile() -> tuple[Profile | None, str]:
     does not.
     """
     path = profile_file()
-    again = f"run {typed('bench --save')} again"
+    again = f"run {command_line('bench --save')} again"
     try:
         profile = Profile.of(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from rtvfi.bench import child
 from rtvfi.bench.jobs import TARGETS, Job, Measured, Size
 from rtvfi.bench.pictures import film, film_info
 from rtvfi.core.frame import plane_views
-from rtvfi.core.python_process import Apart
+from rtvfi.core.python_process import PythonProcess
 from rtvfi.engine.model_host import ModelHost
 
 TINY = Size(66, 50)
@@ -115,7 +115,7 @@ def test_a_model_that_fails_is_a_result_and_the_next_is_measured() -> None:
         "call_seconds": 0.1,
         "seconds": FAR,
     }
-    apart = Apart("rtvfi.bench.child", (json.dumps(request),), os.environ)
+    apart = PythonProcess("rtvfi.bench.child", (json.dumps(request),), os.environ)
     try:
         rows = list(apart.found(time.monotonic() + FAR))
     finally:

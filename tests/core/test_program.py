@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 
 from rtvfi.cli import main as cli
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 
 
 def test_a_command_line_begins_as_the_user_began_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert typed("doctor") == "rtvfi doctor"
+    assert command_line("doctor") == "rtvfi doctor"
     monkeypatch.setenv("RTVFI_COMMAND", "./run")
-    assert typed("doctor") == "./run doctor"
+    assert command_line("doctor") == "./run doctor"
     monkeypatch.setenv("RTVFI_COMMAND", "/home/me/my films/run")
-    assert typed("doctor") == "'/home/me/my films/run' doctor"
+    assert command_line("doctor") == "'/home/me/my films/run' doctor"
 
 
 @pytest.mark.parametrize(

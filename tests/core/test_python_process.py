@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rtvfi.core.python_process import Apart
+from rtvfi.core.python_process import PythonProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FAR = 60.0
 
 
-def start(folder: Path, *lines: str) -> Apart:
+def start(folder: Path, *lines: str) -> PythonProcess:
     """A module of these lines, apart."""
     text = "\n".join(
         (
@@ -24,10 +24,10 @@ def start(folder: Path, *lines: str) -> Apart:
         )
     )
     (folder / "a_module.py").write_text(text, encoding="utf-8")
-    return Apart("a_module", ("word",), {**os.environ, "PYTHONPATH": str(folder)})
+    return PythonProcess("a_module", ("word",), {**os.environ, "PYTHONPATH": str(folder)})
 
 
-def all_of(apart: Apart) -> tuple[list[object], str]:
+def all_of(apart: PythonProcess) -> tuple[list[object], str]:
     try:
         found: list[object] = list(apart.found(time.monotonic() + FAR))
     finally:

@@ -15,8 +15,8 @@ from rtvfi.bench.choose import HOLDS, Choice, choose
 from rtvfi.bench.jobs import FILM_RATE, TARGETS, Job, Measured, Size, plan
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.hardware import machine
-from rtvfi.core.program import typed
-from rtvfi.core.python_process import Apart
+from rtvfi.core.program import command_line
+from rtvfi.core.python_process import PythonProcess
 from rtvfi.models.catalogue import MODELS, find
 from rtvfi.models.weights.auto import EMBEDDED
 from rtvfi.models.weights.store import find_weights, is_available
@@ -97,7 +97,9 @@ def main(arguments: argparse.Namespace) -> int:
             100 * busy,
         )
     if found is None:
-        raise RtvfiError("nothing could be measured", hint=typed("doctor tells what is missing"))
+        raise RtvfiError(
+            "nothing could be measured", hint=command_line("doctor tells what is missing")
+        )
     if arguments.save:
         today = date.today().isoformat()
         made = Profile(machine=machine.fingerprint(), date=today, settings=found.settings)
@@ -159,7 +161,7 @@ def measure(
             "jobs": [job.as_dict() for job in jobs[first:]],
             "seconds": deadline - time.monotonic(),
         }
-        apart = Apart(_MODULE, (json.dumps(asked),), os.environ)
+        apart = PythonProcess(_MODULE, (json.dumps(asked),), os.environ)
         under_way = first
         try:
             for row in apart.found(deadline):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.files import write_whole
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 
 if TYPE_CHECKING:
     import argparse
@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise RtvfiError(
             f'"{path}" cannot be changed: {error.strerror}',
-            typed("desktop alone prints the entry, to be put elsewhere"),
+            command_line("desktop alone prints the entry, to be put elsewhere"),
         ) from error
     log.info('"%s" is %s', path, "there" if arguments.install else "gone")
     _update(path.parent)

@@ -14,7 +14,7 @@ import textwrap
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.core.python_process import Apart
+from rtvfi.core.python_process import PythonProcess
 from rtvfi.doctor.finding import fail
 
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ def examine(limit: float, limit_alone: float) -> Iterator[dict[str, Any]]:
     # The launcher's variable, by which tests fake a machine.
     root = os.environ.get("RTVFI_ROOT") or "/"
     deadline = time.monotonic() + limit
-    started = [(name, Apart(_MODULE, (name, root), os.environ)) for name in TOGETHER]
+    started = [(name, PythonProcess(_MODULE, (name, root), os.environ)) for name in TOGETHER]
     for name, apart in started:
         yield from _findings(name, apart, deadline)
-    apart = Apart(_MODULE, (ALONE, root), os.environ)
+    apart = PythonProcess(_MODULE, (ALONE, root), os.environ)
     yield from _findings(ALONE, apart, time.monotonic() + limit_alone)
 
 
-def _findings(name: str, apart: Apart, deadline: float) -> Iterator[dict[str, Any]]:
+def _findings(name: str, apart: PythonProcess, deadline: float) -> Iterator[dict[str, Any]]:
     try:
         yield from apart.found(deadline)
     finally:

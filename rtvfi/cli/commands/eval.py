@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.ffmpeg import find_ffmpeg
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 
 if TYPE_CHECKING:
     import argparse
@@ -104,7 +104,9 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
     if arguments.count is not None and arguments.count < 1:
         raise UsageError(f'--count is "{arguments.count}", expected 1 or more', "--count 20")
     if arguments.mixed and arguments.what != SCENES:
-        raise UsageError("--mixed is for scenes that are drawn", typed(f"eval {SCENES} --mixed"))
+        raise UsageError(
+            "--mixed is for scenes that are drawn", command_line(f"eval {SCENES} --mixed")
+        )
     sheet = arguments.sheet
     if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise UsageError(f'--sheet is "{sheet}", expected a .png, .jpg or .webp file')
@@ -171,7 +173,7 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
     if find_ffmpeg() is None:
         raise UsageError(
             "pictures are read by ffmpeg, which is not here",
-            f"install it, or {typed(f'eval {SCENES}')}",
+            f"install it, or {command_line(f'eval {SCENES}')}",
         )
     options = GatherOptions(root=arguments.root, step=arguments.step, count=arguments.count)
     return gather(Path(arguments.what), options)

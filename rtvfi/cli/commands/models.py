@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights.store import is_available
 
@@ -41,5 +41,5 @@ def main(arguments: argparse.Namespace) -> int:
         cost = "-" if row["gmac_1080p"] is None else f"{row['gmac_1080p']:g}"
         here = "here" if row["available"] else "not here"
         print(line(row["id"], here, cost, row["frames"], row["licence"]))
-    print("weights that are not here come with:", typed("weights get MODEL"))
+    print("weights that are not here come with:", command_line("weights get MODEL"))
     return 0

@@ -12,7 +12,7 @@ from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_opti
 from rtvfi.core import clock
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import PlayerError, UsageError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.weights.auto import AUTO, better_model
 from rtvfi.settings.config import play_options, will_use_gpu
 from rtvfi.settings.playlist import check_there, expand
@@ -91,7 +91,7 @@ def main(arguments: argparse.Namespace) -> int:
         log.warning('no GPU was found: the processor computes, with the preset "cpu"')
     better = better_model(options.model, is_gpu=will_use_gpu(options.device))
     if better is not None and config["model"] == AUTO:
-        hint = typed(f"weights get {better}")
+        hint = command_line(f"weights get {better}")
         log.info("%s makes the pictures; %s makes better ones: %s", options.model, better, hint)
     try:
         from rtvfi.player import play

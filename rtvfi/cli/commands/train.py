@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import UsageError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +95,7 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Train or go on training."""
     if arguments.out is None and arguments.sheet is None:
-        raise UsageError("--out is missing", typed("train --out RUN"))
+        raise UsageError("--out is missing", command_line("train --out RUN"))
     for name, least in (("threads", 1), ("workers", 0)):
         if getattr(arguments, name) < least:
             raise UsageError(f'--{name} is "{getattr(arguments, name)}", expected {least} or more')
@@ -138,7 +138,7 @@ def _train_network(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name):
             raise UsageError(f"--{name} with --network", "it is for the embedded model")
     if arguments.out is None:
-        raise UsageError("--out is missing", typed("train --network rife --out RUN"))
+        raise UsageError("--out is missing", command_line("train --network rife --out RUN"))
     import torch
 
     from rtvfi.engine.device import resolve_device
@@ -160,7 +160,7 @@ def _train_network(arguments: argparse.Namespace) -> int:
     trainer = IndexTrainer(recipe, arguments.out, device)
     trainer.resume()
     best = arguments.out / "best.pt"
-    add = typed(f"weights add {best} --as interpany-{recipe.network}-{recipe.variant}")
+    add = command_line(f"weights add {best} --as interpany-{recipe.network}-{recipe.variant}")
     return _run(trainer, f"its weights are used after {add}")
 
 

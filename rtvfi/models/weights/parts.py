@@ -10,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.weights.file import Origin, add_file, identify, read_tensors, store_state
 from rtvfi.models.weights.store import Receipt, Store, git_blob_of, manifest, sha256_of
@@ -118,7 +118,7 @@ def _only_file(folder: Path) -> Path:
         names = ", ".join(p.name for p in files) or "none"
         raise UsageError(
             f'"{folder}" should hold the weight files of one model, these are there: {names}',
-            hint=typed("weights add FILE") + " takes one of them",
+            hint=command_line("weights add FILE") + " takes one of them",
         )
     return files[0]
 
@@ -156,7 +156,7 @@ def _told(folder: Path, whole: Sequence[WeightEntry], found: Mapping[str, Files]
     names = ", ".join(entry.name for entry in choices)
     raise UsageError(
         f'"{folder}" holds the network {network}, and nothing in it tells whether as {names}',
-        hint=typed(f"weights add {folder} --as {choices[0].name}"),
+        hint=command_line(f"weights add {folder} --as {choices[0].name}"),
     )
 
 

@@ -21,7 +21,7 @@ import platformdirs
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import ModelError, RtvfiError, UsageError, WeightsMissing
 from rtvfi.core.files import write_whole
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.models.catalogue import find
 
 if TYPE_CHECKING:
@@ -298,7 +298,7 @@ def stored_weights(wanted: str, names: Sequence[str] = ()) -> Path:
     here = next((name for name in names or (wanted,) if store.has(name)), None)
     if here is None:
         raise WeightsMissing(
-            f'weights for "{wanted}" are not here', hint=typed(f"weights get {wanted}")
+            f'weights for "{wanted}" are not here', hint=command_line(f"weights get {wanted}")
         )
     return store.path(here)
 

@@ -86,15 +86,12 @@ class Standing(NamedTuple):
         return given_up(self.steps[0], self.steps[self.level]) if self.steps else []
 
 
-def ladder(
-    full: Quality, variants: Collection[Variant] = (), *, has_beats: bool = True
-) -> list[Quality]:
+def ladder(full: Quality, variants: Collection[Variant] = ()) -> list[Quality]:
     """Steps from ``full`` down to source frames.
 
     Args:
         full: what the user asked for.
         variants: cheaper ways to run the model that can be had.
-        has_beats: pictures may be repeated on the way.
     """
     steps = [full]
 
@@ -108,8 +105,8 @@ def ladder(
     for variant in halves[:1]:
         give_up(True, variant=variant)
     give_up(full.passes > 1, passes=full.passes - 1)
-    give_up(has_beats and full.ratio >= 4, ratio=full.ratio / 2)
-    give_up(has_beats and full.ratio > 2, ratio=Fraction(2))
+    give_up(full.ratio >= 4, ratio=full.ratio / 2)
+    give_up(full.ratio > 2, ratio=Fraction(2))
     give_up(full.passes > 0, passes=0)
     for variant in halves[1:]:
         give_up(True, variant=variant)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.stream.record.islands import Run, Segment, ranges
 from rtvfi.stream.see.cadence import SETTLING_FRAMES
 from rtvfi.stream.write.job import Job
-from rtvfi.stream.write.join import Cut, join
+from rtvfi.stream.write.join import Excerpt, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.pieces import coding, opened
 from rtvfi.stream.write.shown import Shown
@@ -168,7 +168,7 @@ class Assembly:
         job = job_of(path, viewed, first, self._encode)
         job = replace(job, span=replace(job.span, end=viewed.grid.pts(last)))
         cuts = [
-            Cut(run.segment.path, run.start - run.segment.first, run.stop - run.segment.first)
+            Excerpt(run.segment.path, run.start - run.segment.first, run.stop - run.segment.first)
             for run in island
         ]
         join(cuts, job, reorder=0)

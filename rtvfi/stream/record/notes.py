@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.stream.decode.container import is_url
 from rtvfi.stream.write.job import Extra
 from rtvfi.stream.write.journal import NAME as JOURNAL
@@ -116,7 +116,7 @@ def read_notes(target: Path, folder: Path) -> list[Noted]:
     if (folder / JOURNAL).exists():
         raise UsageError(
             f'"{folder}" is of a rendering, not of a recording',
-            f"the same {typed('render')} command goes on with it",
+            f"the same {command_line('render')} command goes on with it",
         )
     streams: dict[int, Noted] = {}
     pieces: dict[str, Piece] = {}

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import EncodeError, OpenError, RtvfiError, UsageError
-from rtvfi.core.program import typed
+from rtvfi.core.program import command_line
 from rtvfi.stream.record.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
 from rtvfi.stream.record.islands import Segment, gaps, islands
 from rtvfi.stream.record.notes import Notes
@@ -92,13 +92,13 @@ class Recorder:
         if self._folder.exists() and not force:
             raise UsageError(
                 f'"{self._folder}" holds pieces of a recording that was killed',
-                typed(f'join "{path}" puts them together, --force overwrites them'),
+                command_line(f'join "{path}" puts them together, --force overwrites them'),
             )
         check_target(path, sources, force=force)
         if container_format(path) != CRASH_SAFE_FORMAT:
             raise UsageError(
                 f'"{path.name}" cannot be recorded: what is interrupted would be lost',
-                f'use "{path.stem}.mkv"; {typed("render")} writes other files',
+                f'use "{path.stem}.mkv"; {command_line("render")} writes other files',
             )
         check_quality(
             find_codec(LIKELY if encode.encoder == "auto" else encode.encoder), encode.crf
@@ -175,7 +175,7 @@ class Recorder:
             if isinstance(error, OSError):
                 error = EncodeError(f"the recording cannot be put together: {error.strerror}")
             self.stop(error)
-            log.warning("the pieces are kept: %s", typed(f'join "{self.path}"'))
+            log.warning("the pieces are kept: %s", command_line(f'join "{self.path}"'))
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
         finally:

@@ -25,8 +25,6 @@ TILE: Final = 8
 _FLOOR_LIMITS: Final = (1.5, 4.0)
 """Codes. The mean of 64 pixels under film grain stays below the upper one."""
 _NOISE_WINDOW: Final = 24
-_ENOUGH_NOISE: Final = 8
-"""Frames before a floor counts as learnt."""
 _LEAST_MOVING: Final = 0.005
 """Share of tiles: with fewer moving, the picture did not change."""
 _PANNING: Final = 0.5
@@ -84,11 +82,6 @@ class Changes:
         low, high = _FLOOR_LIMITS
         quietest = sorted(self._noise)[: len(self._noise) // 4 + 1]
         return min(max(2 * quietest[-1] + 1, low), high) if quietest else low
-
-    @property
-    def is_learnt(self) -> bool:
-        """Whether enough of the scene was seen for ``floor`` to be its own."""
-        return len(self._noise) >= _ENOUGH_NOISE
 
     def push(self, fine: Floats, *, is_same: bool = False) -> Change:
         """Take the next frame.

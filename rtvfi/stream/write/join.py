@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Excerpt:
     """A run of pictures of a piece: [start, stop), counted from the piece's first.
 
     ``start`` is a key frame; ``stop`` too, or the end, or anything in a piece without B-frames.
@@ -30,11 +30,11 @@ class Cut:
     stop: int
 
 
-def join(cuts: Sequence[Cut], job: Job, reorder: int) -> None:
+def join(excerpts: Sequence[Excerpt], job: Job, reorder: int) -> None:
     """Write ``job`` from pieces that follow each other without a gap.
 
     Args:
-        cuts: in order of time; the first begins at ``job.first_index``.
+        excerpts: in order of time; the first begins at ``job.first_index``.
         job: its encoder options and ``carried`` do not count.
         reorder: of the encoder that made the pieces.
 
@@ -43,29 +43,31 @@ def join(cuts: Sequence[Cut], job: Job, reorder: int) -> None:
             written.
     """
     with OutputFile(job.path, job.container, job.timeline, job.info) as out:
-        with opened(cuts[0].path) as first:
+        with opened(excerpts[0].path) as first:
             common = coding(first)
             video = copied_stream(out.container, first.streams.video[0])
             out.begin(video, reorder, job.companion())
         number = 0
-        for cut in cuts:
-            number += _append(out, cut, number, job, common)
+        for excerpt in excerpts:
+            number += _append(out, excerpt, number, job, common)
         out.copy(job.span.end)
 
 
-def _append(out: OutputFile, cut: Cut, number: int, job: Job, common: Coding) -> int:
+def _append(out: OutputFile, excerpt: Excerpt, number: int, job: Job, common: Coding) -> int:
     taken = 0
-    with opened(cut.path) as source:
+    with opened(excerpt.path) as source:
         if coding(source) != common:
-            raise EncodeError(f'"{cut.path}" is of another encoder than what comes before it')
-        line = Timeline(job.grid, job.first_index + number - cut.start)
+            raise EncodeError(f'"{excerpt.path}" is of another encoder than what comes before it')
+        line = Timeline(job.grid, job.first_index + number - excerpt.start)
         for packet, place in packets(source, line):
-            if taken == cut.stop - cut.start:
+            if taken == excerpt.stop - excerpt.start:
                 break
-            if cut.start <= place < cut.stop:
+            if excerpt.start <= place < excerpt.stop:
                 out.copy(job.grid.pts(job.first_index + number + taken))
-                out.mux(packet, number + place - cut.start)
+                out.mux(packet, number + place - excerpt.start)
                 taken += 1
-    if taken != cut.stop - cut.start:
-        raise EncodeError(f'"{cut.path}" holds {taken} frames of {cut.stop - cut.start}')
+    if taken != excerpt.stop - excerpt.start:
+        raise EncodeError(
+            f'"{excerpt.path}" holds {taken} frames of {excerpt.stop - excerpt.start}'
+        )
     return taken

@@ -48,7 +48,6 @@ class WriterStatistics:
     """Pictures taken, those carried over included."""
     encode_seconds: float = 0.0
     """Wall time inside the encoder."""
-    mux_seconds: float = 0.0
     keys: list[int] = field(default_factory=list)
     """Numbers of the key frames written, 0 first."""
     left_out: list[str] = field(default_factory=list)
@@ -205,12 +204,10 @@ class Writer:
             return
 
     def _mux(self, out: OutputFile, packet: Packet, number: int) -> None:
-        begin = time.perf_counter()
         out.copy(self.job.grid.pts(self.job.first_index + number))
         if packet.is_keyframe:
             self.statistics.keys.append(number)
         out.mux(packet, number)
-        self.statistics.mux_seconds += time.perf_counter() - begin
 
 
 def _number(packet: Packet, carried: int) -> int:
