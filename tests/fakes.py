@@ -337,3 +337,17 @@ class FakeFeed:
         with self._changed:
             wanted = self.num_reads + 1
             assert self._changed.wait_for(lambda: self.num_reads >= wanted, PATIENCE)
+
+
+class FakeMpv:
+    """What mpv says of a file it knows nothing of, with its default options."""
+
+    display_fps: float | None = None
+    duration: float | None = 2.0
+    track_list: tuple[dict[str, object], ...] = ()
+
+    def __init__(self, start: float | None = None) -> None:
+        self.demuxer_start_time = start
+
+    def __getitem__(self, option: str) -> object:
+        return {"rebase-start-time": True, "vid": "auto", "track-auto-selection": True}[option]

@@ -83,6 +83,22 @@ class StreamOptions:
             return self.flow_scale
         return next(scale for most, scale in self.flow_scales if width * height <= most)
 
+    def facts(self) -> dict[str, object]:
+        """What pictures depend on, for JSON: a rendering goes on only where these are equal.
+
+        An explicit list, so that an option that changes no picture (the rings) does not make
+        interrupted work worthless. A new option that does change pictures belongs here.
+        """
+        return {
+            "style": self.style,
+            "passes": self.passes,
+            "tail": self.tail,
+            "flow_scale": self.flow_scale,
+            "flow_scales": [[str(most), scale] for most, scale in self.flow_scales],
+            "form": self.form,
+            "cut_threshold": self.cut_threshold,
+        }
+
     @property
     def is_by_cadence(self) -> bool:
         """Whether pictures depend on all that was seen before, by way of the cadence found."""
@@ -107,3 +123,14 @@ class EncodeOptions:
     """Where ``pix_fmt`` does not say: 4:4:4 becomes 4:2:0, but in lossless files."""
     is_live: bool = False
     """While playing: fast, and without B-frames, so that a file can be cut at any picture."""
+
+    def facts(self) -> dict[str, object]:
+        """What a file depends on, for JSON; see ``StreamOptions.facts``."""
+        return {
+            "encoder": self.encoder,
+            "crf": self.crf,
+            "preset": self.preset,
+            "pix_fmt": self.pix_fmt,
+            "is_for_players": self.is_for_players,
+            "is_live": self.is_live,
+        }

@@ -147,7 +147,7 @@ class _Renderer:
         """All that the pictures of the file depend on."""
         options = self._options
         return {
-            "version": 2,
+            "version": 3,
             "enhance": self._enhancer and [options.enhance, self._enhancer.weights],
             "input": file_facts(source),
             "model": options.model if self._has_model else None,
@@ -159,8 +159,8 @@ class _Renderer:
             "stop": part.stop,
             "deinterlace": options.source.deinterlace,
             "picture_rate": str(options.source.picture_rate),
-            "stream": repr(options.stream),
-            "encode": repr(options.encode),
+            "stream": options.stream.facts(),
+            "encode": options.encode.facts(),
             "has_audio": options.has_audio,
             "keeps_pngs": options.keeps_pngs,
             "is_montage": options.is_montage,

@@ -74,17 +74,9 @@ def _render(path: Path, out: Path, *given: str) -> int:
     return code
 
 
-class _Player:
-    """What mpv says of a file it knows nothing of."""
-
-    display_fps = None
-    duration = 2.0
-    demuxer_start_time = None
-
-
 def play(path: Path, _folder: Path) -> int:
     """What mpv does with our track, without mpv: reads and seeks at random."""
-    from fakes import FakePlayhead
+    from fakes import FakeMpv, FakePlayhead
 
     options = PlayOptions(
         files=(str(path),),
@@ -99,7 +91,7 @@ def play(path: Path, _folder: Path) -> int:
     failures: list[RtvfiError] = []
     try:
         opener.prefetch(options.files)
-        viewing = opener.view(str(path), "2x", _Player())
+        viewing = opener.view(str(path), "2x", FakeMpv())
         feed = viewing.stream
         feed.on_failure = failures.append
         buffer = ctypes.create_string_buffer(1 << 16)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 MILLISECOND = Fraction(1, 1000)
 LONG = ClipSpec(num_frames=144, gop=24, audio=True, cuts=(60,))
-EXACT = ("--encoder", "ffv1")
+EXACT = ("--encoder", "ffv1", "--style", "plain")
 LOSSLESS_H264 = ("libx264", "--crf", "0", "--preset-encoder", "veryfast")
 
 

@@ -142,7 +142,7 @@ def test_saving_is_asked_for(quick: Any) -> None:
     profile, why_not = read_profile()
     assert why_not == ""
     assert profile is not None
-    assert profile.settings["model"] == "cel"
+    assert profile.settings["model"] == "dis"
 
 
 def test_a_busy_machine_is_said(

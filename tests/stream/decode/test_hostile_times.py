@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import pytest
 from clips import FILM, Clips, ClipSpec
-from fakes import FakePlayhead
+from fakes import FakeMpv, FakePlayhead
 
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import SourceOptions, StreamOptions
@@ -99,17 +99,6 @@ def test_sound_out_of_order_is_left_out(
     assert "1 packets of sound or subtitles are out of order" in caplog.text
 
 
-class _Player:
-    """What mpv may say of a film."""
-
-    display_fps = None
-    duration = None
-    track_list = ()
-
-    def __init__(self, start: float | None) -> None:
-        self.demuxer_start_time = start
-
-
 def view(path: Path, start: float | None = None) -> None:
     options = PlayOptions(
         files=(str(path),),
@@ -122,7 +111,7 @@ def view(path: Path, start: float | None = None) -> None:
     )
     opener = Opener(options, FakePlayhead())
     try:
-        opener.view(str(path), "2x", _Player(start)).close()
+        opener.view(str(path), "2x", FakeMpv(start)).close()
     finally:
         opener.stop(time.monotonic() + 10)
 
