@@ -79,6 +79,8 @@ class Viewing:
     info: StreamInfo
     target_rate: Fraction
     stream: FrameStream
+    end: float
+    """Seconds on the player's clock where its pictures end."""
 
     def close(self) -> None:
         """Stop and wait for the threads."""
@@ -133,7 +135,8 @@ def view(
     title = f"Interpolated {float(place.target_rate):.5g} fps"
     mkv = VirtualMkv(info, records.times_us(), grid.step, title)
     stream = FrameStream(pipeline, mkv, records, playhead)
-    return Viewing(path, pipeline, info, place.target_rate, stream)
+    end = float(info.start + place.duration - origin)
+    return Viewing(path, pipeline, info, place.target_rate, stream, end)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,8 @@ import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import OpenError
 from rtvfi.core.files import is_address
@@ -49,6 +50,10 @@ def _closed_on_failure(viewing: Viewing) -> Iterator[None]:
         raise
 
 
+_FOLLOW_SECONDS: Final = 3.0
+"""Before the end of our track: how early it is looked whether the file has grown meanwhile."""
+
+
 class Showing:
     """The picture of one player.
 
@@ -79,6 +84,8 @@ class Showing:
             self._worker.do(preload)
         self._picture: Picture
         """What the viewing is made of, while there is one."""
+        self._size = 0
+        """Bytes of the file when its track was made; 0 for an address."""
         self._joined: Viewing | None = None
         """The viewing whose model was asked for."""
         self._seen: RtvfiError | None = None
@@ -136,6 +143,7 @@ class Showing:
     def _show(self, viewing: Viewing, picture: Picture, *, is_playing: bool = False) -> None:
         """Give mpv the track of a viewing (the lock is held)."""
         self._picture = picture
+        self._size = _size_of(viewing.path)
         before = self._tracks.offer(viewing, picture.number)
         self._tracks.choose(ours=self._choice.now.is_on, is_playing=is_playing)
         self._tracks.remove(before)
@@ -168,12 +176,23 @@ class Showing:
         viewing = self.shown
         if viewing is None:
             return
+        self._watch_growth(viewing)
         statistics = viewing.pipeline.statistics()
         self._remarks.look(statistics, self._choice.now.model, now)
         failure = statistics.failure
         if failure is not None and failure is not self._seen:
             self._seen = self.model.failure = failure
             self._worker.do(partial(self._recover, viewing, failure))
+
+    def _watch_growth(self, viewing: Viewing) -> None:
+        """A recording that still grows gets a longer track shortly before ours ends."""
+        position = self._mpv.time_pos
+        if position is None or position < viewing.end - _FOLLOW_SECONDS:
+            return
+        size, before = _size_of(viewing.path), self._size
+        if size > before:
+            self._size = size
+            self._worker.do(partial(self._follow, viewing))
 
     def stop(self, deadline: float) -> None:
         """End the worker; wait until ``deadline`` (monotonic) at most."""
@@ -251,6 +270,24 @@ class Showing:
             picture = replace(self._picture, sources=(old.path,))
             self._put_in(self._open(picture), picture, number)
 
+    def _follow(self, old: Viewing) -> None:
+        """The file is longer than when its track was made: make it anew, then swap.
+
+        At its very end, where it grows as fast as it is watched, a track would last for moments:
+        there mpv's own goes on.
+        """
+        number, position = self._current.number, self._mpv.time_pos
+        if old is not self.viewing or position is None:
+            return
+        picture = replace(self._picture, sources=(old.path,))
+        new = self._open(picture)
+        if new.end < position + _FOLLOW_SECONDS:
+            new.close()
+            self._screen.say("the file still grows and this is its end: it plays as it is")
+            self._fall_back()
+        else:
+            self._put_in(new, picture, number)
+
     def _change_picture(self, track: int, number: int) -> None:
         """The user went to another video track: ours is made of that from now on."""
         viewing = self.viewing
@@ -286,3 +323,11 @@ class Showing:
                 self._joined = viewing
             else:
                 viewing.close()
+
+
+def _size_of(path: str) -> int:
+    """Bytes of a file; 0 where there is none to ask."""
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError):
+        return 0

@@ -204,3 +204,26 @@ def test_times_of_the_file_are_kept_where_mpv_keeps_them(
             assert number is not None
             first = float(playing.viewing.info.start)
             assert abs(number - (playing.time - first) * 25) < 0.51
+
+
+# --- files that grow -------------------------------------------------------------------------
+
+
+def test_a_recording_that_grows_is_followed(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = clips.get(ClipSpec(num_frames=288, container="ts", audio=True)).read_bytes()
+    film, half = tmp_path / "live.ts", len(data) // 2 // 188 * 188
+    film.write_bytes(data[:half])
+    with Playing(monkeypatch, film) as playing:
+        playing.wait_for("playback-restart")
+        first = playing.viewing
+        with film.open("ab") as file:
+            file.write(data[half:])
+        playing.settle("seek", first.end - 0.5, "absolute+exact")
+        playing.wait(lambda: playing.viewing.end > first.end + 3, "a longer track")
+        playing.settle("seek", first.end + 2, "absolute+exact")
+        assert playing.is_ours_shown
+        number = playing.number()
+        assert number is not None
+        assert abs(number - playing.time * 24) < 1
