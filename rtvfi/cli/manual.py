@@ -71,11 +71,11 @@ standard input, films assembled from several files, servers without seeking.""",
     ),
     "render": Page(
         """\
-Writes files whose every new frame is made by the network, with sound, subtitles,
+Writes files with new frames between the film's own, and the sound, subtitles,
 fonts and chapters of the source. Run the same command again to continue an
 interrupted rendering. See docs/render.md.""",
         (
-            ("render film.mkv", "write film-59.94fps.mkv beside it, for a 60 Hz display"),
+            ("render film.mkv", "write a file beside it, named for its frame rate"),
             ("render film.mkv -o smooth.mp4 --multi 2", "twice the frame rate, in an MP4 file"),
             ("render film.mkv -o part.mkv --start 1:30 --end 2:00", "only this part"),
             ("render shots/ --in-fps 24 -o film.mkv", "a film from numbered pictures"),

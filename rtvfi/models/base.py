@@ -2,7 +2,7 @@
 
 A model is a pure function of pictures: it owns parameters and nothing else. Everything that may be
 cached per picture is in ``prepare``; what two neighbouring pairs share is in ``link`` (three-frame
-models); the executor (``stream.interpolate``) owns the caches and calls under
+models); the executor (``stream.run``) owns the caches and calls under
 ``torch.inference_mode``.
 """
 

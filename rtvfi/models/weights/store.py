@@ -107,7 +107,7 @@ class WeightEntry:
 
     name: str
     network: str
-    """Architecture its parameters must have, as ``weight_file.identify`` names it."""
+    """Architecture its parameters must have, as ``weights.file.identify`` names it."""
     licence: str
     origin: str
     sources: tuple[Source, ...] = ()

@@ -1,6 +1,6 @@
 """Pictures with exact times out of a file, decoded in this process with the FFmpeg inside PyAV.
 
-Another reader may take over after the first picture (see ``decode_hardware``); times, seeking and
+Another reader may take over after the first picture (see ``choose``); times, seeking and
 packing stay what they are. When it breaks down, software goes on at the same place.
 
 One thread owns a source: closing or seeking a container while another thread decodes from it

@@ -53,7 +53,7 @@ class Codec:
     fixed: tuple[str, ...] = ()
     """Entries of that list that are always given."""
     style: Literal["", "x264", "x265", "svt", "vaapi"] = ""
-    """How it is told about HDR and chroma siting; ``vaapi`` runs in a child (``encode_ffmpeg``)."""
+    """How it is told about HDR and chroma siting; ``vaapi`` runs in a child (``ffmpeg``)."""
     reorder: int = 0
     """Most pictures a packet may come before its place in time when B-frames are on."""
     is_even: bool = False
