@@ -19,7 +19,7 @@ import torch
 
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.stream.decode.planes import Packer
-from rtvfi.stream.run.convert import Converter
+from rtvfi.stream.run.executors.convert import Converter
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:

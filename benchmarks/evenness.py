@@ -26,8 +26,8 @@ from rtvfi.quality.methods import picture_info
 from rtvfi.stream.plan.batch import batches, outputs_of
 from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime, Retime3
 from rtvfi.stream.plan.steering import Retiming, Steering
-from rtvfi.stream.run.executor import carry_out
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.executor import carry_out
+from rtvfi.stream.run.executors.pictures import Pictures
 from rtvfi.stream.see.cuts import CutDetector
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.stamp import ImageId
     from rtvfi.stream.plan.planner import Action
-    from rtvfi.stream.run.interpolate import Interpolation
+    from rtvfi.stream.run.executors.interpolate import Interpolation
     from rtvfi.stream.see.cuts import Seen
 
     Doubles = NDArray[np.float64]
@@ -277,7 +277,7 @@ def executor_of(model: str) -> Interpolation:
     import torch
 
     from rtvfi.models.load import load_model
-    from rtvfi.stream.run.interpolate import Interpolation
+    from rtvfi.stream.run.executors.interpolate import Interpolation
 
     device = torch.device("cpu")
     return Interpolation(load_model(model, device, torch.float32), INFO, device, torch.float32)

@@ -33,8 +33,8 @@ from rtvfi.settings.config import RenderOptions
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.plan.batch import batches
 from rtvfi.stream.plan.planner import Planner
-from rtvfi.stream.run.executor import carry_out
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.executor import carry_out
+from rtvfi.stream.run.executors.pictures import Pictures
 from rtvfi.stream.see.cuts import CutDetector
 from rtvfi.stream.write.encoders.encode import open_encoder
 

@@ -29,7 +29,7 @@ from rtvfi.stream.decode.source import Interrupted
 from rtvfi.stream.plan.batch import needs, outputs_of
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Mid
-from rtvfi.stream.run.executor import StageTimes
+from rtvfi.stream.run.executors.executor import StageTimes
 from rtvfi.stream.run.playhead import Playhead
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.stamp import ImageId
     from rtvfi.stream.plan.batch import Work
-    from rtvfi.stream.run.pictures import Pictures
+    from rtvfi.stream.run.executors.pictures import Pictures
 
     Payload = NDArray[np.uint8]
 

@@ -31,7 +31,7 @@ PARTS = (
     "torch",
     "rtvfi.render.render",
     "rtvfi.player",
-    "rtvfi.stream.run.interpolate",
+    "rtvfi.stream.run.executors.interpolate",
     "rich.progress",
 )
 """Imported before the first child, so that no child has to."""

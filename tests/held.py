@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rtvfi.stream.run.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import ExecutorBase
 
 
 def held(executor: ExecutorBase[Any]) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.decode.source import FrameSource
-    from rtvfi.stream.run.executor import Executor
+    from rtvfi.stream.run.executors.executor import Executor
     from rtvfi.stream.run.playhead import Playhead
 
 INFO = stream_info()

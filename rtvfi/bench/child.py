@@ -25,7 +25,7 @@ from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.python_process import speaker
 from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.planner import Retime, Retime3
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.engine.model_host import ModelHost
     from rtvfi.stream.plan.batch import Work
-    from rtvfi.stream.run.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import ExecutorBase
 
 _FRAMES: Final = 6
 """Pictures that a measurement goes round and round through."""

@@ -67,7 +67,7 @@ def _cost(flow_scale: float, threads: int) -> Cost:
     import numpy as np
 
     from rtvfi.models.dis.model import Dis
-    from rtvfi.stream.run.crew import Crew
+    from rtvfi.stream.run.executors.crew import Crew
 
     y, x = np.mgrid[:_HEIGHT, :_WIDTH]
     lumas = [(128 + 100 * np.sin(x / 9 + k) * np.cos(y / 7)).astype(np.uint8) for k in (0, 0.5)]

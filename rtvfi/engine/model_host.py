@@ -20,7 +20,7 @@ from rtvfi.engine.device import (
 from rtvfi.models.catalogue import find, lighter
 from rtvfi.models.weights.store import is_available
 from rtvfi.stream.plan.ladder import Variant
-from rtvfi.stream.run.crew import Crew
+from rtvfi.stream.run.executors.crew import Crew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rtvfi.core.options import StreamOptions
     from rtvfi.engine.build import Rendering, Viewing
     from rtvfi.models.base import Interpolator
-    from rtvfi.stream.run.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import ExecutorBase
 
     Working = ExecutorBase[Any]
 
@@ -98,7 +98,7 @@ class ModelHost:
 
     def _torch_free(self, info: StreamInfo) -> Working:
         from rtvfi.models.dis.model import Dis
-        from rtvfi.stream.run.codes import CodesInterpolation
+        from rtvfi.stream.run.executors.codes import CodesInterpolation
 
         keep_freed_memory()
         self.place = "cpu"
@@ -118,7 +118,7 @@ class ModelHost:
         self.place = str(self.device)
         import torch
 
-        from rtvfi.stream.run.interpolate import Interpolation
+        from rtvfi.stream.run.executors.interpolate import Interpolation
 
         dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         key = (model_id, self.flow_scale(viewing.info))
@@ -183,7 +183,7 @@ def is_quick(model_id: str) -> bool:
 
 def preload() -> None:
     """Import what quick models need, while the player starts."""
-    import rtvfi.stream.run.codes  # noqa: F401
+    import rtvfi.stream.run.executors.codes  # noqa: F401
 
 
 def _scaled(model: Any) -> Iterator[tuple[Variant, Any]]:

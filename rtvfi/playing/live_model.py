@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rtvfi.playing.remarks import Remarks
     from rtvfi.playing.wanted import Choice
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.run.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import ExecutorBase
 
 
 class LiveModel:

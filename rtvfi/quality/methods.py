@@ -28,9 +28,9 @@ from rtvfi.quality import minterpolate, mvtools
 from rtvfi.quality.triplets import Picture
 from rtvfi.stream.plan.batch import Retimes
 from rtvfi.stream.plan.planner import Retime
-from rtvfi.stream.run.codes import CodesInterpolation
-from rtvfi.stream.run.interpolate import Interpolation
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.codes import CodesInterpolation
+from rtvfi.stream.run.executors.interpolate import Interpolation
+from rtvfi.stream.run.executors.pictures import Pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import Interpolator
     from rtvfi.quality.triplets import Triplet
-    from rtvfi.stream.run.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import ExecutorBase
 
 MINTERPOLATE: Final = "minterpolate"
 REPEATS: Final = 3

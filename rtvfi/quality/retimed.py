@@ -25,8 +25,8 @@ from rtvfi.quality.methods import payload_of
 from rtvfi.quality.triplets import Picture, Triplet
 from rtvfi.stream.plan.batch import batches
 from rtvfi.stream.plan.planner import Copy, Mid, Planner, PlanOptions, Retime
-from rtvfi.stream.run.executor import carry_out
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.executor import carry_out
+from rtvfi.stream.run.executors.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,8 +16,8 @@ from rtvfi.models.load import build_model
 from rtvfi.models.weights.store import manifest, weight_name
 from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.planner import Retime, Retime3
-from rtvfi.stream.run.interpolate import Interpolation
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.interpolate import Interpolation
+from rtvfi.stream.run.executors.pictures import Pictures
 
 CPU = torch.device("cpu")
 INFO = stream_info()

@@ -26,7 +26,7 @@ from rtvfi.playing.opening import Opener
 from rtvfi.playing.showing import Showing
 from rtvfi.playing.track import Tracks
 from rtvfi.stream.decode.pyav import PyavSource
-from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.executors.interpolate import Interpolation
 
 if TYPE_CHECKING:
     import subprocess

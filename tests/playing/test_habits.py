@@ -10,7 +10,7 @@ from clips import FILM, ClipSpec
 from playing import Playing, off_by
 
 from rtvfi.core.options import StreamOptions
-from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.executors.interpolate import Interpolation
 from rtvfi.stream.run.pipeline import Pipeline
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from rtvfi.core.frame import EndOfStream, Kind
 from rtvfi.stream.plan.batch import batches, needs, outputs_of, single
 from rtvfi.stream.plan.planner import Again, Copy, Mid, Planner
 from rtvfi.stream.plan.steering import Pace, Steering
+from rtvfi.stream.run.executors.pictures import Pictures
 from rtvfi.stream.run.outlet import Outlet
-from rtvfi.stream.run.pictures import Pictures
 from rtvfi.stream.run.slot import ModelSlot
 from rtvfi.stream.run.triage import Triage
 from rtvfi.stream.see.cuts import CutDetector
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.batch import Batch, Shown
     from rtvfi.stream.plan.planner import Action
     from rtvfi.stream.plan.steering import Retiming
-    from rtvfi.stream.run.executor import Executor
+    from rtvfi.stream.run.executors.executor import Executor
     from rtvfi.stream.run.parts import Rings, Start, Statistics
     from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.see.cuts import Seen

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.plan.steering import Retiming
-    from rtvfi.stream.run.executor import Executor
+    from rtvfi.stream.run.executors.executor import Executor
     from rtvfi.stream.run.parts import Start
     from rtvfi.stream.run.playhead import Playhead
 

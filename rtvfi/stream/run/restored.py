@@ -18,7 +18,7 @@ import torch
 
 from rtvfi.core.errors import BadPicture, model_failure
 from rtvfi.core.frame import END, SourceFrame
-from rtvfi.stream.run.convert import Converter
+from rtvfi.stream.run.executors.convert import Converter
 from rtvfi.stream.see.miniatures import Miniatures, ssim
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.plan.ladder import Variant
     from rtvfi.stream.plan.steering import Steering
-    from rtvfi.stream.run.executor import Executor
+    from rtvfi.stream.run.executors.executor import Executor
+    from rtvfi.stream.run.executors.pictures import Pictures
     from rtvfi.stream.run.parts import Statistics
-    from rtvfi.stream.run.pictures import Pictures
 
     Payload = NDArray[np.uint8]
 

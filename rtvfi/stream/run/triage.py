@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.batch import Shown
     from rtvfi.stream.plan.planner import Mid
     from rtvfi.stream.plan.steering import Steering
+    from rtvfi.stream.run.executors.pictures import Pictures
     from rtvfi.stream.run.parts import Start, Statistics
-    from rtvfi.stream.run.pictures import Pictures
     from rtvfi.stream.run.playhead import Playhead
 
 _REACH: Final = 12

@@ -19,12 +19,12 @@ from rtvfi.core.stamp import Stamp
 from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.plan.planner import Mid, PlanOptions, Retime3
 from rtvfi.stream.plan.steering import Retiming, Steering
-from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.executors.interpolate import Interpolation
 from rtvfi.stream.see.changes import Change
 
 if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame
-    from rtvfi.stream.run.executor import Executor
+    from rtvfi.stream.run.executors.executor import Executor
 
 
 def blend() -> Interpolation:

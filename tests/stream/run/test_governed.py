@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import OutputFrame, SourceFrame
     from rtvfi.core.options import Style
     from rtvfi.stream.plan.batch import Work
-    from rtvfi.stream.run.pictures import Pictures
+    from rtvfi.stream.run.executors.pictures import Pictures
 
 INFO = stream_info(source_rate=Fraction(24000, 1001))
 PERIOD = 1001 / 24000

@@ -14,11 +14,11 @@ from running import INFO, Running, fake_source
 from rtvfi.core.errors import BadPicture, ModelError, OutOfMemory, model_failure
 from rtvfi.core.frame import Kind
 from rtvfi.models.load import load_model
-from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.executors.interpolate import Interpolation
 
 if TYPE_CHECKING:
     from rtvfi.stream.plan.batch import Work
-    from rtvfi.stream.run.pictures import Pictures
+    from rtvfi.stream.run.executors.pictures import Pictures
 
 
 class Failing(FakeExecutor):

@@ -21,7 +21,7 @@ from rtvfi.core.frame import Kind, plane_views
 from rtvfi.core.options import SourceOptions
 from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.run.interpolate import Interpolation
+from rtvfi.stream.run.executors.interpolate import Interpolation
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import numpy as np
 
 from rtvfi.core.frame import plane_views
 from rtvfi.models.dis.model import Dis
-from rtvfi.stream.run.base import ExecutorBase
+from rtvfi.stream.run.executors.base import ExecutorBase
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import ModelInfo
-    from rtvfi.stream.run.pictures import Pictures
+    from rtvfi.stream.run.executors.pictures import Pictures
 
     Payload = NDArray[np.uint8]
 

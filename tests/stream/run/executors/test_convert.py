@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, Siting, StreamInfo, plane_views
 from rtvfi.models.base import Planes
-from rtvfi.stream.run.convert import Converter
+from rtvfi.stream.run.executors.convert import Converter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

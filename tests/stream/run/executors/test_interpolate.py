@@ -19,9 +19,9 @@ from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
-from rtvfi.stream.run import interpolate
-from rtvfi.stream.run.interpolate import Interpolation
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors import interpolate
+from rtvfi.stream.run.executors.interpolate import Interpolation
+from rtvfi.stream.run.executors.pictures import Pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,10 +16,10 @@ from rtvfi.core.frame import plane_views
 from rtvfi.models.linear.blend import Linear
 from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
-from rtvfi.stream.run.executor import carry_out
-from rtvfi.stream.run.interpolate import Interpolation
-from rtvfi.stream.run.pictures import Pictures
-from rtvfi.stream.run.tiles import StaticTiles
+from rtvfi.stream.run.executors.executor import carry_out
+from rtvfi.stream.run.executors.interpolate import Interpolation
+from rtvfi.stream.run.executors.pictures import Pictures
+from rtvfi.stream.run.executors.tiles import StaticTiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

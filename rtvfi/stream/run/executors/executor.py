@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId
     from rtvfi.stream.plan.batch import Batch, Work
     from rtvfi.stream.plan.ladder import Variant
-    from rtvfi.stream.run.pictures import Pictures
+    from rtvfi.stream.run.executors.pictures import Pictures
 
     Payload = NDArray[np.uint8]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 from rtvfi.stream.plan.batch import Retimes3
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
-from rtvfi.stream.run.executor import StageTimes
-from rtvfi.stream.run.tiles import StaticTiles
+from rtvfi.stream.run.executors.executor import StageTimes
+from rtvfi.stream.run.executors.tiles import StaticTiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import ModelInfo
     from rtvfi.stream.plan.batch import Work
-    from rtvfi.stream.run.pictures import Pictures
+    from rtvfi.stream.run.executors.pictures import Pictures
 
     Payload = NDArray[np.uint8]
 

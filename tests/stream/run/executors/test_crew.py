@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rtvfi.stream.run.crew import Crew
+from rtvfi.stream.run.executors.crew import Crew
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])

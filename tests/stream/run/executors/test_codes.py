@@ -19,8 +19,8 @@ from rtvfi.models.dis.model import Dis
 from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
-from rtvfi.stream.run.codes import CodesInterpolation
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.codes import CodesInterpolation
+from rtvfi.stream.run.executors.pictures import Pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -151,7 +151,7 @@ def test_the_way_from_an_id_to_pictures_imports_no_torch() -> None:
         "from rtvfi.engine.model_host import ModelHost\n"
         "from rtvfi.stream.plan.batch import Retimes\n"
         "from rtvfi.stream.plan.planner import Retime\n"
-        "from rtvfi.stream.run.pictures import Pictures\n"
+        "from rtvfi.stream.run.executors.pictures import Pictures\n"
         "info = film_info(Size(64, 48))\n"
         "viewing = viewing_of(info, Fraction(60))\n"
         "host = ModelHost('auto', StreamOptions())\n"
@@ -163,7 +163,7 @@ def test_the_way_from_an_id_to_pictures_imports_no_torch() -> None:
         "assert made[0].size == info.payload_bytes and len(work.variants) == 2\n"
         "sys.exit('torch was imported' if 'torch' in sys.modules else 0)\n"
     )
-    root = Path(__file__).resolve().parents[3]
+    root = Path(__file__).resolve().parents[4]
     command = [sys.executable, "-c", program]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

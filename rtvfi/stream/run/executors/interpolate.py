@@ -16,9 +16,9 @@ from rtvfi.models.fast import fastest
 from rtvfi.stream.plan.batch import Retimes
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Retime
-from rtvfi.stream.run.base import ExecutorBase
-from rtvfi.stream.run.convert import Converter
-from rtvfi.stream.run.pictures import Pictures
+from rtvfi.stream.run.executors.base import ExecutorBase
+from rtvfi.stream.run.executors.convert import Converter
+from rtvfi.stream.run.executors.pictures import Pictures
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""Actions carried out: the contract, and two executors, on tensors and on payloads."""
