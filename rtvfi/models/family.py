@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from rtvfi.core.errors import WeightsMismatch
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
@@ -61,6 +63,20 @@ class Family:
 def strip_prefix(state: State) -> dict[str, Tensor]:
     """Without the ``module.`` that training on several devices leaves in front of every key."""
     return {key.removeprefix("module."): value for key, value in state.items()}
+
+
+def check_parameters(state: State, expected: Mapping[str, tuple[int, ...]], network: str) -> None:
+    """Insist on every expected parameter, in its shape.
+
+    Raises:
+        WeightsMismatch: names the first that is missing or misshaped.
+    """
+    for key, want in expected.items():
+        if key not in state:
+            raise WeightsMismatch(f'parameter "{key}" is missing for the network {network}')
+        got = tuple(state[key].shape)
+        if got != want:
+            raise WeightsMismatch(f'parameter "{key}" is {got}, the network {network} needs {want}')
 
 
 def has_no_weights(_state: State) -> None:

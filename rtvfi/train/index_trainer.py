@@ -21,6 +21,7 @@ from rtvfi.models.interpany.amt import TINY, AmtNet
 from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
+from rtvfi.train.descent import descend, follow
 from rtvfi.train.folder import RunFolder
 from rtvfi.train.index_data import VARIANTS, IndexSample, Variant, drawn, varied
 from rtvfi.train.index_losses import loss_of
@@ -215,16 +216,9 @@ class IndexTrainer:
             reference = type(reference)(*(part.to(self.device) for part in reference))
         self.net.train()
         loss, parts = loss_of(self.net, self.net.encode(img0, img1), index, reference, truth)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        if bool(torch.isfinite(norm)):
-            self.optimizer.step()
+        descend(self.net, self.optimizer, loss)
         self.step += 1
-        keep = min(0.999, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, current in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(current, 1 - keep)
+        follow(self.average, self.net, self.step, 0.999)
         return parts
 
     def _rate(self) -> float:

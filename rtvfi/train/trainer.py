@@ -17,6 +17,7 @@ from rtvfi.models.cel.network import CelNet, blend, finer, lumas, pack
 from rtvfi.quality.measures.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, rgb_to_planes
 from rtvfi.train.data import Feed, Held, Sample, planes_to
+from rtvfi.train.descent import descend, follow
 from rtvfi.train.folder import RunFolder
 from rtvfi.train.losses import flow_error, pyramid_l1
 from rtvfi.train.workers import SceneWorkers
@@ -247,17 +248,9 @@ class Trainer:
             group["lr"] = learning_rate(options, self.step)
         sample = self.feed.sample(self.step).to(self.device)
         loss, parts = loss_of(self.net, sample, options)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        if bool(torch.isfinite(norm)):
-            self.optimizer.step()
+        descend(self.net, self.optimizer, loss)
         self.step += 1
-        # young averages forget faster, or they would drag the first random weights along
-        keep = min(options.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, current in zip(self.average.parameters(), self.net.parameters(), strict=True):
-                mean.lerp_(current, 1 - keep)
+        follow(self.average, self.net, self.step, options.average)
         return parts
 
     def _report(self) -> None:

@@ -16,15 +16,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import torch
 
 from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.family import strip_prefix
+from rtvfi.models.family import check_parameters, strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
 from rtvfi.models.rife.scaled import FLOW_SCALES, Scaled
-from rtvfi.models.rife.shape import (
-    IFNetShape,
-    block_parameters,
-    check_parameters,
-    encoder_parameters,
-)
+from rtvfi.models.rife.shape import IFNetShape, block_parameters, encoder_parameters
 from rtvfi.models.triple import around_centre
 from rtvfi.models.warp import backwarp, enlarge, padded, shrink
 

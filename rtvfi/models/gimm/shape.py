@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import WeightsMismatch
+from rtvfi.models.family import check_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,14 +73,7 @@ def detect(state: Mapping[str, Tensor]) -> str:
         WeightsMismatch: a parameter is missing, misshaped or belongs to something else.
     """
     expected = expected_parameters()
-    for key, want in expected.items():
-        if key not in state:
-            raise WeightsMismatch(f'parameter "{key}" is missing for the network GIMM-VFI R')
-        got = tuple(state[key].shape)
-        if got != want:
-            raise WeightsMismatch(
-                f'parameter "{key}" is {got}, the network GIMM-VFI R needs {want}'
-            )
+    check_parameters(state, expected, "GIMM-VFI R")
     extra = next((key for key in state if key not in expected and not is_spare(key)), None)
     if extra is not None:
         raise WeightsMismatch(f'parameter "{extra}" does not belong to GIMM-VFI R')

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import WeightsMismatch
+from rtvfi.models.family import check_parameters
 from rtvfi.models.rife import shape as ifnet_shape
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def detect(state: Mapping[str, Tensor]) -> tuple[str, str]:
     network = "gmfss-union" if any(key.startswith("rife.") for key in state) else "gmfss"
     group = ifnet_shape.detect(part_of(state, "rife")) if network == "gmfss-union" else ""
     expected = expected_parameters(network, group)
-    ifnet_shape.check_parameters(state, expected, network)
+    check_parameters(state, expected, network)
     # RIFE is published with parameters that only its training needs, under several names.
     extra = [key for key in state if key not in expected and not key.startswith("rife.")]
     if extra:

@@ -13,8 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.family import strip_prefix
+from rtvfi.models.family import check_parameters, strip_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,20 +164,6 @@ def _nearest(state: State) -> str:
         return good, good - len(expected)
 
     return max(SHAPES, key=lambda name: agreement(SHAPES[name]))
-
-
-def check_parameters(state: State, expected: Mapping[str, tuple[int, ...]], network: str) -> None:
-    """Insist on every expected parameter, in its shape.
-
-    Raises:
-        WeightsMismatch: names the first that is missing or misshaped.
-    """
-    for key, want in expected.items():
-        if key not in state:
-            raise WeightsMismatch(f'parameter "{key}" is missing for the network {network}')
-        got = tuple(state[key].shape)
-        if got != want:
-            raise WeightsMismatch(f'parameter "{key}" is {got}, the network {network} needs {want}')
 
 
 def expected_parameters(shape: IFNetShape) -> dict[str, tuple[int, ...]]:

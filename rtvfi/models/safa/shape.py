@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import WeightsMismatch
+from rtvfi.models.family import check_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,12 +61,7 @@ def detect(state: Mapping[str, Tensor]) -> str:
         WeightsMismatch: a parameter is missing, misshaped or belongs to something else.
     """
     expected = expected_parameters()
-    for key, want in expected.items():
-        if key not in state:
-            raise WeightsMismatch(f'parameter "{key}" is missing for the network SAFA 0.5')
-        got = tuple(state[key].shape)
-        if got != want:
-            raise WeightsMismatch(f'parameter "{key}" is {got}, the network SAFA 0.5 needs {want}')
+    check_parameters(state, expected, "SAFA 0.5")
     extra = next((key for key in state if key not in expected), None)
     if extra is not None:
         raise WeightsMismatch(f'parameter "{extra}" does not belong to SAFA 0.5')

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import ModelError
+from rtvfi.core.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,11 +34,9 @@ def accept(store: Store, entry: WeightEntry) -> None:
         return
     store.make_folder()
     path = _path(store)
-    part = path.with_name(path.name + ".part")
     words = {**_accepted(store), _digest(entry.terms): entry.licence}
     try:
-        part.write_text(json.dumps(words, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
+        write_whole(path, json.dumps(words, indent=2) + "\n")
     except OSError as error:
         raise ModelError(f'"{path}" cannot be written: {error.strerror}') from error
 
