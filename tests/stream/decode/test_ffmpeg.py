@@ -220,13 +220,22 @@ def test_a_driver_of_wrong_pictures_is_found_out(
 BREAKS = ("fail_after", "crash_after")
 
 
+def many_pipes_full(clips: Clips, fakeva: FakeVaapi) -> Path:
+    """A film of which few pictures fit the pipe, so that a fault at the 40th cannot come early.
+
+    A child that says that its driver failed is not believed any more, whatever lies in its pipe: of
+    a small film that can be all of it, before the first picture is read.
+    """
+    path = clips.get(SMALL, size=(640, 360), num_frames=60)
+    fakeva.load(path)
+    return path
+
+
 @pytest.mark.parametrize("fault", BREAKS)
 def test_software_goes_on_where_the_device_gave_up(
     clips: Clips, fakeva: FakeVaapi, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Pictures so large that few fit the pipes: else the fault may come before the first is read.
-    path = clips.get(SMALL, size=(640, 360), num_frames=60)
-    fakeva.load(path)
+    path = many_pipes_full(clips, fakeva)
     fakeva.fault(**{fault: 40})
     source = open_source(str(path), fakeva.options(hwaccel="auto"))
     assert source.info.decoder == "vaapi (h264)"
@@ -247,10 +256,11 @@ def test_statistics_name_the_decoder_that_is_live(film: Path, fakeva: FakeVaapi)
 
 @pytest.mark.parametrize("fault", BREAKS)
 def test_a_named_device_that_gives_up_is_an_error(
-    film: Path, fakeva: FakeVaapi, fault: str
+    clips: Clips, fakeva: FakeVaapi, fault: str
 ) -> None:
-    fakeva.fault(**{fault: 25})
-    source = open_source(str(film), fakeva.options())
+    path = many_pipes_full(clips, fakeva)
+    fakeva.fault(**{fault: 40})
+    source = open_source(str(path), fakeva.options())
     with pytest.raises(DecodeError, match=r"vaapi \(h264\) gave up: ") as caught:
         read_all(source)
     assert "--hwaccel auto" in caught.value.hint
