@@ -143,11 +143,12 @@ def _median(run: Callable[[], None], seconds: float, deadline: float) -> tuple[f
     rows: list[tuple[float, ...]] = []
     end = min(time.monotonic() + seconds, deadline)
     while len(rows) < _MOST_CALLS and (not rows or time.monotonic() < end):
-        before = time.perf_counter(), time.process_time(), _waited()
+        began, cpu_before, waited_before = time.perf_counter(), time.process_time(), _waited()
         run()
-        after = time.perf_counter(), time.process_time(), _waited()
-        wall, cpu, waited = (1000 * (b - a) for a, b in zip(before, after, strict=True))
-        rows.append((wall - waited, cpu, waited))
+        # Inside the time that it is taken from: the difference cannot be negative.
+        waited = _waited() - waited_before
+        cpu, wall = time.process_time() - cpu_before, time.perf_counter() - began
+        rows.append((1000 * (wall - waited), 1000 * cpu, 1000 * waited))
     return tuple(map(statistics.median, zip(*rows, strict=True)))
 
 
