@@ -12,13 +12,13 @@ from rtvfi.core.errors import RtvfiError
 from rtvfi.core.program import command_line
 from rtvfi.models.weights.auto import better_model
 from rtvfi.playing import osd
-from rtvfi.playing.mpv import window
+from rtvfi.playing.mpv import screen as draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.playing.mpv.events import Watch
-    from rtvfi.playing.mpv.window import Screen
+    from rtvfi.playing.mpv.screen import Screen
     from rtvfi.playing.showing import Showing
     from rtvfi.playing.wanted import Choice, Wanted
 
@@ -59,7 +59,7 @@ class Controls:
             "rtvfi-style": self._choose_style,
             "rtvfi-stats": self._toggle_overlay,
         }
-        window.bind(player, handlers, KEYS)
+        draw.bind(player, handlers, KEYS)
 
     def _toggle(self, *_: str) -> None:
         # mpv's own key for video tracks chooses, too.
@@ -116,7 +116,7 @@ class Controls:
         if self._is_overlay_shown:
             self.draw_overlay()
         else:
-            window.overlay(self._mpv, None)
+            draw.overlay(self._mpv, None)
 
     def draw_overlay(self) -> None:
         """Bring the figures up to date, if they are wanted."""
@@ -128,4 +128,4 @@ class Controls:
             wanted = self._choice.now
             lines = osd.lines(showing.shown, wanted, device, self._watch.report)
             lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))
-        window.overlay(self._mpv, lines)
+        draw.overlay(self._mpv, lines)

@@ -126,7 +126,7 @@ class Opener:
     def __init__(
         self, options: PlayOptions, playhead: Playhead, recorder: Recorder | None = None
     ) -> None:
-        self._options = options
+        self.options = self._options = options
         self._recorder = recorder
         self._playhead = playhead
         self._lock = threading.Lock()

@@ -20,8 +20,8 @@ from rtvfi.core.files import is_address
 from rtvfi.engine.model_host import is_quick, preload
 from rtvfi.playing.current import Current
 from rtvfi.playing.live_model import LiveModel
-from rtvfi.playing.mpv.libmpv import PlayerGone
 from rtvfi.playing.mpv.pictures import films
+from rtvfi.playing.mpv.screen import PlayerGone
 from rtvfi.playing.opening import NothingToDo, Picture, picture_of
 from rtvfi.playing.remarks import Remarks
 from rtvfi.playing.track import Tracks
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from rtvfi.core.errors import RtvfiError
     from rtvfi.engine.build import Viewing
-    from rtvfi.playing.mpv.window import Screen
+    from rtvfi.playing.mpv.screen import Screen
     from rtvfi.playing.opening import Opener
+    from rtvfi.playing.track import Door
     from rtvfi.playing.wanted import Choice
-    from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
 
@@ -58,25 +58,25 @@ class Showing:
     """The picture of one player.
 
     Args:
-        player: a python-mpv ``MPV``.
-        options: checked already.
-        opener: opens files for this player.
+        player: a python-mpv ``MPV``, or one apart.
+        door: where it opens our tracks.
+        opener: opens files for this player, with options that were checked.
         screen: where things are said.
         choice: what is wanted.
     """
 
     def __init__(
-        self, player: Any, options: PlayOptions, opener: Opener, screen: Screen, choice: Choice
+        self, player: Any, door: Door, opener: Opener, screen: Screen, choice: Choice
     ) -> None:
         self._mpv = player
-        self._options = options
+        self._options = options = opener.options
         self._opener = opener
         self._screen = screen
         self._choice = choice
         self._lock = threading.RLock()
         """Held while what is shown changes; nobody loads or opens anything under it."""
-        self._tracks = Tracks(player)
-        self._current = Current(self._lock, lambda viewing: self.finished(viewing))
+        self._tracks = Tracks(player, door)
+        self._current = Current(self._lock, self._is_over)
         self._remarks = Remarks(screen.say)
         self.model = LiveModel(options, choice, self._remarks)
         self._worker = Worker("rtvfi-worker", screen.complain, PlayerGone)
@@ -102,6 +102,10 @@ class Showing:
     def shown(self) -> Viewing | None:
         """The viewing on screen; None while the original is."""
         return self.viewing if self._choice.now.is_on else None
+
+    def _is_over(self, viewing: Viewing) -> None:
+        self.finished(viewing)
+        self._tracks.let_go(viewing)
 
     # ---- files ----
 

@@ -4,16 +4,18 @@ mpv must do with one and not with the other.
 
 from __future__ import annotations
 
-import itertools
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rtvfi.core.errors import PlayerError
-from rtvfi.playing.mpv.libmpv import StreamProtocol
+from rtvfi.core.files import is_address
 from rtvfi.playing.mpv.pictures import films
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rtvfi.engine.build import Viewing
+    from rtvfi.stream.serve.frame_stream import FrameStream
 
 log = logging.getLogger(__name__)
 
@@ -28,26 +30,40 @@ _KEPT_OPEN: Final = {
 _NEAR_SECONDS: Final = 0.2
 _MOST_PICTURES: Final = 3
 
-SCHEME: Final = "rtvfi"
 
+class Door(Protocol):
+    """Where a player opens our tracks."""
 
-def _is_virtual(track: dict[str, Any]) -> bool:
-    return str(track.get("external-filename", "")).startswith(f"{SCHEME}:")
+    @property
+    def root(self) -> str:
+        """What every address begins with, and no other file."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        """What mpv must do while it has such a track of a film that is here."""
+        ...
+
+    def offer(self, stream: FrameStream) -> str:
+        """The address of a stream from now on."""
+        ...
+
+    def withdraw(self, stream: FrameStream) -> None:
+        """It is over; twice is fine."""
+        ...
 
 
 class Tracks:
     """The video tracks of the file mpv plays now.
 
     Args:
-        player: a python-mpv ``MPV``.
+        player: a python-mpv ``MPV``, or one apart.
+        door: where it opens our tracks.
     """
 
-    def __init__(self, player: Any) -> None:
+    def __init__(self, player: Any, door: Door) -> None:
         self._mpv = player
-        self._offered: dict[str, Viewing] = {}
-        """Viewings by the URI mpv will open."""
-        self._numbers = itertools.count(1)
-        self._protocol = StreamProtocol(player, SCHEME, lambda uri: self._offered.pop(uri).stream)
+        self._door = door
         self._ours: int | None = None
         self._original: int | None = None
         self._rotation = 0
@@ -71,7 +87,7 @@ class Tracks:
         self._is_undone = False
         player = self._mpv
         for track in player.track_list:  # what came too late for the file before
-            if _is_virtual(track):
+            if self._is_virtual(track):
                 player.command("video-remove", track["id"])
 
     def offer(self, viewing: Viewing, original: int) -> int | None:
@@ -88,20 +104,29 @@ class Tracks:
             PlayerError: mpv does not take it, as when it was told to quit meanwhile.
         """
         player = self._mpv
-        uri = f"{SCHEME}://{next(self._numbers)}"
-        self._offered[uri] = viewing
+        uri = self._door.offer(viewing.stream)
         try:
             # A back buffer of raw frames is useless, and a kicked read relies on seeks that reach
             # us.
             player.file_local["demuxer-seekable-cache"] = "no"
+            if not is_address(viewing.path):
+                for name, value in self._door.options.items():
+                    player.file_local[name] = value
             player.command("video-add", uri, "auto", "Interpolated")
         except (SystemError, RuntimeError) as error:  # the second: no file plays any more
-            self._offered.pop(uri, None)
+            self._door.withdraw(viewing.stream)
             message = "mpv takes no track beside the film: it ends, or the film plays as it is"
             raise PlayerError(message) from error
         before, self._ours = self._ours, self._number_of(uri)
         self._original, self._rotation = original, viewing.info.rotation
         return before
+
+    def let_go(self, viewing: Viewing) -> None:
+        """A viewing is over."""
+        self._door.withdraw(viewing.stream)
+
+    def _is_virtual(self, track: dict[str, Any]) -> bool:
+        return str(track.get("external-filename", "")).startswith(self._door.root)
 
     def _number_of(self, uri: str) -> int:
         tracks = self._mpv.track_list
@@ -134,7 +159,7 @@ class Tracks:
             return None
         if number not in (self._ours, self._original):
             tracks = films(self._mpv.track_list)
-            if any(t["id"] == number and not _is_virtual(t) for t in tracks):
+            if any(t["id"] == number and not self._is_virtual(t) for t in tracks):
                 return int(number)
         self._fit(ours=number == self._ours)
         return None

@@ -15,7 +15,7 @@ from clips import FILM, ClipSpec
 from playing import Playing, off_by
 from webserver import WebServer
 
-from rtvfi.playing.mpv.window import Screen
+from rtvfi.playing.mpv.screen import Screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import mpv
 
+from rtvfi.playing.mpv.screen import PlayerGone
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
-
-PlayerGone: Final[type[Exception]] = mpv.ShutdownError
-"""Raised by whatever is asked of a player that has ended."""
 
 _LOADING_FAILED, _GENERIC, _UNSUPPORTED = -13, -20, -18
 
@@ -157,6 +156,34 @@ class StreamProtocol:
                 stream.cancel()
         except Exception:
             log.exception("cancelling for mpv failed")
+
+
+class InsideDoor:
+    """How a player in this process gets our tracks: by addresses of its own protocol.
+
+    Args:
+        player: a python-mpv ``MPV``.
+    """
+
+    root = "rtvfi://"
+    options: Mapping[str, str] = {}
+
+    def __init__(self, player: Any) -> None:
+        self._offered: dict[str, Stream] = {}
+        self._numbers = itertools.count(1)
+        scheme = self.root.partition(":")[0]
+        self._protocol = StreamProtocol(player, scheme, self._offered.pop)
+
+    def offer(self, stream: Stream) -> str:
+        """The address under which the player may open a stream, once; it closes it, too."""
+        uri = f"{self.root}{next(self._numbers)}"
+        self._offered[uri] = stream
+        return uri
+
+    def withdraw(self, stream: Stream) -> None:
+        """The player will not open it."""
+        for uri in [uri for uri, offered in self._offered.items() if offered is stream]:
+            self._offered.pop(uri, None)
 
 
 _PRIORITY: Final = 50

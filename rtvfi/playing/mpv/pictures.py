@@ -8,8 +8,6 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-import mpv
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -67,6 +65,10 @@ def chosen(player: Any, path: str, tracks: Sequence[dict[str, Any]]) -> dict[str
 
 def _chosen_by_another(player: Any, path: str) -> int | None:
     """Let an mpv without a window choose; None when it does not say."""
+    try:
+        import mpv  # deferred: a player in another process needs no libmpv here
+    except (ImportError, OSError):
+        return None
     other: Any = mpv.MPV(**_SILENT)
     loaded = threading.Event()
     other.event_callback("file-loaded", "end-file", "shutdown")(lambda _: loaded.set())

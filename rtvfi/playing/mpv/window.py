@@ -8,10 +8,8 @@ import hashlib
 import logging
 import os
 import random
-import re
 import threading
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,12 +17,12 @@ import mpv
 
 from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.core.files import is_address
+from rtvfi.playing.mpv.screen import PlayerGone
 from rtvfi.settings.mpv_options import sort_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from rtvfi.core.errors import RtvfiError
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +44,8 @@ _LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING}
 
 class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
     """python-mpv hands C a null pointer when a player that was terminated is asked for something,
-    as by a job that took long: ours raises ``ShutdownError``.
+    as by a job that took long: ours raises ``PlayerGone``, and so wherever it would raise its own
+    ``ShutdownError``.
     """
 
     _handle: Any = None
@@ -54,12 +53,17 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
     @property
     def handle(self) -> Any:
         if self._handle is None:
-            raise mpv.ShutdownError("the player has ended")
+            raise PlayerGone("the player has ended")
         return self._handle
 
     @handle.setter
     def handle(self, value: Any) -> None:
         self._handle = value
+
+    def check_core_alive(self) -> None:
+        """Raise where the player has ended."""
+        if self._core_shutdown:
+            raise PlayerGone("the player has ended")
 
     def terminate(self) -> None:
         """End the player; twice is fine."""
@@ -133,28 +137,6 @@ def _blame(options: dict[str, str], error: Exception) -> None:
             probe.terminate()
 
 
-def bind(
-    player: Any, handlers: Mapping[str, Callable[..., None]], keys: Mapping[str, tuple[str, str]]
-) -> None:
-    """Make script-messages known and bind their keys, never over the user's own bindings.
-
-    Args:
-        player: a python-mpv ``MPV``.
-        handlers: by message.
-        keys: message and description, by key.
-    """
-    for message, handler in handlers.items():
-        player.register_message_handler(message, partial(_call, handler))
-    for key, (message, _) in keys.items():
-        # "default" sections yield to input.conf; python-mpv's own default would override the user.
-        player.register_key_binding(key, f"script-message {message}", mode="default")
-
-
-def _call(handler: Callable[..., None], *words: bytes | str) -> None:
-    """python-mpv 1.0 hands on a message's arguments as bytes."""
-    handler(*(word.decode() if isinstance(word, bytes) else word for word in words))
-
-
 def load(player: Any, files: Sequence[str]) -> None:
     """Give mpv its playlist, as its command line would: shuffled if that is wanted, and begun with
     ``playlist-start``, or with the first film that was left in the middle.
@@ -175,7 +157,7 @@ def load(player: Any, files: Sequence[str]) -> None:
     player.event_callback("start-file", "shutdown")(lambda _: has_begun.set())
     player.loadfile(files[first], "append-play")
     has_begun.wait()
-    with suppress(mpv.ShutdownError):
+    with suppress(PlayerGone):
         for file in files[:first] + files[first + 1 :]:
             player.loadfile(file, "append")
         player.command("playlist-move", 0, first + 1)
@@ -203,54 +185,6 @@ def _later_name(player: Any, file: str) -> str:
     return hashlib.md5(os.fsencode(file), usedforsecurity=False).hexdigest().upper()
 
 
-def overlay(player: Any, lines: Sequence[str] | None) -> None:
-    """Our statistics in the corner, on a dark plate; None takes them away."""
-    if lines is None:
-        player.command("osd-overlay", 7, "none", "")
-        return
-    # Sizes on the 720 rows that osd-overlay works in.
-    left, top, size = 16, 14, 22
-    width = left * 2 + round(max(map(len, lines)) * size * 0.52)
-    height = top * 2 + len(lines) * size
-    box = f"m 0 0 l {width} 0 {width} {height} 0 {height}"
-    plate = r"{\an7\pos(0,0)\bord0\shad0\1c&H000000&\1a&H50&\p1}" + box
-    style = rf"{{\an7\pos({left},{top})\fs{size}\bord1\shad0\fnmonospace}}"
-    player.command("osd-overlay", 7, "ass-events", plate + "\n" + style + r"\N".join(lines))
-
-
-class Screen:
-    """Where things are said to the user, from any thread: in the log, and on the picture while
-    there is one.
-    """
-
-    def __init__(self) -> None:
-        self._player: Any = None
-
-    def open(self, player: Any) -> None:
-        """There is a window now."""
-        self._player = player
-
-    def close(self) -> None:
-        """The window is gone: the recorder's last word comes later."""
-        self._player = None
-
-    def say(self, text: str) -> None:
-        """Tell what happened."""
-        log.info("%s", text)
-        self._show(text, 2.5)
-
-    def complain(self, error: RtvfiError) -> None:
-        """Tell what failed."""
-        log.warning("%s%s", error.message, f" ({error.hint})" if error.hint else "")
-        self._show(error.message, 5)
-
-    def _show(self, text: str, seconds: float) -> None:
-        player = self._player
-        if player is not None:
-            with suppress(mpv.ShutdownError):  # it may end at any moment
-                player.command("show-text", text, int(seconds * 1000))
-
-
 def is_missing(player: Any) -> bool:
     """No window could be opened for the picture that shall be shown."""
     if not any(track["type"] == "video" and track["selected"] for track in player.track_list):
@@ -259,41 +193,3 @@ def is_missing(player: Any) -> bool:
     # What mpv tries last draws into memory then.
     is_unseen = player.current_vo == "sdl" and not player["vo"] and not display
     return player.current_vo is None or is_unseen
-
-
-def start_for_mpv(start: str) -> str:
-    """The place to begin at in a form that every mpv takes: from 0.40 on it refuses 90 minutes and
-    90 seconds as 90:90.
-    """
-    seconds = _seconds(start)
-    return start if seconds is None else f"{seconds:.6f}"
-
-
-def _seconds(start: str) -> float | None:
-    """A time from the beginning; None for other places."""
-    if not re.fullmatch(r"\+?(\d+:){0,2}\d+(\.\d+)?", start):
-        return None
-    seconds = 0.0
-    for part in start.split(":"):
-        seconds = seconds * 60 + float(part)
-    return seconds
-
-
-def beyond_end(player: Any, start: str) -> str:
-    """A sentence, if the place to begin at is a time that the file does not have.
-
-    Args:
-        player: has the file open.
-        start: mpv's option of that name.
-    """
-    length = player.duration
-    seconds = _seconds(start)
-    if not length or seconds is None or seconds < length:
-        return ""
-    return f"--start {start} is beyond the end: the film lasts {length:.1f} s"
-
-
-def entry_name(player: Any, number: int) -> str:
-    """File name of a playlist entry; by now mpv may be at the next one."""
-    names = {entry["id"]: entry["filename"] for entry in player.playlist}
-    return str(names.get(number, "the file"))

@@ -46,6 +46,10 @@ _WOBBLE_SECONDS: Final = 0.02
 """The estimated playhead may go back that little by itself."""
 
 
+def _never() -> bool:
+    return False
+
+
 class Feed(Protocol):
     """Where frames come from: the pipeline."""
 
@@ -172,6 +176,11 @@ class FrameStream:
         """Clock when the first frame made by a model was handed over."""
         self._served = 0.0
         self.num_restarts = 0
+        self.is_read_ahead = False
+        """Whoever reads has more in store than the read under way: no picture may stand in."""
+        self._is_given_up: Callable[[], bool] = _never
+        self._is_unpaced = False
+        """A seek waits behind what is read: no frame is held back until it comes."""
         self.on_failure: Callable[[RtvfiError], None] = lambda _error: None
         """Told once, on mpv's thread, when the feed fails; to mpv the file just ends."""
         self._has_failed = False
@@ -185,6 +194,7 @@ class FrameStream:
         """Set the read position, clamped to the file."""
         self._position = min(max(offset, 0), self._mkv.size)
         self._is_kicked.clear()
+        self._is_unpaced = False
         self._stale_index = None
         return self._position
 
@@ -193,42 +203,64 @@ class FrameStream:
         file.
         """
         done = 0
-        end = 0 if self._is_cancelled.is_set() else self._mkv.size
-        while done < num_bytes and self._position < end:
-            count = self._read_piece(address + done, num_bytes - done, may_wait=done == 0)
-            if not count:
+        while done < num_bytes:
+            piece = self.piece(num_bytes - done, may_wait=done == 0)
+            if not len(piece):
                 break
-            done += count
-            self._position += count
+            if isinstance(piece, bytes):
+                ctypes.memmove(address + done, piece, len(piece))
+            else:
+                self._copy(address + done, piece)
+            done += len(piece)
         return done
 
-    def _read_piece(self, address: int, room: int, *, may_wait: bool) -> int:
+    def _copy(self, address: int, piece: NDArray[np.uint8]) -> None:
+        """Copy a part of a picture, and count what a whole one takes."""
+        begin = self._clock()
+        ctypes.memmove(address, piece.ctypes.data, len(piece))
+        self._served += self._clock() - begin
+        if self._mkv.locate(self._position)[1] == 0:
+            self.serve_ms.append(self._served * 1e3)
+            self._served = 0.0
+
+    def piece(
+        self, room: int, *, may_wait: bool = True, is_given_up: Callable[[], bool] = _never
+    ) -> bytes | NDArray[np.uint8]:
+        """The next bytes, at most ``room``; of a picture they are the picture's own memory.
+
+        Args:
+            room: at least 1.
+            may_wait: for a frame that is not at hand.
+            is_given_up: nobody wants the bytes any more; looked at while waiting.
+
+        Returns:
+            Nothing at the end of the file, after ``cancel``, and where waiting was no use.
+        """
+        if self._is_cancelled.is_set() or self._position >= self._mkv.size:
+            return b""
+        piece = self._piece(room, may_wait, is_given_up)
+        self._position += len(piece)
+        return piece
+
+    def _piece(
+        self, room: int, may_wait: bool, is_given_up: Callable[[], bool]
+    ) -> bytes | NDArray[np.uint8]:
         header = self._mkv.header
         if self._position < len(header):
-            piece = header[self._position : self._position + room]
-            ctypes.memmove(address, piece, len(piece))
-            return len(piece)
+            return header[self._position : self._position + room]
         record, offset = self._mkv.locate(self._position)
         # Also before the first byte of a record: a file that ends between records ends cleanly.
+        self._is_given_up = is_given_up
         frame = self._frame_of(self._records.index(record), may_wait=may_wait)
         if frame is None:
-            return 0
+            return b""
         before = self._mkv.prefix_bytes
         if offset < before:
             if offset == 0:
                 self.num_asked += 1
-            piece = self._mkv.prefix(record)[offset : offset + room]
-            ctypes.memmove(address, piece, len(piece))
-            return len(piece)
-        begin = self._clock()
+            return self._mkv.prefix(record)[offset : offset + room]
         start = offset - before
-        count = min(room, self._mkv.payload_bytes - start)
-        ctypes.memmove(address, frame.payload.ctypes.data + start, count)
-        self._served += self._clock() - begin
-        if start + count == self._mkv.payload_bytes:
-            self.serve_ms.append(self._served * 1e3)
-            self._served = 0.0
-        return count
+        return frame.payload[start : min(start + room, self._mkv.payload_bytes)]
 
     def _frame_of(self, index: int, *, may_wait: bool) -> OutputFrame | None:
         """The frame ``index``: the one in hand, or the next of the feed, restarted if it is not
@@ -244,6 +276,7 @@ class FrameStream:
             self._feed.seek(index)
             self._next_index = index
             self._furthest = -math.inf
+            self._is_unpaced = False
             self.num_restarts += 1
         self.blocked_on = self._records.seconds(index)
         try:
@@ -265,11 +298,15 @@ class FrameStream:
     def _wait(self, index: int, *, is_restart: bool) -> OutputFrame | None:
         deadline = self._clock() + self.priming_seconds if is_restart else 0.0
         due = self._records.seconds(index)
-        while not self._is_cancelled.is_set() and not (self._is_kicked.is_set() and self._frame):
+        while not (
+            self._is_cancelled.is_set()
+            or (self._is_kicked.is_set() and self._frame)
+            or self._is_given_up()
+        ):
             is_priming = is_restart and self._clock() < deadline
             if is_priming and not self._feed.wait_primed(_TURN_SECONDS):
                 continue
-            if due > self._ahead_of():
+            if due > self._ahead_of() and not self._is_unpaced:
                 self._is_cancelled.wait(_TURN_SECONDS)
                 continue
             frame = self._read_feed()
@@ -317,7 +354,10 @@ class FrameStream:
         blocked = self.blocked_on
         target = min(max(target, 0.0), self._records.last_seconds)
         if blocked is not None and not target - 0.7 <= blocked <= target + 0.1:
-            self._is_kicked.set()
+            if self.is_read_ahead:
+                self._is_unpaced = True
+            else:
+                self._is_kicked.set()
 
     def cancel(self) -> None:
         """Reads return the end of file from now on."""

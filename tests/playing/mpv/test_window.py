@@ -8,7 +8,7 @@ import pytest
 
 from rtvfi.core.errors import UsageError
 from rtvfi.playing.controls import KEYS
-from rtvfi.playing.mpv import window
+from rtvfi.playing.mpv import screen, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,7 @@ class Opened(dict[str, Any]):
 def test_a_start_beyond_the_end_is_said(
     start: str, duration: float | None, *, is_beyond: bool
 ) -> None:
-    said = window.beyond_end(Opened(duration=duration), start)
+    said = screen.beyond_end(Opened(duration=duration), start)
     assert bool(said) == is_beyond
     assert not said or said == f"--start {start} is beyond the end: the film lasts {duration:.1f} s"
 
@@ -116,7 +116,7 @@ def test_our_track_number_is_not_remembered_for_later(open_one: Any) -> None:
 def test_every_key_leads_to_a_message_that_is_handled(open_one: Any) -> None:
     player = open_one(*NO_CONFIG)
     handlers: dict[str, Any] = {message: lambda *_: None for message, _ in KEYS.values()}
-    window.bind(player, handlers, KEYS)
+    screen.bind(player, handlers, KEYS)
     bound = {binding["key"]: binding["cmd"] for binding in player.input_bindings}
     for key in KEYS:
         assert key in bound
@@ -125,10 +125,10 @@ def test_every_key_leads_to_a_message_that_is_handled(open_one: Any) -> None:
 def test_what_is_said_to_a_player_that_has_ended_reaches_the_log(
     open_one: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    screen = window.Screen()
+    shown = screen.Screen()
     player = open_one(*NO_CONFIG)
-    screen.open(player)
+    shown.open(player)
     player.terminate()
     with caplog.at_level("INFO"):
-        screen.say("recording stopped")
+        shown.say("recording stopped")
     assert "recording stopped" in caplog.messages

@@ -1,0 +1,166 @@
+"""What hangs on one mpv, wherever that runs: its events in, tracks, messages and figures out.
+
+Handlers of events run on the player's event thread and do nothing that takes time; ``attach`` runs
+while mpv waits in its ``on_preloaded`` hook, and may take some. Whatever fails here leaves the file
+playing as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.core.errors import RtvfiError
+from rtvfi.engine.device import resolve_device
+from rtvfi.models.weights.store import find_weights
+from rtvfi.playing.controls import Controls
+from rtvfi.playing.mpv.events import Watch
+from rtvfi.playing.mpv.screen import Screen
+from rtvfi.playing.opening import NothingToDo, Opener
+from rtvfi.playing.recording import recorder_for
+from rtvfi.playing.report import Report
+from rtvfi.playing.showing import Showing
+from rtvfi.playing.wanted import Choice, Wanted
+from rtvfi.stream.run.playhead import Playhead
+
+if TYPE_CHECKING:
+    from rtvfi.engine.build import Viewing
+    from rtvfi.playing.track import Door
+    from rtvfi.settings.config import PlayOptions
+
+_LOOK_SECONDS: Final = 0.5
+"""How often the overlay and the warning of a slow model are looked at."""
+
+
+def check(options: PlayOptions) -> None:
+    """Refuse what cannot run while there is no window yet.
+
+    Raises:
+        WeightsMissing, DeviceError, UsageError: said in one sentence.
+    """
+    find_weights(options.model)
+    if options.device not in ("auto", "cpu"):
+        resolve_device(options.device)
+
+
+class Front:
+    """One mpv and what hangs on it: first made, then connected with the player.
+
+    Args:
+        options: checked already (``check``).
+    """
+
+    def __init__(self, options: PlayOptions) -> None:
+        self._options = options
+        self._screen = Screen()
+        self._playhead = Playhead()
+        self._recorder = recorder_for(options, self._screen.say)
+        self._opener = Opener(options, self._playhead, self._recorder)
+        self._report = Report()
+        self._choice = Choice(Wanted.of(options.model, options.fps, options.stream))
+        self._is_first = False
+        """The file under way has not shown a picture yet."""
+        self._looked_at = 0.0
+        # Made by connect(), in this order.
+        self._mpv: Any = None
+        self._showing: Showing
+        self._watch: Watch
+        self._controls: Controls
+
+    def connect(self, player: Any, door: Door) -> None:
+        """There is a player now.
+
+        Args:
+            player: a python-mpv ``MPV``, or one apart.
+            door: where it opens our tracks.
+        """
+        self._mpv = player
+        self._screen.open(player)
+        self._showing = showing = Showing(player, door, self._opener, self._screen, self._choice)
+        showing.finished = self._fold
+        self._watch = Watch(player, self._playhead, self._report, lambda: showing.shown)
+        self._controls = Controls(player, self._choice, showing, self._screen, self._watch)
+        player.observe_property("time-pos", lambda *_: self._look())
+        player.observe_property("vid", lambda *_: showing.selected())
+        player.observe_property("display-fps", lambda _, rate: self._on_display(rate))
+        player.observe_property(
+            "window-minimized", lambda _, is_hidden: showing.rest(is_hidden=bool(is_hidden))
+        )
+        player.event_callback("playback-restart")(lambda _: self._on_restart())
+        player.event_callback("end-file")(self._on_end)
+
+    def _attach(self) -> None:
+        """The hook, on a thread of its own: put our track beside the file that is about to play."""
+        path = os.fsdecode(self._mpv.raw.path)
+        self._is_first = True
+        try:
+            self._showing.attach(path)
+        except NothingToDo as reason:
+            self._screen.say(reason.message)
+        except RtvfiError as error:
+            self._screen.complain(error)
+
+    # ---- events ----
+
+    def _look(self) -> None:
+        """Now and then: overlay, and whether the model keeps up."""
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_SECONDS:
+            self._looked_at = now
+            self._controls.draw_overlay()
+            self._showing.look(now)
+
+    def _on_display(self, rate: float | None) -> None:
+        """The window came up on a display whose rate was not known before, or moved to another
+        one.
+        """
+        viewing = self._showing.viewing
+        wanted = self._choice.now.rate
+        if viewing is None or not rate or wanted not in ("display", "auto"):
+            return
+        if self._opener.rate_of(viewing.info, wanted, rate) != viewing.target_rate:
+            self._showing.change_rate()
+
+    def _on_restart(self) -> None:
+        """Playback begins: a file's first picture, or the end of a seek or switch."""
+        # With a place to begin at, mpv tells of a seek before the first picture.
+        is_first, self._is_first = self._is_first, False
+        self._watch.playback_restart(is_first=is_first)
+        self._showing.settled()
+        if is_first:
+            self._showing.join()
+
+    def _on_end(self, _event: Any) -> None:
+        """The file is over."""
+        self._showing.end_file()
+        self._watch.end_file()
+
+    # ---- the end ----
+
+    def _fold(self, viewing: Viewing) -> None:
+        """Add the figures of a viewing that ends to the report (any thread, one at a time)."""
+        showing, statistics = self._showing, viewing.pipeline.statistics()
+        self._watch.add(viewing.stream, statistics)
+        self._report.live = {
+            "decoder": statistics.decoder,
+            "device": showing.model.place,
+            "model": self._choice.now.model,
+            "style": self._choice.now.live_style,
+            "passes": None if statistics.plan is None else statistics.plan.passes,
+            "level": statistics.standing.level,
+            "levels": max(0, len(statistics.standing.steps) - 1),
+            "given_up": statistics.standing.given_up,
+            "failure": None if showing.model.failure is None else showing.model.failure.message,
+            "source_rate": str(viewing.info.source_rate),
+            "target_rate": str(viewing.target_rate),
+        }
+
+    def _leave(self, deadline: float) -> None:
+        """Stop what still runs; wait until ``deadline`` (monotonic) at most for what hangs."""
+        self._showing.end_file()
+        self._opener.abandon()
+        self._showing.stop(deadline)
+        self._opener.stop(deadline)
+        if self._recorder is not None:
+            self._report.recording = self._recorder.close()

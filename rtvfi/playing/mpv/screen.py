@@ -1,0 +1,130 @@
+"""What is said and drawn on the picture of a player, and what is asked of it in its own words; of
+any player, in this process or another.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rtvfi.core.errors import RtvfiError
+
+log = logging.getLogger(__name__)
+
+
+class PlayerGone(SystemError):  # noqa: N818 - an ending, not a failure
+    """Raised by whatever is asked of a player that has ended."""
+
+
+def bind(
+    player: Any, handlers: Mapping[str, Callable[..., None]], keys: Mapping[str, tuple[str, str]]
+) -> None:
+    """Make script-messages known and bind their keys, never over the user's own bindings.
+
+    Args:
+        player: a python-mpv ``MPV``.
+        handlers: by message.
+        keys: message and description, by key.
+    """
+    for message, handler in handlers.items():
+        player.register_message_handler(message, partial(_call, handler))
+    for key, (message, _) in keys.items():
+        # "default" sections yield to input.conf; python-mpv's own default would override the user.
+        player.register_key_binding(key, f"script-message {message}", mode="default")
+
+
+def _call(handler: Callable[..., None], *words: bytes | str) -> None:
+    """python-mpv 1.0 hands on a message's arguments as bytes."""
+    handler(*(word.decode() if isinstance(word, bytes) else word for word in words))
+
+
+def overlay(player: Any, lines: Sequence[str] | None) -> None:
+    """Our statistics in the corner, on a dark plate; None takes them away."""
+    if lines is None:
+        player.command("osd-overlay", 7, "none", "")
+        return
+    # Sizes on the 720 rows that osd-overlay works in.
+    left, top, size = 16, 14, 22
+    width = left * 2 + round(max(map(len, lines)) * size * 0.52)
+    height = top * 2 + len(lines) * size
+    box = f"m 0 0 l {width} 0 {width} {height} 0 {height}"
+    plate = r"{\an7\pos(0,0)\bord0\shad0\1c&H000000&\1a&H50&\p1}" + box
+    style = rf"{{\an7\pos({left},{top})\fs{size}\bord1\shad0\fnmonospace}}"
+    player.command("osd-overlay", 7, "ass-events", plate + "\n" + style + r"\N".join(lines))
+
+
+class Screen:
+    """Where things are said to the user, from any thread: in the log, and on the picture while
+    there is one.
+    """
+
+    def __init__(self) -> None:
+        self._player: Any = None
+
+    def open(self, player: Any) -> None:
+        """There is a window now."""
+        self._player = player
+
+    def close(self) -> None:
+        """The window is gone: the recorder's last word comes later."""
+        self._player = None
+
+    def say(self, text: str) -> None:
+        """Tell what happened."""
+        log.info("%s", text)
+        self._show(text, 2.5)
+
+    def complain(self, error: RtvfiError) -> None:
+        """Tell what failed."""
+        log.warning("%s%s", error.message, f" ({error.hint})" if error.hint else "")
+        self._show(error.message, 5)
+
+    def _show(self, text: str, seconds: float) -> None:
+        player = self._player
+        if player is not None:
+            with suppress(PlayerGone):  # it may end at any moment
+                player.command("show-text", text, int(seconds * 1000))
+
+
+def start_for_mpv(start: str) -> str:
+    """The place to begin at in a form that every mpv takes: from 0.40 on it refuses 90 minutes and
+    90 seconds as 90:90.
+    """
+    seconds = _seconds(start)
+    return start if seconds is None else f"{seconds:.6f}"
+
+
+def _seconds(start: str) -> float | None:
+    """A time from the beginning; None for other places."""
+    if not re.fullmatch(r"\+?(\d+:){0,2}\d+(\.\d+)?", start):
+        return None
+    seconds = 0.0
+    for part in start.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
+
+
+def beyond_end(player: Any, start: str) -> str:
+    """A sentence, if the place to begin at is a time that the file does not have.
+
+    Args:
+        player: has the file open.
+        start: mpv's option of that name.
+    """
+    length = player.duration
+    seconds = _seconds(start)
+    if not length or seconds is None or seconds < length:
+        return ""
+    return f"--start {start} is beyond the end: the film lasts {length:.1f} s"
+
+
+def entry_name(player: Any, number: int) -> str:
+    """File name of a playlist entry; by now mpv may be at the next one."""
+    names = {entry["id"]: entry["filename"] for entry in player.playlist}
+    return str(names.get(number, "the file"))
