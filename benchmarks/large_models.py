@@ -56,7 +56,9 @@ def gimm(tuning: Tuning, volume_bytes: int = 512 << 20) -> Gimm:
         if "flow_head" in key or key.startswith("amt_final_decoder.convblock.4"):
             state[key] = 0.02 * state[key]
     state["g_filter"] = torch.full((1, 1, 1, 3, 3), 1 / 9)
-    return Gimm(state, MODELS["gimm"], tuning, volume_bytes=volume_bytes)
+    net = Gimm(state, MODELS["gimm"], tuning)
+    net.volume_bytes = volume_bytes
+    return net
 
 
 def counted(run: Callable[[], object]) -> float:

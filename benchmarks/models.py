@@ -100,7 +100,7 @@ def compare(group: str, width: int, height: int, device: torch.device, rounds: i
     ours, state = network(group, device, dtype)
     plain = PlainRife({k: v.to(device, dtype) for k, v in state.items()}, group)
     first, second, _ = pictures(width, height, device, dtype)
-    pad = ours.info.pad.multiple
+    pad = ours.info.pad_multiple
     padded = [functional.pad(f, (0, -width % pad, 0, -height % pad)) for f in (first, second)]
     with torch.inference_mode():
         before = ours.prepare(first)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from goldens_at import GOLDENS, tensors
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo
 from rtvfi.models.gimm import motion, synthesis
 from rtvfi.models.gimm.model import Gimm, GimmPrepared
 from rtvfi.models.gimm.shape import expected_parameters
@@ -27,7 +27,7 @@ INFO = ModelInfo(
     family="gimm",
     picture="rgb",
     num_frames=2,
-    pad=PadRule(multiple=32),
+    pad_multiple=32,
     gmac_1080p=None,
     licence="S-Lab-1.0",
     weights="gimm.safetensors",

@@ -33,29 +33,22 @@ PictureKind = Literal["rgb", "yuv"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PadRule:
-    """How a model pads: always right and bottom, cropped back by the model itself."""
-
-    multiple: int
-    """Sizes become multiples of this at flow_scale 1, of ``multiple / flow_scale`` below."""
-    fill: Literal["zero", "replicate"] = "replicate"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelInfo:
     """What a caller must know before it has the weights."""
 
     id: str
     family: str
     """Name of the package in ``rtvfi.models`` that knows how to run it."""
-    picture: PictureKind
-    num_frames: Literal[2, 3]
+    picture: PictureKind = "rgb"
+    num_frames: Literal[2, 3] = 2
     """Pictures one call looks at."""
-    pad: PadRule
+    pad_multiple: int
+    """Sizes become multiples of this at flow scale 1, of ``pad_multiple / flow_scale`` below; the
+    model pads and crops by itself."""
     gmac_1080p: float | None
     """10^9 multiply-adds for one frame at 1920x1080, flow_scale 1; None when not measured."""
-    licence: str
-    weights: str | None
+    licence: str = "MIT"
+    weights: str | None = None
     """Name of the weight file that is fetched for it; None when the model needs none."""
     runs_with: tuple[str, ...] = ()
     """Weight files it can run with where there are several, the best first, ``weights`` among
@@ -63,6 +56,27 @@ class ModelInfo:
     """
     is_torch_free: bool = False
     """Whether films are made without torch, from the samples of payloads (``stream.run.codes``)."""
+
+
+def with_weights(
+    model_id: str,
+    family: str,
+    pad_multiple: int,
+    gmac: float,
+    *,
+    num_frames: Literal[2, 3] = 2,
+    licence: str = "MIT",
+) -> ModelInfo:
+    """The row of a network for RGB pictures whose weight file has the model's name."""
+    return ModelInfo(
+        id=model_id,
+        family=family,
+        pad_multiple=pad_multiple,
+        gmac_1080p=gmac,
+        num_frames=num_frames,
+        licence=licence,
+        weights=f"{model_id}.safetensors",
+    )
 
 
 Prepared = Any

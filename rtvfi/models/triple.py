@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import torch
 
@@ -11,20 +11,44 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    Side = Callable[[int, list[float]], Tensor]
+    """From the sign of a side (-1 left, 1 right) and its timesteps (at least one) to their
+    pictures, (len, 3, H, W)."""
+
 EXACT: Final = 1e-3
 """A timestep this near to 1 is the centre picture; half precision rounds 1 - 2**-12 to 1."""
 
+P = TypeVar("P")
+L = TypeVar("L")
+Three = tuple[P, P, P]
+"""Pictures, left, centre and right."""
+Both = tuple[L, L]
+"""What the pairs left and right of the centre share."""
 
-def around_centre(
-    ts: Sequence[float], centre: Tensor, make: Callable[[int, list[float]], Tensor]
-) -> Tensor:
+
+class Triples(Generic[P, L]):
+    """A ``base.TripleInterpolator`` whose sides are made one at a time; a base class."""
+
+    def triple(self, frames: Three[P], links: Both[L], ts: Sequence[float]) -> Tensor:
+        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+        return around_centre(ts, self.shown(frames[1]), self._sides(frames, links))
+
+    def shown(self, picture: P) -> Tensor:
+        """The (1, 3, H, W) picture that was prepared."""
+        raise NotImplementedError
+
+    def _sides(self, frames: Three[P], links: Both[L]) -> Side:
+        """How pictures beside the centre are made."""
+        raise NotImplementedError
+
+
+def around_centre(ts: Sequence[float], centre: Tensor, make: Side) -> Tensor:
     """Pictures at ``ts`` around the centre of a triple, each side made in one call.
 
     Args:
         ts: timesteps in [0.5, 1.5], 1 = the centre.
         centre: (1, 3, H, W), returned as it is for t = 1.
-        make: from the sign of the side (-1 left, 1 right) and its timesteps (at least one) to
-            (len, 3, H, W).
+        make: the pictures of one side.
 
     Returns:
         (len(ts), 3, H, W) in the order of ``ts``.

@@ -77,7 +77,7 @@ def test_drba_is_a_triple_model_around_any_of_its_networks(
     assert model.info is MODELS["drba"]
     assert isinstance(model, Drba)
     assert f"rife {model.net.group}" == network
-    assert model.net.info.pad == MODELS[name].pad
+    assert model.net.info.pad_multiple == MODELS[name].pad_multiple
 
 
 def test_drba_with_a_file_of_an_early_network_is_refused(store: Store, tmp_path: Path) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo
 
 CEL: Final = ModelInfo(
     id="cel",
     family="cel",
     picture="yuv",
-    num_frames=2,
-    pad=PadRule(multiple=2),
+    pad_multiple=2,
     gmac_1080p=18.0,
     licence="CC0-1.0",
     weights="cel.safetensors",

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo
 
 DIS: Final = ModelInfo(
-    id="dis",
-    family="dis",
-    picture="yuv",
-    num_frames=2,
-    pad=PadRule(multiple=1),
-    gmac_1080p=None,
-    licence="MIT",
-    weights=None,
-    is_torch_free=True,
+    id="dis", family="dis", picture="yuv", pad_multiple=1, gmac_1080p=None, is_torch_free=True
 )
 ROWS: Final = (DIS,)

@@ -18,18 +18,18 @@ import torch
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.family import check_parameters, strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
-from rtvfi.models.rife.scaled import FLOW_SCALES, Scaled
 from rtvfi.models.rife.shape import IFNetShape, block_parameters, encoder_parameters
-from rtvfi.models.triple import around_centre
-from rtvfi.models.warp import backwarp, enlarge, padded, shrink
+from rtvfi.models.scaled import FLOW_SCALES, ScaledBlocks
+from rtvfi.models.triple import Triples
+from rtvfi.models.warp import backwarp, enlarge, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo
-    from rtvfi.models.tuning import Tuning
+    from rtvfi.models.family import State
+    from rtvfi.models.triple import Both, Side, Three
 
 FEATURES: Final = 16
 STACK: Final = 3 + FEATURES
@@ -116,34 +116,15 @@ class DistilPrepared(NamedTuple):
     width: int
 
 
-class DistilDrba(Scaled):
-    """A ``TripleInterpolator``.
+class DistilDrba(ScaledBlocks, Triples[DistilPrepared, None]):
+    """A ``TripleInterpolator``; flow scales are 0.25, 0.5, 1, 2, and 4 for v2-lite."""
 
-    Args:
-        state: parameters by name.
-        info: the catalogue's row.
-        tuning: device, dtype and forms to run.
-        flow_scale: 0.25, 0.5, 1, 2, and 4 for v2-lite.
-
-    Raises:
-        WeightsMismatch: ``state`` is no DistilDRBA network.
-        UsageError: a ``flow_scale`` the network does not know.
-    """
-
-    def __init__(
-        self,
-        state: Mapping[str, Tensor],
-        info: ModelInfo,
-        tuning: Tuning,
-        *,
-        flow_scale: float = 1.0,
-    ) -> None:
+    def _load(self, state: State) -> None:
         self.group = detect(state)
         self.shape = SHAPES[self.group]
-        known = [s for s in FLOW_SCALES if s <= self.shape.largest_flow_scale]
-        super().__init__(info, self.shape.net.scales, known, flow_scale)
-        self.tuning = tuning
-        state, net = strip_prefix(state), self.shape.net
+        self.known_scales = tuple(s for s in FLOW_SCALES if s <= self.shape.largest_flow_scale)
+        state, net, tuning = strip_prefix(state), self.shape.net, self.tuning
+        self.block_scales = net.scales
         self.encoder = Encoder(state, net.encoder, tuning)
         last = len(net.channels) - 1
         self.blocks = [
@@ -164,7 +145,7 @@ class DistilDrba(Scaled):
     def prepare(self, frame: Tensor) -> DistilPrepared:
         """Padding, pyramid and features of a (1, 3, H, W) picture, clamped to [0, 1]."""
         height, width = frame.shape[-2:]
-        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), self._multiple)
+        image = self._fitted(frame)
         divisor = max(self.scales[-1], 1)
         features = self.encoder(shrink(image, divisor))
         stacks = tuple(
@@ -189,13 +170,11 @@ class DistilDrba(Scaled):
             made |= dict(zip(late, self.triple((a, b, b), (None, None), late), strict=True))
         return torch.stack([made[t] for t in numbers])
 
-    def triple(
-        self,
-        frames: tuple[DistilPrepared, DistilPrepared, DistilPrepared],
-        links: tuple[None, None],
-        ts: Sequence[float],
-    ) -> Tensor:
-        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+    def shown(self, picture: DistilPrepared) -> Tensor:
+        """The (1, 3, H, W) picture that was prepared."""
+        return picture.image[..., : picture.height, : picture.width]
+
+    def _sides(self, frames: Three[DistilPrepared], _links: Both[None]) -> Side:
         centre = frames[1]
         shared = tuple(
             None
@@ -211,7 +190,7 @@ class DistilDrba(Scaled):
             )
             return out
 
-        return around_centre(ts, centre.image[..., : centre.height, : centre.width], make)
+        return make
 
     def _beside(
         self,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from rtvfi.models.triple import around_centre
+from rtvfi.models.rife.network import RifePrepared
+from rtvfi.models.triple import Triples
 from rtvfi.models.warp import splat
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.base import ModelInfo, Runner
-    from rtvfi.models.rife.network import Rife, RifePrepared
+    from rtvfi.models.rife.network import Rife
+    from rtvfi.models.triple import Both, Side, Three
 
 HOLE_BELOW = 0.999
 """A splat of ones that gives less than this received (next to) nothing."""
@@ -41,7 +43,7 @@ class DrbaLink(NamedTuple):
     """(1, 2, H', W') on the right picture's grid: where each pixel is in the left one."""
 
 
-class Drba:
+class Drba(Triples[RifePrepared, DrbaLink]):
     """A ``TripleInterpolator`` around a RIFE network with an encoder.
 
     Args:
@@ -77,23 +79,28 @@ class Drba:
         """The motion between ``a`` and ``b``; off the picture where no pixel came from."""
         return link_of(self.net.coarse_flow(a, b))
 
-    def triple(
-        self,
-        frames: tuple[RifePrepared, RifePrepared, RifePrepared],
-        links: tuple[DrbaLink, DrbaLink],
-        ts: Sequence[float],
-    ) -> Tensor:
-        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
-        left, centre, right = frames
-        to_left, to_right = links[0].backward, links[1].forward
-        sides = {-1: (left, to_left, to_right), 1: (right, to_right, to_left)}
+    def shown(self, picture: RifePrepared) -> Tensor:
+        """The (1, 3, H, W) picture that was prepared."""
+        return picture.image[..., : picture.height, : picture.width]
+
+    def _sides(self, frames: Three[RifePrepared], links: Both[DrbaLink]) -> Side:
+        flows = flows_of(links)
 
         def make(sign: int, near: list[float]) -> Tensor:
-            side, *flows = sides[sign]
-            maps = [ratio_map(abs(t - 1), *flows, linear=self.linear) for t in near]
-            return self.net.between(centre, side, torch.cat(maps))
+            maps = [ratio_map(abs(t - 1), *flows[sign], linear=self.linear) for t in near]
+            return self.net.between(frames[1], frames[1 + sign], torch.cat(maps))
 
-        return around_centre(ts, centre.image[..., : centre.height, : centre.width], make)
+        return make
+
+
+def flows_of(links: Both[DrbaLink]) -> dict[int, tuple[Tensor, Tensor]]:
+    """By the sign of a side (-1 left, 1 right), the centre's motion to that side and to the other.
+
+    Args:
+        links: of the left and the centre, of the centre and the right picture.
+    """
+    to_left, to_right = links[0].backward, links[1].forward
+    return {-1: (to_left, to_right), 1: (to_right, to_left)}
 
 
 def link_of(middle: Tensor) -> DrbaLink:

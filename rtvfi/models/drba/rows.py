@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo
 
 NETWORKS: Final = (
     "rife-4.26.heavy",
@@ -22,11 +22,9 @@ FETCHED: Final = "rife-4.25"
 DRBA: Final = ModelInfo(
     id="drba",
     family="drba",
-    picture="rgb",
     num_frames=3,
-    pad=PadRule(multiple=64, fill="zero"),
+    pad_multiple=64,
     gmac_1080p=44.9,
-    licence="MIT",
     weights=f"{FETCHED}.safetensors",
     runs_with=tuple(f"{name}.safetensors" for name in NETWORKS),
 )

@@ -48,8 +48,7 @@ class Conv:
     """A convolution that keeps the size (or halves it), and what follows it.
 
     Args:
-        weight: (C', C, rows, columns).
-        bias: (C',), or None.
+        kernel: weight (C', C, rows, columns), and bias (C',) or None.
         tuning: where and how it runs.
         stride: 1 or 2.
         activation: what follows.
@@ -59,14 +58,14 @@ class Conv:
 
     def __init__(
         self,
-        weight: Tensor,
-        bias: Tensor | None,
+        kernel: tuple[Tensor, Tensor | None],
         tuning: Tuning,
         *,
         stride: int = 1,
         activation: Activation | Tensor = "none",
         mirrors: bool = False,
     ) -> None:
+        weight, bias = kernel
         self.weight = tuning.place(weight)
         self.bias = None if bias is None else tuning.place(bias)
         self.stride = stride
@@ -123,7 +122,7 @@ def conv(
     weight, bias = given.state[f"{name}.weight"], given.state[f"{name}.bias"]
     if norm is not None:
         weight, bias = _with_norm(given.state, norm, weight, bias)
-    return Conv(weight, bias, given.tuning, stride=stride, activation=slope, mirrors=mirrors)
+    return Conv((weight, bias), given.tuning, stride=stride, activation=slope, mirrors=mirrors)
 
 
 def _with_norm(

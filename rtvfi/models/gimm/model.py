@@ -6,13 +6,11 @@ of a call, the rest for every timestep (nearly all of the work: the last decoder
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from torch.nn import functional
 
-from rtvfi.core.errors import UsageError
 from rtvfi.models.gimm.correlation import VOLUME_BYTES, Correlation, pyramid
 from rtvfi.models.gimm.encoder import Encoder
 from rtvfi.models.gimm.layers import Parameters
@@ -21,15 +19,15 @@ from rtvfi.models.gimm.motion import Motion, PairMotion
 from rtvfi.models.gimm.raft import Raft, RaftStart
 from rtvfi.models.gimm.shape import detect
 from rtvfi.models.gimm.synthesis import Matches, Source, Synthesis
+from rtvfi.models.scaled import Scaled
 from rtvfi.models.warp import enlarge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo
-    from rtvfi.models.tuning import Tuning
+    from rtvfi.models.family import State
 
 FLOW_SCALES: Final = (0.25, 0.5, 1.0)
 SMALLEST: Final = 128
@@ -52,35 +50,19 @@ class GimmPrepared(NamedTuple):
     width: int
 
 
-class Gimm:
-    """An ``Interpolator``.
+class Gimm(Scaled):
+    """An ``Interpolator``; everything but the last blend happens at the size of the flow scale.
 
-    Args:
-        state: parameters by name, without prefix.
-        info: the catalogue's row.
-        tuning: device, dtype and forms to run.
-        flow_scale: size at which everything but the last blend happens, one of ``FLOW_SCALES``.
-        volume_bytes: see ``correlation.Correlation``.
-
-    Raises:
-        WeightsMismatch: ``state`` is no GIMM-VFI R.
-        UsageError: a ``flow_scale`` it does not know.
+    Names of parameters have no prefix.
     """
 
-    def __init__(
-        self,
-        state: Mapping[str, Tensor],
-        info: ModelInfo,
-        tuning: Tuning,
-        *,
-        flow_scale: float = 1.0,
-        volume_bytes: int = VOLUME_BYTES,
-    ) -> None:
+    known_scales = FLOW_SCALES
+    volume_bytes: int = VOLUME_BYTES
+    """See ``correlation.Correlation``."""
+
+    def _load(self, state: State) -> None:
         detect(state)
-        given = Parameters(state, tuning)
-        self.info = info
-        self.tuning = tuning
-        self.volume_bytes = volume_bytes
+        given = Parameters(state, self.tuning)
         self.matching = Encoder(given, "flow_estimator.fnet")
         self.context = Encoder(given, "flow_estimator.cnet")
         self.raft = Raft(given, "flow_estimator.update_block")
@@ -88,21 +70,6 @@ class Gimm:
         self.synthesis = Synthesis(given)
         self._fitting: set[tuple[int, int, float]] = set()
         """Sizes, each with a flow scale, for which there was memory enough."""
-        self._set_flow_scale(flow_scale)
-
-    def _set_flow_scale(self, flow_scale: float) -> None:
-        if flow_scale not in FLOW_SCALES:
-            names = ", ".join(f"{s:g}" for s in FLOW_SCALES)
-            raise UsageError(
-                f'flow scale "{flow_scale:g}" of "{self.info.id}" is not one of {names}'
-            )
-        self.flow_scale = flow_scale
-
-    def at_scale(self, flow_scale: float) -> Gimm:
-        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
-        other = copy.copy(self)
-        other._set_flow_scale(flow_scale)
-        return other
 
     def prepare(self, frame: Tensor) -> GimmPrepared:
         """Features of a (1, 3, H, W) picture, clamped to [0, 1].
@@ -137,7 +104,7 @@ class Gimm:
 
     def _padded(self, picture: Tensor) -> Tensor:
         """Its last row and column repeated, up to a size the network can work on."""
-        multiple = round(self.info.pad.multiple / self.flow_scale)
+        multiple = round(self.info.pad_multiple / self.flow_scale)
         least = round(SMALLEST / self.flow_scale)
         rows, columns = (max(least, n + -n % multiple) for n in picture.shape[-2:])
         height, width = picture.shape[-2:]

@@ -108,7 +108,7 @@ class _Half:
     def __init__(self, given: Parameters, name: str, number: int) -> None:
         def gate(letters: str, inputs: slice, *, has_bias: bool) -> Conv:
             weight, bias = given.joined([f"{name}.conv{g}{number}" for g in letters], inputs)
-            return Conv(weight, bias if has_bias else None, given.tuning)
+            return Conv((weight, bias if has_bias else None), given.tuning)
 
         of_hidden, of_context = slice(0, HIDDEN), slice(HIDDEN, 2 * HIDDEN)
         of_motion = slice(2 * HIDDEN, 2 * HIDDEN + _MOTION)

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import with_weights
 
-
-def _gimm(model_id: str) -> ModelInfo:
-    return ModelInfo(
-        id=model_id,
-        family="gimm",
-        picture="rgb",
-        num_frames=2,
-        pad=PadRule(multiple=32),
-        gmac_1080p=17_840.0,
-        licence="S-Lab 1.0 NC",
-        weights=f"{model_id}.safetensors",
-    )
-
-
-ROWS: Final = (_gimm("gimm"), _gimm("gimm-base"))
+ROWS: Final = tuple(
+    with_weights(name, "gimm", 32, 17_840.0, licence="S-Lab 1.0 NC")
+    for name in ("gimm", "gimm-base")
+)
 """Trained for how pictures look, and for their numbers."""

@@ -10,14 +10,12 @@ they need; here the border is repeated and cropped off again.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import functional
 
-from rtvfi.core.errors import UsageError
 from rtvfi.models.gmfss.feature import FeatureNet
 from rtvfi.models.gmfss.fusion import GridNet
 from rtvfi.models.gmfss.gmflow import GmFlow, Matchable
@@ -26,17 +24,20 @@ from rtvfi.models.gmfss.ratios import reached, rife_steps, splat_steps, swapped
 from rtvfi.models.gmfss.shape import detect, part_of
 from rtvfi.models.rife.network import Rife
 from rtvfi.models.rife.rows import RIFE_GROUPS, ROWS
-from rtvfi.models.rife.scaled import FLOW_SCALES
-from rtvfi.models.triple import around_centre
+from rtvfi.models.scaled import Scaled
+from rtvfi.models.triple import Triples
 from rtvfi.models.warp import enlarge, shrink, splat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
     from rtvfi.models.base import ModelInfo
+    from rtvfi.models.family import State
     from rtvfi.models.rife.network import RifePrepared
+    from rtvfi.models.triple import Both, Three
+    from rtvfi.models.triple import Side as Make
     from rtvfi.models.tuning import Tuning
 
 SMALLEST = 128
@@ -79,7 +80,7 @@ class Side(NamedTuple):
     metric: Tensor
 
 
-class Gmfss:
+class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
     """A ``TripleInterpolator``; with the other two pictures, timesteps follow DRBA.
 
     Args:
@@ -87,7 +88,7 @@ class Gmfss:
         info: the catalogue's row.
         tuning: device, dtype and forms to run.
         metric_tanh: see ``MetricNet``.
-        flow_scale: one of ``rife.FLOW_SCALES``.
+        flow_scale: one of ``scaled.FLOW_SCALES``.
         linear: see ``drba.Drba``.
 
     Raises:
@@ -97,7 +98,7 @@ class Gmfss:
 
     def __init__(
         self,
-        state: Mapping[str, Tensor],
+        state: State,
         info: ModelInfo,
         tuning: Tuning,
         *,
@@ -105,12 +106,15 @@ class Gmfss:
         flow_scale: float = 1.0,
         linear: bool = True,
     ) -> None:
-        self.info = info
-        self.tuning = tuning
+        self.metric_tanh = metric_tanh
         self.linear = linear
+        super().__init__(state, info, tuning, flow_scale=flow_scale)
+
+    def _load(self, state: State) -> None:
+        tuning = self.tuning
         self.network, self.group = detect(state)
         self.gmflow = GmFlow(part_of(state, "flownet"), _exact_enough(tuning))
-        self.metric_net = MetricNet(part_of(state, "metric"), tuning, has_tanh=metric_tanh)
+        self.metric_net = MetricNet(part_of(state, "metric"), tuning, has_tanh=self.metric_tanh)
         self.feature_net = FeatureNet(part_of(state, "feat"), tuning)
         self.fusion_net = GridNet(part_of(state, "fusionnet"), tuning)
         self.rife = None
@@ -118,22 +122,12 @@ class Gmfss:
             version = RIFE_GROUPS[self.group][0].split()[0]
             row = next(row for row in ROWS if row.id == f"rife-{version}")
             self.rife = Rife(part_of(state, "rife"), row, tuning)
-        self._set_flow_scale(flow_scale)
 
     def _set_flow_scale(self, flow_scale: float) -> None:
-        if flow_scale not in FLOW_SCALES:
-            allowed = ", ".join(f"{s:g}" for s in FLOW_SCALES)
-            raise UsageError(f'flow scale "{flow_scale:g}" is not one of {allowed}')
-        self.flow_scale = flow_scale
+        super()._set_flow_scale(flow_scale)
         # The union that came with RIFE 4.6 was trained with its scales as they are.
         if self.rife is not None and self.group != "4.6":
             self.rife = self.rife.at_scale(flow_scale)
-
-    def at_scale(self, flow_scale: float) -> Gmfss:
-        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
-        other = copy.copy(self)
-        other._set_flow_scale(flow_scale)
-        return other
 
     def prepare(self, frame: Tensor) -> GmfssPrepared:
         """Everything of a (1, 3, H, W) picture alone, clamped to [0, 1]."""
@@ -149,9 +143,8 @@ class Gmfss:
         )
 
     def _padded(self, image: Tensor) -> Tensor:
-        scale = min(self.flow_scale, 1)
-        multiple, least = int(self.info.pad.multiple / scale), int(SMALLEST / scale)
-        height, width = (max(n + -n % multiple, least) for n in image.shape[-2:])
+        least = int(SMALLEST / min(self.flow_scale, 1))
+        height, width = (max(n + -n % self._multiple, least) for n in image.shape[-2:])
         more = (0, width - image.shape[-1], 0, height - image.shape[-2])
         return functional.pad(image, more, mode="replicate")
 
@@ -184,13 +177,11 @@ class Gmfss:
             out.append(self.fused(sides((a, b), link, (t, 1 - t)), rife))
         return torch.cat(out)
 
-    def triple(
-        self,
-        frames: tuple[GmfssPrepared, GmfssPrepared, GmfssPrepared],
-        links: tuple[GmfssLink, GmfssLink],
-        ts: Sequence[float],
-    ) -> Tensor:
-        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+    def shown(self, picture: GmfssPrepared) -> Tensor:
+        """The (1, 3, H, W) picture that was prepared."""
+        return picture.image
+
+    def _sides(self, frames: Three[GmfssPrepared], links: Both[GmfssLink]) -> Make:
         left, centre, right = frames
         to_left, to_right = reversed_link(links[0]), links[1]
 
@@ -200,7 +191,7 @@ class Gmfss:
             )
             return torch.cat([self._beside(centre, side, link, far, abs(t - 1)) for t in near])
 
-        return around_centre(ts, centre.image, make)
+        return make
 
     def _beside(
         self, centre: GmfssPrepared, side: GmfssPrepared, link: GmfssLink, far: Tensor, u: float

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import with_weights
 
-
-def _gmfss(model_id: str, gmac: float) -> ModelInfo:
-    return ModelInfo(
-        id=model_id,
-        family="gmfss",
-        picture="rgb",
-        num_frames=3,
-        pad=PadRule(multiple=64),
-        gmac_1080p=gmac,
-        licence="MIT",
-        weights=f"{model_id}.safetensors",
-    )
-
-
-ROWS: Final = (
-    _gmfss("gmfss", 1909.2),
-    _gmfss("gmfss-fortuna", 1909.2),
-    _gmfss("gmfss-union", 1920.4),
-    _gmfss("gmfss-union-fortuna", 1930.0),
+_GMAC: Final = {
+    "gmfss": 1909.2,
+    "gmfss-fortuna": 1909.2,
+    "gmfss-union": 1920.4,
+    "gmfss-union-fortuna": 1930.0,
+}
+"""10^9 multiply-adds of a 1920x1080 frame."""
+ROWS: Final = tuple(
+    with_weights(name, "gmfss", 64, gmac, num_frames=3) for name, gmac in _GMAC.items()
 )

@@ -20,24 +20,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rtvfi.models.interpany.parts import (
-    Decoder,
-    Estimate,
-    Network,
-    Padding,
-    Pyramid,
-    Reference,
-    fetched,
-    joined,
-    larger_flow,
-    mean_of_both,
-)
+from rtvfi.models.interpany.layers import Decoder, Levels, Pyramid
+from rtvfi.models.interpany.parts import Estimate, Padding, fetched, joined, larger_flow
 from rtvfi.models.warp import enlarge, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from rtvfi.models.interpany.layers import Views
+    from rtvfi.models.interpany.parts import Reference
 
 WIDTHS: Final = (20, 32, 44, 56)
 SIDE: Final = 20
@@ -148,20 +141,12 @@ def _bent(x: Tensor) -> Tensor:
 class Shared(NamedTuple):
     """What ``AmtNet.encode`` gives."""
 
-    img0: Tensor
-    """Without the mean, full size."""
-    img1: Tensor
-    mean: Tensor
-    """(N, 1, 1, 1)."""
-    left: list[Tensor]
-    """Features of img0, fine to coarse."""
-    right: list[Tensor]
+    views: Views
     matches: tuple[Tensor, Tensor]
-    """(N, 84, H/8, W/8) of each."""
-    flow_scale: float
+    """(N, 84, H/8, W/8) of each picture."""
 
 
-class AmtNet(Network):
+class AmtNet(Levels):
     """T and D without reference, TR and DR with.
 
     Below 128 pixels the coarsest similarities have one row or column, hence ``padding.least``.
@@ -196,17 +181,15 @@ class AmtNet(Network):
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
         """See ``Network``."""
-        mean = mean_of_both(img0, img1)
-        img0, img1 = img0 - mean, img1 - mean
-        small = [enlarge(image, flow_scale) for image in (img0, img1)]
-        left, right = (self.encoder(image) for image in small)
-        matches = (self.feat_encoder(small[0]), self.feat_encoder(small[1]))
-        return Shared(img0, img1, mean, left, right, matches, flow_scale)
+        views = self.views(img0, img1, flow_scale)
+        small = [enlarge(image, flow_scale) for image in (views.img0, views.img1)]
+        return Shared(views, (self.feat_encoder(small[0]), self.feat_encoder(small[1])))
 
     def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
         """See ``Network``."""
-        gone = shrink(index, 8 / shared.flow_scale).float()
-        out = self.decoder4(self._coarsest(shared, index, reference))
+        views = shared.views
+        gone = shrink(index, 8 / views.flow_scale).float()
+        out = self.coarsest(views, index, reference)
         flow, features = out[:, :4].float(), out[:, 4:]
         flows = []
         for level, update, decoder in (
@@ -219,28 +202,20 @@ class AmtNet(Network):
             feature_step, flow_step = update(features, at_eighth, similar.to(features.dtype))
             flow, features = flow + flow_step, features + feature_step
             flows.append(flow)
-            around = fetched(shared.left[level], shared.right[level], flow)
+            around = fetched(views.left[level], views.right[level], flow)
             out = decoder(joined(features, *around, flow))
             if level:
                 flow, features = out[:, :4].float() + larger_flow(flow, 2), out[:, 4:]
-        return self._picture(shared, flows, larger_flow(flow, 2), out)
+        return self._picture(views, flows, larger_flow(flow, 2), out)
 
     def coarse_flow(self, shared: Shared, index: Tensor, reference: Reference | None) -> Tensor:
         """See ``Network``: what the coarsest level says, corrected once, at 1/8 of the size."""
-        out = self.decoder4(self._coarsest(shared, index, reference))
+        views = shared.views
+        out = self.coarsest(views, index, reference)
         flow = out[:, :4].float()
-        similar = self._similar(shared.matches, flow, shrink(index, 8 / shared.flow_scale).float())
+        similar = self._similar(shared.matches, flow, shrink(index, 8 / views.flow_scale).float())
         _, step = self.update4(out[:, 4:], flow, similar.to(out.dtype))
-        return larger_flow(flow + step, 8 / shared.flow_scale)
-
-    def _coarsest(self, shared: Shared, index: Tensor, reference: Reference | None) -> Tensor:
-        cell = 16 / shared.flow_scale
-        parts = [shared.left[3], shared.right[3]]
-        if reference is None:
-            return joined(*parts, shrink(index, cell))
-        picture = enlarge(reference.picture - shared.mean, shared.flow_scale)
-        features = self.encoder(picture)[3]
-        return joined(*parts, features, shrink(index, cell), shrink(reference.gone, cell))
+        return larger_flow(flow + step, 8 / views.flow_scale)
 
     def _similar(self, matches: tuple[Tensor, Tensor], flow: Tensor, gone: Tensor) -> Tensor:
         """(N, 392, h, w): what lies near, in img1 from img0 and the other way round."""
@@ -249,10 +224,8 @@ class AmtNet(Network):
         img0, img1 = matches
         return torch.cat((similarities(img0, img1, forth), similarities(img1, img0, back)), 1)
 
-    def _picture(
-        self, shared: Shared, flows: list[Tensor], coarse: Tensor, out: Tensor
-    ) -> Estimate:
-        back = 1 / shared.flow_scale
+    def _picture(self, views: Views, flows: list[Tensor], coarse: Tensor, out: Tensor) -> Estimate:
+        back = 1 / views.flow_scale
         n, split = NUM_FLOWS, 2 * NUM_FLOWS
         steps = out[:, : 2 * split].float()
         to_img0 = larger_flow(steps[:, :split] + coarse[:, :2].repeat(1, n, 1, 1), back)
@@ -262,9 +235,9 @@ class AmtNet(Network):
         pictures = []
         for k in range(n):
             flow = torch.cat((to_img0[:, 2 * k : 2 * k + 2], to_img1[:, 2 * k : 2 * k + 2]), 1)
-            left, right = fetched(shared.img0, shared.img1, flow)
+            left, right = fetched(views.img0, views.img1, flow)
             mask = masks[:, k : k + 1]
-            blend = left * mask + right * (1 - mask) + shared.mean
+            blend = left * mask + right * (1 - mask) + views.mean
             pictures.append(blend + added[:, 3 * k : 3 * k + 3])
             flows = [*flows, flow]
         mean = torch.stack(pictures).mean(0)

@@ -17,21 +17,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from rtvfi.models.interpany.parts import (
-    Estimate,
-    Network,
-    Padding,
-    Reference,
-    Unet,
-    conv,
-    fetched,
-    joined,
-    larger_flow,
-)
+from rtvfi.models.interpany.layers import Unet, conv
+from rtvfi.models.interpany.parts import Estimate, Network, Padding, fetched, joined, larger_flow
 from rtvfi.models.warp import backwarp, enlarge, shrink
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from rtvfi.models.interpany.parts import Reference
 
 WIDTHS: Final = (32, 64, 128, 256, 512)
 WINDOW: Final = 7

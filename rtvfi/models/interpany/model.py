@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 import torch
 from torch.nn import functional
 
-from rtvfi.core.errors import UsageError, WeightsMismatch
-from rtvfi.models.base import directly
+from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.interpany.amt import TINY, AmtNet
 from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
@@ -17,17 +16,16 @@ from rtvfi.models.interpany.parts import Reference
 from rtvfi.models.interpany.rife import RifeNet, widths_of
 from rtvfi.models.interpany.rows import NUM_STEPS
 from rtvfi.models.interpany.schedule import step_by_step
+from rtvfi.models.scaled import ScaledCore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from rtvfi.models.base import ModelInfo, Runner
+    from rtvfi.models.family import State
     from rtvfi.models.interpany.parts import Network, Padding
-    from rtvfi.models.tuning import Tuning
 
-FLOW_SCALES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 PREFIX: Final = "interpany"
 
 _TOLD_BY: Final = {
@@ -120,58 +118,20 @@ class Prepared(NamedTuple):
     width: int
 
 
-class Interpany:
+class Interpany(ScaledCore):
     """An ``Interpolator``; t may be a map (1, 1, H, W) of the size and on the grid of the first
-    picture.
-
-    Args:
-        state: parameters by name, with or without ``module.``.
-        info: the catalogue's row.
-        tuning: device, dtype and memory layout.
-        flow_scale: one of ``FLOW_SCALES``.
-
-    Raises:
-        WeightsMismatch: ``state`` is none of the networks.
-        UsageError: an unknown ``flow_scale``.
+    picture. Names of parameters may have ``module.`` in front.
     """
 
-    def __init__(
-        self,
-        state: Mapping[str, Tensor],
-        info: ModelInfo,
-        tuning: Tuning,
-        *,
-        flow_scale: float = 1.0,
-    ) -> None:
-        self.info = info
-        self.tuning = tuning
+    def _load(self, state: State) -> None:
+        tuning = self.tuning
         self.network, net = network_of(state)
         if isinstance(net, AmtNet):
-            net.margin = 0.0 if info.id.endswith("-t") else TINY
+            net.margin = 0.0 if self.info.id.endswith("-t") else TINY
         layout = torch.channels_last if tuning.channels_last else torch.preserve_format
         net = net.to(tuning.device, tuning.dtype)
         self.net: Network = net.to(memory_format=layout)  # type: ignore[call-overload]
         self.num_steps = NUM_STEPS
-        self._set_flow_scale(flow_scale)
-
-    def _set_flow_scale(self, flow_scale: float) -> None:
-        if flow_scale not in FLOW_SCALES:
-            allowed = ", ".join(f"{s:g}" for s in FLOW_SCALES)
-            raise UsageError(f'flow scale "{flow_scale:g}" is not one of {allowed}')
-        self.flow_scale = flow_scale
-        self._run: Runner = directly  # a runner is of one scale
-
-    def at_scale(self, flow_scale: float) -> Self:
-        """The same network, same parameters, at another flow scale; pictures are prepared anew."""
-        other = copy.copy(self)
-        other._set_flow_scale(flow_scale)
-        return other
-
-    def with_runner(self, runner: Runner) -> Self:
-        """See ``base.HasCore``."""
-        other = copy.copy(self)
-        other._run = runner
-        return other
 
     @property
     def has_reference(self) -> bool:

@@ -1,7 +1,4 @@
-"""What the four networks are made of, and what they have in common.
-
-Parameters carry the names of the published checkpoints, so a module's attributes are named after
-them rather than after what they do.
+"""What the four networks have in common: what they take and give, and how they fetch pictures.
 
 Source of the architectures: Zhong et al., "Clearer Frames, Anytime: Resolving Velocity Ambiguity in
 Video Frame Interpolation" (2024).
@@ -18,8 +15,6 @@ from torch import nn
 from rtvfi.models.warp import backwarp, enlarge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
 
@@ -96,128 +91,6 @@ class Network(nn.Module):
         raise NotImplementedError
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps sizes (divided by ``stride``), and learned slopes."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.PReLU(outputs))
-
-
-def deconv(inputs: int, outputs: int) -> nn.Sequential:
-    """Doubles the size."""
-    return nn.Sequential(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.PReLU(outputs))
-
-
-class Conv2(nn.Module):
-    """Two convolutions, the first of which halves the size."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv1 = conv(inputs, outputs, stride=2)
-        self.conv2 = conv(outputs, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, outputs, H/2, W/2)."""
-        out: Tensor = self.conv2(self.conv1(x))
-        return out
-
-
-class Unet(nn.Module):
-    """What the fetched pictures lack, from themselves and from fetched features.
-
-    Args:
-        inputs: channels at full size.
-        width: of the finest level; ``w`` below.
-    """
-
-    def __init__(self, inputs: int, width: int) -> None:
-        super().__init__()
-        w = width
-        self.down0 = Conv2(inputs, 2 * w)
-        self.down1 = Conv2(4 * w, 4 * w)
-        self.down2 = Conv2(8 * w, 8 * w)
-        self.down3 = Conv2(16 * w, 16 * w)
-        self.up0 = deconv(32 * w, 8 * w)
-        self.up1 = deconv(16 * w, 4 * w)
-        self.up2 = deconv(8 * w, 2 * w)
-        self.up3 = deconv(4 * w, w)
-        self.conv = nn.Conv2d(w, 3, 3, 1, 1)
-
-    def forward(self, x: Tensor, left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-        """What to add to the blend, (N, 3, H, W) in -1..1.
-
-        Args:
-            x: (N, inputs, H, W).
-            left: features of img0 where the flow points, at 1/2, 1/4, 1/8 and 1/16 of the size.
-            right: of img1.
-        """
-        s0 = self.down0(x)
-        s1 = self.down1(torch.cat((s0, left[0], right[0]), 1))
-        s2 = self.down2(torch.cat((s1, left[1], right[1]), 1))
-        s3 = self.down3(torch.cat((s2, left[2], right[2]), 1))
-        y = self.up0(torch.cat((s3, left[3], right[3]), 1))
-        y = self.up1(torch.cat((y, s2), 1))
-        y = self.up2(torch.cat((y, s1), 1))
-        y = self.up3(torch.cat((y, s0), 1))
-        return 2 * torch.sigmoid(self.conv(y)) - 1
-
-
-class ResBlock(nn.Module):
-    """Five convolutions, two of which see the last ``side`` channels only."""
-
-    def __init__(self, channels: int, side: int) -> None:
-        super().__init__()
-        self.side = side
-        self.conv1 = conv(channels, channels)
-        self.conv2 = conv(side, side)
-        self.conv3 = conv(channels, channels)
-        self.conv4 = conv(side, side)
-        self.conv5 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.prelu = nn.PReLU(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H, W), the same size out."""
-        y = x
-        for whole, part in ((self.conv1, self.conv2), (self.conv3, self.conv4)):
-            y = whole(y)
-            y = torch.cat((y[:, : -self.side], part(y[:, -self.side :])), 1)
-        out: Tensor = self.prelu(x + self.conv5(y))
-        return out
-
-
-class Decoder(nn.Module):
-    """A level of IFRNet and AMT: (N, inputs, H, W) to (N, outputs, 2H, 2W)."""
-
-    def __init__(self, inputs: int, width: int, outputs: int, side: int) -> None:
-        super().__init__()
-        self.convblock = nn.Sequential(
-            conv(inputs, width),
-            ResBlock(width, side),
-            nn.ConvTranspose2d(width, outputs, 4, 2, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """One step finer."""
-        out: Tensor = self.convblock(x)
-        return out
-
-
-class Pyramid(nn.Module):
-    """Features at 1/2, 1/4, 1/8 and 1/16 of the size."""
-
-    def __init__(self, widths: Sequence[int]) -> None:
-        super().__init__()
-        for level, (inputs, outputs) in enumerate(zip((3, *widths), widths, strict=False), 1):
-            pair = nn.Sequential(conv(inputs, outputs, stride=2), conv(outputs, outputs))
-            self.add_module(f"pyramid{level}", pair)
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        """Fine to coarse, of (N, 3, H, W) without its mean."""
-        levels = []
-        for stage in self.children():
-            image = stage(image)
-            levels.append(image)
-        return levels
-
-
 def joined(*parts: Tensor) -> Tensor:
     """Channels of all parts, in the dtype of the first; a flow among them loses precision here."""
     return torch.cat([part.to(parts[0].dtype) for part in parts], 1)
@@ -231,8 +104,3 @@ def fetched(img0: Tensor, img1: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
 def larger_flow(flow: Tensor, factor: float) -> Tensor:
     """A flow at another size, in pixels of that."""
     return flow if factor == 1 else enlarge(flow, factor) * factor
-
-
-def mean_of_both(img0: Tensor, img1: Tensor) -> Tensor:
-    """(N, 1, 1, 1): the mean over all colours and pixels of two pictures."""
-    return (img0.mean((1, 2, 3), keepdim=True) + img1.mean((1, 2, 3), keepdim=True)) / 2

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rtvfi.models.drba.drba import DrbaLink, link_of, ratios
+from rtvfi.models.drba.drba import DrbaLink, flows_of, link_of, ratios
 from rtvfi.models.interpany.model import Interpany, Prepared
 from rtvfi.models.interpany.parts import Reference
-from rtvfi.models.triple import around_centre
+from rtvfi.models.triple import Triples
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
+    from rtvfi.models.triple import Both, Side, Three
 
-class RhythmInterpany(Interpany):
+
+class RhythmInterpany(Interpany, Triples[Prepared, DrbaLink]):
     """A ``TripleInterpolator``: with a third picture, every pixel at its own pace."""
 
     def link(self, a: Prepared, b: Prepared) -> DrbaLink:
@@ -35,21 +35,12 @@ class RhythmInterpany(Interpany):
             reference = Reference(a.image, torch.zeros_like(index))
         return link_of(self.net.coarse_flow(shared, index, reference))
 
-    def triple(
-        self,
-        frames: tuple[Prepared, Prepared, Prepared],
-        links: tuple[DrbaLink, DrbaLink],
-        ts: Sequence[float],
-    ) -> Tensor:
-        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
-        left, centre, right = frames
-        to_left, to_right = links[0].backward, links[1].forward
-        sides = {-1: (left, to_left, to_right), 1: (right, to_right, to_left)}
+    def _sides(self, frames: Three[Prepared], links: Both[DrbaLink]) -> Side:
+        flows = flows_of(links)
 
         def make(sign: int, near: list[float]) -> Tensor:
-            side, *flows = sides[sign]
-            ratio = ratios(*flows)
+            ratio = ratios(*flows[sign])
             indices = torch.cat([(2 * abs(t - 1) * ratio).clamp(0, 1) for t in near])
-            return self.at_indices(centre, side, indices)
+            return self.at_indices(frames[1], frames[1 + sign], indices)
 
-        return around_centre(ts, self.shown(centre), make)
+        return make

@@ -15,24 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
-from rtvfi.models.interpany.parts import (
-    Conv2,
-    Estimate,
-    Network,
-    Padding,
-    Reference,
-    Unet,
-    conv,
-    fetched,
-    joined,
-    larger_flow,
-)
+from rtvfi.models.interpany.layers import Conv2, Unet, conv
+from rtvfi.models.interpany.parts import Estimate, Network, Padding, fetched, joined, larger_flow
 from rtvfi.models.warp import backwarp, enlarge, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
+
+    from rtvfi.models.interpany.parts import Reference
 
 
 class RifeWidths(NamedTuple):

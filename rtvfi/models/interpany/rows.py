@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo, with_weights
 
 NUM_STEPS: Final = 2
 """Runs a picture of the variants with reference takes, unless asked otherwise; as the published
@@ -20,16 +20,16 @@ class Net(NamedTuple):
     """10^9 multiply-adds of a 1920x1080 frame without reference."""
     gmac_reference: float
     """With reference, in ``NUM_STEPS`` steps."""
-    pad: PadRule
+    pad_multiple: int
     licence: str
     """Of its folder of the published code."""
 
 
 NETS: Final = {
-    "rife": Net("RIFE", 265.2, 533.1, PadRule(multiple=32, fill="zero"), "MIT"),
-    "ifrnet": Net("IFRNet", 403.9, 810.6, PadRule(multiple=16), "CC-BY-NC-4.0"),
-    "amt": Net("AMT-S", 936.5, 1861.2, PadRule(multiple=16), "CC-BY-NC-4.0"),
-    "ema": Net("EMA-VFI", 2010.1, 4029.9, PadRule(multiple=32), "Apache-2.0"),
+    "rife": Net("RIFE", 265.2, 533.1, 32, "MIT"),
+    "ifrnet": Net("IFRNet", 403.9, 810.6, 16, "CC-BY-NC-4.0"),
+    "amt": Net("AMT-S", 936.5, 1861.2, 16, "CC-BY-NC-4.0"),
+    "ema": Net("EMA-VFI", 2010.1, 4029.9, 32, "Apache-2.0"),
 }
 VARIANTS: Final = ("t", "d", "tr", "dr")
 """Told the time; how far everything has gone; either of them, and a reference."""
@@ -40,15 +40,13 @@ EXTRA: Final = ("rife-d-pro", "rife-dr-pro", "rife-dr-vgg")
 def _row(name: str) -> ModelInfo:
     network, variant, *_ = name.split("-")
     net = NETS[network]
-    return ModelInfo(
-        id=f"interpany-{name}",
-        family="interpany",
-        picture="rgb",
+    return with_weights(
+        f"interpany-{name}",
+        "interpany",
+        net.pad_multiple,
+        net.gmac_reference if variant.endswith("r") else net.gmac,
         num_frames=3 if variant.startswith("d") else 2,
-        pad=net.pad,
-        gmac_1080p=net.gmac_reference if variant.endswith("r") else net.gmac,
         licence=net.licence,
-        weights=f"interpany-{name}.safetensors",
     )
 
 

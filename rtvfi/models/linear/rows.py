@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo
 
 
 def _weight_free(model_id: str) -> ModelInfo:
-    return ModelInfo(
-        id=model_id,
-        family="linear",
-        picture="yuv",
-        num_frames=2,
-        pad=PadRule(multiple=1),
-        gmac_1080p=0.0,
-        licence="MIT",
-        weights=None,
-    )
+    return ModelInfo(id=model_id, family="linear", picture="yuv", pad_multiple=1, gmac_1080p=0.0)
 
 
 LINEAR: Final = _weight_free("linear")

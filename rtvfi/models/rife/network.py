@@ -21,16 +21,17 @@ from torch.nn import functional
 from rtvfi.core.errors import UsageError
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
-from rtvfi.models.rife.scaled import FLOW_SCALES, Scaled
 from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect
-from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, padded, shrink
+from rtvfi.models.scaled import ScaledBlocks
+from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
     from rtvfi.models.base import ModelInfo
+    from rtvfi.models.family import State
     from rtvfi.models.tuning import Tuning
 
 RESTART_PIXELS = 32
@@ -52,14 +53,14 @@ class RifePrepared(NamedTuple):
         return self.stack[:, :3]
 
 
-class Rife(Scaled):
+class Rife(ScaledBlocks):
     """An ``Interpolator``; t may be a map (1, 1, H, W) of the picture's size.
 
     Args:
         state: parameters by name, any RIFE 4.x; ``module.`` and training extras are ignored.
         info: the catalogue's row.
         tuning: device, dtype and forms to run.
-        flow_scale: one of ``FLOW_SCALES``.
+        flow_scale: one of ``scaled.FLOW_SCALES``.
         nearest: for times nearer to one of the two pictures than this the network is asked at this
             distance, and the motion scaled; 0 asks at any time. See ``family.NEAREST``.
         ensemble: ask every block in both directions of time and take the mean: twice the work.
@@ -71,7 +72,7 @@ class Rife(Scaled):
 
     def __init__(
         self,
-        state: Mapping[str, Tensor],
+        state: State,
         info: ModelInfo,
         tuning: Tuning,
         *,
@@ -80,16 +81,18 @@ class Rife(Scaled):
         ensemble: bool = False,
     ) -> None:
         self.nearest = nearest
+        self.ensemble = ensemble
+        super().__init__(state, info, tuning, flow_scale=flow_scale)
+
+    def _load(self, state: State) -> None:
         self.group = detect(state)
         shape = self.shape = SHAPES[self.group]
-        super().__init__(info, shape.scales, FLOW_SCALES, flow_scale)
-        if ensemble and not shape.has_ensemble:
+        if self.ensemble and not shape.has_ensemble:
             raise UsageError(
-                f'"{info.id}" has no ensemble form', hint="versions up to 4.20 have one"
+                f'"{self.info.id}" has no ensemble form', hint="versions up to 4.20 have one"
             )
-        state = strip_prefix(state)
-        self.tuning = tuning
-        self.ensemble = ensemble
+        self.block_scales = shape.scales
+        state, tuning = strip_prefix(state), self.tuning
         self.encoder = None if shape.encoder == "none" else Encoder(state, shape.encoder, tuning)
         last = len(shape.channels) - 1
         self.blocks = [
@@ -106,7 +109,7 @@ class Rife(Scaled):
     def prepare(self, frame: Tensor) -> RifePrepared:
         """Padding and encoder features of a (1, 3, H, W) picture, clamped to [0, 1]."""
         height, width = frame.shape[-2:]
-        image = padded(frame.to(self.tuning.dtype).clamp(0, 1), self._multiple)
+        image = self._fitted(frame)
         if self.encoder is not None:
             image = torch.cat((image, self.encoder(image)), 1)
         return RifePrepared(image, height, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo, with_weights
 
 RIFE_GROUPS: Final = {
     # group: (versions, pad multiple, 10^9 multiply-adds of one 1920x1080 frame and one encoding)
@@ -29,19 +29,6 @@ RIFE_GROUPS: Final = {
 """Versions on one row share keys, shapes and forward pass; only the trained numbers differ."""
 
 
-def _rife(version: str, multiple: int, gmac: float) -> ModelInfo:
-    return ModelInfo(
-        id=f"rife-{version}",
-        family="rife",
-        picture="rgb",
-        num_frames=2,
-        pad=PadRule(multiple=multiple, fill="zero"),
-        gmac_1080p=gmac,
-        licence="MIT",
-        weights=f"rife-{version}.safetensors",
-    )
-
-
 def _version_key(version: str) -> tuple[int, ...]:
     major, minor, *variant = version.split(".")
     return int(major), int(minor), len(variant), len("".join(variant))
@@ -53,7 +40,10 @@ def _rows() -> tuple[ModelInfo, ...]:
         for names, multiple, gmac in RIFE_GROUPS.values()
         for version in names.split()
     }
-    return tuple(_rife(v, *versions[v]) for v in sorted(versions, key=_version_key))
+    return tuple(
+        with_weights(f"rife-{version}", "rife", *versions[version])
+        for version in sorted(versions, key=_version_key)
+    )
 
 
 ROWS: Final = _rows()

@@ -57,7 +57,7 @@ def test_small_pictures_grow_until_no_window_is_a_single_pixel(scale: float, lea
 
 
 def test_a_flow_scale_it_does_not_know_is_said() -> None:
-    with pytest.raises(UsageError, match=r'"0\.3" is not one of'):
+    with pytest.raises(UsageError, match=r'"0\.3" of "gmfss.*" is not one of'):
         model("gmfss").at_scale(0.3)
 
 

@@ -11,7 +11,7 @@ from goldens_at import assert_near, thinned
 from models.interpany.networks import golden, shapes, state
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
-from rtvfi.models.base import ModelInfo, PadRule
+from rtvfi.models.base import ModelInfo
 from rtvfi.models.interpany.model import Interpany, empty_network, plain_state
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
 from rtvfi.models.interpany.schedule import subdivided
@@ -37,7 +37,7 @@ def row(name: str, variant: str) -> ModelInfo:
         family="interpany",
         picture="rgb",
         num_frames=2,
-        pad=PadRule(multiple=32),
+        pad_multiple=32,
         gmac_1080p=None,
         licence="MIT",
         weights=None,

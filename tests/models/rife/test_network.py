@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.models import warp
-from rtvfi.models.base import PadRule
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.rife import ifnet
 from rtvfi.models.rife import network as rife
@@ -47,7 +46,7 @@ def state_dict(group: str, flow_gain: float = 1.0) -> dict[str, Tensor]:
 def network(group: str, pad: int | None = None, **options: Any) -> Rife:
     info = MODELS[f"rife-{group}"]
     if pad is not None:
-        info = replace(info, pad=PadRule(multiple=pad, fill="zero"))
+        info = replace(info, pad_multiple=pad)
     flow_gain = options.pop("flow_gain", 1.0)
     return Rife(
         state_dict(group, flow_gain),
