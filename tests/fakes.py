@@ -240,6 +240,7 @@ class FakeExecutor:
         self._error = error
         self.num_frames: Literal[2, 3] = 2
         self.variants: frozenset[Variant] = frozenset()
+        self.expected: dict[Variant, float] = {}
         self.chosen = FULL
         self.calls: list[list[Any]] = []
         self.kept: list[frozenset[ImageId]] = []

@@ -17,9 +17,9 @@ from rtvfi.engine.device import (
     leave_a_core,
     resolve_device,
 )
-from rtvfi.models.catalogue import find, lighter
+from rtvfi.models.catalogue import find, stand_ins
 from rtvfi.models.weights.store import is_available
-from rtvfi.stream.plan.ladder import Variant
+from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.run.executors.crew import Crew
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import StreamOptions
     from rtvfi.engine.build import Rendering, Viewing
-    from rtvfi.models.base import Interpolator
+    from rtvfi.models.base import Interpolator, ModelInfo
     from rtvfi.stream.run.executors.base import ExecutorBase
 
     Working = ExecutorBase[Any]
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _SMALLEST_SCALE: Final = 0.25
 _SHARES: Final = (0.5, 0.25)
 """Sizes at which motion is estimated when a model is too slow, as shares of the one wanted."""
+_HOPELESS_SECONDS: Final = 2.0
+"""Of a call of the full model, from which on smaller pictures of motion are no help."""
 
 
 class ModelHost:
@@ -63,6 +65,8 @@ class ModelHost:
         """Of networks; None before one was loaded."""
         self.place: str | None = None
         """Where the newest executor computes: ``cpu``, ``cuda:0``."""
+        self.warm_up_seconds = 0.0
+        """What the first call of the newest executor took, before anything was shown of it."""
 
     def executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
         """A warm executor of the model for a stream; imports torch on first use of a network.
@@ -127,6 +131,7 @@ class ModelHost:
         executor = Interpolation(self._loaded[key], viewing.info, self.device, dtype)
         new = math.ceil(viewing.target_rate / viewing.info.source_rate)
         executor.warm_up(self._options.form, new)
+        self.warm_up_seconds = executor.warm_up_seconds
         return executor
 
     def add_variants(self, executor: Working, model_id: str, viewing: Viewing) -> None:
@@ -141,26 +146,47 @@ class ModelHost:
             if is_quick(model_id):
                 variants = _scaled(executor.model)
             else:
-                variants = self._variants(model_id, self.flow_scale(viewing.info))
+                is_hopeless = executor.expected.get(FULL, 0.0) > _HOPELESS_SECONDS
+                scale = self.flow_scale(viewing.info)
+                variants = self._variants(model_id, scale, is_hopeless=is_hopeless)
             for variant, model in variants:
                 executor.offer(variant, model)
 
-    def _variants(self, model_id: str, scale: float) -> Iterator[tuple[Variant, Interpolator]]:
-        """Cheaper ways to run a model that is loaded: the same network on smaller pictures of
-        motion, then a lighter one, if its weights are here.
+    def _variants(
+        self, model_id: str, scale: float, *, is_hopeless: bool
+    ) -> Iterator[tuple[Variant, Interpolator]]:
+        """Cheaper ways to run a model that is loaded: lighter networks whose weights are here, and
+        the same one on smaller pictures of motion.
+
+        Args:
+            model_id: an id of the catalogue.
+            scale: its flow scale.
+            is_hopeless: leave the latter out: each is tried once, which would take as long.
         """
         from rtvfi.models.base import HasScales
 
         model = self._loaded.get((model_id, scale))
-        if isinstance(model, HasScales):
+        if not is_hopeless and isinstance(model, HasScales):
             yield from _scaled(model)
-        light = next((row.id for row in lighter(model_id) if is_available(row)), None)
-        if light is not None:
-            key = (light, scale * _SHARES[0])
+        yield from self._lighter(model_id, scale)
+
+    def _lighter(self, model_id: str, scale: float) -> Iterator[tuple[Variant, Interpolator]]:
+        from rtvfi.models.base import HasLighter
+
+        work = find(model_id).gmac_1080p or 0.0
+        rows = stand_ins(model_id, is_available)
+        model = self._loaded.get((model_id, scale))
+        inner = model.lighter if isinstance(model, HasLighter) else None
+        if inner is not None and not any(row.family == inner.info.family for row in rows):
+            yield _lite(1.0, inner.info, work), inner
+        for row in rows:
+            # A small share of the work leaves time to look at motion at its full size.
+            share = 1.0 if len(rows) > 1 and row is rows[0] else _SHARES[0]
+            key = (row.id, scale * share)
             with suppress(UsageError, WeightsMismatch):
                 if key not in self._loaded:
                     self._loaded[key] = self._load(*key)
-                yield Variant(_SHARES[0], is_lite=True), self._loaded[key]
+                yield _lite(share, row, work), self._loaded[key]
 
     def _load(self, model_id: str, scale: float) -> Interpolator:
         import torch
@@ -184,6 +210,12 @@ def is_quick(model_id: str) -> bool:
 def preload() -> None:
     """Import what quick models need, while the player starts."""
     import rtvfi.stream.run.executors.codes  # noqa: F401
+
+
+def _lite(flow_scale: float, row: ModelInfo, work: float) -> Variant:
+    """Another network in place of one that does ``work`` (10^9 multiply-adds)."""
+    share = row.gmac_1080p / work if row.gmac_1080p and work else Variant().share
+    return Variant(flow_scale, is_lite=True, share=min(share, 0.5), network=row.id)
 
 
 def _scaled(model: Any) -> Iterator[tuple[Variant, Any]]:

@@ -123,6 +123,16 @@ class HasScales(Interpolator, Protocol):
 
 
 @runtime_checkable
+class HasLighter(Interpolator, Protocol):
+    """A model that holds another one, which may stand in for it."""
+
+    @property
+    def lighter(self) -> Interpolator | None:
+        """A two-frame model made of its own parameters."""
+        ...
+
+
+@runtime_checkable
 class HasSteps(Interpolator, Protocol):
     """A model that may go to a picture in several steps, each one looking at the one before."""
 

@@ -18,6 +18,8 @@ from rtvfi.models.linear import rows as linear
 from rtvfi.models.rife import rows as rife
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtvfi.models.base import ModelInfo
 
 _FAMILIES: Final = (dis, cel, linear, rife, drba, distil_drba, gmfss, gimm, interpany)
@@ -26,6 +28,9 @@ must know before there are weights."""
 
 MODELS: Final[dict[str, ModelInfo]] = {row.id: row for rows in _FAMILIES for row in rows.ROWS}
 """By id."""
+
+FOR_RENDERING: Final = 500.0
+"""10^9 multiply-adds of a frame from which on a network is one to render with."""
 
 
 def lighter(model_id: str) -> list[ModelInfo]:
@@ -43,6 +48,23 @@ def lighter(model_id: str) -> list[ModelInfo]:
         and 0 < other.gmac_1080p <= most
     ]
     return fitting[::-1]  # newer versions stand behind older ones
+
+
+def stand_ins(model_id: str, is_here: Callable[[ModelInfo], bool]) -> list[ModelInfo]:
+    """Two-frame networks to step down to when a model is too slow, the best first.
+
+    For a network made for rendering these are a RIFE and, below that, ``cel``; for others one that
+    ``lighter`` names.
+
+    Args:
+        model_id: an id of the catalogue.
+        is_here: whether a row's weights are on this machine.
+    """
+    work = find(model_id).gmac_1080p or 0.0
+    if work < FOR_RENDERING:
+        return [row for row in lighter(model_id) if is_here(row)][:1]
+    found = [row for row in rife.ROWS[::-1] if is_here(row)][:1]
+    return found + [row for row in cel.ROWS if is_here(row)]
 
 
 def find(model_id: str) -> ModelInfo:

@@ -126,6 +126,7 @@ class Controls:
         if showing.shown is not None:
             device = str(showing.model.place)
             wanted = self._choice.now
-            lines = osd.lines(showing.shown, wanted, device, self._watch.report)
+            place = device + osd.warm_up(showing.model.warm_up_seconds)
+            lines = osd.lines(showing.shown, wanted, place, self._watch.report)
             lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))
         draw.overlay(self._mpv, lines)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import OutOfMemory
 from rtvfi.engine.model_host import ModelHost
+from rtvfi.playing import osd
 
 if TYPE_CHECKING:
     from rtvfi.core.errors import RtvfiError
@@ -47,6 +48,11 @@ class LiveModel:
         """Where it computes, as torch says it; None before a model was loaded."""
         return self._models.place
 
+    @property
+    def warm_up_seconds(self) -> float:
+        """What the model's first call took, while source frames were shown; 0 without a network."""
+        return self._models.warm_up_seconds
+
     def use(self, viewing: Viewing) -> None:
         """Hand the wanted model to a viewing.
 
@@ -65,6 +71,8 @@ class LiveModel:
             self._fitted = viewing
             viewing.pipeline.use(None if self._is_resting else self._executor)
             if self._executor is not None:
+                if later := osd.warm_up(self.warm_up_seconds):
+                    self._remarks.once(f"{wanted.model} is ready{later}")
                 self._models.add_variants(self._executor, wanted.model, viewing)
 
     def rest(self, viewing: Viewing | None, *, is_hidden: bool) -> None:

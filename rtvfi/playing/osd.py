@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.frame import Kind
 from rtvfi.core.program import command_line
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rtvfi.playing.wanted import Wanted
     from rtvfi.stream.plan.ladder import Standing
     from rtvfi.stream.run.parts import Statistics
+
+LONG_WARM_UP: Final = 2.0
+"""Seconds of a first call that are worth a word."""
 
 
 def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list[str]:
@@ -36,6 +39,11 @@ def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list
         f"{now.share(Kind.CHEAP):.0%} filled in for lack of time",
         f"mpv     dropped {report.drops}",
     ]
+
+
+def warm_up(seconds: float) -> str:
+    """What follows the device: the time of the first call, where it was long."""
+    return f", first picture after {seconds:.0f} s" if seconds > LONG_WARM_UP else ""
 
 
 def advice(better: str | None) -> list[str]:

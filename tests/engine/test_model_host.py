@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,8 +14,12 @@ from rtvfi.core.errors import ModelError
 from rtvfi.core.options import StreamOptions
 from rtvfi.engine import model_host
 from rtvfi.engine.model_host import ModelHost
+from rtvfi.models import catalogue
 from rtvfi.models.catalogue import find
-from rtvfi.stream.plan.ladder import Variant
+from rtvfi.models.linear.blend import Linear
+from rtvfi.stream.plan.ladder import Quality, Variant, ladder
+
+UNION = "gmfss-union"
 
 
 @pytest.mark.parametrize(
@@ -78,10 +83,10 @@ def test_a_lighter_network_is_taken_where_its_weights_are(
     viewing = make_viewed().viewing
     host = ModelHost("cpu", StreamOptions())
     executor = host.executor("linear", viewing)
-    monkeypatch.setattr(model_host, "lighter", lambda _: [find("copy"), find("cel")])
+    monkeypatch.setattr(catalogue, "lighter", lambda _: [find("copy"), find("cel")])
     monkeypatch.setattr(model_host, "is_available", lambda row: row.id == "cel")
     host.add_variants(executor, "linear", viewing)
-    lite = Variant(0.5, is_lite=True)
+    lite = Variant(0.5, is_lite=True, network="cel")
     assert set(executor.variants) == {lite}
     executor.choose(lite)
     chosen: Any = executor.model
@@ -93,3 +98,36 @@ def test_a_host_runs_the_network_in_the_form_that_was_asked_for(make_viewed: Any
     with pytest.raises(ModelError, match=r'"cel" .* graphs are for CUDA'):
         ModelHost("cpu", StreamOptions(form="graph")).executor("cel", viewing)
     assert held(ModelHost("cpu", StreamOptions(form="eager")).executor("cel", viewing)) == 0
+
+
+class Union(Linear):
+    """A network for rendering that holds another one."""
+
+    def __init__(self) -> None:
+        self.info = replace(Linear.info, id=UNION)
+        self.lighter = Linear()
+        self.lighter.info = replace(find("rife-4.26.heavy"), picture="yuv")
+
+
+@pytest.mark.parametrize(
+    ("here", "steps"),
+    [
+        ({"cel"}, {("rife-4.26.heavy", 1.0), ("cel", 0.5)}),
+        ({"rife-4.25", "cel"}, {("rife-4.25", 1.0), ("cel", 0.5)}),
+    ],
+)
+def test_a_network_for_rendering_steps_down_by_what_weights_are_here(
+    here: set[str],
+    steps: set[tuple[str, float]],
+    make_viewed: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = ModelHost("cpu", StreamOptions())
+    monkeypatch.setattr(model_host, "is_available", lambda row: row.id in here)
+    monkeypatch.setattr(host, "_load", lambda name, _: Union() if name == UNION else Linear())
+    viewing = make_viewed().viewing
+    executor = host.executor(UNION, viewing)
+    host.add_variants(executor, UNION, viewing)
+    assert {(v.network, v.flow_scale) for v in executor.variants} == steps
+    assert all(v.is_lite and v.share < 0.1 for v in executor.variants)
+    assert len(ladder(Quality(num_frames=3), executor.variants)) == 6

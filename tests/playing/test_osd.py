@@ -90,3 +90,8 @@ def test_before_the_first_frame_nothing_is_claimed() -> None:
     text = shown(counts=Counter(), margin=None, cost=None, num_ready=0, is_interpolating=False)
     assert "cost    - a frame, margin -, ready 0" in text
     assert "0 made: 0% interpolated, 0% as in the film, 0% filled in" in text
+
+
+def test_a_long_first_call_is_told() -> None:
+    assert osd.warm_up(12.4) == ", first picture after 12 s"
+    assert osd.warm_up(0.3) == ""

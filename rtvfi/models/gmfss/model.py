@@ -129,6 +129,11 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         if self.rife is not None and self.group != "4.6":
             self.rife = self.rife.at_scale(flow_scale)
 
+    @property
+    def lighter(self) -> Rife | None:
+        """RIFE alone, which union has; see ``base.HasLighter``."""
+        return self.rife
+
     def prepare(self, frame: Tensor) -> GmfssPrepared:
         """Everything of a (1, 3, H, W) picture alone, clamped to [0, 1]."""
         image = frame.to(self.tuning.dtype).clamp(0, 1)

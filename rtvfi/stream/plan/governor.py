@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.stream.plan.ladder import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rtvfi.stream.plan.ladder import Quality, Variant
 
@@ -60,6 +60,8 @@ class Governor:
         self._num_counted = 0
         self._cost: dict[tuple[int, Variant], float] = {}
         """Seconds of a call by its kind."""
+        self._expected: frozenset[Variant] = frozenset()
+        """What was tried out beforehand."""
         self._num_measured = 0
         """Since the last change of step; the first calls may be slower than all later ones."""
         self._num_overloaded = self._num_whole = self._num_spare = 0
@@ -97,6 +99,12 @@ class Governor:
             for other in self._cost.keys() - {key}:
                 self._cost[other] *= mean / before
 
+    def expect(self, seconds: Mapping[Variant, float]) -> None:
+        """Tell what a two-frame call takes of which none was made yet, tried out beforehand."""
+        self._expected = frozenset(seconds)
+        for variant, cost in seconds.items():
+            self._cost.setdefault((2, variant), cost)
+
     def count(self, num_calls: int) -> None:
         """Tell how many calls a source frame wanted, those left out for lack of time included."""
         full = self.quality.num_calls
@@ -105,11 +113,17 @@ class Governor:
             self._activity += (num_calls / full - self._activity) / self._num_counted
 
     def change(self, steps: Sequence[Quality]) -> None:
-        """Go on with another ladder, at its first step that costs no more than the one in force."""
+        """Go on with another ladder, at its first step that costs no more than the one in force, or
+        that is expected to leave time to spare.
+        """
         most = self.quality.cost
         self._steps = tuple(steps)
         if self._level:
-            fitting = (i for i, step in enumerate(steps) if step.cost <= most)
+            fitting = (
+                i
+                for i, step in enumerate(steps)
+                if step.cost <= most or (step.variant in self._expected and self.load(i) < _SPARE)
+            )
             self._level = next(fitting, len(steps) - 1)
 
     def miss(self, now: float) -> None:
@@ -192,10 +206,10 @@ class Governor:
         known = self._cost.get(_kind(quality))
         if known is not None:
             return known
-        for other in reversed(self._steps):
-            measured = self._cost.get(_kind(other))
-            if measured is not None:
-                return measured * quality.relative_cost / other.relative_cost
+        measured = [step for step in reversed(self._steps) if _kind(step) in self._cost]
+        alike = [step for step in measured if step.variant == quality.variant]
+        for other in (*alike, *measured):
+            return self._cost[_kind(other)] * quality.relative_cost / other.relative_cost
         return 0.0
 
 

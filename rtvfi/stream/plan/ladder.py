@@ -21,9 +21,17 @@ class Variant(NamedTuple):
     """Size at which motion is estimated, as a share of the one wanted."""
     is_lite: bool = False
     """A lighter network in its place."""
+    share: float = 0.35
+    """Of a lighter network: its work as a share of the full one's, at the same size."""
+    network: str = ""
+    """Of a lighter network: its name."""
 
 
 FULL: Final = Variant()
+_FAR_LIGHTER: Final = 0.1
+"""Share of the work below which another network comes before fewer pictures: that of a network
+made for rendering is still the better one at the full pace.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +67,7 @@ class Quality:
         scale = self.variant.flow_scale
         if scale < 1:
             cost *= 0.6 if scale >= 0.5 else 0.45
-        return cost * (0.35 if self.variant.is_lite else 1.0)
+        return cost * (self.variant.share if self.variant.is_lite else 1.0)
 
     @property
     def cost(self) -> float:
@@ -104,13 +112,17 @@ def ladder(full: Quality, variants: Collection[Variant] = ()) -> list[Quality]:
     halves = [v for v in sorted(variants, reverse=True) if not v.is_lite]
     for variant in halves[:1]:
         give_up(True, variant=variant)
+    lighter = sorted((v for v in variants if v.is_lite), key=_work, reverse=True)
+    far = [variant for variant in lighter[:1] if variant.share <= _FAR_LIGHTER]
+    for variant in far:
+        give_up(True, variant=variant)
     give_up(full.passes > 1, passes=full.passes - 1)
     give_up(full.ratio >= 4, ratio=full.ratio / 2)
     give_up(full.ratio > 2, ratio=Fraction(2))
     give_up(full.passes > 0, passes=0)
     for variant in halves[1:]:
         give_up(True, variant=variant)
-    for variant in sorted((v for v in variants if v.is_lite), reverse=True):
+    for variant in lighter[len(far) :]:
         give_up(True, variant=variant)
     give_up(True, is_sparse=True)
     give_up(True, is_bypass=True)
@@ -125,7 +137,8 @@ def given_up(full: Quality, now: Quality) -> list[str]:
     if now.num_frames < full.num_frames:
         phrases.append("2 pictures a call instead of 3")
     if now.variant.is_lite:
-        phrases.append("a lighter network")
+        named = f" ({now.variant.network})" if now.variant.network else ""
+        phrases.append(f"a lighter network{named}")
     if now.variant.flow_scale < full.variant.flow_scale:
         share = Fraction(now.variant.flow_scale / full.variant.flow_scale)
         phrases.append(f"motion estimated at {share} size")
@@ -139,6 +152,10 @@ def given_up(full: Quality, now: Quality) -> list[str]:
     if now.is_sparse:
         phrases.append("nothing between every second pair of frames")
     return phrases
+
+
+def _work(variant: Variant) -> float:
+    return variant.share * variant.flow_scale
 
 
 def _decimal(ratio: Fraction) -> str:

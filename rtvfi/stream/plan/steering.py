@@ -12,7 +12,7 @@ from rtvfi.stream.plan.ladder import Quality, Standing, Variant, ladder
 from rtvfi.stream.see.cadence import CadenceEstimator, passes_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from fractions import Fraction
 
     from rtvfi.core.options import Style
@@ -78,6 +78,8 @@ class Steering:
         self.retiming = retiming
         self.variants: Collection[Variant] = ()
         """Cheaper ways the model can be run."""
+        self.expected: Mapping[Variant, float] = {}
+        """See ``Executor.expected``."""
 
     @property
     def standing(self) -> Standing:
@@ -179,10 +181,11 @@ class Steering:
             return
         self._wish = wish
         steps = ladder(*wish)
-        if self._governor is None:
-            self._governor = Governor(steps, float(1 / pace.source_rate))
-        else:
-            self._governor.change(steps)
+        governor = self._governor or Governor(steps, float(1 / pace.source_rate))
+        governor.expect(self.expected)
+        if self._governor is not None:
+            governor.change(steps)
+        self._governor = governor
 
     def _wanted(self, model_frames: Literal[2, 3]) -> PlanOptions:
         retiming, plan = self.retiming, self._plan

@@ -139,11 +139,11 @@ class Compute:
     def _push(self, seen: Seen) -> bool:
         stamp, self._newest = seen.stamp, seen.payload
         steering, slot = self._steering, self._slot
-        steering.variants = slot.variants
+        steering.variants, steering.expected = slot.variants, slot.expected
         plan = steering.push(stamp, seen.change, _frames_of(slot.executor))
         quality = steering.standing.quality
-        if slot.executor is not None and quality is not None:
-            slot.executor.choose(quality.variant)
+        if quality is not None:
+            slot.choose(quality.variant)
         # A new executor knows none of the pictures made by passes: it begins with a new scene.
         # Read once: another thread may change it before the actions are carried out.
         newer = slot.wanted

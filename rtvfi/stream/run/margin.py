@@ -77,6 +77,12 @@ class Margin:
         """Whether the output looked at is late already, though there was time."""
         return self._is_settled and self.seconds is not None and self.seconds < 0
 
+    def may_hold(self, cost: float) -> bool:
+        """Whether there is ever enough in stock for a call of so many seconds: if not, the picture
+        would stop while it is made, also one made before anything is shown, or in a pause.
+        """
+        return cost < self._attainable
+
     def restart(self) -> None:
         """A start or seek."""
         self._shown_since, self._is_settled, self.is_low = None, False, False

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import BadPicture, RtvfiError, model_failure
 from rtvfi.stream.plan.batch import outputs_of
+from rtvfi.stream.plan.ladder import FULL
 from rtvfi.stream.plan.planner import Copy
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class ModelSlot:
         """At work; None = source frames are shown. Written by ``take`` only."""
         self._num_bad = 0
         """Calls in a row that gave no picture."""
+        self._variant = FULL
 
     # ---- any thread ----
 
@@ -89,11 +91,28 @@ class ModelSlot:
         """Cheaper ways the model can run by now."""
         return () if self.executor is None else self.executor.variants
 
+    @property
+    def expected(self) -> Mapping[Variant, float]:
+        """See ``Executor.expected``."""
+        return {} if self.executor is None else self.executor.expected
+
+    def choose(self, variant: Variant) -> None:
+        """Run the model like this from here on; what that costs decides what there is time for."""
+        executor, statistics = self.executor, self._statistics
+        if executor is None:
+            return
+        executor.choose(variant)
+        if variant != self._variant and executor.expected:
+            # What a slow network takes says nothing about one that is not: that is tried at once.
+            statistics.cost = executor.expected.get(variant)
+        self._variant = variant
+
     def take(self, executor: Executor | None) -> None:
         """Work with this one from here on; pictures it may know are of another time."""
         if executor is not self.executor:
             self._steering.renew()
-            self._statistics.cost = None
+            self._variant = FULL
+            self._statistics.cost = None if executor is None else executor.expected.get(FULL)
         self.executor, self._num_bad = executor, 0
         self._statistics.is_interpolating = executor is not None
         self._pictures.forget_made()

@@ -70,7 +70,9 @@ class Triage:
 
     def allows_pass(self, action: Mid) -> bool:
         """Whether there is time for a pass and everything it needs was made."""
-        if self._margin.is_low or not self._pictures.are_there(needs(action)):
+        margin = self._margin
+        has_time = margin.may_hold(self._statistics.cost or 0.0) and not margin.is_low
+        if not has_time or not self._pictures.are_there(needs(action)):
             self._steering.skipped(1)
             return False
         return True
@@ -89,7 +91,8 @@ class Triage:
         quality = self._steering.standing.quality
         is_bypass = quality is not None and quality.is_bypass
         cost = 0.0 if is_bypass else (statistics.cost or 0.0) * len(outputs)
-        statistics.is_behind = margin.look(float(outputs[0].pts - self._origin), cost)
+        is_low = margin.look(float(outputs[0].pts - self._origin), cost)
+        statistics.is_behind = is_low or not margin.may_hold(cost)
         statistics.margin = margin.seconds
         if margin.is_missed:
             self._steering.missed(time.monotonic())

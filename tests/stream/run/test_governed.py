@@ -73,6 +73,10 @@ class SlowExecutor(FakeExecutor):
         self._shares = {FULL: 1.0} | (shares or {})
         self.variants = frozenset(shares or ())
 
+    def try_out(self) -> None:
+        """Know what calls take, as a model does that is slow."""
+        self.expected = {v: self.cost * self._shares[v] for v in (FULL, *self.variants)}
+
     def run(self, work: Work, pictures: Pictures) -> Any:
         if not isinstance(work, Copy):
             count = len(outputs_of(work)) or 1
@@ -147,7 +151,8 @@ class Simulation:
             position = (self.clock.now - self._began) * self.playhead.speed
             self.playhead.move(position)
             self.margins.append(float(frame.pts) - position)
-        self._due.append((self._began or self.clock.now) + float(frame.pts) / self.playhead.speed)
+        began = self.clock.now if self._began is None else self._began
+        self._due.append(began + float(frame.pts) / self.playhead.speed)
         self.shown.append(frame)
         return True
 
@@ -288,3 +293,65 @@ def test_playback_speed_counts(monkeypatch: pytest.MonkeyPatch, speed: float) ->
     assert simulation.statistics.standing.level == (speed > 1)
     assert Kind.CHEAP not in simulation.kinds(30, 95)
     assert num_changes(simulation.levels) <= 1
+
+
+RIFE = Variant(1.0, is_lite=True, share=0.025, network="rife-4.25")
+CEL = Variant(0.5, is_lite=True, share=0.01, network="cel")
+
+
+def rendering_network(
+    monkeypatch: pytest.MonkeyPatch, shares: dict[Variant, float], style: Style = "plain"
+) -> Simulation:
+    """One that takes 20 s a picture."""
+    simulation = Simulation(monkeypatch, style, ratio=TWICE, cost=20.0, shares=shares)
+    simulation.executor.try_out()
+    return simulation
+
+
+def test_a_network_for_rendering_gives_way_to_rife_before_its_first_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    simulation = rendering_network(monkeypatch, {RIFE: 0.001, CEL: 0.0005})
+    simulation.run(55)
+    assert simulation.executor.chosen == RIFE
+    assert simulation.statistics.standing.given_up == ["a lighter network (rife-4.25)"]
+    assert min(simulation.margins) > 0  # it would have been -19
+    assert simulation.kinds(10, 50).keys() == {Kind.COPY, Kind.SYNTHETIC}
+
+
+def test_where_rife_is_too_slow_as_well_the_embedded_network_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    simulation = rendering_network(monkeypatch, {RIFE: 0.006, CEL: 0.001})
+    simulation.run(55)
+    assert simulation.executor.chosen == CEL
+    assert min(simulation.margins) > 0
+    assert simulation.kinds(20, 50).keys() == {Kind.COPY, Kind.SYNTHETIC}
+
+
+def test_a_network_for_rendering_alone_leaves_source_frames(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    simulation = rendering_network(monkeypatch, {}, "smooth")
+    simulation.run(55, hold=2)
+    assert simulation.statistics.standing.given_up == ["source frames only"]
+    assert min(simulation.margins) > 0
+    assert Kind.SYNTHETIC not in simulation.kinds(0, 50)
+
+
+def test_networks_that_come_late_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = rendering_network(monkeypatch, {RIFE: 0.001, CEL: 0.0005})
+    executor, get = simulation.executor, simulation._get
+    variants, executor.variants = executor.variants, frozenset()
+
+    def late(epoch: int) -> Any:
+        if len(simulation.levels) == 300:
+            assert simulation.statistics.standing.given_up == ["source frames only"]
+            executor.variants = variants
+        return get(epoch)
+
+    monkeypatch.setattr(simulation.compute._sources, "get", late)
+    simulation.run(30)
+    assert num_changes(simulation.levels[301:]) <= 1
+    assert executor.chosen == RIFE
+    assert min(simulation.margins) > 0

@@ -17,7 +17,7 @@ from rtvfi.stream.run.executors.executor import StageTimes
 from rtvfi.stream.run.executors.tiles import StaticTiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -68,6 +68,7 @@ class ExecutorBase(Generic[M]):
     def __init__(self, model: M, info: StreamInfo) -> None:
         self.model = model
         self._models: dict[Variant, M] = {FULL: model}
+        self._expected: dict[Variant, float] = {}
         self._times = StageTimes()
         self._info = info
         self._tiles = StaticTiles(info)
@@ -77,7 +78,7 @@ class ExecutorBase(Generic[M]):
 
     @property
     def _row(self) -> ModelInfo:
-        """The catalogue's row of the model in use."""
+        """The catalogue's row of the full model."""
         raise NotImplementedError
 
     def _upload(self, payload: Payload) -> Any:
@@ -108,7 +109,7 @@ class ExecutorBase(Generic[M]):
 
     @property
     def num_frames(self) -> Literal[2, 3]:
-        """Pictures a call of the model looks at."""
+        """Pictures a call of the full model looks at."""
         return self._row.num_frames
 
     @property
@@ -116,12 +117,17 @@ class ExecutorBase(Generic[M]):
         """Cheaper ways it can run by now."""
         return self._models.keys() - {FULL}
 
+    @property
+    def expected(self) -> Mapping[Variant, float]:
+        """Seconds of a call, as tried out; empty unless the full model is slow."""
+        return self._expected
+
     def offer(self, variant: Variant, model: M) -> None:
         """Let ``model`` stand in for the full one when that is too slow; on any thread.
 
         Args:
             variant: its name.
-            model: for the same kind of pictures, as many a call.
+            model: a two-frame model at least.
         """
         self._models = {**self._models, variant: model}
 

@@ -52,6 +52,11 @@ class Executor(Protocol):
         """Cheaper ways it can run by now, beside ``FULL``; more may come. Empty: it has none."""
         ...
 
+    @property
+    def expected(self) -> Mapping[Variant, float]:
+        """Seconds that a call took when it was tried out; empty unless the full model is slow."""
+        ...
+
     def choose(self, variant: Variant) -> None:
         """Run like this from the next work on: ``FULL``, or one of ``variants``."""
         ...

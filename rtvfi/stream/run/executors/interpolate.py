@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from rtvfi.stream.run.executors.convert import Converter
 from rtvfi.stream.run.executors.pictures import Pictures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import StreamInfo
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.batch import Retimes3, Work
 
     Payload = NDArray[np.uint8]
+
+SLOW_SECONDS: Final = 0.25
+"""Of a call of the full model, from which on the cost is told before the first one is made
+(``Executor.expected``): a good part of what is in stock, so the picture would stop while it runs.
+"""
 
 
 class Interpolation(ExecutorBase[Interpolator]):
@@ -49,10 +57,12 @@ class Interpolation(ExecutorBase[Interpolator]):
         self._device = device
         self._dtype = dtype
         self._converter = Converter(info, device, dtype)
+        self.warm_up_seconds = 0.0
+        """What ``warm_up`` took."""
 
     @property
     def _row(self) -> ModelInfo:
-        return self.model.info
+        return self._models[FULL].info
 
     @torch.inference_mode()
     def warm_up(self, form: Form = "eager", num_new: int = 1) -> None:
@@ -66,15 +76,29 @@ class Interpolation(ExecutorBase[Interpolator]):
         Raises:
             ModelError: a form that was asked for by name cannot be had.
         """
-        pictures = partial(self._pictures, self._converter)
+        begin = time.monotonic()
+        pictures = partial(self._pictures, self.model, self._converter)
         self.model = fastest(self.model, pictures, self._device, form, num_new)
         self._models[FULL] = self.model
         grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
         names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
-        half_way = Retime(0, Fraction(0), *names, Fraction(1, 2))
-        self.run(Retimes((half_way,)), Pictures(dict.fromkeys(names, grey)))
+        half_way = Retimes((Retime(0, Fraction(0), *names, Fraction(1, 2)),))
+        self._try(FULL, lambda: self.run(half_way, Pictures(dict.fromkeys(names, grey))))
         self.reset()
         self.take_times()
+        self.warm_up_seconds = time.monotonic() - begin
+
+    def _try(self, variant: Variant, run: Callable[[], object]) -> None:
+        """Run once, and note what it took where the full model is slow."""
+        taken = 0.0
+        for _ in range(1 if self._device.type == "cpu" else 2):  # kernels are loaded the first time
+            begin = time.monotonic()
+            run()
+            taken = time.monotonic() - begin
+            if variant == FULL and taken < SLOW_SECONDS:
+                return
+        if variant == FULL or FULL in self._expected:
+            self._expected = {**self._expected, variant: taken}
 
     @torch.inference_mode()
     def offer(self, variant: Variant, model: Interpolator) -> None:
@@ -84,15 +108,38 @@ class Interpolation(ExecutorBase[Interpolator]):
 
         Args:
             variant: its name.
-            model: on the same device, for the same kind of pictures, as many a call.
+            model: on the same device; a two-frame model at least.
         """
         # The converter is that of the thread at work.
-        pictures = self._pictures(Converter(self._info, self._device, self._dtype))
-        left, right = (model.prepare(picture) for picture in pictures[:2])
-        model.pair(left, right, [0.5])
+        converter = Converter(self._info, self._device, self._dtype)
+        pictures = self._pictures(model, converter)
+
+        def run() -> None:
+            left, right = (model.prepare(picture) for picture in pictures[:2])
+            model.pair(left, right, [0.5])
+
+        self._try(variant, run)
         super().offer(variant, model)
 
-    def _pictures(self, converter: Converter) -> list[Any]:
+    @torch.inference_mode()
+    def choose(self, variant: Variant) -> None:
+        """See ``Executor.choose``; a network that takes pictures of another kind gets those made
+        so far as such.
+        """
+        before = self.model.info.picture
+        super().choose(variant)
+        if self.model.info.picture != before:
+            made = self._cache.pictures
+            made.update({image: self._turned(picture) for image, picture in made.items()})
+
+    def _turned(self, picture: Any) -> Any:
+        """RGB as planes, planes as RGB."""
+        if isinstance(picture, Planes):
+            return self._converter.planes_to_rgb(picture)
+        planes = self._converter.from_rgb(picture)
+        return Planes(planes.y.to(self._dtype), planes.uv.to(self._dtype))
+
+    def _pictures(self, model: Interpolator, converter: Converter) -> list[Any]:
         """Three with something to see, which moves by a few pixels."""
         payloads = [np.zeros(self._info.payload_bytes, np.uint8) for _ in range(3)]
         for k, payload in enumerate(payloads):
@@ -100,7 +147,7 @@ class Interpolation(ExecutorBase[Interpolator]):
                 y, x = np.ogrid[: plane.shape[0], : plane.shape[1]]
                 waves = np.sin((x + 3 * k) / 9) * np.cos((y - 2 * k) / 7)
                 plane[:] = (0.5 + 0.4 * waves) * ((1 << self._info.format.bits) - 1)
-        return [self._uploaded(payload, converter) for payload in payloads]
+        return [_uploaded(payload, model, converter) for payload in payloads]
 
     @torch.inference_mode()
     def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
@@ -108,12 +155,7 @@ class Interpolation(ExecutorBase[Interpolator]):
         return super().run(work, pictures)
 
     def _upload(self, payload: Payload) -> Any:
-        return self._uploaded(payload, self._converter)
-
-    def _uploaded(self, payload: Payload, converter: Converter) -> Any:
-        if self.model.info.picture == "yuv":
-            return converter.to_planes(payload)
-        return converter.to_rgb(payload)
+        return _uploaded(payload, self.model, self._converter)
 
     def _prepare(self, picture: Any) -> Any:
         return self.model.prepare(picture)
@@ -141,6 +183,12 @@ class Interpolation(ExecutorBase[Interpolator]):
             return self._converter.from_planes(planes)
 
         return self._timed("download", work)
+
+
+def _uploaded(payload: Payload, model: Interpolator, converter: Converter) -> Any:
+    if model.info.picture == "yuv":
+        return converter.to_planes(payload)
+    return converter.to_rgb(payload)
 
 
 def _check(picture: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -318,6 +319,43 @@ def test_pictures_made_by_passes_outlive_a_change_of_variant() -> None:
     work.keep({(1, 0), B})
     assert np.array_equal(work.run(Copy(4, Fraction(1), (1, 0)), SOURCES)[4], made)
     assert len(work.run(retimes(HALF, left=(1, 0), right=B), SOURCES)) == 1
+
+
+@pytest.mark.parametrize(("full", "lite"), [(Coloured, Linear), (Linear, Coloured)])
+def test_a_lighter_network_may_take_pictures_of_another_kind(full: Any, lite: Any) -> None:
+    work = executor(full())
+    work.offer(lighter := Variant(1.0, is_lite=True), lite())
+    work.run(Mid((1, 0), A, B), SOURCES)
+    for chosen in (FULL, lighter, FULL):
+        work.choose(chosen)
+        between = work.run(retimes(HALF, left=(1, 0), right=C), SOURCES)[10]
+        assert level(between) == pytest.approx(130, abs=1)
+
+
+class Slow(Linear):
+    """Takes time by a clock of its own."""
+
+    def __init__(self, clock: list[float], seconds: float) -> None:
+        self.clock, self.seconds = clock, seconds
+
+    def pair(self, a: Planes, b: Planes, ts: Sequence[float | Tensor]) -> Planes:
+        self.clock[0] += self.seconds
+        return super().pair(a, b, ts)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0.01, {}), (20.0, {FULL: 20.0, Variant(0.5): 0.01})]
+)
+def test_what_a_slow_network_takes_is_known_before_its_first_call(
+    seconds: float, expected: dict[Variant, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(interpolate, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    work = executor(Slow(clock, seconds))
+    work.warm_up()
+    work.offer(Variant(0.5), Slow(clock, 0.01))
+    assert work.expected == pytest.approx(expected)
+    assert work.warm_up_seconds == pytest.approx(seconds)
 
 
 # --- figures ---------------------------------------------------------------------------------
