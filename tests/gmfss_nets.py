@@ -52,9 +52,7 @@ def state(name: str) -> dict[str, Tensor]:
 
 
 @lru_cache
-def model(
-    name: str, *, flow_scale: float = 1.0, linear: bool = True, tuning: Tuning | None = None
-) -> Gmfss:
+def model(name: str, *, flow_scale: float = 1.0, tuning: Tuning | None = None) -> Gmfss:
     """A model; float32 on the CPU unless told otherwise."""
     return Gmfss(
         state(name),
@@ -62,7 +60,6 @@ def model(
         tuning or tune(CPU, torch.float32),
         metric_tanh="union" in name,
         flow_scale=flow_scale,
-        linear=linear,
     )
 
 

@@ -49,23 +49,20 @@ class Drba(Triples[RifePrepared, DrbaLink]):
     Args:
         net: the network, 4.26.heavy in the original.
         info: the catalogue's row.
-        linear: timesteps proportional to the ratio; else the original's bisection, which is not
-            monotone below 0.5 and kept for comparison.
     """
 
-    def __init__(self, net: Rife, info: ModelInfo, *, linear: bool = True) -> None:
+    def __init__(self, net: Rife, info: ModelInfo) -> None:
         self.net = net
         self.flow_scale = net.flow_scale
         self.info = info
-        self.linear = linear
 
     def at_scale(self, flow_scale: float) -> Drba:
         """The same network at another flow scale; pictures and links are prepared anew."""
-        return Drba(self.net.at_scale(flow_scale), self.info, linear=self.linear)
+        return Drba(self.net.at_scale(flow_scale), self.info)
 
     def with_runner(self, runner: Runner) -> Drba:
         """See ``base.HasCore``; the core is the network's."""
-        return Drba(self.net.with_runner(runner), self.info, linear=self.linear)
+        return Drba(self.net.with_runner(runner), self.info)
 
     def prepare(self, frame: Tensor) -> RifePrepared:
         """Padding and encoder features of a (1, 3, H, W) picture."""
@@ -87,7 +84,7 @@ class Drba(Triples[RifePrepared, DrbaLink]):
         flows = flows_of(links)
 
         def make(sign: int, near: list[float]) -> Tensor:
-            maps = [ratio_map(abs(t - 1), *flows[sign], linear=self.linear) for t in near]
+            maps = [ratio_map(abs(t - 1), *flows[sign]) for t in near]
             return self.net.between(frames[1], frames[1 + sign], torch.cat(maps))
 
         return make
@@ -144,43 +141,24 @@ def _ratio(flow_near: Tensor, flow_far: Tensor) -> Tensor:
     return ratio
 
 
-def ratio_map(t: float, flow_near: Tensor, flow_far: Tensor, *, linear: bool) -> Tensor:
+def ratio_map(t: float, flow_near: Tensor, flow_far: Tensor) -> Tensor:
     """The distance-ratio map: for every pixel of the new frame, its timestep from the centre.
 
     Args:
         t: distance from the centre picture, 0 < t <= 0.5, on the side of ``flow_near``.
         flow_near: (1, 2, H, W) float32, pixels, on the centre's grid: to the side t lies on.
         flow_far: the same, to the other side.
-        linear: see ``Drba``.
 
     Returns:
         (1, 1, H, W) float32.
     """
-    ratio = _ratio(flow_near, flow_far)
-    step = 2 * t * ratio if linear else bisected(ratio, t)
+    step = _step(t, flow_near, flow_far)
     there, landed = _splat_with_mass(step, flow_near * step)
     return torch.where(landed, there, step)
 
 
-def bisected(ratio: Tensor, t: float) -> Tensor:
-    """The original's non-linear timestep: ``ratio`` at t = 0.5, by repeated halving elsewhere.
-
-    Args:
-        ratio: any shape, 0..1.
-        t: 0 < t < 1.
-    """
-    position, low, high = 0.5, 0.0, 1.0
-    x, below, above = ratio, torch.zeros_like(ratio), torch.ones_like(ratio)
-    while abs(position - t) > 1e-3:
-        if position > t:
-            high, above = position, x
-            position -= (position - low) / 2
-            x = x - (x - below) * ratio
-        if position < t:
-            low, below = position, x
-            position += (high - position) / 2
-            x = x + (above - x) * ratio
-    return x
+def _step(t: float, flow_near: Tensor, flow_far: Tensor) -> Tensor:
+    return 2 * t * _ratio(flow_near, flow_far)
 
 
 def _splat_with_mass(values: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:

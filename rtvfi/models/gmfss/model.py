@@ -89,7 +89,6 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         tuning: device, dtype and forms to run.
         metric_tanh: see ``MetricNet``.
         flow_scale: one of ``scaled.FLOW_SCALES``.
-        linear: see ``drba.Drba``.
 
     Raises:
         WeightsMismatch: ``state`` is none of these networks.
@@ -104,10 +103,8 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         *,
         metric_tanh: bool,
         flow_scale: float = 1.0,
-        linear: bool = True,
     ) -> None:
         self.metric_tanh = metric_tanh
-        self.linear = linear
         super().__init__(state, info, tuning, flow_scale=flow_scale)
 
     def _load(self, state: State) -> None:
@@ -202,12 +199,12 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         self, centre: GmfssPrepared, side: GmfssPrepared, link: GmfssLink, far: Tensor, u: float
     ) -> Tensor:
         """The picture at a distance ``u`` from the centre; ``link`` leads from there."""
-        steps = splat_steps(u, link.ab, far, link.metric_a, linear=self.linear)
+        steps = splat_steps(u, link.ab, far, link.metric_a)
         rife = None
         if self.rife is not None:
             assert centre.rife is not None
             assert side.rife is not None
-            times = rife_steps(u, link.ab, far, link.metric_a, linear=self.linear)
+            times = rife_steps(u, link.ab, far, link.metric_a)
             rife = self.rife.pair(centre.rife, side.rife, [times])
         both = sides((centre, side), link, steps)
         return self.fused(both, rife, steps if rife is not None else None)

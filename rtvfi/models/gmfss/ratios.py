@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rtvfi.models.drba.drba import HOLE_BELOW, STILL, bisected
+from rtvfi.models.drba.drba import HOLE_BELOW, STILL
 from rtvfi.models.warp import splat
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ SWAP_ABOVE = 25
 """Where one side has come so many times further than the other, it is shown in place of both."""
 
 
-def splat_steps(
-    u: float, near: Tensor, far: Tensor, metric: Tensor, *, linear: bool = True
-) -> tuple[Tensor, Tensor]:
+def splat_steps(u: float, near: Tensor, far: Tensor, metric: Tensor) -> tuple[Tensor, Tensor]:
     """How far the centre and the picture on the side of the output are moved, per pixel.
 
     Args:
@@ -33,21 +31,18 @@ def splat_steps(
         near: (1, 2, h, w) float32, pixels, on the centre's grid: to the side of the output.
         far: the same, to the other side.
         metric: (1, 1, h, w), that of the centre against the near side.
-        linear: steps proportional to the ratio; else the original's bisection.
 
     Returns:
         (1, 1, h, w) float32 each: shares of the flow from the centre, and of that from the side.
     """
-    step = _step(u, *_distances(near, far), linear=linear)
+    step = _step(u, *_distances(near, far))
     return step, _landed(1 - step, near, metric)
 
 
-def rife_steps(
-    u: float, near: Tensor, far: Tensor, metric: Tensor, *, linear: bool = True
-) -> Tensor:
+def rife_steps(u: float, near: Tensor, far: Tensor, metric: Tensor) -> Tensor:
     """The timestep map that RIFE is asked with, (1, 1, h, w); see ``splat_steps``."""
     distances = (distance + STILL for distance in _distances(near, far))
-    step = _step(u, *distances, linear=linear)
+    step = _step(u, *distances)
     return _landed(step, near * step, metric)
 
 
@@ -58,11 +53,10 @@ def _distances(near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _step(u: float, near: Tensor, far: Tensor, *, linear: bool) -> Tensor:
+def _step(u: float, near: Tensor, far: Tensor) -> Tensor:
     total = near + far
     # The original divides by zero where a pixel stands still on both sides.
-    ratio = torch.where(total > 0, far / total, 0.5)
-    return 2 * u * ratio if linear else bisected(ratio, u)
+    return 2 * u * torch.where(total > 0, far / total, 0.5)
 
 
 def _landed(values: Tensor, flow: Tensor, metric: Tensor) -> Tensor:

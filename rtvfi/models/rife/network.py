@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch.nn import functional
 
-from rtvfi.core.errors import UsageError
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
 from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect
@@ -63,11 +62,10 @@ class Rife(ScaledBlocks):
         flow_scale: one of ``scaled.FLOW_SCALES``.
         nearest: for times nearer to one of the two pictures than this the network is asked at this
             distance, and the motion scaled; 0 asks at any time. See ``family.NEAREST``.
-        ensemble: ask every block in both directions of time and take the mean: twice the work.
 
     Raises:
         WeightsMismatch: ``state`` is no RIFE 4.x network.
-        UsageError: a ``flow_scale`` or ``ensemble`` the network does not know.
+        UsageError: a ``flow_scale`` the network does not know.
     """
 
     def __init__(
@@ -78,19 +76,13 @@ class Rife(ScaledBlocks):
         *,
         flow_scale: float = 1.0,
         nearest: float = 0.0,
-        ensemble: bool = False,
     ) -> None:
         self.nearest = nearest
-        self.ensemble = ensemble
         super().__init__(state, info, tuning, flow_scale=flow_scale)
 
     def _load(self, state: State) -> None:
         self.group = detect(state)
         shape = self.shape = SHAPES[self.group]
-        if self.ensemble and not shape.has_ensemble:
-            raise UsageError(
-                f'"{self.info.id}" has no ensemble form', hint="versions up to 4.20 have one"
-            )
         self.block_scales = shape.scales
         state, tuning = strip_prefix(state), self.tuning
         self.encoder = None if shape.encoder == "none" else Encoder(state, shape.encoder, tuning)
@@ -175,8 +167,6 @@ class _Walk:
             self._restart()
             inputs = self._inputs(i)
             y = self._ask(i, *inputs)
-        if self.net.ensemble:
-            y = self._mean_of_both_directions(i, y, *inputs)
         self._take(i, y)
 
     def _take(self, i: int, y: Tensor) -> None:
@@ -199,17 +189,6 @@ class _Walk:
     def _ask(self, i: int, a: Tensor, b: Tensor, t: Tensor, rest: list[Tensor]) -> Tensor:
         """Output of block ``i`` at its own size."""
         return self.net.blocks[i](self._alike((a, b, t, *rest)))
-
-    def _mean_of_both_directions(
-        self, i: int, y: Tensor, a: Tensor, b: Tensor, t: Tensor, rest: list[Tensor]
-    ) -> Tensor:
-        """``y`` and what the block says with the pictures exchanged and time reversed."""
-        if rest:
-            mask, flow = rest
-            rest = [-mask, _exchanged(flow)]
-        other = self._ask(i, b, a, 1 - t, rest)
-        flow = (y[:, :4] + _exchanged(other[:, :4])) / 2
-        return torch.cat((flow, (y[:, 4:5] - other[:, 4:5]) / 2), 1)
 
     def _alike(self, parts: Sequence[Tensor]) -> list[Tensor]:
         """All in the network's dtype, of one size and batch."""
@@ -285,11 +264,6 @@ def _at_scale(y: Tensor, factor: float, scale: float) -> Tensor:
         # What lies above full size passed through it, and lost what did not fit.
         return enlarge(enlarge(y, factor), 1 / scale)
     return enlarge(y, factor / scale)
-
-
-def _exchanged(flow: Tensor) -> Tensor:
-    """Flow with the ways to img0 and to img1 exchanged."""
-    return torch.cat((flow[:, 2:4], flow[:, :2]), 1)
 
 
 def _input_order(shape: IFNetShape, block: int) -> list[int]:

@@ -60,11 +60,6 @@ class IFNetShape:
         """Whether mask logits add up over the blocks, like flows; else the last one counts."""
         return self.encoder == "none"
 
-    @property
-    def has_ensemble(self) -> bool:
-        """Whether a block can be asked twice, with the pictures exchanged."""
-        return self.feedback == 0
-
     def inputs(self, block: int) -> int:
         """Input channels of a block."""
         pictures = 7 + 2 * self.features

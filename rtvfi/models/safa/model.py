@@ -57,15 +57,6 @@ class SafaPrepared(NamedTuple):
     width: int
 
 
-class Scale(NamedTuple):
-    """What a block decided."""
-
-    factor: int
-    """It works at 1/factor of half the size: 1, 2 or 4."""
-    chances: tuple[float, float]
-    """The two probabilities behind it."""
-
-
 class Safa:
     """Restores pictures. Parameters alone; it writes to nothing it is given.
 
@@ -150,7 +141,7 @@ class Safa:
 
     def gather(
         self, picture: SafaPrepared, neighbour: SafaPrepared
-    ) -> tuple[list[Tensor], Tensor, list[Scale]]:
+    ) -> tuple[list[Tensor], Tensor, list[int]]:
         """Features after each block, the motion at half the size, and what the blocks decided.
 
         Returns:
@@ -166,7 +157,7 @@ class Safa:
         for block in self.blocks:
             given = _Inputs(feature, motion, p, q)
             scales.append(self._scale(given))
-            feature = self._gathered(block, given, scales[-1].factor)
+            feature = self._gathered(block, given, scales[-1])
             motion = motion + self.flow(feature).float()
             found.append(feature)
         return found, motion, scales
@@ -178,16 +169,21 @@ class Safa:
             lambda top, end: block(given.rows(top, end), factor), rows, size, _BLOCK_REACH
         )
 
-    def _scale(self, given: _Inputs) -> Scale:
-        """The size at which a block works, one for the whole picture."""
+    def _scale(self, given: _Inputs) -> int:
+        """A block works at 1/this of half the size, 1, 2 or 4: one size for the whole picture."""
+        first, second = self._chances(given)
+        if second <= 0.5:
+            return 4
+        return 1 if first > 0.5 else 2
+
+    def _chances(self, given: _Inputs) -> tuple[float, float]:
+        """The two probabilities, 0..1, that decide on the size."""
         x = given.every_second_pixel()
         for weight, bias in self.scale_convs:
             x = functional.leaky_relu_(functional.conv2d(x, weight, bias), SLOPE)
         mean = x.float().mean((2, 3))
         first, second = functional.linear(mean, *self.scale_head).sigmoid()[0].tolist()
-        if second <= 0.5:
-            return Scale(4, (first, second))
-        return Scale(1 if first > 0.5 else 2, (first, second))
+        return first, second
 
 
 class _Inputs(NamedTuple):

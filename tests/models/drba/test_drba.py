@@ -7,11 +7,13 @@ import golden_fill
 import numpy as np
 import pytest
 import torch
+from bisection import bisected, step_by_halving
 from goldens_at import GOLDENS, assert_near, tensors, thinned
 from made_weights import random_state
 
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.drba.drba import Drba, DrbaLink, bisected, ratio_map
+from rtvfi.models.drba import drba
+from rtvfi.models.drba.drba import Drba, DrbaLink, ratio_map
 from rtvfi.models.rife.network import Rife
 from rtvfi.models.rife.shape import SHAPES, expected_parameters
 from rtvfi.models.tuning import tune
@@ -37,11 +39,11 @@ def stored() -> Any:
 
 
 @lru_cache
-def model(*, linear: bool = True, flow_scale: float = 1.0) -> Drba:
+def model(*, flow_scale: float = 1.0) -> Drba:
     state = tensors(golden_fill.fill(expected_parameters(SHAPES["4.26.heavy"])))
     info = MODELS["rife-4.26.heavy"]
     net = Rife(state, info, tune(CPU, torch.float32), flow_scale=flow_scale)
-    return Drba(net, MODELS["drba"], linear=linear)
+    return Drba(net, MODELS["drba"])
 
 
 @lru_cache
@@ -79,18 +81,24 @@ def test_links_give_the_reference_flows_and_holes(name: str, a: int, b: int, sid
     assert np.array_equal(np.packbits(holes.numpy()), stored()[f"flow{name}.holes"])
 
 
-@pytest.mark.parametrize("kind", ["lin", "nl"])
+@pytest.fixture(params=["lin", "nl"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Steps proportional to the ratio, or the original's others."""
+    if request.param == "nl":
+        step_by_halving(monkeypatch, drba)
+    return str(request.param)
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_ratio_maps_give_the_reference_numbers(kind: str, side: str) -> None:
     flows = {"10": link(1, 0).forward, "12": link(1, 2).forward}
     near, far = (flows[name] for name in SIDES[side])
-    out = ratio_map(0.25, near, far, linear=kind == "lin")
+    out = ratio_map(0.25, near, far)
     wanted = stored()[f"drm.{kind}.{side}"]
     assert_near(thinned(out[0], wanted), wanted, 1e-3, outliers=10)
 
 
 @pytest.mark.parametrize("t", [0.25, 0.4, 0.5])
-@pytest.mark.parametrize("kind", ["lin", "nl"])
 @pytest.mark.parametrize("side", SIDES)
 def test_ratio_maps_of_made_flows(t: float, kind: str, side: str) -> None:
     flows = {
@@ -98,7 +106,7 @@ def test_ratio_maps_of_made_flows(t: float, kind: str, side: str) -> None:
         "12": torch.from_numpy(golden_fill.make_flow(32, 24, 36, 3.0))[None],
     }
     near, far = (flows[name] for name in SIDES[side])
-    out = ratio_map(t, near, far, linear=kind == "lin")[0]
+    out = ratio_map(t, near, far)[0]
     assert_near(out, stored()[f"syn.{t:g}.{kind}.{side}"], 1e-5)
 
 
@@ -108,11 +116,9 @@ def test_bisected_ratios_are_the_reference_ones() -> None:
     assert_near(out, stored()["drmt.out"], 1e-5)
 
 
-@pytest.mark.parametrize("kind", ["lin", "nl"])
 def test_pictures_around_the_centre_are_the_reference_ones(kind: str) -> None:
     ts = [0.5, 0.75, 1.25, 1.4] if kind == "lin" else [0.75, 1.25]
-    drba = model(linear=kind == "lin")
-    out = drba.triple((frames()[0], frames()[1], frames()[2]), around_one(), ts)
+    out = model().triple((frames()[0], frames()[1], frames()[2]), around_one(), ts)
     for t, picture in zip(ts, out, strict=True):
         wanted = golden_fill.dequantize(stored()[f"{kind}.{t:g}"])
         assert_near(thinned(picture, wanted), wanted, 1e-4)

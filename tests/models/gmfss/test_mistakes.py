@@ -187,7 +187,7 @@ def holes_left(patch: pytest.MonkeyPatch) -> None:
 
 def ratios_uncrossed(patch: pytest.MonkeyPatch) -> None:
     plain = ratios._step
-    patch.setattr(ratios, "_step", lambda u, near, far, linear: plain(u, far, near, linear=linear))
+    patch.setattr(ratios, "_step", lambda u, near, far: plain(u, far, near))
 
 
 def never_swapped(patch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ def motion_made_anew(patch: pytest.MonkeyPatch) -> None:
 
 
 def two_pictures_for_three(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ratios, "_step", lambda u, near, far, linear: torch.full_like(near, u))
+    patch.setattr(ratios, "_step", lambda u, near, far: torch.full_like(near, u))
 
 
 CASES = [

@@ -8,6 +8,7 @@ import golden_fill
 import numpy as np
 import pytest
 import torch
+from bisection import step_by_halving
 from gmfss_nets import (
     around_one,
     assert_mostly_near,
@@ -21,6 +22,7 @@ from gmfss_nets import (
 )
 from goldens_at import assert_near, thinned
 
+from rtvfi.models.gmfss import ratios
 from rtvfi.models.gmfss.metric import look
 from rtvfi.models.gmfss.model import sides
 from rtvfi.models.gmfss.ratios import reached, rife_steps, splat_steps, swapped
@@ -179,24 +181,30 @@ def test_half_flow_scale() -> None:
 # --- three pictures ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["lin", "bis"])
+@pytest.fixture(params=["lin", "bis"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Steps proportional to the ratio, or the original's others."""
+    if request.param == "bis":
+        step_by_halving(monkeypatch, ratios)
+    return str(request.param)
+
+
 def test_steps_of_splats(kind: str) -> None:
     to_left, to_right = link("gmfss", 1, 0), link("gmfss", 1, 2)
     for names, near, far in (
         (("drm1t_t01", "drm0t_t01"), to_left, to_right),
         (("drm1t_t12", "drm2t_t12"), to_right, to_left),
     ):
-        steps = splat_steps(0.4, near.ab, far.ab, near.metric_a, linear=kind == "lin")
+        steps = splat_steps(0.4, near.ab, far.ab, near.metric_a)
         for name, out in zip(names, steps, strict=True):
             wanted = golden_fill.dequantize(stored("gmfss_drba")[f"{name}_{kind}"])
             assert_mostly_near(out[0, 0], wanted, 1e-2)
 
 
-@pytest.mark.parametrize("kind", ["lin", "bis"])
 def test_steps_of_rife(kind: str) -> None:
     to_left, to_right = link("gmfss-union", 1, 0), link("gmfss-union", 1, 2)
     for name, near, far in (("t01", to_left, to_right), ("t12", to_right, to_left)):
-        out = rife_steps(0.4, near.ab, far.ab, near.metric_a, linear=kind == "lin")
+        out = rife_steps(0.4, near.ab, far.ab, near.metric_a)
         wanted = golden_fill.dequantize(stored("gmfss_union_drba")[f"aux_drm_t1_{name}_{kind}"])
         assert_mostly_near(out[0, 0], wanted, 1e-2)
 
@@ -220,11 +228,13 @@ def test_the_motion_of_the_previous_triple_is_reused(variant: str, t: float) -> 
 
 
 @pytest.mark.parametrize("variant", ["gmfss", "gmfss-union"])
-def test_the_steps_by_halving_of_the_original(variant: str) -> None:
+def test_the_steps_by_halving_of_the_original(
+    variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = {"gmfss": "gmfss_drba", "gmfss-union": "gmfss_union_drba"}[variant]
     frames = (prepared(variant, 0), prepared(variant, 1), prepared(variant, 2))
-    net = model(variant, linear=False)
-    assert_picture(net.triple(frames, around_one(variant), [0.6]), file, "drba_bis_0.6")
+    step_by_halving(monkeypatch, ratios)
+    assert_picture(model(variant).triple(frames, around_one(variant), [0.6]), file, "drba_bis_0.6")
 
 
 @pytest.mark.parametrize("swaps", ["on", "off"])

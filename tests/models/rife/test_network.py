@@ -10,6 +10,7 @@ import pytest
 import torch
 from goldens_at import GOLDENS, assert_near, tensors
 from made_weights import random_state
+from models.rife.ensemble import Ensemble
 from torch.nn import functional
 
 from rtvfi.core.errors import UsageError, WeightsMismatch
@@ -93,11 +94,12 @@ def check_case(group: str, name: str, tuning: Tuning | None = None) -> None:
         pad=64 if name == "restart" else pad,
         flow_gain=case.get("flow_gain", 1.0),
         flow_scale=case.get("scale", 1.0),
-        ensemble=case.get("ensemble", False),
         tuning=tuning or tune(CPU, torch.float32),
     )
     recorder = Recorder(net)
-    with torch.inference_mode():
+    with torch.inference_mode(), pytest.MonkeyPatch.context() as patch:
+        if case.get("ensemble", False):
+            patch.setattr(rife, "_Walk", Ensemble)
         a, b = (net.prepare(torch.from_numpy(i)[None]) for i in (img0, img1))
         out = net.pair(a, b, [t if isinstance(t, float) else torch.from_numpy(t)[None]])[0]
     step = case["step"]
@@ -252,11 +254,9 @@ def test_half_precision_stays_near(dtype: torch.dtype, least: float) -> None:
     assert psnr > least
 
 
-def test_unknown_flow_scale_and_missing_ensemble_are_usage_errors() -> None:
+def test_an_unknown_flow_scale_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match=r"0\.25, 0\.5, 1, 2, 4"):
         build("4.6", flow_scale=0.3)
-    with pytest.raises(UsageError, match="ensemble"):
-        build("4.25", ensemble=True)
 
 
 def swapped_masks(monkeypatch: pytest.MonkeyPatch) -> None:
