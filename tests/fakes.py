@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.run.executors.pictures import Pictures
+    from rtvfi.stream.serve.matroska import VirtualMkv
 
     Payload = NDArray[np.uint8]
 
@@ -277,6 +278,11 @@ class FakeExecutor:
 
     def take_times(self) -> StageTimes:
         return StageTimes(0.001, 0.002, 0.003)
+
+
+def offset_of(mkv: VirtualMkv, record: int) -> int:
+    """File offset where a record of the virtual file starts."""
+    return len(mkv.header) + record * mkv.record_bytes
 
 
 class FakeFeed:

@@ -6,7 +6,7 @@ import ctypes
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from fakes import FakeClock, FakeFeed, FakePlayhead, stream_info
+from fakes import FakeClock, FakeFeed, FakePlayhead, offset_of, stream_info
 
 from rtvfi.core.rates import Grid
 from rtvfi.stream.serve.frame_stream import FrameStream, RecordMap
@@ -56,7 +56,7 @@ class Opened:
         return self.mkv.header + b"".join(records)
 
     def go_to(self, record: int) -> None:
-        self.stream.seek(self.mkv.offset_of(record))
+        self.stream.seek(offset_of(self.mkv, record))
 
     def read_record(self) -> bytes:
         """The rest of the record at the position, in as many reads as it takes."""

@@ -7,13 +7,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from rtvfi.core.stamp import Stamp
+from rtvfi.stream.plan.knots import LONGEST_RUN
 from rtvfi.stream.plan.planner import Again, Copy, Mid, Retime, Retime3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rtvfi.core.stamp import ImageId
-    from rtvfi.stream.plan.planner import Action, Output, Planner
+    from rtvfi.stream.plan.planner import Action, Output, Planner, PlanOptions
 
 Weights = dict[int, Fraction]
 """A picture as a blend: weight by source frame."""
@@ -33,6 +34,15 @@ class Shown:
     def content(self, pts: Sequence[Fraction]) -> Fraction:
         """The moment of the story it shows, under linear motion."""
         return sum((w * pts[i] for i, w in self.weights.items()), Fraction(0))
+
+
+def lookahead(options: PlanOptions) -> int:
+    """Source frames that may be read beyond the one an output follows, at a constant rate."""
+    if options.thin:
+        return 2 * LONGEST_RUN - 1
+    if options.num_frames == 3:
+        return options.passes // 2 + 2
+    return (options.passes + 1) // 2 + 1
 
 
 @dataclass

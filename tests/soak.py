@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
-from fakes import FakePlayhead
+from fakes import FakePlayhead, offset_of
 
 from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
@@ -136,7 +136,7 @@ class _Reader:
         self.num_records = viewing.stream._mkv.num_records
 
     def seek(self, record: int) -> None:
-        self._stream.seek(self._stream._mkv.offset_of(record))
+        self._stream.seek(offset_of(self._stream._mkv, record))
 
     def read(self) -> bool:
         """One record; False at the end."""

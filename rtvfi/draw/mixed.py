@@ -14,7 +14,6 @@ approximate just this path.
     scene = mixed_scene(MixedOptions(), seed=3)
     left, right = scene.source(7), scene.source(8)    # what a player gets
     wanted = scene.truth(7.5)                          # what it should show
-    flow(wanted, left), visible(wanted, left)          # where it is seen in the left frame
     wanted.cadence == 2                                # pixels of objects on twos
 
 A scene depends on its options and its seed alone.
@@ -29,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from rtvfi.draw.layers import Layer, render, seen_from, to_picture
+from rtvfi.draw.layers import Layer, render
 from rtvfi.draw.sprites import lettering, sprite
 from rtvfi.draw.textures import background, integer, uniform
 
@@ -197,37 +196,6 @@ def _position(path: Path, moment: float) -> tuple[float, float]:
 
 
 # --- what is known about views -------------------------------------------------------------------
-
-
-def flow(view: View, other: View) -> Tensor:
-    """Where each pixel of ``view`` is in ``other``, visible or not: (2, H, W) float32 pixels, x
-    right, y down."""
-    poses = (_of_pixels(pose, view.owner) for pose in (view.pose, other.pose))
-    here, there = (to_picture(pose, view.place[None], torch.ones(1)) for pose in poses)
-    return (there - here)[0]
-
-
-def _of_pixels(pose: Layer, owner: Tensor) -> Layer:
-    return Layer(*(field.expand(len(pose.x))[owner][None] for field in pose))
-
-
-def visible(view: View, other: View) -> Tensor:
-    """Which pixels of ``view`` are seen in ``other``: (H, W) bool; False outside the picture."""
-    return seen_from(view.owner[None], flow(view, other)[None], other.owner[None])[0]
-
-
-def distance_index(first: View, between: View, last: View) -> Tensor:
-    """Which share of its way from ``first`` to ``last`` each pixel of ``first`` has gone in
-    ``between``.
-
-    The projection of the partial motion on the whole one (distance indexing, Zhong et al. 2024).
-
-    Returns:
-        (H, W) float32 on the grid of ``first``; below 0 or above 1 for what comes back, NaN where
-        nothing moves.
-    """
-    part, whole = flow(first, between), flow(first, last)
-    return (part * whole).sum(dim=0) / whole.square().sum(dim=0)
 
 
 # --- making one --------------------------------------------------------------------------------

@@ -215,11 +215,6 @@ class Canvas:
         target[..., :3] += paint * alpha[..., None]
         target[..., 3] += alpha
 
-    def over(self, other: Canvas, opacity: float = 1.0) -> None:
-        """Lay a canvas of the same size over this one."""
-        self.pixels *= 1 - other.pixels[..., 3:] * np.float32(opacity)
-        self.pixels += other.pixels * np.float32(opacity)
-
 
 def cel(
     canvas: Canvas,

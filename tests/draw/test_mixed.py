@@ -1,23 +1,27 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch.nn import functional
 
+from rtvfi.draw.layers import Layer, seen_from, to_picture
 from rtvfi.draw.mixed import (
     HELD,
     Actor,
     MixedOptions,
     MixedScene,
-    distance_index,
     drawn_at,
     due_at,
-    flow,
     mixed_scene,
-    visible,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rtvfi.draw.mixed import View
 
 SMALL = MixedOptions(width=160, height=96, num_frames=12)
 
@@ -31,6 +35,37 @@ def scene_with(cadence: int) -> tuple[MixedScene, int]:
             if actor.cadence == cadence and (actor.path.dx or cadence == HELD):
                 return scene, number
     raise AssertionError(cadence)
+
+
+def flow(view: View, other: View) -> Tensor:
+    """Where each pixel of ``view`` is in ``other``, visible or not: (2, H, W) float32 pixels, x
+    right, y down."""
+    poses = (_of_pixels(pose, view.owner) for pose in (view.pose, other.pose))
+    here, there = (to_picture(pose, view.place[None], torch.ones(1)) for pose in poses)
+    return (there - here)[0]
+
+
+def _of_pixels(pose: Layer, owner: Tensor) -> Layer:
+    return Layer(*(field.expand(len(pose.x))[owner][None] for field in pose))
+
+
+def visible(view: View, other: View) -> Tensor:
+    """Which pixels of ``view`` are seen in ``other``: (H, W) bool; False outside the picture."""
+    return seen_from(view.owner[None], flow(view, other)[None], other.owner[None])[0]
+
+
+def distance_index(first: View, between: View, last: View) -> Tensor:
+    """Which share of its way from ``first`` to ``last`` each pixel of ``first`` has gone in
+    ``between``.
+
+    The projection of the partial motion on the whole one (distance indexing, Zhong et al. 2024).
+
+    Returns:
+        (H, W) float32 on the grid of ``first``; below 0 or above 1 for what comes back, NaN where
+        nothing moves.
+    """
+    part, whole = flow(first, between), flow(first, last)
+    return (part * whole).sum(dim=0) / whole.square().sum(dim=0)
 
 
 def centre(scene: MixedScene, number: int, frame: int) -> tuple[float, float]:

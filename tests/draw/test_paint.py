@@ -107,15 +107,6 @@ def test_a_cel_has_line_light_and_shade() -> None:
     assert np.allclose(found["line"], ink(shade), atol=0.02)
 
 
-def test_over_keeps_what_lies_below_a_hole() -> None:
-    below, above = Canvas(4, 4), Canvas(4, 4)
-    below.fill(polygon([(0, 0), (4, 0), (4, 4), (0, 4)]), (1.0, 0.0, 0.0))
-    above.fill(polygon([(0, 0), (2, 0), (2, 4), (0, 4)]), (0.0, 1.0, 0.0), opacity=0.5)
-    below.over(above)
-    assert np.allclose(below.pixels[1, 0], [0.5, 0.5, 0, 1])
-    assert np.allclose(below.pixels[1, 3], [1, 0, 0, 1])
-
-
 def test_noise_repeats_and_is_fixed_by_its_seed() -> None:
     fields = [noise(np.random.default_rng(3), (64, 48), (16, 12), 3) for _ in range(2)]
     assert fields[0].shape == (48, 64)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from rtvfi.draw.demo import sets
-from rtvfi.draw.demo.bodies import Pose, draw_runner, draw_waver, runner_joints, waver_joints
+from rtvfi.draw.demo.bodies import Pose, draw_runner, draw_waver
 from rtvfi.draw.demo.film import write_film
-from rtvfi.draw.demo.fox import draw_fox_running, draw_fox_sitting, fox_joints, sitting_tail
+from rtvfi.draw.demo.fox import draw_fox_running, draw_fox_sitting
 from rtvfi.draw.demo.sets import HEIGHT, WIDTH
 from rtvfi.draw.demo.title import title
 from rtvfi.draw.paint import Canvas, ellipse, rgb
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rtvfi.draw.paint import Point
 
 CUT: Final = 168
 """First frame of the second shot."""
@@ -85,18 +84,6 @@ def fox_pose(frame: float) -> Pose:
 def _blink(frame: float, at: float) -> float:
     """Opening of the eyes around one blink."""
     return 1 - exp(-(((frame - at) / 3.2) ** 4))
-
-
-def girl_points(frame: float) -> dict[str, list[Point]]:
-    """The drawn points of the girl, picture coordinates without the pan of the second shot."""
-    pose = girl_pose(frame)
-    return runner_joints(pose) if frame < CUT else waver_joints(pose)
-
-
-def fox_points(frame: float) -> dict[str, list[Point]]:
-    """The drawn points of the fox, picture coordinates without the pan of the second shot."""
-    pose = fox_pose(frame)
-    return fox_joints(pose) if frame < CUT else {"tail": sitting_tail(pose)}
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     Shapes = dict[str, tuple[int, ...]]
 
 NETWORK: Final = "gimm r"
-MOTION_ENCODER: Final = "flow_estimator."
-"""RAFT's own parameters, which are also published as a file of their own."""
 
 _NORM: Final = ("weight", "bias", "running_mean", "running_var")
 _WIDTHS: Final = (64, 64, 96, 128)

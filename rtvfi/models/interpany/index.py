@@ -21,28 +21,6 @@ SIGMA: Final = 1.7
 """Of the blur at full size, pixels; its 9 taps reach 4 to each side."""
 
 
-def distance_index(part: Tensor, whole: Tensor) -> Tensor:
-    """How far each pixel has gone: the projection of its motion so far on its whole motion.
-
-    Args:
-        part: (N, 2, H, W) float32, pixels, on the grid of the first picture: to the one between.
-        whole: the same, to the last picture.
-
-    Returns:
-        (N, 1, H, W), below 0 or above 1 for what comes back or overshoots, NaN where nothing moves.
-    """
-    return (part * whole).sum(1, keepdim=True) / whole.square().sum(1, keepdim=True)
-
-
-def kept(index: Tensor) -> Tensor:
-    """An index as it is stored: half the size by averaging 2x2, float16.
-
-    Args:
-        index: (N, 1, H, W), even sizes.
-    """
-    return functional.avg_pool2d(index.float(), 2).half()
-
-
 def softened_small(index: Tensor) -> Tensor:
     """A stored index as RIFE D is shown it: clipped, blurred at half size, pixels repeated.
 

@@ -13,8 +13,8 @@ An output of the grid shows what its time says: a knot when it falls on one, els
 between the two knots around it; after the last knot the scene holds. A cut belongs to the right
 frame: every output at or after its pts is of the new scene, and no output mixes two.
 
-An output is planned as soon as the frames read so far decide it: at most ``lookahead`` frames after
-the one it follows, at a constant rate.
+An output is planned as soon as the frames read so far decide it: with L passes at most (L + 1) // 2
++ 1 frames after the one it follows, at a constant rate; one or none more for three pictures a call.
 """
 
 from __future__ import annotations
@@ -46,11 +46,6 @@ class Copy:
     """Number on the output grid."""
     pts: Fraction
     image: ImageId
-
-    @property
-    def is_source(self) -> bool:
-        """Whether it is a source frame (bit-exact) and not one made by a pass."""
-        return self.image[0] == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +103,6 @@ class PlanOptions:
     """Pictures a retime looks at; 3 falls back to 2 beside cuts and where spacing is uneven."""
     tail: Literal["hold", "stretch"] = "hold"
     """After a scene's last knot: hold it, or (with passes) slow the ramp down to end with it."""
-    phase: Fraction = _ZERO
-    """Seconds the picture runs behind its frame; 0 to half a source period, cuts stay exact."""
     snap: Fraction = _ZERO
     """An output this close to a knot, in knot distances, copies it; below 1/2."""
     thin: bool = False
@@ -124,19 +117,10 @@ class PlanOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.passes <= MAX_PASSES:
             raise ValueError(f"passes must be 0 to {MAX_PASSES}, got {self.passes}")
-        if self.phase < 0 or not 0 <= self.snap < _HALF or (self.beat or 1) <= 0:
-            raise ValueError(f"phase, snap and beat must be small and not negative: {self}")
+        if not 0 <= self.snap < _HALF or (self.beat or 1) <= 0:
+            raise ValueError(f"snap must be below a half and beat above 0: {self}")
         if self.thin and (self.passes or self.num_frames == 3):
             raise ValueError("thin goes with no passes and two pictures a call")
-
-    @property
-    def lookahead(self) -> int:
-        """Source frames read beyond the one an output follows, at a constant rate."""
-        if self.thin:
-            return 2 * LONGEST_RUN - 1
-        if self.num_frames == 3:
-            return self.passes // 2 + 2
-        return (self.passes + 1) // 2 + 1
 
     @property
     def preroll(self) -> int:
@@ -188,7 +172,7 @@ class Planner:
         self._newest: ImageId | None = None
 
     def adjust(self, options: PlanOptions) -> None:
-        """Plan like this from the next frame on, inside a scene too; ``phase`` must stay.
+        """Plan like this from the next frame on, inside a scene too.
 
         Fewer passes end the ones given up with a part of the ramp that ends a scene, more begin
         with a part of the one that starts it: content time neither jumps nor stops.
@@ -317,10 +301,9 @@ class Planner:
         top, bottom = scene.edge[-1].pts, scene.edge[0].pts
         grid = self._grid
         last = end - grid.step if grid.is_steady else grid.pts(grid.first_at_or_after(end) - 1)
-        shown = last - self._options.phase
-        if last <= bottom or shown <= top:
+        if last <= bottom:
             return None
-        return (bottom - top) / (shown - top)
+        return (bottom - top) / (last - top)
 
     # Knots to outputs.
 
@@ -347,7 +330,7 @@ class Planner:
         if beat is not None:
             pts = start + (pts - start) // beat * beat
         # Where a beat begins now, its moment may be before what was shown already.
-        return max(pts - self._options.phase, scene.knots[0].pts, scene.shown or scene.start)
+        return max(pts, scene.knots[0].pts, scene.shown or scene.start)
 
     def _wants_third(self, scene: Scene, content: Fraction) -> bool:
         """Whether a three-frame call must wait for the knot right of its centre."""

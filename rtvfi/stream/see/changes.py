@@ -45,10 +45,8 @@ _ODDS: Final = 0.3
 class Change(NamedTuple):
     """What moved from the frame before to this one."""
 
-    moving_share: float
-    """Tiles that moved, 0 to 1."""
     changed: bool
-    """Whether that is more than noise."""
+    """Whether more of it moved than noise does."""
     cadence: int | None
     """Slowest cadence that a fair part of the picture has been drawn at, 1 to 4; None if unknown.
     """
@@ -58,7 +56,7 @@ class Change(NamedTuple):
     """
 
 
-NOTHING: Final = Change(0.0, False, None)
+NOTHING: Final = Change(False, None)
 
 
 class Changes:
@@ -92,7 +90,7 @@ class Changes:
         """
         last, self._last = self._last, fine
         if last is None:
-            return Change(1.0, True, None)
+            return Change(True, None)
         apart = differences(last, fine)
         fifth = apart.size // 5
         self._noise.append(float(np.partition(apart, fifth)[fifth]))
@@ -103,10 +101,9 @@ class Changes:
         every.push(moved)
         if not is_same:
             drawn.push(moved)
-        share = float(moved.mean())
         on_pan = 0 if is_same else self._on_pan(fine, moved)
         found = (max(rhythm.cadence() or 0, on_pan) or None for rhythm in (every, drawn))
-        return Change(share, share > _LEAST_MOVING, *found)
+        return Change(float(moved.mean()) > _LEAST_MOVING, *found)
 
     def _on_pan(self, fine: Floats, moved: NDArray[np.bool_]) -> int:
         """Slowest cadence of what is drawn on a panned picture, from 2 on; 0 if there is none."""

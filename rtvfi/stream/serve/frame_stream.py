@@ -175,7 +175,6 @@ class FrameStream:
         self.first_synthetic_at: float | None = None
         """Clock when the first frame made by a model was handed over."""
         self._served = 0.0
-        self.num_restarts = 0
         self.is_read_ahead = False
         """Whoever reads has more in store than the read under way: no picture may stand in."""
         self._is_given_up: Callable[[], bool] = _never
@@ -277,7 +276,6 @@ class FrameStream:
             self._next_index = index
             self._furthest = -math.inf
             self._is_unpaced = False
-            self.num_restarts += 1
         self.blocked_on = self._records.seconds(index)
         try:
             frame = self._wait(index, is_restart=is_restart)

@@ -213,10 +213,6 @@ class VirtualMkv:
         """(record, offset inside it) of a file offset at or behind the header."""
         return divmod(offset - len(self.header), self.record_bytes)
 
-    def offset_of(self, record: int) -> int:
-        """File offset where a record starts."""
-        return len(self.header) + record * self.record_bytes
-
     def prefix(self, record: int) -> bytes:
         """The bytes of a record in front of its picture."""
         block = 4 + self.payload_bytes

@@ -12,9 +12,9 @@ from av.stream import Disposition
 
 from rtvfi.core.data import data_path
 from rtvfi.draw.demo import clip as demo
-from rtvfi.draw.demo.bodies import draw_runner, draw_waver
+from rtvfi.draw.demo.bodies import draw_runner, draw_waver, runner_joints, waver_joints
 from rtvfi.draw.demo.film import SUBTITLES, to_planes, tune
-from rtvfi.draw.demo.fox import draw_fox_running, draw_fox_sitting
+from rtvfi.draw.demo.fox import draw_fox_running, draw_fox_sitting, fox_joints, sitting_tail
 from rtvfi.draw.demo.sets import HEIGHT, WIDTH
 from rtvfi.draw.demo.title import lettering, title
 from rtvfi.draw.paint import Canvas
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.draw.demo.bodies import Pose
+    from rtvfi.draw.paint import Point
 
     Draw = Callable[[Canvas, Pose], None]
 
@@ -99,7 +100,18 @@ def test_the_cut_is_where_it_says() -> None:
     assert abs(at - before).mean() > 0.2 > 0.05 > abs(after - at).mean()
 
 
-@pytest.mark.parametrize("points", [demo.girl_points, demo.fox_points])
+def girl_points(frame: float) -> dict[str, list[Point]]:
+    """Picture coordinates, without the pan of the second shot."""
+    pose = demo.girl_pose(frame)
+    return runner_joints(pose) if frame < demo.CUT else waver_joints(pose)
+
+
+def fox_points(frame: float) -> dict[str, list[Point]]:
+    pose = demo.fox_pose(frame)
+    return fox_joints(pose) if frame < demo.CUT else {"tail": sitting_tail(pose)}
+
+
+@pytest.mark.parametrize("points", [girl_points, fox_points])
 @pytest.mark.parametrize("start", [0, demo.CUT])
 def test_paths_are_smooth_within_a_shot(points: Callable[..., Any], start: int) -> None:
     step = 0.125

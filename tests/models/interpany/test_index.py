@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import golden_fill
 import numpy as np
 import torch
 from goldens_at import assert_near
@@ -12,31 +11,8 @@ from rtvfi.models.interpany.curve import Curve
 SIZE = (48, 64)
 
 
-def flows() -> tuple[torch.Tensor, torch.Tensor]:
-    whole = golden_fill.make_flow(42, *SIZE, 4.0) + np.array([5, -3], np.float32)[:, None, None]
-    part = (0.45 * whole + 0.35 * golden_fill.make_flow(41, *SIZE, 6.0)).astype(np.float32)
-    part[:, 7, 9] = 0
-    whole[:, 7, 9] = whole[:, 8, 20] = 0
-    return torch.from_numpy(part)[None], torch.from_numpy(whole)[None]
-
-
 def stored() -> torch.Tensor:
     return torch.from_numpy(golden("index").arrays["stored"])[None, None]
-
-
-def test_an_index_is_the_projection_of_the_way_so_far_and_nothing_where_nothing_moves() -> None:
-    got, wanted = index.distance_index(*flows())[0, 0], golden("index").arrays["raw"]
-    still = np.isnan(wanted)
-    assert int(still.sum()) == 2
-    assert np.array_equal(np.isnan(got.numpy()), still)
-    assert_near(got[torch.from_numpy(~still)], wanted[~still], 1e-5)
-
-
-def test_it_is_kept_at_half_the_size() -> None:
-    arrays = golden("index").arrays
-    got = index.kept(torch.from_numpy(arrays["clean"])[None, None])
-    assert got.dtype == torch.float16
-    assert np.array_equal(got[0, 0].numpy(), arrays["stored"])
 
 
 def test_it_is_softened_as_in_training() -> None:

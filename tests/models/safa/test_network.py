@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.safa import model as safa_model
-from rtvfi.models.safa.model import Safa, SafaPrepared, Scale
+from rtvfi.models.safa.model import Safa, SafaPrepared
 from rtvfi.models.safa.shape import detect, expected_parameters
 from rtvfi.models.strips import fetch
 from rtvfi.models.tuning import Tuning, tune
@@ -111,13 +111,22 @@ def test_features_and_motion_are_the_reference_ones(case_id: str) -> None:
     assert_near(torch.stack(features), stored()[0][f"{case_id}.feat"], 5e-4)
 
 
-def test_decisions_have_the_reference_chances_and_are_not_drawn_by_lot() -> None:
+def test_decisions_have_the_reference_chances_and_are_not_drawn_by_lot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chances: list[tuple[float, float]] = []
+    decided = Safa._chances
+
+    def noted(self: Safa, given: Any) -> tuple[float, float]:
+        chances.append(decided(self, given))
+        return chances[-1]
+
+    monkeypatch.setattr(Safa, "_chances", noted)
     net, (first, second) = model("auto"), pair("auto")
     made = [net.gather(p, q)[2] for p, q in ((first, second), (second, first))]
     scales = [scale for scales in made for scale in scales]
-    chances = torch.tensor([scale.chances for scale in scales])
-    assert_near(chances, np.array(stored()[1]["auto"]["p"]), 1e-4)
-    assert [scale.factor for scale in scales] == [2, 1, 4, 4, 2, 1, 4, 4]
+    assert_near(torch.tensor(chances[:8]), np.array(stored()[1]["auto"]["p"]), 1e-4)
+    assert scales == [2, 1, 4, 4, 2, 1, 4, 4]
     again = [scale for p, q in ((first, second), (second, first)) for scale in net.gather(p, q)[2]]
     assert again == scales
 
@@ -170,7 +179,7 @@ def test_features_of_other_blocks_would_be_noticed(monkeypatch: pytest.MonkeyPat
 def test_another_size_than_the_one_decided_would_be_noticed(
     factor: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Safa, "_scale", lambda *_: Scale(factor, (0.0, 0.0)))
+    monkeypatch.setattr(Safa, "_scale", lambda *_: factor)
     errors = {case_id: error_of(case_id) for case_id in ("r11", "r01", "r00")}
     right = {1: "r11", 2: "r01", 4: "r00"}[factor]
     assert errors.pop(right) < 5e-5

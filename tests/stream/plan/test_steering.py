@@ -78,11 +78,9 @@ def test_smooth_follows_the_cadence(hold: int, passes: int) -> None:
     steering = Steering(PlanOptions(), Retiming(style="smooth"))
     for i in range(60):
         moved = i % hold == 0
-        steering.push(
-            Stamp(i, Fraction(i), Fraction(i + 1), i == 0), Change(float(moved), moved, None), 2
-        )
+        steering.push(Stamp(i, Fraction(i), Fraction(i + 1), i == 0), Change(moved, None), 2)
     cut = Stamp(60, Fraction(60), Fraction(61), cut=True)
-    assert steering.push(cut, Change(1.0, True, None), 2).passes == passes
+    assert steering.push(cut, Change(True, None), 2).passes == passes
 
 
 @pytest.mark.parametrize(("hold", "thin"), [(1, False), (2, True), (3, True)])
@@ -95,7 +93,7 @@ def test_smooth_leaves_out_whole_frames_that_repeat_where_there_are_any(
         moved = i % hold == 0
         times = Fraction(i), Fraction(i + 1)
         stamp = Stamp(i, *times, cut=i == 0, same=not moved)
-        plan = steering.push(stamp, Change(float(moved), moved, None), 2)
+        plan = steering.push(stamp, Change(moved, None), 2)
     assert (plan.passes, plan.thin) == (0, thin)
 
 

@@ -14,7 +14,7 @@ from fakes import FakeExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 from running import INFO, Running, fake_source
-from schedules import Blender, Shown, stamps_at
+from schedules import Blender, Shown, lookahead, stamps_at
 
 from rtvfi.core.rates import Grid
 from rtvfi.stream.plan.knots import LONGEST_RUN
@@ -131,7 +131,7 @@ def test_what_holds_for_every_stream(
         assert abs(place(runs, shown) - now) < 1
         if shown.pts == starts[first]:
             assert weights == {first: 1}
-        assert shown.reads <= math.floor(shown.pts) + 1 + THIN.lookahead
+        assert shown.reads <= math.floor(shown.pts) + 1 + lookahead(THIN)
     assert blender.max_needed <= 4
 
 

@@ -55,7 +55,7 @@ class Stamps:
         self._index += 1
         end, cut = frame.pts + frame.duration, self._index == 0
         stamp = Stamp(self._index, frame.pts, end, cut, same)
-        return [Seen(stamp, frame.payload, Change(float(not same), not same, None))]
+        return [Seen(stamp, frame.payload, Change(not same, None))]
 
     def flush(self) -> list[Seen]:
         return []

@@ -6,7 +6,7 @@ import ctypes
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from fakes import FakeFeed, FakePlayhead, stream_info
+from fakes import FakeFeed, FakePlayhead, offset_of, stream_info
 
 from rtvfi.core.errors import DecodeError
 from rtvfi.core.rates import Grid
@@ -30,6 +30,6 @@ def test_a_failing_feed_ends_the_file_and_is_told_once() -> None:
     content = b""
     while count := stream.read_into(ctypes.addressof(buffer), mkv.size):
         content += buffer.raw[:count]
-    assert len(content) == mkv.offset_of(2)
+    assert len(content) == offset_of(mkv, 2)
     assert stream.read_into(ctypes.addressof(buffer), 10) == 0
     assert told == [feed.error]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 import pytest
-from fakes import stream_info
+from fakes import offset_of, stream_info
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,7 +136,7 @@ def test_the_index_leads_a_reader_straight_to_a_record(record: int) -> None:
         frame = next(container.decode(stream))
     assert as_payload(frame, info) == pictures[record].tobytes()
     short = 40_000  # FFmpeg reads on where a jump would be shorter than this
-    early = [at for at in touched if at < mkv.offset_of(record) - short]
+    early = [at for at in touched if at < offset_of(mkv, record) - short]
     assert all(at < len(mkv.header) + short for at in early)
 
 
@@ -232,9 +232,9 @@ def test_offset_and_record_are_inverse(
     mkv = VirtualMkv(stream_info(width, height, format=name), times_us(count), STEP, "t")
     record = data.draw(st.integers(0, count - 1))
     inside = data.draw(st.integers(0, mkv.record_bytes - 1))
-    assert mkv.locate(mkv.offset_of(record) + inside) == (record, inside)
-    assert mkv.offset_of(0) == len(mkv.header)
-    assert mkv.offset_of(count) == mkv.size
+    assert mkv.locate(offset_of(mkv, record) + inside) == (record, inside)
+    assert offset_of(mkv, 0) == len(mkv.header)
+    assert offset_of(mkv, count) == mkv.size
 
 
 def test_a_prefix_is_as_long_as_it_says() -> None:
@@ -246,7 +246,7 @@ def test_sizes_beyond_four_gigabytes_are_counted_right() -> None:
     info = stream_info(3840, 2160, format="yuv444p10le")
     mkv = VirtualMkv(info, times_us(100_000), STEP, "t")
     assert mkv.size == len(mkv.header) + 100_000 * (mkv.prefix_bytes + 3840 * 2160 * 6)
-    assert mkv.locate(mkv.offset_of(99_999) + 5) == (99_999, 5)
+    assert mkv.locate(offset_of(mkv, 99_999) + 5) == (99_999, 5)
     # The length of the segment: eight bytes after its id, counted from behind them.
     at = mkv.header.index(bytes.fromhex("18538067")) + 4
     length = int.from_bytes(mkv.header[at + 1 : at + 8], "big")

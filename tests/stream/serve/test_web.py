@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from fakes import PATIENCE
+from fakes import PATIENCE, offset_of
 from opened import NUM_FRAMES, Opened
 
 from rtvfi.stream.serve.web import LOOPBACK, PictureServer, is_another_user
@@ -46,7 +46,7 @@ def test_the_whole_file_is_what_a_player_inside_would_read(server: PictureServer
 def test_a_range_gives_the_bytes_that_stand_there(server: PictureServer) -> None:
     opened = Opened()
     address, whole = server.offer(opened.stream), opened.whole()
-    begin = opened.mkv.offset_of(3) + 17
+    begin = offset_of(opened.mkv, 3) + 17
     for last, end in (("", len(whole)), (begin + 99, begin + 100)):
         answer = ask(address, Range=f"bytes={begin}-{last}")
         assert answer.status == 206
@@ -141,10 +141,10 @@ def test_a_film_that_is_withdrawn_is_nobodys(server: PictureServer) -> None:
 def test_the_newest_connection_reads_and_the_one_before_it_ends(server: PictureServer) -> None:
     opened = Opened(ready=2)  # a read of the third record waits
     address, size = server.offer(opened.stream), opened.mkv.record_bytes
-    first = ask(address, Range=f"bytes={opened.mkv.offset_of(1)}-")
+    first = ask(address, Range=f"bytes={offset_of(opened.mkv, 1)}-")
     assert first.read(size) == opened.record(1)
     opened.feed.provide(NUM_FRAMES + 1)
-    second = ask(address, Range=f"bytes={opened.mkv.offset_of(4)}-")
+    second = ask(address, Range=f"bytes={offset_of(opened.mkv, 4)}-")
     assert second.read(size) == opened.record(4)
     first.close()
 
