@@ -73,6 +73,11 @@ def add_settings(
         help="where the network runs: auto (default), cpu, cuda[:N] or rocm[:N]",
     )
     add(
+        "--selftest",
+        metavar="WHEN",
+        help="test a GPU before its first use: auto (default), again or off",
+    )
+    add(
         "--scale",
         dest="flow_scale",
         metavar="SCALE",

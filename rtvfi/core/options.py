@@ -16,6 +16,9 @@ Deinterlace = Literal["auto", "on", "off", "ivtc"]
 Form = Literal["auto", "eager", "compile", "graph"]
 """How a network is run: see ``models.fast.fastest``."""
 
+SelfTest = Literal["auto", "again", "off"]
+"""When a GPU is tested before networks use it: see ``engine.trusted``."""
+
 CUT_THRESHOLD: Final = 0.3
 """The likeness (SSIM of miniatures) below which a pair of frames needs less evidence to be a cut;
 higher finds more cuts.

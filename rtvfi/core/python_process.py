@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _END_SECONDS: Final = 2.0
 _KEPT_BYTES: Final = 1 << 16
+TOO_LONG: Final = "it took too long"
+"""How a process ended that had to be ended."""
 
 
 class PythonProcess:
@@ -56,13 +59,14 @@ class PythonProcess:
         self._said = b""
         self._partial = b""
 
-    def found(self, deadline: float) -> Iterator[dict[str, Any]]:
-        """What it reports, until it ends or ``deadline`` (``time.monotonic``) has passed.
+    def found(self, deadline: float, silence: float = math.inf) -> Iterator[dict[str, Any]]:
+        """What it reports, until it ends, ``deadline`` (``time.monotonic``) has passed, or nothing
+        was said for ``silence`` seconds.
 
-        What it had said by the deadline is always given.
+        What it had said by then is always given.
         """
         while self._open:
-            left = max(0.0, deadline - time.monotonic())
+            left = min(silence, max(0.0, deadline - time.monotonic()))
             ready = [fd for fd, _ in self._poll.poll(left * 1000)]
             if not ready:
                 return
@@ -81,6 +85,11 @@ class PythonProcess:
             for line in lines:
                 yield json.loads(line)
 
+    def kill(self) -> None:
+        """Stop it; from any thread, before ``end``."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def end(self) -> str:
         """Stop it and all it started, if need be.
 
@@ -91,9 +100,8 @@ class PythonProcess:
         if not self._open and code is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(_END_SECONDS)
-        why = "it took too long" if code is None else _why(code, self._last_line())
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        why = TOO_LONG if code is None else _why(code, self._last_line())
+        self.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel: left behind
             self._process.wait(_END_SECONDS)
         self._out.close()

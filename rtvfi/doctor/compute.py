@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import first_line
-from rtvfi.core.hardware import machine
+from rtvfi.core.hardware import machine, verdict
 from rtvfi.core.hardware.chips import chips
 from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import fail, ok, size, warn
@@ -39,6 +39,8 @@ def check_torch(place: Place) -> Iterator[Finding]:
         yield fail("torch", f"torch {version} cannot be imported: {error}", INSTALL)
         return
     yield from _check_devices(torch, gpus, place)
+    if gpus and (torch.version.hip or torch.version.cuda):
+        yield from check_selftest(place)
     if torch.version.hip:
         yield from check_miopen(place)
 
@@ -103,6 +105,24 @@ def _check_devices(torch: Any, gpus: Sequence[machine.Gpu], place: Place) -> Ite
             yield fail("torch", f"{name}: it cannot compute: {trouble}", hint)
         else:
             yield ok("torch", f"{name}: computes")
+
+
+def check_selftest(place: Place) -> Iterator[Finding]:
+    """What the self-test of the GPU found out, if it was made."""
+    found = verdict.kept("auto", place.root)
+    again = command_line("warmup --selftest again")
+    if found is None:
+        yield ok("selftest", f"the GPU is tested before its first use; {again} does it now")
+        return
+    said = found.sentence(is_live=True)
+    if said:
+        yield warn("selftest", f"{said}; found on {found.date}", f"{again} tests it anew")
+    else:
+        yield ok(
+            "selftest",
+            f"{found.name} passed its self-test on {found.date} in {found.seconds:g} s",
+            seconds=found.seconds,
+        )
 
 
 def _unseen(place: Place, gpus: Sequence[machine.Gpu]) -> str:

@@ -79,7 +79,7 @@ def take_every_core() -> None:
 _MASKS = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
 
-def _show_best_amd(root: Path = machine.ROOT) -> bool:
+def show_best_amd(root: Path = machine.ROOT) -> bool:
     """Before torch is imported: hide all AMD GPUs from ROCm but the one to compute on.
 
     ROCm starts every GPU it sees, and the graphics of some processors crash it. Who sets one of
@@ -109,7 +109,7 @@ def resolve_device(name: str) -> torch.device:
     # Threads that spin while they wait take the core that decoder and player need.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     family, _, number = name.partition(":")
-    is_cpu = family == "cpu" or (family == "auto" and not _show_best_amd())
+    is_cpu = family == "cpu" or (family == "auto" and not show_best_amd())
     import torch
 
     if is_cpu:

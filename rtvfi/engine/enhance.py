@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import UsageError
-from rtvfi.engine.device import keep_freed_memory, resolve_device
+from rtvfi.engine.device import keep_freed_memory
+from rtvfi.engine.trusted import offline
 from rtvfi.models.safa.rows import ENHANCERS
 from rtvfi.models.weights.store import sha256_of, stored_weights
 
@@ -41,7 +42,8 @@ class Enhancer:
         Raises:
             DeviceError: the device cannot be used.
         """
-        device = resolve_device(self._device_name)
+        compute = offline(self._device_name)
+        device, dtype = compute.device, compute.dtype
         if device.type == "cpu":
             keep_freed_memory()
         import torch
@@ -50,8 +52,6 @@ class Enhancer:
         from rtvfi.models.tuning import tune
         from rtvfi.models.weights.file import read_tensors
         from rtvfi.stream.run.restored import Restored
-
-        dtype = torch.float16 if device.type == "cuda" else torch.float32
 
         def load() -> Restorer:
             if self._loaded is None:

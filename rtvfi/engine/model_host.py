@@ -5,18 +5,15 @@ Imports no torch before ``ModelHost.executor`` is called, while playing after th
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError, WeightsMismatch, model_failure
-from rtvfi.engine.device import (
-    cores_for_pictures,
-    keep_freed_memory,
-    leave_a_core,
-    resolve_device,
-)
+from rtvfi.engine.device import cores_for_pictures, keep_freed_memory, leave_a_core
+from rtvfi.engine.trusted import Trust
 from rtvfi.models.catalogue import find, stand_ins
 from rtvfi.models.weights.store import is_available
 from rtvfi.stream.plan.ladder import FULL, Variant
@@ -28,12 +25,15 @@ if TYPE_CHECKING:
     import torch
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.core.options import StreamOptions
+    from rtvfi.core.options import SelfTest, StreamOptions
     from rtvfi.engine.build import Rendering, Viewing
+    from rtvfi.engine.trusted import Compute
     from rtvfi.models.base import Interpolator, ModelInfo
     from rtvfi.stream.run.executors.base import ExecutorBase
 
     Working = ExecutorBase[Any]
+
+log = logging.getLogger(__name__)
 
 _SMALLEST_SCALE: Final = 0.25
 _SHARES: Final = (0.5, 0.25)
@@ -50,19 +50,27 @@ class ModelHost:
         device: name as the user gave it.
         options: for the flow scale and the form.
         is_live: whether a player needs a core beside torch.
+        selftest: when a GPU is tested first.
     """
 
-    def __init__(self, device: str, options: StreamOptions, *, is_live: bool = False) -> None:
+    def __init__(
+        self,
+        device: str,
+        options: StreamOptions,
+        *,
+        is_live: bool = False,
+        selftest: SelfTest = "auto",
+    ) -> None:
         self._is_live = is_live
-        self._device_name = device
+        self.trust = Trust(device, selftest, is_live=is_live)
+        """Whether the device is proven; ``executor`` proves it, where nobody has."""
+        self._compute: Compute | None = None
         self._options = options
         self._loaded: dict[tuple[str, float], Interpolator] = {}
         self._lock = threading.Lock()
         self._shrunk = 1.0
         """Share of the flow scale left after the device's memory was full."""
         self._crew: Crew | None = None
-        self.device: torch.device | None = None
-        """Of networks; None before one was loaded."""
         self.place: str | None = None
         """Where the newest executor computes: ``cpu``, ``cuda:0``."""
         self.warm_up_seconds = 0.0
@@ -82,6 +90,21 @@ class ModelHost:
                 return self._executor(model_id, viewing)
             except (RuntimeError, MemoryError) as error:
                 raise model_failure(error) from error
+
+    @property
+    def device(self) -> torch.device | None:
+        """Of networks; None before one was loaded."""
+        return None if self._compute is None else self._compute.device
+
+    @property
+    def remark(self) -> str:
+        """What the self-test of the device made us give up; empty when it was nothing."""
+        return self.trust.remark
+
+    @property
+    def dtype(self) -> str:
+        """Of a network's pictures; empty before one was loaded."""
+        return "" if self._compute is None else str(self._compute.dtype).removeprefix("torch.")
 
     def shrink(self, info: StreamInfo) -> bool:
         """The device's memory is full: estimate motion at half the size from now on.
@@ -113,26 +136,30 @@ class ModelHost:
         return CodesInterpolation(Dis(scale, info.format.bits, self._crew.spread), info)
 
     def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
-        if self.device is None:
-            self.device = resolve_device(self._device_name)
-            if self.device.type == "cpu":
-                keep_freed_memory()
-                if self._is_live:
-                    leave_a_core()
-        self.place = str(self.device)
-        import torch
-
+        compute = self._resolved()
+        self.place = str(compute.device)
         from rtvfi.stream.run.executors.interpolate import Interpolation
 
-        dtype = torch.float16 if self.device.type == "cuda" else torch.float32
         key = (model_id, self.flow_scale(viewing.info))
         if key not in self._loaded:
             self._loaded = {key: self._load(*key)}
-        executor = Interpolation(self._loaded[key], viewing.info, self.device, dtype)
+        executor = Interpolation(self._loaded[key], viewing.info, compute.device, compute.dtype)
         new = math.ceil(viewing.target_rate / viewing.info.source_rate)
         executor.warm_up(self._options.form, new)
         self.warm_up_seconds = executor.warm_up_seconds
         return executor
+
+    def _resolved(self) -> Compute:
+        """The device, proven first if need be."""
+        if self._compute is None:
+            self._compute = found = self.trust.compute()
+            if found.device.type == "cpu":
+                keep_freed_memory()
+                if self._is_live:
+                    leave_a_core()
+            if found.remark and not self._is_live:  # the player says it on the screen
+                log.warning(found.remark)
+        return self._compute
 
     def add_variants(self, executor: Working, model_id: str, viewing: Viewing) -> None:
         """Make ready what stands in for a model while it is too slow.
@@ -189,13 +216,10 @@ class ModelHost:
                 yield _lite(share, row, work), self._loaded[key]
 
     def _load(self, model_id: str, scale: float) -> Interpolator:
-        import torch
-
         from rtvfi.models.load import load_model
 
-        assert self.device is not None
-        dtype = torch.float16 if self.device.type == "cuda" else torch.float32
-        return load_model(model_id, self.device, dtype, scale)
+        compute = self._resolved()
+        return load_model(model_id, compute.device, compute.dtype, scale)
 
     def flow_scale(self, info: StreamInfo) -> float:
         """The size at which motion is estimated for this stream."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.engine.device import resolve_device
+from rtvfi.engine.trusted import Trust
 from rtvfi.models.weights.store import find_weights
 from rtvfi.playing.controls import Controls
 from rtvfi.playing.mpv.events import Watch
@@ -42,6 +43,8 @@ def check(options: PlayOptions) -> None:
     find_weights(options.model)
     if options.device not in ("auto", "cpu"):
         resolve_device(options.device)
+        # What is known to fail; what is not known is tested while the film plays.
+        Trust(options.device, options.selftest, is_live=True).check()
 
 
 class Front:
@@ -145,6 +148,8 @@ class Front:
         self._report.live = {
             "decoder": statistics.decoder,
             "device": showing.model.place,
+            "dtype": showing.model.dtype,
+            "selftest": showing.model.remark,
             "model": self._choice.now.model,
             "style": self._choice.now.live_style,
             "passes": None if statistics.plan is None else statistics.plan.passes,

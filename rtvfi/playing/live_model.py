@@ -7,13 +7,19 @@ hook of a file that is recorded, and never on mpv's event thread. One lock keeps
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.core.errors import OutOfMemory
-from rtvfi.engine.model_host import ModelHost
+from rtvfi.core.errors import DeviceError, OutOfMemory
+from rtvfi.engine.model_host import ModelHost, is_quick
+from rtvfi.models.weights.auto import PROCESSOR
 from rtvfi.playing import osd
+from rtvfi.playing.mpv.screen import PlayerGone
+from rtvfi.playing.worker import Worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rtvfi.core.errors import RtvfiError
     from rtvfi.engine.build import Viewing
     from rtvfi.playing.remarks import Remarks
@@ -29,12 +35,25 @@ class LiveModel:
         options: device, and how frames are made.
         choice: which model is wanted.
         remarks: says what is given up.
+        ready: told of a viewing whose model may be loaded now, since the GPU was tested.
     """
 
-    def __init__(self, options: PlayOptions, choice: Choice, remarks: Remarks) -> None:
+    def __init__(
+        self,
+        options: PlayOptions,
+        choice: Choice,
+        remarks: Remarks,
+        ready: Callable[[Viewing], None],
+    ) -> None:
         self._choice = choice
         self._remarks = remarks
-        self._models = ModelHost(options.device, options.stream, is_live=True)
+        self._is_model_ours = options.is_model_ours
+        self._ready = ready
+        self._models = ModelHost(
+            options.device, options.stream, is_live=True, selftest=options.selftest
+        )
+        self._tester: Worker | None = None
+        """Tests the GPU while the film plays; made where that is due."""
         self._lock = threading.RLock()
         self._executor: ExecutorBase[Any] | None = None
         self._fitted: Viewing | None = None
@@ -53,8 +72,21 @@ class LiveModel:
         """What the model's first call took, while source frames were shown; 0 without a network."""
         return self._models.warm_up_seconds
 
+    @property
+    def remark(self) -> str:
+        """What the self-test of the GPU made us give up."""
+        return self._models.remark
+
+    @property
+    def dtype(self) -> str:
+        """Of a network's pictures; empty before one was loaded."""
+        return self._models.dtype
+
     def use(self, viewing: Viewing) -> None:
         """Hand the wanted model to a viewing.
+
+        Where the GPU has to be tested first, the viewing shows source frames until it was;
+        ``ready`` is told then.
 
         Raises:
             ModelError, DeviceError: it cannot be had; the viewing shows source frames.
@@ -66,14 +98,46 @@ class LiveModel:
                     f"{wanted.style} needs a model that looks at three frames: plain with "
                     f"{wanted.model}"
                 )
+            if not is_quick(wanted.model) and self._models.trust.is_due:
+                self._fitted, self._executor = viewing, None
+                viewing.pipeline.use(None)
+                self._test(viewing)
+                return
+            if self._is_model_ours and self._models.trust.fails and not is_quick(wanted.model):
+                wanted = replace(wanted, model=PROCESSOR)
+                self._choice.take(wanted)
             is_copy = wanted.model == "copy"
             self._executor = None if is_copy else self._load(wanted.model, viewing)
             self._fitted = viewing
             viewing.pipeline.use(None if self._is_resting else self._executor)
+            if self._models.remark:
+                self._remarks.once(self._models.remark)
             if self._executor is not None:
                 if later := osd.warm_up(self.warm_up_seconds):
                     self._remarks.once(f"{wanted.model} is ready{later}")
                 self._models.add_variants(self._executor, wanted.model, viewing)
+
+    def _test(self, viewing: Viewing) -> None:
+        """Have the GPU tested on a thread of its own; many may ask, one test is made."""
+        if self._tester is None:
+            self._remarks.once("the GPU is tested before its first use; the film plays on")
+            self._tester = Worker("rtvfi-selftest", self._fail, PlayerGone)
+
+        def job() -> None:
+            self._models.trust.prove()
+            self._ready(viewing)
+
+        self._tester.do(job)
+
+    def _fail(self, failure: RtvfiError) -> None:
+        self.failure = failure
+        self._remarks.say(failure.message)
+
+    def stop(self, deadline: float) -> None:
+        """Give up a test under way; wait until ``deadline`` (monotonic) at most."""
+        self._models.trust.abandon()
+        if self._tester is not None:
+            self._tester.stop(deadline)
 
     def rest(self, viewing: Viewing | None, *, is_hidden: bool) -> None:
         """Nobody sees the picture: make none until somebody does."""
@@ -102,6 +166,9 @@ class LiveModel:
             except OutOfMemory as error:
                 self.failure = error
                 self._shrink(viewing)
+            except DeviceError as error:
+                self.failure = error
+                raise
 
     def _shrink(self, viewing: Viewing) -> None:
         """Estimate motion at a smaller size from now on.

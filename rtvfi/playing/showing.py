@@ -78,7 +78,7 @@ class Showing:
         self._tracks = Tracks(player, door)
         self._current = Current(self._lock, self._is_over)
         self._remarks = Remarks(screen.say)
-        self.model = LiveModel(options, choice, self._remarks)
+        self.model = LiveModel(options, choice, self._remarks, self._proven)
         self._worker = Worker("rtvfi-worker", screen.complain, PlayerGone)
         if is_quick(choice.now.model):
             self._worker.do(preload)
@@ -200,6 +200,7 @@ class Showing:
 
     def stop(self, deadline: float) -> None:
         """End the worker; wait until ``deadline`` (monotonic) at most."""
+        self.model.stop(deadline)
         self._worker.stop(deadline)
 
     def _on_failure(self, error: RtvfiError) -> None:
@@ -246,6 +247,10 @@ class Showing:
             self._worker.do(lambda: self.model.rest(self.viewing, is_hidden=is_hidden))
 
     # ---- jobs ----
+
+    def _proven(self, viewing: Viewing) -> None:
+        """The GPU was tested (its thread): now the model may be loaded."""
+        self._worker.do(partial(self._join_in, viewing))
 
     def _join_in(self, viewing: Viewing, *, at_once: bool = False) -> None:
         """Hand the wanted model to a viewing; until then it shows source frames."""

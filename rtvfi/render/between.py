@@ -10,7 +10,7 @@ import torch
 from rtvfi.core.colour import KB, KR
 from rtvfi.core.errors import UsageError
 from rtvfi.core.options import StreamOptions
-from rtvfi.engine.device import resolve_device
+from rtvfi.engine.trusted import offline
 from rtvfi.models.base import HasSteps, Planes
 from rtvfi.models.load import load_model
 from rtvfi.stream.write.stills import read_still
@@ -48,8 +48,8 @@ class Between:
         size: tuple[int, int],
         num_steps: int | None = None,
     ) -> None:
-        self.device = resolve_device(device_name)
-        self.dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        compute = offline(device_name)
+        self.device, self.dtype = compute.device, compute.dtype
         flow_scale = StreamOptions().flow_scale_of(size[1], size[0])
         self.size = size
         self.model = load_model(model_id, self.device, self.dtype, flow_scale)

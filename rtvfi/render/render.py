@@ -95,7 +95,7 @@ class _Renderer:
 
     def __init__(self, options: RenderOptions, weights: Path | None) -> None:
         self._options = options
-        self._models = ModelHost(options.device, options.stream)
+        self._models = ModelHost(options.device, options.stream, selftest=options.selftest)
         self._weights = None if weights is None else sha256_of(weights)
         self._enhancer = (
             None if options.enhance is None else Enhancer(options.enhance, options.device)

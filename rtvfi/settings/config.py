@@ -8,19 +8,18 @@ from; ``play_options`` turns them into the options classes of the rooms.
 from __future__ import annotations
 
 import os
-import shutil
 import tomllib
 from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from rtvfi.core.data import data_names, data_path
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
+from rtvfi.core.hardware.guess import hardware_guess
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
-from rtvfi.models.weights.auto import resolve_model
+from rtvfi.models.weights.auto import AUTO, resolve_model
 from rtvfi.settings.keys import (
     MPV,
     SETTINGS,
@@ -36,10 +35,8 @@ from rtvfi.settings.keys import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rtvfi.core.options import Deinterlace, Form, Hwaccel, Style, Tail
+    from rtvfi.core.options import Deinterlace, Form, Hwaccel, SelfTest, Style, Tail
     from rtvfi.settings.profile import Profile
-
-Hardware = Literal["rocm", "cuda", "cpu"]
 
 COMMAND_LINE: Final = "command line"
 _MOST_BYTES: Final = 1 << 16
@@ -65,6 +62,10 @@ class PlayOptions:
     """What ``stream.rates.parse_rate`` reads."""
     stream: StreamOptions
     source: SourceOptions
+    selftest: SelfTest = "auto"
+    """When a GPU is tested before networks use it."""
+    is_model_ours: bool = False
+    """The model was left to us, so that a GPU which fails its test may bring another."""
     start: str | None = None
     """Where to begin, in mpv's syntax."""
     sub_files: tuple[str, ...] = ()
@@ -96,6 +97,7 @@ class RenderOptions:
     stream: StreamOptions
     source: SourceOptions
     encode: EncodeOptions
+    selftest: SelfTest = "auto"
     output: Path | None = None
     """A file, or a folder; None = beside each input."""
     extension: str = ".mkv"
@@ -294,23 +296,6 @@ def _read_mpv_table(table: Any, path: Path) -> dict[str, Entry]:
     return entries
 
 
-def hardware_guess(root: Path = Path("/")) -> Hardware:
-    """Which hardware torch will find, told from the drivers present and the build of torch.
-
-    Importing torch takes seconds and is not done here; ``run`` chooses the build by the same rule.
-    """
-    try:
-        build = metadata.version("torch").partition("+")[2]
-    except metadata.PackageNotFoundError:
-        build = ""
-    if build == "cpu":
-        return "cpu"
-    nvidia = (root / "proc/driver/nvidia/version", root / "usr/lib/wsl/lib/nvidia-smi")
-    if any(path.exists() for path in nvidia) or (root == Path("/") and shutil.which("nvidia-smi")):
-        return "cuda"
-    return "rocm" if (root / "dev/kfd").exists() else "cpu"
-
-
 def will_use_gpu(device: str) -> bool:
     """Whether a GPU will compute, told without torch; ``device`` as in SETTINGS."""
     return hardware_guess() != "cpu" if device == "auto" else device != "cpu"
@@ -340,6 +325,8 @@ def play_options(
         fps=str(config["fps"]),
         stream=_stream_options(config),
         source=_source_options(config),
+        selftest=cast("SelfTest", config["selftest"]),
+        is_model_ours=config["model"] == AUTO,
         start=start,
         mpv=tuple(
             (key.removeprefix(MPV), str(entry.value))
@@ -360,6 +347,7 @@ def render_options(config: Config, files: tuple[str, ...], encode: EncodeOptions
         stream=_stream_options(config),
         source=_source_options(config),
         encode=encode,
+        selftest=cast("SelfTest", config["selftest"]),
     )
 
 

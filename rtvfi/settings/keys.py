@@ -14,6 +14,7 @@ from rtvfi.core.options import (
     Deinterlace,
     Form,
     Hwaccel,
+    SelfTest,
     SourceOptions,
     StreamOptions,
     Style,
@@ -151,11 +152,13 @@ STYLES: Final = get_args(Style)
 TAILS: Final = get_args(Tail)
 HWACCELS: Final = get_args(Hwaccel)
 DEINTERLACES: Final = get_args(Deinterlace)
+SELFTESTS: Final = get_args(SelfTest)
 SETTINGS: Final = {
     setting.key: setting
     for setting in (
         Setting("model", AUTO, _read_model),
         Setting("device", "auto", _read_device, ("auto", "cpu", "cuda", "rocm")),
+        Setting("selftest", SELFTESTS[0], _choice(SELFTESTS), SELFTESTS),
         Setting("style", StreamOptions().style, _choice(STYLES), STYLES),
         Setting("passes", "auto", _read_passes),
         Setting("tail", StreamOptions().tail, _choice(TAILS), TAILS),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.verdict import FORMS, Verdict, keep
 from rtvfi.doctor import compute
 from rtvfi.doctor.finding import Place
 
@@ -193,3 +194,39 @@ def test_a_cache_that_cannot_be_written_costs_every_start(tmp_path: Path) -> Non
         "MIOPEN_CUSTOM_CACHE_DIR": str(tmp_path / "a file"),
     }
     assert [f.level for f in compute.check_miopen(Place(environ))] == ["warn", "warn"]
+
+
+# --- what the self-test found ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "words"),
+    [
+        (None, "ok", "tested before its first use"),
+        (
+            Verdict(form=FORMS[0], name="Radeon", date="2026-11-30", seconds=9),
+            "ok",
+            "Radeon passed",
+        ),
+        (
+            Verdict(form=FORMS[1], failures=("half is off",), date="2026-11-30"),
+            "warn",
+            "float32, as its self-test demands (half is off); found on 2026-11-30",
+        ),
+        (Verdict(form=None, failures=("it hung",)), "warn", "the processor computes (it hung)"),
+    ],
+)
+def test_the_verdict_on_the_gpu_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    found: Verdict | None,
+    level: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    if found is not None:
+        keep("auto", found, tmp_path)
+    (finding,) = compute.check_selftest(Place({}, tmp_path))
+    assert finding.level == level
+    assert words in finding.text
+    assert level == "ok" or "warmup --selftest again" in finding.hint

@@ -118,29 +118,29 @@ def put(root: Path, *versions: int) -> None:
 
 def test_a_card_hides_the_graphics_of_the_processor(rocm: Path) -> None:
     put(rocm, 100306, 110000)
-    assert device._show_best_amd(rocm)
+    assert device.show_best_amd(rocm)
     assert os.environ["ROCR_VISIBLE_DEVICES"] == "1"
 
 
 def test_one_gpu_hides_nothing(rocm: Path) -> None:
     put(rocm, 110000)
-    assert device._show_best_amd(rocm)
+    assert device.show_best_amd(rocm)
     assert not os.environ["ROCR_VISIBLE_DEVICES"]
 
 
 def test_what_only_drives_a_display_computes_nothing(rocm: Path) -> None:
     put(rocm, 100306)
-    assert not device._show_best_amd(rocm)
+    assert not device.show_best_amd(rocm)
 
 
 def test_who_chose_a_gpu_is_obeyed(rocm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(rocm, 100306, 110000)
     monkeypatch.setenv("HIP_VISIBLE_DEVICES", "0")
-    assert device._show_best_amd(rocm)
+    assert device.show_best_amd(rocm)
     assert not os.environ["ROCR_VISIBLE_DEVICES"]
 
 
 def test_other_builds_of_torch_are_left_alone(rocm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(rocm, 100306)
     monkeypatch.setattr(machine, "torch_version", lambda: "2.13.0+cu130")
-    assert device._show_best_amd(rocm)
+    assert device.show_best_amd(rocm)

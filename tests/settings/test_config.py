@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import RtvfiError, UnknownModel, UsageError
+from rtvfi.core.hardware.guess import hardware_guess
 from rtvfi.settings import config
-from rtvfi.settings.config import Config, hardware_guess, play_options, resolve_config
+from rtvfi.settings.config import Config, play_options, resolve_config
 from rtvfi.settings.keys import FORMS, HWACCELS, MPV, SETTINGS
 
 if TYPE_CHECKING:

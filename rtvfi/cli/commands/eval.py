@@ -180,9 +180,11 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
 
 
 def _methods(words: Sequence[str], device_name: str) -> list[Method]:
-    from rtvfi.engine.device import keep_freed_memory, leave_a_core, resolve_device
+    from rtvfi.engine.device import keep_freed_memory, leave_a_core
+    from rtvfi.engine.trusted import offline
 
-    device = resolve_device(device_name)
+    compute = offline(device_name)
+    device = compute.device
     if device.type == "cpu":
         keep_freed_memory()
         leave_a_core()  # as while playing

@@ -115,12 +115,12 @@ def main(arguments: argparse.Namespace) -> int:
 
         write_sheet(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)
         return 0
-    from rtvfi.engine.device import resolve_device
+    from rtvfi.engine.trusted import offline
     from rtvfi.train.data import load_triplets
     from rtvfi.train.trainer import Trainer
 
     triplets = load_triplets(arguments.select, arguments.clips) if arguments.select else []
-    device = resolve_device(arguments.device)
+    device = offline(arguments.device).device
     log.info("drawing the textures")
     trainer = Trainer(recipe, arguments.out, triplets, device=device, num_workers=arguments.workers)
     try:
@@ -141,7 +141,7 @@ def _train_network(arguments: argparse.Namespace) -> int:
         raise UsageError("--out is missing", command_line("train --network rife --out RUN"))
     import torch
 
-    from rtvfi.engine.device import resolve_device
+    from rtvfi.engine.trusted import offline
     from rtvfi.train.index_trainer import IndexRecipe, IndexTrainer
 
     torch.set_num_threads(arguments.threads)
@@ -155,7 +155,7 @@ def _train_network(arguments: argparse.Namespace) -> int:
         crop=arguments.crop,
         learning_rate=arguments.rate,
     )
-    device = resolve_device(arguments.device)
+    device = offline(arguments.device).device
     log.info("drawing the textures")
     trainer = IndexTrainer(recipe, arguments.out, device)
     trainer.resume()

@@ -74,6 +74,6 @@ def prepare(options: PlayOptions, viewing: Viewing) -> None:
     """Make what playing makes before new frames are shown."""
     from rtvfi.engine.model_host import ModelHost
 
-    host = ModelHost(options.device, options.stream, is_live=True)
+    host = ModelHost(options.device, options.stream, is_live=True, selftest=options.selftest)
     executor = host.executor(options.model, viewing)
     host.add_variants(executor, options.model, viewing)

@@ -68,6 +68,17 @@ def nvidia_driver(root: Path = ROOT) -> str | None:
     return found[1] if found else ""
 
 
+def gpu_driver(root: Path = ROOT) -> str:
+    """Version of the GPU's kernel driver, where it has one of its own (NVIDIA's, AMD's DKMS)."""
+    amd = read(root / "sys/module/amdgpu/version").strip()
+    return " ".join(filter(None, (nvidia_driver(root), amd)))
+
+
+def kernel(root: Path = ROOT) -> str:
+    """The kernel's release, such as 6.17.4."""
+    return read(root / "proc/sys/kernel/osrelease").strip()
+
+
 def gpus(root: Path = ROOT) -> list[Gpu]:
     """GPUs with a compute driver, NVIDIA's first (as ``run`` prefers them)."""
     return [*_nvidia(root), *_amd(root)]

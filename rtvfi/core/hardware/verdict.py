@@ -1,0 +1,148 @@
+"""What the self-test found out about a GPU, kept for the next start. No torch.
+
+A verdict holds for one chip, build of torch, driver and kernel: when one of them changes, so does
+the name of the file, and the test is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import platformdirs
+
+from rtvfi.core.files import write_whole
+from rtvfi.core.hardware import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TEST_VERSION: Final = 1
+"""Rises when the test looks at more, so that what passed a weaker one is tested again."""
+
+VARIABLES: Final = (
+    "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES",
+    "HSA_OVERRIDE_GFX_VERSION",
+    "ROCR_VISIBLE_DEVICES",
+)
+"""They make another GPU of one."""
+
+
+class Form(NamedTuple):
+    """How networks compute on a GPU."""
+
+    is_half: bool
+    """Pictures and parameters in float16, else in float32."""
+    has_library: bool
+    """Convolutions by MIOpen (ROCm) or cuDNN (CUDA), else by torch's own kernels."""
+
+    @property
+    def dtype(self) -> str:
+        """Of pictures and parameters."""
+        return "float16" if self.is_half else "float32"
+
+
+FORMS: Final = (Form(True, True), Form(False, True), Form(True, False), Form(False, False))
+"""In the order in which they are tried: the fastest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of the self-test of a device."""
+
+    form: Form | None
+    """The first that gave right pictures; None where none did: the processor has to compute."""
+    failures: tuple[str, ...] = ()
+    """What went wrong in the forms before it, a sentence each."""
+    library: str = "cuDNN"
+    """The name of the library for convolutions: MIOpen or cuDNN."""
+    name: str = ""
+    """Of the device, as torch tells it."""
+    is_repeatable: bool = True
+    """The same work gave the same bits every time."""
+    fails_beside_window: bool = False
+    """It works alone, and not in a process that draws by OpenGL, as the player does."""
+    is_torch_broken: bool = False
+    """torch cannot even be imported: nothing may import it."""
+    is_final: bool = True
+    """It may be kept; else the next start tests anew, as after a memory that was full."""
+    date: str = ""
+    """YYYY-MM-DD."""
+    seconds: float = 0.0
+    """That the test took."""
+
+    def works(self, *, is_live: bool) -> bool:
+        """Whether networks may run on the device; ``is_live``: in a process with a window."""
+        return self.form is not None and not (is_live and self.fails_beside_window)
+
+    def sentence(self, *, is_live: bool = False) -> str:
+        """What was given up, for the user; empty when nothing was."""
+        what, why = self.name or "the GPU", "; ".join(self.failures)
+        if not self.works(is_live=is_live):
+            return f"{what} failed its self-test, so the processor computes ({why})"
+        assert self.form is not None
+        if self.form == FORMS[0]:
+            return ""
+        changes = [] if self.form.is_half else ["in float32"]
+        changes += [] if self.form.has_library else [f"without {self.library}"]
+        return f"{what} computes {' and '.join(changes)}, as its self-test demands ({why})"
+
+
+def key_of(device: str, root: Path = machine.ROOT) -> dict[str, str]:
+    """What a verdict depends on.
+
+    Args:
+        device: name as the user gave it.
+        root: where the system's files are.
+    """
+    found = [f"{gpu.name} {gpu.arch}".strip() for gpu in machine.gpus(root)]
+    return {
+        "test": str(TEST_VERSION),
+        "device": device,
+        "gpus": ", ".join(found),
+        "torch": machine.torch_version() or "none",
+        "driver": machine.gpu_driver(root),
+        "kernel": machine.kernel(root),
+        **{name: os.environ[name] for name in VARIABLES if os.environ.get(name)},
+    }
+
+
+def _file(key: Mapping[str, str]) -> Path:
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+    return platformdirs.user_cache_path("rtvfi", appauthor=False) / "selftest" / f"{name}.json"
+
+
+def kept(device: str, root: Path = machine.ROOT) -> Verdict | None:
+    """The verdict that holds for a device; None when it has to be tested."""
+    key = key_of(device, root)
+    try:
+        document = json.loads(_file(key).read_text(encoding="utf-8"))
+        return _verdict(document["verdict"]) if document["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def keep(device: str, verdict: Verdict, root: Path = machine.ROOT) -> None:
+    """Keep a verdict for the next start.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    key = key_of(device, root)
+    path = _file(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps({"key": key, "verdict": asdict(verdict)}, indent=2) + "\n")
+
+
+def _verdict(row: dict[str, Any]) -> Verdict:
+    form = row["form"]
+    if form is not None and Form(*form) not in FORMS:
+        raise ValueError("it is no form")
+    return Verdict(
+        **row | {"form": form and Form(*form), "failures": tuple(map(str, row["failures"]))}
+    )

@@ -1,0 +1,95 @@
+"""The self-test itself: ``python -m rtvfi.engine.proof.child REQUEST``.
+
+Each step is told before it is taken, so that whoever started this knows where it crashed or hung.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rtvfi.core.errors import first_line
+from rtvfi.core.python_process import speaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Say = Callable[[dict[str, Any]], None]
+
+
+def main(request: str) -> None:
+    """Try a device in one form.
+
+    Args:
+        request: JSON with ``device`` (torch's name, or cpu in tests), ``is_half``, ``has_library``,
+            ``gl`` (none, before, after), ``share`` (see ``kernels``), ``seconds`` (after which this
+            ends itself, should nobody else do so), ``hook`` (module:function, for tests).
+    """
+    asked = json.loads(request)
+    signal.alarm(int(asked["seconds"]))
+    say = speaker()
+    hook = _hook(asked["hook"])
+    drawn = _draw(say, hook) if asked["gl"] == "before" else None
+    say({"doing": "the import of torch"})
+    hook("import", "", None)
+    import torch
+
+    torch.set_num_threads(1)
+    torch.backends.cudnn.enabled = asked["has_library"]
+    library = "MIOpen" if torch.version.hip else "cuDNN"
+    say({"doing": "the start of the device", "library": library})
+    if asked["device"] != "cpu" and not torch.cuda.is_available():
+        say({"absent": True})
+        return
+    device = torch.device(asked["device"])
+    say({"name": "" if device.type == "cpu" else torch.cuda.get_device_name(device)})
+    try:
+        _try(torch, device, asked, hook, say)
+    except RuntimeError as error:
+        line = first_line(error)
+        say({"full": True} if "out of memory" in line else {"refused": line})
+        return
+    if asked["gl"] == "after":
+        drawn = _draw(say, hook)
+    say({"done": True, "gl": drawn and drawn[0]})
+
+
+def _try(torch: Any, device: Any, asked: dict[str, Any], hook: Any, say: Say) -> None:
+    from rtvfi.engine.proof.kernels import kernels, tried
+
+    is_repeatable = True
+    # in half precision networks keep flow and lookups in float32
+    for dtype in (torch.float16, torch.float32) if asked["is_half"] else (torch.float32,):
+        name = str(dtype).removeprefix("torch.")
+        for kernel in kernels(dtype, asked["share"]):
+            if dtype == torch.float32 and asked["is_half"] and "grid_sample" not in kernel.name:
+                continue
+            say({"doing": f"{kernel.name} in {name}"})
+            found = tried(kernel, device, dtype, hook)
+            is_repeatable = is_repeatable and found.is_repeatable
+            if found.wrong:
+                say({"wrong": found.wrong})
+                return
+    say({"right": True, "is_repeatable": is_repeatable})
+
+
+def _draw(say: Say, hook: Any) -> tuple[str, Any]:
+    from rtvfi.engine.proof.gl import start
+
+    say({"doing": "the start of OpenGL"})
+    hook("gl", "", None)
+    return start()
+
+
+def _hook(name: str) -> Any:
+    if not name:
+        return lambda _name, _dtype, out: out
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,180 @@
+"""Walks down the forms in which a device may compute until one passes the self-test.
+
+Every form is tried in a process of its own: what crashes or hangs there harms nobody.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from rtvfi.core.hardware.verdict import FORMS, Form, Verdict
+from rtvfi.core.python_process import TOO_LONG, PythonProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+log = logging.getLogger(__name__)
+
+_MODULE: Final = "rtvfi.engine.proof.child"
+SILENCE_SECONDS: Final = 60.0
+"""Without a word from it, a process hangs. MIOpen compiles a kernel in less."""
+_MOST_SECONDS: Final = 240.0
+"""For one form; a child that nobody waits for any more ends itself then."""
+_MOST_HANGS: Final = 2
+"""A GPU that hung twice is left alone: each time its driver may have to reset it."""
+
+
+class Apart(Protocol):
+    """A process that tries a form; see ``PythonProcess``."""
+
+    def found(self, deadline: float, silence: float) -> Iterator[dict[str, Any]]:
+        """What it says until it ends or the time has come."""
+        ...
+
+    def end(self) -> str:
+        """Stop it; how it ended, when that was not in order."""
+        ...
+
+    def kill(self) -> None:
+        """Stop it from another thread."""
+        ...
+
+
+def _started(request: Mapping[str, Any]) -> Apart:
+    return PythonProcess(_MODULE, (json.dumps(request),), os.environ)
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one process said."""
+
+    doing: str = "the start of Python"
+    said: dict[str, Any] = field(default_factory=dict)
+    end: str = ""
+    """How it ended, when that was not in order."""
+
+    @property
+    def is_hung(self) -> bool:
+        """Whether it had to be ended."""
+        return self.end == TOO_LONG
+
+    @property
+    def failure(self) -> str:
+        """What went wrong, in words; empty when nothing did."""
+        if self.is_hung:
+            return f"{self.doing} did not end"
+        if self.said.get("wrong"):
+            return str(self.said["wrong"])
+        if self.said.get("refused"):
+            return f"{self.doing} failed: {self.said['refused']}"
+        if "done" not in self.said and not self.said.get("absent") and not self.said.get("full"):
+            return f"{self.doing} failed: {self.end or 'it ended too early'}"
+        return ""
+
+
+class Trial:
+    """The self-test of one device. ``verdict`` is for one thread, ``abandon`` for any.
+
+    Args:
+        device: torch's name for it.
+        start: starts a process.
+        more: what the process is asked besides (tests).
+        silence: seconds after which a silent process is given up.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        start: Callable[[Mapping[str, Any]], Apart] = _started,
+        more: Mapping[str, Any] | None = None,
+        silence: float = SILENCE_SECONDS,
+    ) -> None:
+        self._request = {
+            "device": device,
+            "seconds": _MOST_SECONDS,
+            "share": 1.0,
+            "hook": "",
+            **(more or {}),
+        }
+        self._start = start
+        self._silence = silence
+        self._lock = threading.Lock()
+        self._apart: Apart | None = None
+        self._is_over = False
+
+    def abandon(self) -> None:
+        """End it: nobody wants to know any more."""
+        with self._lock:
+            self._is_over = True
+            if self._apart is not None:
+                self._apart.kill()
+
+    def verdict(self) -> Verdict | None:
+        """Try one form after the other.
+
+        Returns:
+            None when there is no such device, or when the test was abandoned.
+        """
+        begun = time.monotonic()
+        failures: list[str] = []
+        hangs = 0
+        facts: dict[str, Any] = {}
+        for form in FORMS:
+            run = self._run(form, "none")
+            if self._is_over or run.said.get("absent"):
+                return None
+            facts |= {k: run.said[k] for k in ("library", "name") if k in run.said}
+            if run.said.get("full"):
+                facts |= {"is_final": False}
+                failures.append("its memory is full")
+                break
+            if not run.failure:
+                facts |= {"form": form, "is_repeatable": run.said.get("is_repeatable", True)}
+                facts |= self._beside_window(form, failures)
+                break
+            log.debug("self-test, %s: %s", form, run.failure)
+            failures.append(run.failure)
+            hangs += run.is_hung
+            if "library" not in run.said:
+                facts |= {"is_torch_broken": True}
+                break
+            if hangs == _MOST_HANGS:
+                break
+        if self._is_over:
+            return None
+        today = datetime.now(UTC).date().isoformat()
+        facts |= {"date": today, "seconds": round(time.monotonic() - begun, 1)}
+        return Verdict(**{"form": None} | facts, failures=tuple(dict.fromkeys(failures)))
+
+    def _beside_window(self, form: Form, failures: list[str]) -> dict[str, Any]:
+        """The same with the player's OpenGL in the process, begun before torch and after."""
+        for order in ("before", "after"):
+            run = self._run(form, order)
+            if run.failure and not self._is_over:
+                failures.append(f"with OpenGL begun {order} it, {run.failure}")
+                return {"fails_beside_window": True}
+        return {}
+
+    def _run(self, form: Form, gl: str) -> _Run:
+        run = _Run()
+        with self._lock:
+            if self._is_over:
+                return run
+            asked = {"is_half": form.is_half, "has_library": form.has_library, "gl": gl}
+            self._apart = apart = self._start(self._request | asked)
+        try:
+            for said in apart.found(time.monotonic() + _MOST_SECONDS, self._silence):
+                run.doing = said.get("doing", run.doing)
+                run.said |= said
+        finally:
+            run.end = apart.end()
+            with self._lock:
+                self._apart = None
+        return run

@@ -1,0 +1,177 @@
+"""The device that networks run on, once its self-test has shown how it computes right.
+
+What was found out is remembered for this process and, by ``verdict.keep``, for the next ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.errors import DeviceError
+from rtvfi.core.hardware import machine, verdict
+from rtvfi.core.hardware.verdict import FORMS
+from rtvfi.engine.device import resolve_device, show_best_amd
+from rtvfi.engine.proof.trial import Trial
+
+if TYPE_CHECKING:
+    import torch
+
+    from rtvfi.core.hardware.verdict import Verdict
+    from rtvfi.core.options import SelfTest
+
+log = logging.getLogger(__name__)
+
+_OVERRIDE: Final = "--device auto takes the processor; --selftest off uses the GPU all the same"
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Where and how networks run."""
+
+    device: torch.device
+    dtype: torch.dtype
+    """Of pictures and parameters: float16 on a GPU that does it right, else float32."""
+    remark: str = ""
+    """What the self-test made us give up; empty when it was nothing."""
+    is_repeatable: bool = True
+    """Whether the same work gives the same bits."""
+
+
+class Trust:
+    """What is known of one device. ``prove`` is for one thread at a time, the rest for any.
+
+    Args:
+        name: of the device, as the user gave it.
+        selftest: ``auto`` tests what was not tested before, ``again`` tests anew, ``off`` never.
+        is_live: whether a window is in the same process.
+    """
+
+    def __init__(self, name: str, selftest: SelfTest = "auto", *, is_live: bool = False) -> None:
+        self._name = name
+        self._selftest = selftest
+        self._is_live = is_live
+        self._lock = threading.Lock()
+        self._trial: Trial | None = None
+        self._is_over = False
+        self._is_asked = False
+        """It is known, or known not to be known: no test is due."""
+        self._verdict: Verdict | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a test, which takes its time, comes before the device can be used."""
+        if not self._is_asked:
+            if not is_gpu_wanted(self._name) or self._selftest == "off":
+                self._is_asked = True
+            elif self._selftest == "auto":
+                self._verdict = verdict.kept(self._name)
+                self._is_asked = self._verdict is not None
+        return not self._is_asked
+
+    def prove(self) -> None:
+        """Test the device, unless that was done; takes seconds, on a new machine minutes."""
+        if not self.is_due:
+            return
+        with self._lock:
+            if self._is_over:
+                return
+            self._trial = trial = Trial(_torch_name(self._name))
+        log.info("the GPU is tested once, before it is used for the first time")
+        found = trial.verdict()
+        self._is_asked = True
+        if found is None:
+            return
+        self._verdict = found
+        if found.is_final:
+            try:
+                verdict.keep(self._name, found)
+            except OSError as error:
+                log.debug("the verdict cannot be kept: %s", error)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the device is known to fail, so that the processor computes in its place."""
+        found = self._verdict
+        return found is not None and not found.works(is_live=self._is_live)
+
+    @property
+    def remark(self) -> str:
+        """What the self-test made us give up, in a sentence; empty when it was nothing."""
+        return "" if self._verdict is None else self._verdict.sentence(is_live=self._is_live)
+
+    def abandon(self) -> None:
+        """End a test under way: nobody wants to know any more."""
+        with self._lock:
+            self._is_over = True
+            if self._trial is not None:
+                self._trial.abandon()
+
+    def check(self) -> None:
+        """Refuse a device asked for by name that is known to fail.
+
+        Raises:
+            DeviceError: it failed its self-test.
+        """
+        if self.is_due or not self.fails:
+            return
+        found = self._verdict
+        assert found is not None
+        if self._name != "auto":
+            why = "; ".join(found.failures)
+            raise DeviceError(f'device "{self._name}" failed its self-test: {why}', _OVERRIDE)
+        if found.is_torch_broken:
+            raise DeviceError(
+                f"torch cannot be loaded here: {'; '.join(found.failures)}",
+                "--model dis needs none; RTVFI_TORCH=cpu ./run play installs the build without GPU",
+            )
+
+    def compute(self) -> Compute:
+        """The device as it may be used; tests it first, where that is due. Imports torch.
+
+        Raises:
+            DeviceError: it was asked for by name and cannot be used.
+        """
+        self.prove()
+        self.check()
+        import torch
+
+        found = self._verdict
+        if self.fails:
+            return Compute(torch.device("cpu"), torch.float32, self.remark)
+        device = resolve_device(self._name)
+        if device.type != "cuda":
+            return Compute(device, torch.float32)
+        if found is None:
+            return Compute(device, torch.float16)
+        form = found.form or FORMS[0]
+        if not form.has_library:
+            torch.backends.cudnn.enabled = False
+        dtype = getattr(torch, form.dtype)
+        return Compute(device, dtype, self.remark, found.is_repeatable)
+
+
+def offline(name: str) -> Compute:
+    """A device for work without a window; says once what the self-test made us give up.
+
+    Raises:
+        DeviceError: it was asked for by name and cannot be used.
+    """
+    found = Trust(name).compute()
+    if found.remark:
+        log.warning(found.remark)
+    return found
+
+
+def is_gpu_wanted(name: str) -> bool:
+    """Whether a GPU may be what computes, told without torch."""
+    if name == "cpu" or "+cpu" in (machine.torch_version() or "+cpu"):
+        return False
+    return name != "auto" or (bool(machine.gpus()) and show_best_amd())
+
+
+def _torch_name(name: str) -> str:
+    _, _, number = name.partition(":")
+    return f"cuda:{int(number)}" if number else "cuda"

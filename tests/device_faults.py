@@ -1,0 +1,160 @@
+"""What may go wrong on a GPU, done on purpose: hooks for the self-test, which runs on the processor
+here, and a table of the form that each fault ends in.
+
+    PYTHONPATH=.:tests .venv/bin/python tests/device_faults.py
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from rtvfi.engine.proof.trial import Trial
+
+SHARE = 0.1
+"""Of the side of the networks' shapes: enough for faults that are there everywhere."""
+
+
+def _crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _hang() -> None:
+    while True:
+        signal.pause()
+
+
+def _has_library() -> bool:
+    import torch
+
+    return torch.backends.cudnn.enabled
+
+
+def crash_at_import(name: str, _dtype: str, out: Any) -> Any:
+    if name == "import":
+        _crash()
+    return out
+
+
+def hang_at_import(name: str, _dtype: str, out: Any) -> Any:
+    if name == "import":
+        _hang()
+    return out
+
+
+def crash(name: str, _dtype: str, out: Any) -> Any:
+    if "convolution" in name:
+        _crash()
+    return out
+
+
+def crash_in_half(name: str, dtype: str, out: Any) -> Any:
+    return crash(name, dtype, out) if dtype == "float16" else out
+
+
+def crash_in_half_of_the_library(name: str, dtype: str, out: Any) -> Any:
+    return crash_in_half(name, dtype, out) if "convolution" in name and _has_library() else out
+
+
+def hang(name: str, _dtype: str, out: Any) -> Any:
+    if "convolution" in name:
+        _hang()
+    return out
+
+
+def hang_in_half(name: str, dtype: str, out: Any) -> Any:
+    return hang(name, dtype, out) if dtype == "float16" else out
+
+
+def off(name: str, _dtype: str, out: Any) -> Any:
+    return out + 1e-2 if "convolution" in name else out
+
+
+def off_in_half(name: str, dtype: str, out: Any) -> Any:
+    return off(name, dtype, out) if dtype == "float16" else out
+
+
+def nan_in_half(name: str, dtype: str, out: Any) -> Any:
+    if "convolution" in name and dtype == "float16":
+        out[..., 0, 0] = float("nan")
+    return out
+
+
+def wrong_with_the_library(name: str, dtype: str, out: Any) -> Any:
+    return off(name, dtype, out) if "convolution" in name and _has_library() else out
+
+
+def refused_by_the_library(name: str, _dtype: str, out: Any) -> Any:
+    if "convolution" in name and _has_library():
+        raise RuntimeError("miopenStatusUnknownError")
+    return out
+
+
+_runs = [0]
+
+
+def wrong_in_the_fifth_run(name: str, dtype: str, out: Any) -> Any:
+    _runs[0] += "convolution" in name
+    return off(name, dtype, out) if "convolution" in name and _runs[0] % 5 == 0 else out
+
+
+def memory_full(name: str, _dtype: str, out: Any) -> Any:
+    if "convolution" in name:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    return out
+
+
+def crash_beside_opengl(name: str, dtype: str, out: Any) -> Any:
+    _runs[0] += name == "gl"
+    return crash(name, dtype, out) if _runs[0] else out
+
+
+def hook(fault: str) -> dict[str, Any]:
+    """What a trial is asked besides, for a fault of that name."""
+    return {"hook": f"device_faults:{fault}", "share": SHARE}
+
+
+FAULTS = (
+    "crash_at_import",
+    "crash",
+    "crash_in_half",
+    "crash_in_half_of_the_library",
+    "hang",
+    "hang_in_half",
+    "off",
+    "off_in_half",
+    "nan_in_half",
+    "wrong_with_the_library",
+    "refused_by_the_library",
+    "wrong_in_the_fifth_run",
+    "memory_full",
+    "crash_beside_opengl",
+)
+
+
+def main() -> None:
+    """Print the table."""
+    sys.stdout.write("| fault | rendering | playing | what is said | s |\n|---|---|---|---|---|\n")
+    for fault in FAULTS:
+        begun = time.monotonic()
+        # a process that works may be silent that long on a busy machine; one that hangs is cut off
+        silence = 20.0 if fault.startswith("hang") else 120.0
+        found = Trial("cpu", more=hook(fault), silence=silence).verdict()
+        assert found is not None
+        forms = []
+        for is_live in (False, True):
+            form = found.form if found.works(is_live=is_live) else None
+            library = "" if form is None or form.has_library else f", no {found.library}"
+            forms.append("processor" if form is None else f"{form.dtype}{library}")
+        said = found.sentence(is_live=True) or "nothing"
+        seconds = time.monotonic() - begun
+        sys.stdout.write(f"| {fault.replace('_', ' ')} | {' | '.join(forms)} | {said} ")
+        sys.stdout.write(f"| {seconds:.0f} |\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""A GPU that is tested while a film plays: the film plays on, whatever comes of it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from clips import Clips, ClipSpec
+from playing import Playing
+
+from rtvfi.core.hardware.verdict import FORMS, Verdict
+from rtvfi.core.options import StreamOptions
+from rtvfi.engine import trusted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.mpv
+
+FEATURE = ClipSpec(num_frames=84, size=(160, 90))
+PLAIN = StreamOptions(style="plain")
+PASSED = Verdict(form=FORMS[0], name="Radeon", library="MIOpen")
+FAILED = replace(PASSED, form=None, failures=("a convolution failed: it was ended by SIGSEGV",))
+
+
+class Slow:
+    """A self-test that ends when the test says so, or when it is abandoned."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self._verdict = verdict
+        self.may_end, self.begun, self.is_abandoned = (threading.Event() for _ in range(3))
+
+    def __call__(self, _device: str) -> Slow:
+        return self
+
+    def verdict(self) -> Verdict | None:
+        self.begun.set()
+        assert self.may_end.wait(60)
+        return None if self.is_abandoned.is_set() else self._verdict
+
+    def abandon(self) -> None:
+        self.is_abandoned.set()
+        self.may_end.set()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Slow:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(trusted, "is_gpu_wanted", lambda name: name != "cpu")
+    made = Slow(PASSED)
+    monkeypatch.setattr(trusted, "Trial", made)
+    return made
+
+
+def playing(monkeypatch: pytest.MonkeyPatch, film: Path, **more: Any) -> Playing:
+    fields: dict[str, Any] = {"model": "linear", "stream": PLAIN, "device": "auto"}
+    return Playing(monkeypatch, film, **fields | more)
+
+
+def wait_for_the_model(film: Playing) -> None:
+    """Wait until all that the end of the test brings about has been done."""
+    showing, joined = film._player._showing, threading.Event()
+    tester = showing.model._tester
+    assert tester is not None
+    tester.do(lambda: showing._worker.do(joined.set))
+    assert joined.wait(60)
+
+
+def test_the_film_plays_to_its_end_while_the_gpu_is_tested(
+    clips: Clips, slow: Slow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    out = tmp_path / "report.json"
+    options = {"pause": "no", "speed": "4"}
+    with playing(monkeypatch, clips.get(FEATURE), mpv=options, report=out) as film:
+        assert slow.begun.wait(60)
+        assert film.join() == 0  # the test has not ended yet
+    report = json.loads(out.read_text())
+    assert slow.is_abandoned.is_set()
+    assert report["frames"]["produced"] >= FEATURE.num_frames
+    assert report["frames"]["interpolated"] == 0
+
+
+def test_the_model_joins_when_the_gpu_has_passed(
+    clips: Clips, slow: Slow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with playing(monkeypatch, clips.get(FEATURE)) as film:
+        assert slow.begun.wait(60)
+        film.wait_for("playback-restart")
+        film.land(1.0)  # seeking works meanwhile
+        model = film._player._showing.model
+        assert model._executor is None
+        slow.may_end.set()
+        wait_for_the_model(film)
+        assert model._executor is not None
+        film.land(2.0)
+    said = [r.getMessage() for r in caplog.records]
+    assert said.count("the GPU is tested before its first use; the film plays on") == 1
+
+
+def test_a_gpu_that_fails_leaves_the_film_to_dis(
+    clips: Clips,
+    slow: Slow,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    slow._verdict = FAILED
+    out = tmp_path / "report.json"
+    fields = {"is_model_ours": True, "report": out}
+    with playing(monkeypatch, clips.get(FEATURE), **fields) as film:
+        assert slow.begun.wait(60)
+        slow.may_end.set()
+        wait_for_the_model(film)
+        film.land(1.0)
+    report = json.loads(out.read_text())
+    assert report["live"]["model"] == "dis"
+    assert report["live"]["selftest"].startswith("Radeon failed its self-test")
+    said = [r.getMessage() for r in caplog.records if "failed its self-test" in r.getMessage()]
+    assert said == [report["live"]["selftest"]]
+
+
+def test_a_gpu_asked_for_by_name_is_not_replaced(
+    clips: Clips,
+    slow: Slow,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    slow._verdict = FAILED
+    slow.may_end.set()
+    out = tmp_path / "report.json"
+    with playing(monkeypatch, clips.get(FEATURE), device="cuda:0", report=out) as film:
+        assert slow.begun.wait(60)
+        wait_for_the_model(film)
+        film.land(1.0)  # as it is
+    report = json.loads(out.read_text())
+    assert report["frames"]["interpolated"] == 0
+    assert 'device "cuda:0" failed its self-test' in report["live"]["failure"]
+    assert "--selftest off" in caplog.text
