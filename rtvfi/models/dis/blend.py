@@ -1,12 +1,17 @@
 """Fetching a new picture along several guesses of its motion, and mixing what they give.
 
-The motion found a few pixels beside a place is nearly as good a guess as the one found there. Four
-guesses are taken from both flows, read ``SHIFT`` pixels away in four directions. Each fetches the
-place from both pictures; the better these two fetches agree (mean over a box of half-size luma),
-the more the guess weighs. A mean of guesses loses less where motion is wrong than any one of them.
+The motion found a few pixels beside a place is nearly as good a guess as the one found there. Up to
+four guesses are taken from the flows, read ``MARGIN`` pixels away in several directions. Each
+fetches the place from both pictures; the better these two fetches agree (mean over a box), the more
+the guess weighs. A mean of guesses loses less where motion is wrong than any one of them. Chroma is
+fetched once, along the mean of the guesses' motion.
 
-Work is done in bands of rows, so that no float array of the size of the picture is made or passed
-over. A band depends on nothing but its place: how many there are does not show.
+All work is done on a grid of half size: 2 x 2 samples of luma are the four channels of one place
+and move together. OpenCV fetches four channels in the time of one, so full size costs no more than
+half size, and no flow or weight of full size is made.
+
+Work is done in bands of rows, so that no float array of the size of the picture is passed over. A
+band depends on nothing but its place: how many there are does not show.
 """
 
 from __future__ import annotations
@@ -18,29 +23,34 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import cv2
 import numpy as np
 
+from rtvfi.models.dis.flow import MARGIN
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rtvfi.models.dis.flow import Codes, Floats, Motion
 
-SHIFT: Final = 4
-"""Pixels of half size between a place and where its motion is read."""
-GUESSES: Final = ((0, 1, 1), (0, -1, -1), (1, 1, -1), (1, -1, 1))
-"""Flow (0 forward, 1 backward), and the direction it is read in: down, right."""
-_BOX: Final = 5
-_TRUST: Final = (np.exp(-np.arange(256) / 1.5) + 1e-4).astype(np.float32)
+    Guess = tuple[int, int, int]
+    """Flow (0 left to right, 1 right to left), and where it is read: ``MARGIN`` times so many
+    pixels of half size further down and right, -1 to 1."""
+
+_BOX: Final = 9
+_TRUST: Final = (np.exp(-np.arange(256) / 4) + 1e-4).astype(np.float32)
 """Weight by the mean difference of two fetches, in 8-bit codes."""
-_HALO: Final = _BOX // 2 + 1
-"""Rows of half size a band looks at beyond itself: for the box, and one for doubling the size."""
+_NOTHING: Final[Any] = 0
+_HALO: Final = _BOX // 2
+"""Rows of half size a band looks at beyond itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """What is fetched from one picture."""
+    """What is fetched from one picture of (H, W); h, w = ceil(H/2), ceil(W/2)."""
 
-    small: Codes
-    """(h, w, 4): luma of half size, U, V, and nothing of interest: four channels are fetched in the
-    time of one, three take twice as long; h, w = ceil(H/2), ceil(W/2)."""
-    large: Codes
-    """(H, W): luma; (H, W, 4): luma, U, V, nothing where chroma has full size."""
+    luma: Codes
+    """(2h, 2w, 4): see ``quartet``."""
+    chroma: tuple[Codes, ...]
+    """One of (h, w, 4), U and V twice, where chroma has half size: two channels would take three
+    times as long to fetch. Otherwise two like ``luma``."""
 
 
 class Rows(NamedTuple):
@@ -57,33 +67,39 @@ class Rows(NamedTuple):
         return slice(self.start - self.top, self.stop - self.top)
 
 
-class Flow(NamedTuple):
-    """How far everything goes, float32 (h, w) each."""
+class _Fetched(NamedTuple):
+    """What a guess gives for the rows that are made."""
 
     x: Floats
+    """(n, w): its flow."""
     y: Floats
-
-
-class Guess(NamedTuple):
-    """One guess of where a band came from."""
-
-    flow: Flow
-    """(n, w) each, half-size pixels, from left to right over the whole interval if sign is 1."""
-    sign: float
-    weight: Floats
-    """(n, w), 0 to 1; all guesses of a place sum up to 1."""
+    sign: int
+    """1 where the flow runs from left to right."""
+    weight: Floats | None
+    """(n, w), above 0; None where there is no other guess."""
     mean: Codes
-    """(n, w, 4): what it gives, of half size."""
+    """(n, w, 4): luma."""
 
 
-def padded(motion: Motion) -> tuple[Flow, Flow]:
-    """Flows with ``SHIFT`` pixels repeated around them: forward, backward."""
-    border = (SHIFT, SHIFT, SHIFT, SHIFT, cv2.BORDER_REPLICATE)
-    forward, backward = (
-        Flow(*(_floats(cv2.copyMakeBorder(axis, *border)) for axis in cv2.split(flow)))
-        for flow in motion
-    )
-    return forward, backward
+def quartet(plane: Codes) -> Codes:
+    """(H, W) to (2h, 2w, 4): every sample, the one right of it, below, and right of that.
+
+    The last row and column repeat. Read at (2y, 2x), this gives the 2 x 2 samples of place (y, x)
+    of half size.
+    """
+    rows, columns = (side + side % 2 for side in plane.shape)
+    below, beside = 1 + rows - plane.shape[0], 1 + columns - plane.shape[1]
+    larger: Any = cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+    parts = [larger[y : y + rows, x : x + columns] for y in (0, 1) for x in (0, 1)]
+    return _codes(cv2.merge(parts))
+
+
+def spread_out(quartets: Codes) -> Codes:
+    """(n, w, 4) to (2n, 2w): each quartet's samples to their places."""
+    rows, columns = quartets.shape[:2]
+    pairs = quartets.view(np.uint16 if quartets.itemsize == 1 else np.uint32)
+    lines = np.ascontiguousarray(pairs.transpose(0, 2, 1))
+    return _codes(lines.view(quartets.dtype).reshape(2 * rows, 2 * columns))
 
 
 class Blend:
@@ -91,132 +107,130 @@ class Blend:
 
     Args:
         ends: left and right.
-        flows: their motion, ``padded``.
+        motion: theirs.
         t: 0 < t < 1, 0 = left.
         bits: of a sample.
-        is_fine: every guess is fetched at full size. Otherwise only their mean is, and how the
-            guesses differ from it is taken from half size, at a third of the time.
+        guesses: at least one, of flows that ``motion`` has.
     """
 
     def __init__(
         self,
         ends: tuple[View, View],
-        flows: tuple[Flow, Flow],
+        motion: Motion,
         t: float,
         bits: int,
-        *,
-        is_fine: bool,
+        guesses: Sequence[Guess],
     ) -> None:
         self._ends = ends
-        self._flows = flows
+        self._motion = motion
         self._t = t
-        self._depth = cv2.CV_8U if bits == 8 else cv2.CV_16U
         self._bits = bits
-        self._is_fine = is_fine
+        self._guesses = guesses
 
-    def band(self, start: int, stop: int) -> tuple[Codes, Codes]:
-        """Make the rows [start, stop) of half size and [2 start, 2 stop) of full size.
+    def band(self, start: int, stop: int) -> tuple[Codes, list[Codes]]:
+        """Make the rows [start, stop) of half size, [2 start, 2 stop) of full size.
 
         Returns:
-            ``View.small`` and ``View.large`` of the new picture, these rows of them.
+            Luma (2n, 2w) of the new picture, and U and V, of half size or of that size.
         """
-        height = self._ends[0].small.shape[0]
-        rows = Rows(start, stop, max(0, start - _HALO), min(height, stop + _HALO))
-        guesses = self._guesses(rows)
-        mixed = _mixed([guess.mean for guess in guesses], [guess.weight for guess in guesses])
-        large = self._fine(guesses, rows) if self._is_fine else self._coarse(guesses, mixed, rows)
-        return self._rounded(mixed[rows.inner]), large
+        num_rows = self._ends[0].luma.shape[0] // 2
+        halo = _HALO if len(self._guesses) > 1 else 0
+        rows = Rows(start, stop, max(0, start - halo), min(num_rows, stop + halo))
+        fetched = [self._fetched(guess, rows) for guess in self._guesses]
+        luma, x, y = self._mixed(fetched)
+        return spread_out(luma), self._chroma(x, y, start)
 
-    def _guesses(self, rows: Rows) -> list[Guess]:
-        left, right = (end.small for end in self._ends)
-        width = left.shape[1]
-        found = []
-        for which, down, beside in GUESSES:
-            sign = -1.0 if which else 1.0
-            y, x = rows.top + SHIFT * (1 + down), SHIFT * (1 + beside)
-            read = slice(y, y + rows.bottom - rows.top), slice(x, x + width)
-            flow = Flow(*(axis[read] for axis in self._flows[which]))
-            first, second = self._fetched(left, right, flow, sign, rows.top)
-            weight = self._trust(first, second)
-            found.append(Guess(flow, sign, weight, self._between(first, second)))
-        total = found[0].weight + found[1].weight
-        for guess in found[2:]:
-            total += guess.weight
-        for guess in found:
-            cv2.divide(guess.weight, total, dst=guess.weight)
-        return found
+    def _fetched(self, guess: Guess, rows: Rows) -> _Fetched:
+        which, down, beside = guess
+        sign = -1 if which else 1
+        x, y = (self._read(axis, rows, down, beside) for axis in self._motion.flows[which])
+        ends = self._ends[0].luma, self._ends[1].luma
+        first, second = self._both(ends, (x, y), sign, rows.top, step=2)
+        weight, inner = None, rows.inner
+        if len(self._guesses) > 1:
+            weight = self._trust(first, second)[inner]
+        return _Fetched(
+            x[inner], y[inner], sign, weight, self._between(first[inner], second[inner])
+        )
+
+    def _read(self, axis: Floats, rows: Rows, down: int, beside: int) -> Floats:
+        top, left = MARGIN * (1 + down), MARGIN * (1 + beside)
+        width = self._ends[0].luma.shape[1] // 2
+        return axis[top + rows.top : top + rows.bottom, left : left + width]
 
     def _trust(self, first: Codes, second: Codes) -> Floats:
         """How far two fetches of the same place can be believed, (n, w)."""
-        difference: Any = cv2.absdiff(cv2.extractChannel(first, 0), cv2.extractChannel(second, 0))
-        mean = cv2.blur(difference, (_BOX, _BOX))
+        difference: Any = cv2.cvtColor(cv2.absdiff(first, second), cv2.COLOR_BGRA2GRAY)
         if self._bits > 8:
-            mean = cv2.convertScaleAbs(mean, alpha=1 / (1 << (self._bits - 8)))
-        return _floats(cv2.LUT(mean, _TRUST))
+            difference = cv2.convertScaleAbs(difference, alpha=1 / (1 << (self._bits - 8)))
+        return _floats(cv2.LUT(cv2.blur(difference, (_BOX, _BOX)), _TRUST))
 
-    def _fetched(
-        self, left: Codes, right: Codes, flow: Flow, scale: float, top: int
+    def _both(
+        self, ends: tuple[Codes, Codes], flow: tuple[Floats, Floats], sign: int, top: int, step: int
     ) -> tuple[Codes, Codes]:
-        """Rows from ``top`` on from both pictures along a flow, ``scale`` pixels a unit."""
-        num = flow.x.shape[0]
-        x, y = (axis[top : top + num] for axis in _grid(*left.shape[:2]))
+        """Samples of both pictures along a flow.
+
+        Args:
+            ends: (H, W, 4) each.
+            flow: x and y, (n, w) each.
+            sign: 1 if it runs from left to right, else -1.
+            top: the first of the n rows.
+            step: pixels of ``ends`` from place to place, 1 or 2.
+        """
+        height, width = ends[0].shape[:2]
+        x, y = (
+            axis[top : top + flow[0].shape[0]]
+            for axis in _grid(height // step, width // step, step)
+        )
+        unit = sign * self._motion.unit * step / 2
         fetched = []
-        for image, factor in ((left, -self._t * scale), (right, (1 - self._t) * scale)):
-            places: Any = cv2.scaleAdd(flow.x, factor, x), cv2.scaleAdd(flow.y, factor, y)
+        for image, share in zip(ends, (-self._t, 1 - self._t), strict=True):
+            places: Any = (
+                cv2.scaleAdd(flow[0], share * unit, x),
+                cv2.scaleAdd(flow[1], share * unit, y),
+            )
             fetched.append(_fetch(image, *places))
         return fetched[0], fetched[1]
 
     def _between(self, first: Codes, second: Codes) -> Codes:
-        mean: Any = cv2.addWeighted(first, 1 - self._t, second, self._t, 0)
-        return _codes(mean)
+        return _codes(cv2.addWeighted(first, 1 - self._t, second, self._t, 0))
 
-    def _fine(self, guesses: list[Guess], rows: Rows) -> Codes:
-        means, weights = [], []
-        left, right = (end.large for end in self._ends)
-        for guess in guesses:
-            flow = Flow(*(self._doubled(axis, rows) for axis in guess.flow))
-            fetched = self._fetched(left, right, flow, 2 * guess.sign, 2 * rows.start)
-            means.append(self._between(*fetched))
-            weights.append(self._doubled(guess.weight, rows))
-        return self._rounded(_mixed(means, weights))
+    def _mixed(self, fetched: list[_Fetched]) -> tuple[Codes, Floats, Floats]:
+        """Luma as quartets, and the flow from left to right."""
+        only = fetched[0]
+        if only.weight is None:
+            assert only.sign > 0
+            return only.mean, only.x, only.y
+        weights: list[Any] = [guess.weight for guess in fetched]
+        total = cv2.add(weights[0], weights[1])
+        for weight in weights[2:]:
+            cv2.add(total, weight, dst=total)
+        luma: Any = np.zeros_like(only.mean, np.float32)
+        x, y = np.zeros_like(total), np.zeros_like(total)
+        for guess, weight in zip(fetched, weights, strict=True):
+            share = cv2.divide(weight, total)
+            quartets = cv2.multiply(guess.mean, cv2.merge([share] * 4), dtype=cv2.CV_32F)
+            cv2.add(luma, quartets, dst=luma)
+            add = cv2.add if guess.sign > 0 else cv2.subtract
+            add(x, cv2.multiply(guess.x, share), dst=x)
+            add(y, cv2.multiply(guess.y, share), dst=y)
+        return self._rounded(luma), x, y
 
-    def _coarse(self, guesses: list[Guess], mixed: Floats, rows: Rows) -> Codes:
-        (left, right), large = (e.small for e in self._ends), [e.large for e in self._ends]
-        weights = [g.weight if g.sign > 0 else -g.weight for g in guesses]
-        flow = Flow(*(_mixed([g.flow[k] for g in guesses], weights) for k in range(2)))
-        has = self._between(*self._fetched(left, right, flow, 1.0, rows.top))
-        lacks: Any = cv2.subtract(mixed, has, dtype=cv2.CV_32F)
-        if large[0].ndim == 2:
-            lacks = cv2.extractChannel(lacks, 0)
-        flow = Flow(*(self._doubled(axis, rows) for axis in flow))
-        mean = self._between(*self._fetched(large[0], large[1], flow, 2.0, 2 * rows.start))
-        return self._rounded(mean, self._doubled(lacks, rows))
+    def _chroma(self, x: Floats, y: Floats, top: int) -> list[Codes]:
+        left, right = (end.chroma for end in self._ends)
+        step = 1 if len(left) == 1 else 2
+        means = [
+            self._between(*self._both(ends, (x, y), 1, top, step))
+            for ends in zip(left, right, strict=True)
+        ]
+        if step == 1:
+            return [means[0][..., 0], means[0][..., 1]]
+        return [spread_out(mean) for mean in means]
 
-    def _doubled(self, array: Floats, rows: Rows) -> Floats:
-        """What is made of a band, (n, w) or (n, w, 4), at twice the size, or as
-        much of it as there is."""
-        height, width = self._ends[0].large.shape[:2]
-        num, columns = array.shape[:2]
-        doubled: Any = cv2.resize(array, (2 * columns, 2 * num))
-        begin = 2 * (rows.start - rows.top)
-        end = begin + min(2 * rows.stop, height) - 2 * rows.start
-        return _floats(doubled[begin:end, :width])
-
-    def _rounded(self, array: Any, more: Any = 0) -> Codes:
-        codes: Any = cv2.add(array, more, dtype=self._depth)
-        if self._bits > 8:
-            np.minimum(codes, (1 << self._bits) - 1, out=codes)
-        return _codes(codes)
-
-
-def _mixed(parts: list[Any], weights: list[Floats]) -> Floats:
-    """Sum of (n, w) or (n, w, C) times (n, w), float32."""
-    total: Any = None
-    for part, weight in zip(parts, weights, strict=True):
-        factor: Any = weight if part.ndim == 2 else cv2.merge([weight] * part.shape[2])
-        product = cv2.multiply(part, factor, dtype=cv2.CV_32F)
-        total = product if total is None else cv2.add(total, product, dst=total)
-    return _floats(total)
+    def _rounded(self, array: Any) -> Codes:
+        if self._bits == 8:
+            return _codes(cv2.convertScaleAbs(array))
+        return _codes(cv2.add(array, _NOTHING, dtype=cv2.CV_16U))
 
 
 def _fetch(image: Codes, x: Floats, y: Floats) -> Codes:
@@ -225,10 +239,10 @@ def _fetch(image: Codes, x: Floats, y: Floats) -> Codes:
 
 
 @lru_cache(maxsize=4)
-def _grid(height: int, width: int) -> Flow:
-    """Where every place is."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    return Flow(x, y)
+def _grid(height: int, width: int, step: int) -> tuple[Floats, Floats]:
+    """x and y of every ``step``-th place."""
+    y, x = step * np.mgrid[:height, :width].astype(np.float32)
+    return x, y
 
 
 def _codes(array: Any) -> Codes:

@@ -1,7 +1,7 @@
-"""Motion of a pair, both ways, by dense inverse search (Kroeger et al. 2016, as OpenCV has it).
+"""Motion of a pair by dense inverse search (Kroeger et al. 2016, as OpenCV has it).
 
-Motion is found on luma of half size: the patches are as large as at full size, and making the flow
-dense costs a quarter. Nothing here knows of video.
+Motion is looked for on luma of a third of the size, or a sixth: patches of 8 see as much there as
+large ones at full size, and making the flow dense costs a ninth. Nothing here knows of video.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import cv2
-import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -21,19 +21,35 @@ if TYPE_CHECKING:
     Spread = Callable[[Sequence[Callable[[], None]]], None]
     """Runs jobs that do not depend on each other, in any order or at once, and waits for all."""
 
-FINEST: Final = {1.0: 0, 0.5: 1, 0.25: 2}
-"""Finest pyramid level of half-size luma by flow scale: how finely motion is told apart."""
+UNIT: Final = 6
+"""Sides are extended to multiples of this, so that halves, thirds and sixths of them are whole."""
+MARGIN: Final = 4
+"""Pixels of half size by which a flow reaches beyond the picture: its border repeats."""
 _SMALLEST: Final = 32
 """Sides below this are extended before motion is looked for."""
+_STRIDE: Final = 5
+"""Pixels between patches of 8."""
+_ITERATIONS: Final = 25
+"""Steps of gradient descent a patch may take; most stop earlier."""
+
+
+class Flow(NamedTuple):
+    """How far everything goes, on a grid of half size with ``MARGIN`` around it."""
+
+    x: Floats
+    """(MARGIN + h + MARGIN or more, MARGIN + w + MARGIN or more), h, w = ceil(H/2), ceil(W/2)."""
+    y: Floats
+    """The same."""
 
 
 class Motion(NamedTuple):
-    """Both flows of a pair, float32 (h, w, 2) in pixels of half size, x then y."""
+    """The flows of a pair."""
 
-    forward: Floats
-    """flow_01: on the left picture's grid."""
-    backward: Floats
-    """flow_10: on the right picture's grid."""
+    flows: tuple[Flow, ...]
+    """From left to right on the left picture's grid; if there is a second one, from right to left
+    on the right picture's."""
+    unit: float
+    """How many pixels of the full size 1 of a flow is."""
 
 
 def serially(jobs: Sequence[Callable[[], None]]) -> None:
@@ -42,17 +58,17 @@ def serially(jobs: Sequence[Callable[[], None]]) -> None:
         job()
 
 
-def halve(plane: Codes) -> Codes:
-    """Means of 2 x 2: (H, W) to (ceil(H/2), ceil(W/2)); the last row or column repeats.
-
-    Args:
-        plane: (H, W) or (H, W, C), 8 or 16 bit.
-    """
-    height, width = plane.shape[:2]
-    if height % 2 or width % 2:
-        plane = extend(plane, height % 2, width % 2)
-    size = ((width + 1) // 2, (height + 1) // 2)
-    return _codes(cv2.resize(plane, size, interpolation=cv2.INTER_AREA))
+def third(plane: Codes, bits: int) -> Codes:
+    """Means of 3 x 3, of 8 bit: (H, W) to thirds of the next multiples of ``UNIT``."""
+    height, width = plane.shape
+    below, beside = -height % UNIT, -width % UNIT
+    if below or beside:
+        plane = extend(plane, below, beside)
+    size = ((width + beside) // 3, (height + below) // 3)
+    small: Any = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    if bits > 8:
+        small = cv2.convertScaleAbs(small, alpha=1 / (1 << (bits - 8)))
+    return _codes(small)
 
 
 def extend(plane: Codes, below: int, beside: int) -> Codes:
@@ -67,42 +83,58 @@ def _codes(array: Any) -> Codes:
 
 
 class Estimator:
-    """Finds both flows of pairs; used by one thread, which may let others help.
+    """Finds the flows of pairs; used by one thread, which may let others help.
 
     Args:
-        flow_scale: a key of ``FINEST``.
+        is_halved: look at a sixth of the size instead of a third.
+        num_flows: 1, or 2 for both directions.
         spread: who runs both directions.
     """
 
-    def __init__(self, flow_scale: float, spread: Spread = serially) -> None:
+    def __init__(self, *, is_halved: bool, num_flows: int, spread: Spread = serially) -> None:
         # OpenCV would cut pictures into as many parts as there are threads, and no two numbers of
         # parts give the same flow.
         cv2.setNumThreads(1)
         self._spread = spread
-        self._searches = [_search(FINEST[flow_scale]) for _ in range(2)]
+        self._is_halved = is_halved
+        self._searches = [_search() for _ in range(num_flows)]
 
     def motion(self, left: Codes, right: Codes) -> Motion:
-        """Both flows between two 8-bit lumas of half size, (h, w)."""
+        """The flows between two lumas as ``third`` makes them."""
+        rows, columns = (3 * side // 2 for side in left.shape)
+        if self._is_halved:
+            size = left.shape[1] // 2, left.shape[0] // 2
+            left, right = (
+                _codes(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
+                for luma in (left, right)
+            )
         height, width = left.shape
         below, beside = max(0, _SMALLEST - height), max(0, _SMALLEST - width)
         if below or beside:
             left, right = extend(left, below, beside), extend(right, below, beside)
-        flows: list[Floats] = [np.empty(0, np.float32)] * 2
+        flows: list[Any] = [None] * len(self._searches)
+        border = (MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE)
 
         def directed(k: int, a: Codes, b: Codes) -> Callable[[], None]:
             def work() -> None:
                 flow: Any = self._searches[k].calc(a, b, None)  # type: ignore[call-overload]
-                flows[k] = flow[:height, :width]
+                axes: list[Any] = [
+                    cv2.copyMakeBorder(cv2.resize(axis, (columns, rows)), *border)
+                    for axis in cv2.split(flow[:height, :width])
+                ]
+                flows[k] = Flow(*axes)
 
             return work
 
-        self._spread([directed(0, left, right), directed(1, right, left)])
-        return Motion(*flows)
+        jobs = [directed(0, left, right), directed(1, right, left)]
+        self._spread(jobs[: len(flows)])
+        return Motion(tuple(flows), 6.0 if self._is_halved else 3.0)
 
 
-def _search(finest: int) -> cv2.DISOpticalFlow:
-    """Patches of 8, stride 4, 12 iterations, no variational refinement."""
+def _search() -> cv2.DISOpticalFlow:
+    """No variational refinement: it costs more than it gives."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    search.setFinestScale(finest)
-    search.setGradientDescentIterations(12)
+    search.setFinestScale(0)
+    search.setPatchStride(_STRIDE)
+    search.setGradientDescentIterations(_ITERATIONS)
     return search

@@ -8,22 +8,39 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import cv2
 
 from rtvfi.core.errors import UsageError
-from rtvfi.models.dis.blend import Blend, Flow, View, padded
-from rtvfi.models.dis.flow import FINEST, Estimator, halve, serially
+from rtvfi.models.dis.blend import Blend, View, quartet
+from rtvfi.models.dis.flow import Estimator, serially, third
 from rtvfi.models.dis.rows import DIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rtvfi.models.dis.flow import Codes, Spread
+    from rtvfi.models.dis.blend import Guess
+    from rtvfi.models.dis.flow import Codes, Motion, Spread
 
     CodePlanes = Sequence[Codes]
     """Y, U, V of a picture, 2-D; uint8, or uint16 for more than 8 bits."""
 
 _BAND: Final = 64
 """Rows of half size that are made at a time: what they need stays in a core's cache."""
-_FINE: Final = 1.0
-"""Flow scale from which every guess is fetched at full size."""
+
+
+class Way(NamedTuple):
+    """How much is done for a picture."""
+
+    is_halved: bool
+    """Motion at a sixth of the size instead of a third."""
+    num_flows: int
+    """1, or 2 for both directions."""
+    guesses: tuple[Guess, ...]
+
+
+WAYS: Final = {
+    1.0: Way(False, 2, ((0, 1, 1), (0, -1, -1), (1, 1, -1), (1, -1, 1))),
+    0.5: Way(False, 1, ((0, 1, 1), (0, -1, -1))),
+    0.25: Way(True, 1, ((0, 0, 0),)),
+}
+"""By flow scale."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +49,7 @@ class Prepared:
 
     view: View
     luma: Codes
-    """(h, w) of half size, 8 bit."""
+    """See ``flow.third``."""
 
 
 class Dis:
@@ -41,7 +58,7 @@ class Dis:
     It is used by one thread, which may let others help.
 
     Args:
-        flow_scale: 1, 0.5 or 0.25: how finely motion is found and fetched.
+        flow_scale: 1, 0.5 or 0.25: how much is done; see ``WAYS``.
         bits: of a sample.
         spread: who runs parts of the work.
 
@@ -52,15 +69,17 @@ class Dis:
     info = DIS
 
     def __init__(self, flow_scale: float, bits: int, spread: Spread = serially) -> None:
-        if flow_scale not in FINEST:
-            known = ", ".join(f"{scale:g}" for scale in FINEST)
+        if flow_scale not in WAYS:
+            known = ", ".join(f"{scale:g}" for scale in WAYS)
             raise UsageError(
                 f'"dis" knows no flow scale {flow_scale:g}', f"expected one of {known}"
             )
         self.flow_scale = flow_scale
         self._bits = bits
         self._spread = spread
-        self._estimator = Estimator(flow_scale, spread)
+        way = WAYS[flow_scale]
+        self._guesses = way.guesses
+        self._estimator = Estimator(is_halved=way.is_halved, num_flows=way.num_flows, spread=spread)
 
     def at_scale(self, flow_scale: float) -> Dis:
         """The same at another flow scale; what was prepared fits both.
@@ -73,22 +92,18 @@ class Dis:
     def prepare(self, planes: CodePlanes) -> Prepared:
         """Everything that depends on one picture alone; ``planes`` must not change afterwards."""
         y, u, v = planes
-        small = halve(y)
-        luma: Any = small
-        if self._bits > 8:
-            luma = cv2.convertScaleAbs(small, alpha=1 / (1 << (self._bits - 8)))
-        if u.shape == y.shape and small.shape != y.shape:
-            large: Any = cv2.merge([y, u, v, y])
-            return Prepared(View(halve(large), large), luma)
-        packed: Any = cv2.merge([small, u, v, small])
-        return Prepared(View(packed, y), luma)
+        if u.shape == y.shape and y.size > 1:
+            chroma: tuple[Codes, ...] = quartet(u), quartet(v)
+        else:
+            chroma = (_codes(cv2.merge([u, v, u, v])),)
+        return Prepared(View(quartet(y), chroma), third(y, self._bits))
 
-    def motion(self, a: Prepared, b: Prepared) -> tuple[Flow, Flow]:
+    def motion(self, a: Prepared, b: Prepared) -> Motion:
         """What all pictures between two share."""
-        return padded(self._estimator.motion(a.luma, b.luma))
+        return self._estimator.motion(a.luma, b.luma)
 
     def between(
-        self, ends: tuple[Prepared, Prepared], motion: tuple[Flow, Flow], t: float, out: CodePlanes
+        self, ends: tuple[Prepared, Prepared], motion: Motion, t: float, out: CodePlanes
     ) -> None:
         """Make the picture at ``t``.
 
@@ -99,32 +114,26 @@ class Dis:
             out: planes to write it to.
         """
         left, right = (end.view for end in ends)
-        blend = Blend((left, right), motion, t, self._bits, is_fine=self.flow_scale >= _FINE)
-        height = left.small.shape[0]
+        blend = Blend((left, right), motion, t, self._bits, self._guesses)
+        num_rows = left.luma.shape[0] // 2
 
         def job(start: int) -> Callable[[], None]:
-            stop = min(height, start + _BAND)
+            stop = min(num_rows, start + _BAND)
             return lambda: _write(blend.band(start, stop), start, out)
 
-        self._spread([job(start) for start in range(0, height, _BAND)])
+        self._spread([job(start) for start in range(0, num_rows, _BAND)])
 
 
-class _Place(NamedTuple):
-    plane: Codes
-    made: Codes
-    start: int
-
-
-def _write(made: tuple[Codes, Codes], start: int, out: CodePlanes) -> None:
+def _write(made: tuple[Codes, list[Codes]], start: int, out: CodePlanes) -> None:
     """Put a band where it belongs."""
-    small, large = made
-    y, u, v = out
-    places = [
-        _Place(y, large, 2 * start),
-        _Place(u, small[..., 1], start),
-        _Place(v, small[..., 2], start),
-    ]
-    if large.ndim == 3:
-        places = [_Place(plane, large[..., k], 2 * start) for k, plane in enumerate(out)]
-    for plane, rows, first in places:
-        plane[first : first + rows.shape[0]] = rows
+    luma, chroma = made
+    for plane, rows in zip(out, (luma, *chroma), strict=True):
+        first = 2 * start if rows.shape[0] == luma.shape[0] else start
+        place = plane[first : first + rows.shape[0]]
+        place[...] = rows[: place.shape[0], : place.shape[1]]
+
+
+def _codes(array: Any) -> Codes:
+    """OpenCV's arrays are typed as any."""
+    codes: Codes = array
+    return codes

@@ -10,8 +10,9 @@ import pytest
 
 from rtvfi.core.errors import UsageError
 from rtvfi.models.dis import model as dis_model
-from rtvfi.models.dis.flow import FINEST, halve
-from rtvfi.models.dis.model import Dis
+from rtvfi.models.dis.blend import quartet, spread_out
+from rtvfi.models.dis.flow import third
+from rtvfi.models.dis.model import WAYS, Dis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     Planes = list[NDArray[Any]]
 
-SCALES = sorted(FINEST)
+SCALES = sorted(WAYS)
 
 
 def texture(height: int, width: int, seed: int = 1) -> NDArray[np.float32]:
@@ -146,6 +147,35 @@ def test_a_flow_scale_it_does_not_know_is_named() -> None:
         Dis(0.25, 8).at_scale(0.125)
 
 
-def test_half_size_rounds_up_and_repeats_the_last() -> None:
-    plane = np.array([[0, 4, 8], [0, 4, 8], [16, 16, 16]], np.uint8)
-    np.testing.assert_array_equal(halve(plane), [[2, 8], [16, 16]])
+@pytest.mark.parametrize("size", [(1, 1), (4, 6), (5, 7)])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_quartets_read_at_every_second_place_are_the_plane(
+    size: tuple[int, int], kind: type[np.generic]
+) -> None:
+    plane = np.random.default_rng(1).integers(0, 256, size).astype(kind)
+    quartets = quartet(plane)
+    rows, columns = quartets.shape[:2]
+    assert rows % 2 == columns % 2 == 0
+    back = spread_out(np.ascontiguousarray(quartets[::2, ::2]))
+    below, beside = rows - size[0], columns - size[1]
+    np.testing.assert_array_equal(back, np.pad(plane, ((0, below), (0, beside)), "edge"))
+
+
+def test_a_quartet_between_places_is_the_plane_moved() -> None:
+    plane = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    moved = spread_out(np.ascontiguousarray(quartet(plane)[1::2, 1::2]))
+    np.testing.assert_array_equal(moved[:5, :7], plane[1:, 1:])
+
+
+def test_a_third_has_whole_halves_and_repeats_the_last() -> None:
+    plane = np.full((7, 12), 8, np.uint8)
+    plane[-1] = 20
+    small = third(plane, 8)
+    np.testing.assert_array_equal(small[:, 0], [8, 8, 20, 20])
+    assert small.shape == (4, 4)
+    np.testing.assert_array_equal(third(plane.astype(np.uint16) * 4, 10), small)
+
+
+def test_every_way_has_the_flows_that_its_guesses_read() -> None:
+    for way in WAYS.values():
+        assert {which for which, _, _ in way.guesses} == set(range(way.num_flows))
