@@ -62,7 +62,6 @@ class Playing:
             "files": tuple(map(str, files)),
             "model": "copy",
             "device": "cpu",
-            "preset": None,
             "fps": "2x",
             "stream": StreamOptions(),
             "source": SourceOptions(hwaccel="none", threads=1),

@@ -11,15 +11,13 @@ from rtvfi.core.options import EncodeOptions
 from rtvfi.settings.config import Config, presets, resolve_config, user_file
 from rtvfi.settings.keys import (
     HWACCELS,
-    MPV,
     SETTINGS,
     STYLES,
     Value,
     any_of,
-    check_mpv_name,
     did_you_mean,
 )
-from rtvfi.settings.mpv_options import repeats
+from rtvfi.settings.mpv_options import of_command_line
 from rtvfi.settings.profile import read_profile
 from rtvfi.stream.write.encoders.codecs import CODECS, check_quality, find_codec
 
@@ -119,16 +117,11 @@ def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config
     said: dict[str, Value] = {
         key: value for key in SETTINGS if (value := getattr(arguments, key)) is not None
     }
-    for text in arguments.mpv:
-        name, has_value, value = text.partition("=")
-        check_mpv_name(name, "--mpv")
-        value = value if has_value else "yes"
-        before = said.get(MPV + name)
-        said[MPV + name] = f"{before}\n{value}" if before and repeats(name) else value
+    mpv = of_command_line(arguments.mpv)
     profile, why_not = read_profile() if is_live else (None, "")
     if why_not:
         log.info("%s", why_not)
-    return resolve_config(said, arguments.preset, user_file(), profile)
+    return resolve_config(said, arguments.preset, user_file(), profile, mpv)
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:

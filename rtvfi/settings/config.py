@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from rtvfi.core.data import data_names, data_path
 from rtvfi.core.errors import RtvfiError, UsageError
@@ -21,21 +21,21 @@ from rtvfi.core.hardware.guess import hardware_guess
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.models.weights.auto import AUTO, resolve_model
 from rtvfi.settings.keys import (
-    MPV,
     SETTINGS,
     Value,
     any_of,
     as_toml,
-    check_mpv_name,
     checked,
     did_you_mean,
     scales_by_size,
 )
+from rtvfi.settings.mpv_options import of_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rtvfi.core.options import Deinterlace, Form, Hwaccel, SelfTest, Style, Tail
+    from rtvfi.settings.mpv_options import Given
     from rtvfi.settings.profile import Profile
 
 COMMAND_LINE: Final = "command line"
@@ -56,8 +56,6 @@ class PlayOptions:
     """An id of the catalogue."""
     device: str
     """``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``rocm`` or ``rocm:N``."""
-    preset: str | None
-    """Name of the preset the values rest on."""
     fps: str
     """What ``stream.rates.parse_rate`` reads."""
     stream: StreamOptions
@@ -73,7 +71,7 @@ class PlayOptions:
     audio_files: tuple[str, ...] = ()
     """The same with sound."""
     mpv: tuple[tuple[str, str], ...] = ()
-    """Options for mpv, in order; they win over rtvfi's own."""
+    """Options for mpv, in order, a name for each value; they win over rtvfi's own."""
     report: Path | None = None
     """Where a JSON report goes when playback ends."""
     record: Path | None = None
@@ -134,12 +132,30 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class MpvEntry:
+    """The values of an option of mpv and where they came from."""
+
+    values: tuple[str, ...]
+    origin: str
+
+
+@dataclass(slots=True)
+class _Layer:
+    """What one place says."""
+
+    entries: dict[str, Entry]
+    mpv: dict[str, MpvEntry]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The effective configuration."""
 
     preset: Entry
     entries: Mapping[str, Entry]
-    """By key; options of mpv under ``mpv.NAME``."""
+    """By key of SETTINGS."""
+    mpv: Mapping[str, MpvEntry]
+    """By name."""
     profile: Profile | None = None
     """What was measured and is made use of."""
 
@@ -148,20 +164,21 @@ class Config:
 
     def to_toml(self) -> str:
         """The configuration as a file that gives it again, each line with its origin."""
-        lines = [("preset", self.preset)]
-        lines += [(k, e) for k, e in self.entries.items() if not k.startswith(MPV)]
-        mpv = [(k.removeprefix(MPV), e) for k, e in self.entries.items() if k.startswith(MPV)]
-        text = _table(lines)
-        return text + "\n[mpv]\n" + _table(mpv) if mpv else text
+        entries = {"preset": self.preset, **self.entries}
+        text = _table((key, as_toml(e.value), e.origin) for key, e in entries.items())
+        mpv = _table((name, _as_toml(e.values), e.origin) for name, e in self.mpv.items())
+        return text + "\n[mpv]\n" + mpv if mpv else text
 
 
-def _table(lines: Sequence[tuple[str, Entry]]) -> str:
-    assignments = [f"{key} = {as_toml(entry.value)}" for key, entry in lines]
-    width = max(map(len, assignments))
-    return "".join(
-        f"{text:<{width}}  # {entry.origin}\n"
-        for text, (_, entry) in zip(assignments, lines, strict=True)
-    )
+def _as_toml(values: tuple[str, ...]) -> str:
+    texts = [as_toml(value) for value in values]
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+
+
+def _table(lines: Iterable[tuple[str, str, str]]) -> str:
+    assignments = [(f"{key} = {value}", origin) for key, value, origin in lines]
+    width = max((len(text) for text, _ in assignments), default=0)
+    return "".join(f"{text:<{width}}  # {origin}\n" for text, origin in assignments)
 
 
 def user_file() -> Path | None:
@@ -193,22 +210,25 @@ def resolve_config(
     preset: str | None = None,
     file: Path | None = None,
     profile: Profile | None = None,
+    mpv: Given | None = None,
 ) -> Config:
     """Put the layers on top of each other.
 
     Args:
-        command_line: what was given there, by key of SETTINGS or ``mpv.NAME``.
+        command_line: what was given there, by key of SETTINGS.
         preset: its name, if one was asked for.
         file: the user's file.
         profile: what was measured; it counts where nobody named a preset, or a model or device
             other than it was measured with.
+        mpv: options of mpv on the command line.
 
     Raises:
         UsageError: a value or key that does not exist, naming where it stands and what is allowed.
     """
-    own = _read_file(file) if file else {}
+    layer = _read_file(file) if file else _Layer({}, {})
+    own = layer.entries
     said = {
-        key: Entry(checked(SETTINGS.get(key), value, ""), COMMAND_LINE)
+        key: Entry(checked(SETTINGS[key], value, ""), COMMAND_LINE)
         for key, value in command_line.items()
     }
     own_preset = own.pop("preset", None)
@@ -228,8 +248,10 @@ def resolve_config(
     bench = {
         key: Entry(value, f"bench {profile and profile.date}") for key, value in measured.items()
     }
-    layers = {**defaults, **_read_preset(chosen), **bench, **own, **said}
-    return Config(chosen, layers, profile)
+    base = _read_preset(chosen)
+    layers = {**defaults, **base.entries, **bench, **own, **said}
+    for_mpv = {name: MpvEntry(values, COMMAND_LINE) for name, values in (mpv or {}).items()}
+    return Config(chosen, layers, {**base.mpv, **layer.mpv, **for_mpv}, profile)
 
 
 def _fits(profile: Profile, asked: Mapping[str, Entry]) -> bool:
@@ -244,7 +266,7 @@ def presets() -> tuple[str, ...]:
     return tuple(name for name in data_names("configs", ".toml") if not name.endswith("-train"))
 
 
-def _read_preset(chosen: Entry) -> dict[str, Entry]:
+def _read_preset(chosen: Entry) -> _Layer:
     names = presets()
     if chosen.value not in names:
         where = "--preset" if chosen.origin == COMMAND_LINE else f"{chosen.origin}: preset"
@@ -252,12 +274,12 @@ def _read_preset(chosen: Entry) -> dict[str, Entry]:
             f'{where} is "{chosen.value}", expected {any_of(names)}',
             hint=did_you_mean(str(chosen.value), names),
         )
-    entries = _read_file(data_path("configs", f"{chosen.value}.toml"))
-    origin = f'preset "{chosen.value}"'
-    return {key: Entry(entry.value, origin) for key, entry in entries.items()}
+    path = data_path("configs", f"{chosen.value}.toml")
+    return _read_file(path, f'preset "{chosen.value}"')
 
 
-def _read_file(path: Path) -> dict[str, Entry]:
+def _read_file(path: Path, origin: str = "") -> _Layer:
+    """What a file says; the origin of its entries is its path unless another is given."""
     try:
         with path.open("rb") as stream:
             text = stream.read(_MOST_BYTES + 1)
@@ -271,7 +293,7 @@ def _read_file(path: Path) -> dict[str, Entry]:
     except RecursionError as error:
         raise UsageError(f"{path}: is not TOML: brackets within brackets") from error
     known = ("preset", *SETTINGS, "mpv")
-    entries: dict[str, Entry] = {}
+    found, origin = _Layer({}, {}), origin or str(path)
     for key, value in table.items():
         if key not in known:
             raise UsageError(
@@ -279,21 +301,12 @@ def _read_file(path: Path) -> dict[str, Entry]:
                 hint=did_you_mean(key, known),
             )
         if key == "mpv":
-            entries |= _read_mpv_table(value, path)
+            given = of_table(value, str(path))
+            found.mpv = {name: MpvEntry(values, origin) for name, values in given.items()}
         else:
-            entries[key] = Entry(checked(SETTINGS.get(key), value, f"{path}: {key}"), str(path))
-    return entries
-
-
-def _read_mpv_table(table: Any, path: Path) -> dict[str, Entry]:
-    if not isinstance(table, dict):
-        raise UsageError(f"{path}: mpv is a table of options, as in [mpv] and then fs = true")
-    entries = {}
-    for name, value in table.items():
-        check_mpv_name(name, f"{path}: [mpv]")
-        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
-        entries[MPV + name] = Entry(text, str(path))
-    return entries
+            value = checked(SETTINGS.get(key), value, f"{path}: {key}")
+            found.entries[key] = Entry(value, origin)
+    return found
 
 
 def will_use_gpu(device: str) -> bool:
@@ -321,18 +334,13 @@ def play_options(
         files=files,
         model=live_model(config),
         device=str(config["device"]),
-        preset=str(config.preset.value),
         fps=str(config["fps"]),
         stream=_stream_options(config),
         source=_source_options(config),
         selftest=cast("SelfTest", config["selftest"]),
         is_model_ours=config["model"] == AUTO,
         start=start,
-        mpv=tuple(
-            (key.removeprefix(MPV), str(entry.value))
-            for key, entry in config.entries.items()
-            if key.startswith(MPV)
-        ),
+        mpv=tuple((name, value) for name, entry in config.mpv.items() for value in entry.values),
         report=report,
     )
 

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 Value = str | int | float
 
-MPV: Final = "mpv."
-"""Prefix of the keys that are options of mpv, a table of their own in a file."""
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -173,23 +170,11 @@ SETTINGS: Final = {
 }
 
 
-def check_mpv_name(name: str, where: str) -> None:
-    """Refuse what cannot be the name of an option of mpv.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise UsageError(
-            f'{where} wants NAME=VALUE with the name of an option of mpv, got "{name}"'
-        )
-
-
 def checked(setting: Setting | None, value: Any, where: str) -> Value:
     """The value in its TOML form.
 
     Args:
-        setting: None for what takes any text: the preset and the options of mpv.
+        setting: None for what takes any text: the name of the preset.
         value: as it was given.
         where: how a message names the place; empty for the setting's option.
 

@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+Given = dict[str, tuple[str, ...]]
+"""Values under the name each was given by. Several where an option repeats, else one."""
 
 _LISTS: Final = {
     "audio-file": "audio-files",
@@ -36,7 +41,58 @@ class MpvOptions:
     """Operations on lists: option, operation, value."""
 
 
-def repeats(name: str) -> bool:
+def of_command_line(texts: Iterable[str]) -> Given:
+    """What was given by ``--mpv``, each text ``NAME=VALUE``, or ``NAME`` for yes.
+
+    Raises:
+        UsageError: a name is not that of an option.
+    """
+    given: Given = {}
+    for text in texts:
+        name, has_value, value = text.partition("=")
+        _check_name(name, "--mpv")
+        before = given.get(name, ()) if _repeats(name) else ()
+        given[name] = (*before, value if has_value else "yes")
+    return given
+
+
+def of_table(table: Any, where: str) -> Given:
+    """What a file says in its table ``[mpv]``, where an option that repeats may have a list.
+
+    Args:
+        table: as TOML is read.
+        where: names the file in messages.
+
+    Raises:
+        UsageError: it is no table, a name is not that of an option, or one that does not repeat has
+            a list.
+    """
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: mpv is a table of options, as in [mpv] and then fs = true")
+    given: Given = {}
+    for name, value in table.items():
+        _check_name(name, f"{where}: [mpv]")
+        if isinstance(value, list) and not _repeats(name):
+            raise UsageError(f"{where}: [mpv] {name} takes one value, got {value!r}")
+        values = value if isinstance(value, list) else [value]
+        if _repeats(name) and isinstance(value, str):
+            values = value.split("\n")  # as "rtvfi config" printed them before 2027
+        given[name] = tuple(map(_as_text, values))
+    return given
+
+
+def _as_text(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _check_name(name: str, where: str) -> None:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise UsageError(
+            f'{where} wants NAME=VALUE with the name of an option of mpv, got "{name}"'
+        )
+
+
+def _repeats(name: str) -> bool:
     """Whether an option adds to what was given before instead of replacing it."""
     return name in _LISTS or _OPERATION.fullmatch(name) is not None
 
@@ -45,27 +101,26 @@ def sort_out(options: Iterable[tuple[str, str]]) -> MpvOptions:
     """Names of the command line to those of a running mpv.
 
     Args:
-        options: in order; an option that repeats holds its values as lines.
+        options: names and values, in order; a name may stand several times.
     """
     found = MpvOptions()
-    for name, text in options:
+    for name, value in options:
         operation = _OPERATION.fullmatch(name)
         if name in _LISTS:
-            _change(found, _LISTS[name], "append", text)
+            _change(found, _LISTS[name], "append", value)
         elif operation:
-            _change(found, operation[1], operation[2], text)
-        elif name.startswith("no-") and text == "yes":
+            _change(found, operation[1], operation[2], value)
+        elif name.startswith("no-") and value == "yes":
             found.values[name.removeprefix("no-")] = "no"
         else:
-            found.values[name] = text
+            found.values[name] = value
     return found
 
 
-def _change(found: MpvOptions, option: str, operation: str, text: str) -> None:
-    for value in text.split("\n"):
-        if option in _AT_START:
-            before = found.at_start.get(option)
-            joined = value if before is None else f"{before}{_AT_START[option]}{value}"
-            found.at_start[option] = joined
-        if option != "scripts":
-            found.changes.append((option, operation, value))
+def _change(found: MpvOptions, option: str, operation: str, value: str) -> None:
+    if option in _AT_START:
+        before = found.at_start.get(option)
+        joined = value if before is None else f"{before}{_AT_START[option]}{value}"
+        found.at_start[option] = joined
+    if option != "scripts":
+        found.changes.append((option, operation, value))

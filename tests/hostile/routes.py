@@ -82,7 +82,6 @@ def play(path: Path, _folder: Path) -> int:
         files=(str(path),),
         model="copy",
         device="cpu",
-        preset=None,
         fps="2x",
         stream=StreamOptions(ring_bytes=64 << 20),
         source=SourceOptions(hwaccel="none"),

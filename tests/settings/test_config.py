@@ -13,12 +13,14 @@ from rtvfi.core.errors import RtvfiError, UnknownModel, UsageError
 from rtvfi.core.hardware.guess import hardware_guess
 from rtvfi.settings import config
 from rtvfi.settings.config import Config, play_options, resolve_config
-from rtvfi.settings.keys import FORMS, HWACCELS, MPV, SETTINGS
+from rtvfi.settings.keys import FORMS, HWACCELS, SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rtvfi.settings.config import Config
     from rtvfi.settings.keys import Value
+    from rtvfi.settings.mpv_options import Given
 
 
 @pytest.fixture(autouse=True)
@@ -173,20 +175,28 @@ CHOICES = st.fixed_dictionaries(
         "compile": st.sampled_from(FORMS),
         "cut_threshold": st.floats(0, 1),
         "hwaccel": st.sampled_from(HWACCELS),
-        "mpv.script-opts": TEXT,
-        "mpv.fs": TEXT,
+    },
+)
+FOR_MPV = st.fixed_dictionaries(
+    {},
+    optional={
+        "vf-add": st.lists(TEXT, min_size=2, max_size=3).map(tuple),
+        "script-opts": st.tuples(TEXT),
+        "fs": st.tuples(TEXT),
     },
 )
 
 
-@given(CHOICES, st.sampled_from(config.presets()))
+@given(CHOICES, FOR_MPV, st.sampled_from(config.presets()))
 def test_printed_configuration_gives_itself_again(
-    tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, Value], preset: str
+    tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, Value], mpv: Given, preset: str
 ) -> None:
-    def values(made: Config) -> dict[str, Value]:
-        return {"preset": made.preset.value} | {k: e.value for k, e in made.entries.items()}
+    def values(made: Config) -> dict[str, Value | tuple[str, ...]]:
+        mpv = {f"mpv.{name}": entry.values for name, entry in made.mpv.items()}
+        entries = {key: entry.value for key, entry in made.entries.items()}
+        return {"preset": made.preset.value, **entries, **mpv}
 
-    first = resolve_config(chosen, preset)
+    first = resolve_config(chosen, preset, mpv=mpv)
     file = toml(tmp_path_factory.mktemp("printed"), first.to_toml())
     assert values(resolve_config({}, file=file)) == values(first)
 
@@ -233,9 +243,9 @@ def test_values_reach_the_options(tmp_path: Path) -> None:
         "compile": "graph",
         "hwaccel": "none",
         "deinterlace": "on",
-        MPV + "volume": "70",
     }
-    options = play_options(resolve_config(said, file=file), ("a.mkv",), "25%")
+    made = resolve_config(said, file=file, mpv={"volume": ("70",)})
+    options = play_options(made, ("a.mkv",), "25%")
     assert options.stream.flow_scale == 0.25
     assert (options.stream.style, options.stream.form) == ("off", "graph")
     assert (options.source.hwaccel, options.source.deinterlace) == ("none", "on")

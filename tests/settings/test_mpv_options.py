@@ -8,7 +8,7 @@ from rtvfi.cli import main as cli
 from rtvfi.core.errors import UsageError
 from rtvfi.playing.mpv import window
 from rtvfi.settings.config import resolve_config
-from rtvfi.settings.mpv_options import sort_out
+from rtvfi.settings.mpv_options import of_command_line, of_table, sort_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,8 @@ def test_the_forms_of_the_command_line_are_told_apart() -> None:
 
 
 def test_the_last_of_several_values_counts_and_lists_grow() -> None:
-    found = sort_out([("volume", "5"), ("volume", "6"), ("script-opts-append", "a=1\nb=2")])
+    options = [("volume", "5"), ("volume", "6")]
+    found = sort_out([*options, ("script-opts-append", "a=1"), ("script-opts-append", "b=2")])
     assert found.values == {"volume": "6"}
     assert found.at_start == {"script-opts": "a=1,b=2"}
 
@@ -47,9 +48,29 @@ def test_repeated_additions_are_kept_on_the_way(capsys: pytest.CaptureFixture[st
     words = ["--mpv", "vf-add=hflip", "--mpv", "vf-add=vflip", "--mpv", "volume=1"]
     assert cli.main(["config", *words, "--mpv", "volume=2"]) == 0
     printed = capsys.readouterr().out
-    assert 'vf-add = "hflip\\u000avflip"' in printed
+    assert 'vf-add = ["hflip", "vflip"]' in printed
     assert 'volume = "2"' in printed
     assert resolve_config({})["model"], "the grammar left the settings alone"
+
+
+def test_a_name_without_a_value_is_a_yes_and_a_repeated_one_grows() -> None:
+    given = of_command_line(["fs", "vf-add=a", "title=b=c", "vf-add=d", "volume=1", "volume=2"])
+    assert given == {"fs": ("yes",), "vf-add": ("a", "d"), "title": ("b=c",), "volume": ("2",)}
+
+
+def test_a_file_lists_what_repeats() -> None:
+    table = {"vf-add": ["hflip", "vflip"], "sub-file": "a\nb", "volume": 5, "fs": True}
+    assert of_table(table, "own.toml") == {
+        "vf-add": ("hflip", "vflip"),
+        "sub-file": ("a", "b"),
+        "volume": ("5",),
+        "fs": ("yes",),
+    }
+
+
+def test_a_list_for_what_does_not_repeat_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"own\.toml: \[mpv\] vf takes one value, got \['a'\]"):
+        of_table({"vf": ["a"]}, "own.toml")
 
 
 @pytest.mark.mpv
@@ -59,7 +80,8 @@ def test_mpv_takes_them(open_one: Any, tmp_path: Path) -> None:
     subtitles = str(tmp_path / "a:b.srt")
     player = open_one(
         ("no-input-default-bindings", "yes"),
-        ("vf-add", "hflip\nvflip"),
+        ("vf-add", "hflip"),
+        ("vf-add", "vflip"),
         ("sub-file", subtitles),
         ("script", str(script)),
         ("script-opts-append", "own-delay=0.5"),

@@ -104,7 +104,6 @@ def view(path: Path, start: float | None = None) -> None:
         files=(str(path),),
         model="copy",
         device="cpu",
-        preset=None,
         fps="2x",
         stream=StreamOptions(),
         source=SourceOptions(hwaccel="none"),
