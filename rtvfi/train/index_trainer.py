@@ -6,7 +6,6 @@ they were stopped.
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -21,19 +20,17 @@ from rtvfi.models.interpany.amt import TINY, AmtNet
 from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
-from rtvfi.train.descent import descend, follow
-from rtvfi.train.folder import RunFolder
 from rtvfi.train.index_data import VARIANTS, IndexSample, Variant, drawn, varied
 from rtvfi.train.index_losses import loss_of
-from rtvfi.train.trainer import LogWatch
+from rtvfi.train.run import Run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
 
     from rtvfi.models.interpany.parts import Network
-    from rtvfi.train.trainer import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +102,9 @@ def new_network(recipe: IndexRecipe) -> Network:
     return {"ifrnet": IFRNet, "ema": EmaNet}[recipe.network](recipe.has_reference)
 
 
-class IndexTrainer:
-    """One run in one folder (see ``RunFolder``); ``trainer.Watch`` is told how it goes.
+class IndexTrainer(Run["Network"]):
+    """A run (see ``Run``) measured in processor time: time spent suspended
+    or waiting for other programs does not count.
 
     Args:
         recipe: what decides the weights.
@@ -114,56 +112,32 @@ class IndexTrainer:
         device: where to compute; scenes are drawn on the CPU.
     """
 
+    clock = staticmethod(time.process_time)
+
     def __init__(self, recipe: IndexRecipe, out: Path, device: torch.device | str = "cpu") -> None:
         self.recipe = recipe
         self.rule = RULES[recipe.network]
+        self.num_steps, self.validate_every = recipe.steps, recipe.validate_every
         self.device = torch.device(device)
-        self.folder = RunFolder(out)
-        self.watch: Watch = LogWatch()
-        self.net = new_network(recipe).to(self.device)
-        self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), weight_decay=self.rule.weight_decay
-        )
+        net = new_network(recipe).to(self.device)
+        optimizer = torch.optim.AdamW(net.parameters(), weight_decay=self.rule.weight_decay)
+        super().__init__(net, optimizer, out)
         crop = recipe.crop or self.rule.crop
         self.scenes = Scenes(scene_options(crop + 32, recipe.fastest), recipe.seed)
-        self.step = 0
-        self.seconds = 0.0
-        self.best = float("-inf")
-        self.sums: dict[str, float] = {}
-        self.is_stopping = False
         self._newest: tuple[int, IndexSample] | None = None
 
-    @property
-    def num_steps(self) -> int:
-        """At the end, if processor time does not end it before."""
-        return self.recipe.steps
-
-    def resume(self) -> bool:
-        """Go on at the last checkpoint; False where there is none.
-
-        Raises:
-            WeightsMismatch: the run is of another network or variant.
-        """
-        stored = self.folder.checkpoint()
-        self.folder.trim(stored["step"] if stored else 0)
-        if stored is None:
-            return False
+    def check(self, stored: Mapping[str, Any]) -> None:
+        """See ``Run``."""
         named = {key: stored["recipe"].get(key) for key in ("network", "variant", "is_small")}
         if named != {key: getattr(self.recipe, key) for key in named}:
             raise WeightsMismatch(
                 f'the run in "{self.folder.path}" is of {named["network"]} {named["variant"]}',
                 "name another folder with --out",
             )
-        self.net.load_state_dict(stored["net"])
-        self.average.load_state_dict(stored["average"])
-        self.optimizer.load_state_dict(stored["optimizer"])
-        self.step, self.seconds, self.best = stored["step"], stored["seconds"], stored["best"]
-        return True
 
-    def stop(self) -> None:
-        """Let ``run`` keep what there is after the step in hand, and return."""
-        self.is_stopping = True
+    def described(self) -> dict[str, Any]:
+        """See ``Run``."""
+        return {"recipe": asdict(self.recipe)}
 
     @property
     def progress(self) -> float:
@@ -173,22 +147,10 @@ class IndexTrainer:
             done = max(done, self.seconds / (60 * self.recipe.minutes))
         return min(1.0, done)
 
-    def run(self) -> None:
-        """Train to the end of the recipe; safe to kill or to suspend at any time."""
-        with self.folder.locked():
-            while self.progress < 1 and not self.is_stopping:
-                started = time.process_time()
-                losses = self._train_step()
-                # time spent suspended or waiting for other programs does not count
-                self.seconds += time.process_time() - started
-                for name, value in {**losses, "count": 1}.items():
-                    self.sums[name] = self.sums.get(name, 0.0) + value
-                self.watch.step(self.step, losses)
-                if self.step % self.recipe.validate_every == 0 or self.progress >= 1:
-                    self._report()
-                    self._keep()
-            if self.is_stopping:
-                self._keep()
+    @property
+    def is_done(self) -> bool:
+        """See ``Run``; processor time may end it too."""
+        return self.progress >= 1
 
     def _sample(self) -> IndexSample:
         number = self.step // self.recipe.uses
@@ -204,9 +166,8 @@ class IndexTrainer:
         g = torch.Generator().manual_seed(self.recipe.seed * 2_000_003 + self.step)
         return varied(self._newest[1], self.recipe.crop or self.rule.crop, g)
 
-    def _train_step(self) -> dict[str, float]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+    def losses(self) -> tuple[Tensor, dict[str, float]]:
+        """See ``Run``."""
         sample = self._sample()
         index, reference = sample.shown(self.recipe.variant)
         img0, img1, truth, index = (
@@ -215,13 +176,10 @@ class IndexTrainer:
         if reference is not None:
             reference = type(reference)(*(part.to(self.device) for part in reference))
         self.net.train()
-        loss, parts = loss_of(self.net, self.net.encode(img0, img1), index, reference, truth)
-        descend(self.net, self.optimizer, loss)
-        self.step += 1
-        follow(self.average, self.net, self.step, 0.999)
-        return parts
+        return loss_of(self.net, self.net.encode(img0, img1), index, reference, truth)
 
-    def _rate(self) -> float:
+    def rate(self) -> float:
+        """See ``Run``."""
         most = self.recipe.learning_rate or self.rule.learning_rate
         least = most * self.rule.least_rate / self.rule.learning_rate
         # a short run cannot afford a long rise
@@ -230,39 +188,9 @@ class IndexTrainer:
             return most * (self.step + 1) / warmup
         return least + (most - least) * (1 + math.cos(math.pi * self.progress)) / 2
 
-    def _report(self) -> None:
-        count = self.sums.pop("count", 1.0)
-        losses = {name: value / count for name, value in self.sums.items()}
-        self.sums = {}
-        score = self.validate()
-        entry = {
-            "step": self.step,
-            "seconds": round(self.seconds, 1),
-            "rate": self._rate(),
-            **{name: round(value, 4) for name, value in {**losses, "held": score}.items()},
-        }
-        self.folder.append(entry)
-        self.watch.report(entry)
-        if score > self.best:
-            self.best = score
-            self.folder.save_best(self.average.state_dict())
-
-    def _keep(self) -> None:
-        self.folder.save_checkpoint(
-            {
-                "recipe": asdict(self.recipe),
-                "net": self.net.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-                "best": self.best,
-            }
-        )
-
     @torch.no_grad()
-    def validate(self) -> float:
-        """PSNR in dB of the averaged weights, told as in training, on scenes never trained on."""
+    def scores(self) -> dict[str, float]:
+        """PSNR in dB, told as in training, on scenes never trained on; see ``Run``."""
         scores = []
         for number in range(3):
             sample = drawn(
@@ -283,7 +211,7 @@ class IndexTrainer:
             )
             made = self.average.decode(self.average.encode(img0, img1), index, reference).picture
             scores.append(_psnr(made, truth))
-        return sum(scores) / len(scores)
+        return {"held": sum(scores) / len(scores)}
 
 
 def scene_options(size: int, fastest: float) -> SceneOptions:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import logging
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.func import functional_call
@@ -17,9 +14,8 @@ from rtvfi.models.cel.network import CelNet, blend, finer, lumas, pack
 from rtvfi.quality.measures.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, rgb_to_planes
 from rtvfi.train.data import Feed, Held, Sample, planes_to
-from rtvfi.train.descent import descend, follow
-from rtvfi.train.folder import RunFolder
 from rtvfi.train.losses import flow_error, pyramid_l1
+from rtvfi.train.run import Run
 from rtvfi.train.workers import SceneWorkers
 
 if TYPE_CHECKING:
@@ -30,8 +26,6 @@ if TYPE_CHECKING:
 
     from rtvfi.models.base import Planes
     from rtvfi.train.recipe import Recipe, TrainOptions
-
-log = logging.getLogger(__name__)
 
 
 def learning_rate(options: TrainOptions, step: int) -> float:
@@ -101,30 +95,7 @@ def luma_psnr(made: Planes, truth: Planes) -> float:
     return sum(values) / len(values)
 
 
-class Watch(Protocol):
-    """Is told how a run goes."""
-
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """``step`` steps are done; the losses are those of the last."""
-        ...
-
-    def report(self, entry: Mapping[str, Any]) -> None:
-        """A validation; ``entry`` as in ``log.jsonl``."""
-        ...
-
-
-class LogWatch:
-    """Validations into the program's log."""
-
-    def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """See ``Watch``."""
-
-    def report(self, entry: Mapping[str, Any]) -> None:
-        """See ``Watch``."""
-        log.info("%s", dict(entry))
-
-
-class Trainer:
+class Trainer(Run[CelNet]):
     """One run in one folder (see ``RunFolder``).
 
     Args:
@@ -145,34 +116,29 @@ class Trainer:
         num_workers: int = 0,
     ) -> None:
         self.recipe = recipe
-        self.folder = RunFolder(out)
         self.triplets = triplets
         self.device = torch.device(device)
-        self.watch: Watch = LogWatch()
-        torch.manual_seed(recipe.train.seed)
-        self.net = CelNet(recipe.shape)
-        self.net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(),
-            lr=recipe.train.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=recipe.train.weight_decay,
+        options = recipe.train
+        self.num_steps = options.steps
+        self.validate_every, self.checkpoint_every = (
+            options.validate_every,
+            options.checkpoint_every,
         )
-        scenes = Scenes(recipe.scenes, recipe.train.seed)
+        self.averaging = options.average
+        torch.manual_seed(options.seed)
+        net = CelNet(recipe.shape)
+        net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(
+            net.parameters(),
+            lr=options.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=options.weight_decay,
+        )
+        super().__init__(net, optimizer, out)
+        scenes = Scenes(recipe.scenes, options.seed)
         self.workers = SceneWorkers(scenes, num_workers) if num_workers else None
         self.feed = Feed(self.workers or scenes, **vars(recipe.feed))
         self.held = held_pictures(recipe, scenes)
-        self.step = 0
-        self.seconds = 0.0
-        self.best = float("-inf")
-        self.sums: dict[str, float] = {}
-        self.is_stopping = False
-
-    @property
-    def num_steps(self) -> int:
-        """At the end."""
-        return self.recipe.train.steps
 
     def close(self) -> None:
         """End the workers."""
@@ -194,98 +160,31 @@ class Trainer:
                 "give the recipe the [shape] that they have",
             ) from error
 
-    def resume(self) -> bool:
-        """Go on at the last checkpoint; False where there is none.
+    def check(self, stored: Mapping[str, Any]) -> None:
+        """See ``Run``."""
+        try:
+            self.net.load_state_dict(stored["net"])
+        except RuntimeError as error:
+            raise WeightsMismatch(
+                f'the run in "{self.folder.path}" is of another network than the recipe\'s',
+                "give the recipe the [shape] it has, or name another folder with --out",
+            ) from error
 
-        Raises:
-            WeightsMismatch: it is of another network.
-        """
-        stored = self.folder.checkpoint()
-        if stored is not None:
-            try:
-                self.net.load_state_dict(stored["net"])
-                self.average.load_state_dict(stored["average"])
-            except RuntimeError as error:
-                raise WeightsMismatch(
-                    f'the run in "{self.folder.path}" is of another network than the recipe\'s',
-                    "give the recipe the [shape] it has, or name another folder with --out",
-                ) from error
-        self.folder.trim(stored["step"] if stored else 0)
-        if stored is None:
-            return False
-        self.optimizer.load_state_dict(stored["optimizer"])
-        self.step, self.seconds, self.best = stored["step"], stored["seconds"], stored["best"]
-        self.sums = stored.get("sums", {})
-        return True
+    def begin(self) -> None:
+        """See ``Run``."""
+        self.folder.record(self.recipe)
 
-    def stop(self) -> None:
-        """Let ``run`` keep what there is after the step in hand, and return."""
-        self.is_stopping = True
+    def rate(self) -> float:
+        """See ``Run``."""
+        return learning_rate(self.recipe.train, self.step)
 
-    def run(self) -> None:
-        """Train up to the recipe's steps; safe to kill at any time."""
-        options = self.recipe.train
-        with self.folder.locked():
-            self.folder.record(self.recipe)
-            while self.step < options.steps and not self.is_stopping:
-                started = time.monotonic()
-                losses = self._train_step()
-                self.seconds += time.monotonic() - started
-                for name, value in {**losses, "count": 1}.items():
-                    self.sums[name] = self.sums.get(name, 0.0) + value
-                self.watch.step(self.step, losses)
-                if self.step % options.validate_every == 0 or self.step == options.steps:
-                    self._report()
-                    self._keep()
-                elif options.checkpoint_every and self.step % options.checkpoint_every == 0:
-                    self._keep()
-            if self.is_stopping:
-                self._keep()
-
-    def _train_step(self) -> dict[str, float]:
-        options = self.recipe.train
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(options, self.step)
+    def losses(self) -> tuple[Tensor, dict[str, float]]:
+        """See ``Run``."""
         sample = self.feed.sample(self.step).to(self.device)
-        loss, parts = loss_of(self.net, sample, options)
-        descend(self.net, self.optimizer, loss)
-        self.step += 1
-        follow(self.average, self.net, self.step, options.average)
-        return parts
-
-    def _report(self) -> None:
-        count = self.sums.pop("count", 1.0)
-        losses = {name: value / count for name, value in self.sums.items()}
-        self.sums = {}
-        scores = self.validate()
-        entry = {
-            "step": self.step,
-            "seconds": round(self.seconds, 1),
-            "rate": learning_rate(self.recipe.train, self.step),
-            **{name: round(value, 4) for name, value in {**losses, **scores}.items()},
-        }
-        self.folder.append(entry)
-        self.watch.report(entry)
-        score = scores["select"] if self.triplets else scores["held"]
-        if score > self.best:
-            self.best = score
-            self.folder.save_best(self.average.state_dict())
-
-    def _keep(self) -> None:
-        self.folder.save_checkpoint(
-            {
-                "net": self.net.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-                "best": self.best,
-                "sums": self.sums,
-            }
-        )
+        return loss_of(self.net, sample, self.recipe.train)
 
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
+    def scores(self) -> dict[str, float]:
         """Luma PSNR at t = 0.5 of the averaged weights.
 
         Returns:

@@ -12,14 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rtvfi.train.index_trainer import IndexTrainer
-    from rtvfi.train.trainer import Trainer
+    from rtvfi.train.run import Run
 
 SMOOTHING = 0.98
 
 
 class BarWatch:
-    """A ``trainer.Watch``: steps, loss and time left on one line, validations above it."""
+    """A ``run.Watch``: steps, loss and time left on one line, validations above it."""
 
     def __init__(self, progress: Progress, steps: int, done: int) -> None:
         self._progress = progress
@@ -46,7 +45,7 @@ def line_of(entry: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def watching(trainer: Trainer | IndexTrainer) -> Iterator[None]:
+def watching(trainer: Run[Any]) -> Iterator[None]:
     """Show how ``trainer`` goes: on a terminal a bar; else its own lines in the log."""
     if not sys.stderr.isatty():
         yield

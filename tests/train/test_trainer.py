@@ -83,7 +83,7 @@ def test_a_run_logs_and_keeps_the_best_weights(tmp_path: Path) -> None:
 
 def test_weights_are_chosen_on_the_held_triplets(tmp_path: Path) -> None:
     grey = rgb_to_planes(torch.full((1, 3, 32, 32), 128, dtype=torch.uint8))
-    scores = Trainer(RECIPE, tmp_path, [Held("grey", grey, grey, grey)]).validate()
+    scores = Trainer(RECIPE, tmp_path, [Held("grey", grey, grey, grey)]).scores()
     assert scores["grey"] == scores["select"] == 60.0
 
 
