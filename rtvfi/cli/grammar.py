@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import UsageError
@@ -23,6 +24,7 @@ from rtvfi.stream.write.encoders.codecs import CODECS, check_quality, find_codec
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -54,22 +56,14 @@ def add_settings(
         metavar="NAME",
         help="end of a scene after midpoint passes: hold (default) or stretch",
     )
-    add(
-        "--cut-threshold",
-        metavar="0..1",
-        help="sensitivity of scene cut detection: higher finds more cuts (default 0.3)",
-    )
+    add("--cut-threshold", metavar="0..1", help="scene cuts: higher finds more (default 0.3)")
     add = parser.add_argument_group("network").add_argument
     add(
         "--model",
         metavar="ID",
         help='network to use: auto (default), or one that "rtvfi models" lists',
     )
-    add(
-        "--device",
-        metavar="NAME",
-        help="where the network runs: auto (default), cpu, cuda[:N] or rocm[:N]",
-    )
+    add_device(add, None)
     add(
         "--selftest",
         metavar="WHEN",
@@ -105,6 +99,17 @@ def add_settings(
         default=[],
         help="an mpv option; may be repeated",
     )
+
+
+def add_device(add: Callable[..., object], default: str | None = "auto") -> None:
+    """``--device``, with an ``add_argument``."""
+    what = "where the network runs: auto (default), cpu, cuda[:N] or rocm[:N]"
+    add("--device", metavar="NAME", default=default, help=what)
+
+
+def add_output(add: Callable[..., object], what: str) -> None:
+    """``--output`` of a command that writes pictures, with an ``add_argument``."""
+    add("-o", "--output", required=True, type=Path, metavar="OUT", help=what)
 
 
 def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config:

@@ -1,7 +1,6 @@
 """The system's ``ffmpeg`` as a child process, and what its messages mean.
 
-PyAV's wheels come without VA-API, so hardware video runs in a child. It gets a process group of its
-own: Ctrl+C in the terminal does not reach it before us, and ending the group ends all of it.
+PyAV's wheels come without VA-API, so hardware video runs in a child.
 """
 
 from __future__ import annotations
@@ -17,6 +16,8 @@ import subprocess
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.program import start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,17 +115,7 @@ class Child:
         program = find_ffmpeg()
         if program is None:
             raise FileNotFoundError(2, "it is not installed")
-        self._process = subprocess.Popen(
-            [program, *arguments],
-            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self._out, self._err = self._process.stdout, self._process.stderr
+        self._process, self._out, self._err = start([program, *arguments], has_input=has_input)
         self._poll = select.poll()
         self._poll.register(self._out, select.POLLIN)
         self._poll.register(self._err, select.POLLIN)

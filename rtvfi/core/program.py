@@ -1,9 +1,14 @@
-"""What the user types to start us: ``rtvfi``, or the launcher of a checkout."""
+"""Programs: what the user types to start us, and how we start others."""
 
 from __future__ import annotations
 
 import os
 import shlex
+import subprocess
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 def program() -> str:
@@ -18,3 +23,40 @@ def command_line(words: str) -> str:
         words: what follows the program.
     """
     return f"{program()} {words}"
+
+
+class Started(NamedTuple):
+    """A child process and its pipes."""
+
+    process: subprocess.Popen[bytes]
+    out: IO[bytes]
+    err: IO[bytes]
+
+
+def start(
+    command: Sequence[str], environ: Mapping[str, str] | None = None, *, has_input: bool = False
+) -> Started:
+    """Start a child in a process group of its own, its output and messages in pipes.
+
+    Ctrl+C in the terminal does not reach it before us, and ending the group ends all of it.
+
+    Args:
+        command: program and arguments.
+        environ: its environment; None = ours.
+        has_input: its standard input is a pipe too, else nothing.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    process = subprocess.Popen(
+        command,
+        env=environ,
+        stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    return Started(process, process.stdout, process.stderr)

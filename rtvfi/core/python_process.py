@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.core.program import start
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -39,18 +41,8 @@ class PythonProcess:
     def __init__(self, module: str, arguments: Sequence[str], environ: Mapping[str, str]) -> None:
         package = str(Path(__file__).resolve().parents[2])
         search = os.pathsep.join(filter(None, (package, environ.get("PYTHONPATH"))))
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, *arguments],
-            env={**environ, "PYTHONPATH": search},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self._out, self._err = self._process.stdout, self._process.stderr
+        command = [sys.executable, "-P", "-m", module, *arguments]
+        self._process, self._out, self._err = start(command, {**environ, "PYTHONPATH": search})
         self._poll = select.poll()
         for pipe in (self._out, self._err):
             os.set_blocking(pipe.fileno(), False)

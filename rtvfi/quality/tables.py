@@ -23,10 +23,7 @@ class Column(NamedTuple):
 
 COLUMNS: Final = {
     "psnr": Column("PSNR", True),
-    "ones": Column("ones", True),
-    "twos": Column("twos", True),
-    "threes": Column("threes", True),
-    "fours": Column("fours", True),
+    **{drawn: Column(drawn, True) for drawn in ("ones", "twos", "threes", "fours")},
     "ssim": Column("SSIM", True, decimals=4),
     "line": Column("line", False, factor=1e4),
     "evenness": Column("uneven", False),

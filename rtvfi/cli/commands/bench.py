@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.bench.choose import HOLDS, Choice, choose
 from rtvfi.bench.jobs import FILM_RATE, TARGETS, Job, Measured, Size, plan
+from rtvfi.cli.grammar import add_device
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.hardware import machine
 from rtvfi.core.program import command_line
@@ -63,12 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WxH",
         help=f"picture sizes, or 1080p (default {', '.join(SIZES)})",
     )
-    add(
-        "--device",
-        metavar="NAME",
-        default="auto",
-        help="where the network runs: auto (default), cpu, cuda[:N], rocm[:N]",
-    )
+    add_device(add)
     parser.epilog = (
         f"Share: seconds of work for a second of a film of {FILM_RATE} frames brought to that "
         f"rate. Up to {HOLDS:g} is held while playing."

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.cli.grammar import add_device
 from rtvfi.core.errors import UsageError
 from rtvfi.core.ffmpeg import find_ffmpeg
 from rtvfi.core.program import command_line
@@ -50,12 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B,...",
         help=f"ids, weight files, minterpolate, mvtools; dis@0.5: --scale 0.5 (default {MODELS})",
     )
-    add(
-        "--device",
-        metavar="NAME",
-        default="auto",
-        help="where the network runs: auto (default), cpu, cuda[:N], rocm[:N]",
-    )
+    add_device(add)
     add("--count", metavar="N", type=int, help="triplets per set (default all; 20 of a film)")
     add("--step", metavar="N", type=int, default=2, help="frames between the ends (default 2)")
     add("--root", metavar="FOLDER", type=Path, help="folder that paths in a list are relative to")

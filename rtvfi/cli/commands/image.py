@@ -12,6 +12,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.cli.grammar import add_device, add_output
 from rtvfi.core.errors import UsageError
 from rtvfi.models.weights.auto import AUTO, resolve_model
 from rtvfi.settings.config import will_use_gpu
@@ -34,14 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi image``."""
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help="two or three pictures of one size")
-    add(
-        "-o",
-        "--output",
-        required=True,
-        type=Path,
-        metavar="OUT",
-        help="output file, or a folder for several pictures",
-    )
+    add_output(add, "output file, or a folder for several pictures")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--count", type=int, metavar="N", help="new pictures between each two (default 1)"
@@ -69,12 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help='network to use: auto (default), or one that "rtvfi models" lists',
     )
-    add(
-        "--device",
-        default="auto",
-        metavar="NAME",
-        help="where the network runs: auto (default), cpu, cuda or rocm",
-    )
+    add_device(add)
     add("--iters", type=int, metavar="N", help="steps to each picture, for interpany-*-tr and -dr")
     form = parser.add_mutually_exclusive_group()
     for kind in ("gif", "webp", "apng"):

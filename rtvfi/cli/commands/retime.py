@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.cli.grammar import add_device, add_output
 from rtvfi.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,14 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi retime``."""
     add = parser.add_argument
     add("files", nargs=2, type=Path, metavar="FILE", help="the first and the last picture")
-    add(
-        "-o",
-        "--output",
-        required=True,
-        type=Path,
-        metavar="OUT",
-        help="a .gif, .webp or .apng, or a folder for numbered pictures",
-    )
+    add_output(add, "a .gif, .webp or .apng, or a folder for numbered pictures")
     add(
         "--mask",
         action="append",
@@ -62,12 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--iters", type=int, metavar="N", help="steps to each picture, with a reference (default 2)"
     )
-    add(
-        "--device",
-        default="auto",
-        metavar="NAME",
-        help="where the network runs: auto (default), cpu, cuda or rocm",
-    )
+    add_device(add)
     add("--fps", type=Fraction, default=Fraction(10), metavar="RATE", help="of it (default 10)")
     add("-y", "--force", action="store_true", help="overwrite existing files")
 

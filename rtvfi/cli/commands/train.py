@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.cli.grammar import add_device
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
@@ -24,6 +25,8 @@ SUMMARY: Final = "train the embedded network, or one of InterpAny-Clearer"
 
 NETWORKS: Final = ("rife", "ifrnet", "amt", "ema")
 VARIANTS: Final = ("t", "d", "tr", "dr")
+RECIPE_FIELDS: Final = ("network", "variant", "minutes", "steps", "batch", "crop")
+"""Options that an ``IndexRecipe`` has under the same names."""
 
 log = logging.getLogger(__name__)
 
@@ -31,29 +34,15 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi train``."""
     add = parser.add_argument
-    add("--out", metavar="RUN", type=Path, help="folder of the run; an existing run is continued")
-    add(
-        "--recipe",
-        metavar="FILE.toml",
-        type=Path,
-        help="training recipe (default configs/cel-train.toml)",
-    )
-    add("--init", metavar="FILE", type=Path, help="initial weights of a new run")
-    add(
-        "--select",
-        metavar="LIST.csv",
-        type=Path,
-        help="validation triplets that select the best weights",
-    )
-    add(
-        "--clips", metavar="FOLDER", type=Path, help="folder that paths in the list are relative to"
-    )
-    add(
-        "--device",
-        metavar="NAME",
-        default="auto",
-        help="where the network runs: auto (default), cpu, cuda[:N], rocm[:N]",
-    )
+    for name, metavar, what in (
+        ("--out", "RUN", "folder of the run; an existing run is continued"),
+        ("--recipe", "FILE.toml", "training recipe (default configs/cel-train.toml)"),
+        ("--init", "FILE", "initial weights of a new run"),
+        ("--select", "LIST.csv", "validation triplets that select the best weights"),
+        ("--clips", "FOLDER", "folder that paths in the list are relative to"),
+    ):
+        add(name, metavar=metavar, type=Path, help=what)
+    add_device(add)
     add("--threads", metavar="N", type=int, default=1, help="CPU threads for computing (default 1)")
     add(
         "--workers",
@@ -145,16 +134,8 @@ def _train_network(arguments: argparse.Namespace) -> int:
     from rtvfi.train.index_trainer import IndexRecipe, IndexTrainer
 
     torch.set_num_threads(arguments.threads)
-    recipe = IndexRecipe(
-        network=arguments.network,
-        variant=arguments.variant,
-        is_small=arguments.small,
-        minutes=arguments.minutes,
-        steps=arguments.steps,
-        batch=arguments.batch,
-        crop=arguments.crop,
-        learning_rate=arguments.rate,
-    )
+    said = {name: getattr(arguments, name) for name in RECIPE_FIELDS}
+    recipe = IndexRecipe(**said, is_small=arguments.small, learning_rate=arguments.rate)
     device = offline(arguments.device).device
     log.info("drawing the textures")
     trainer = IndexTrainer(recipe, arguments.out, device)

@@ -137,18 +137,7 @@ def _try_vaapi(file: _File) -> None:
         reader = VaapiReader(task, file.interrupted)
     except DecodeError as error:
         raise _Refused(error.message, is_news=True) from error
-    try:
-        frame = _first(reader)
-        if reader.pixel_format not in HARDWARE_FORMATS:
-            raise _Refused(_NO_PROFILE.format(source.info.codec), is_news=True)
-        _check_first(source, frame)
-    except DecodeError as error:
-        reader.close()
-        raise _Refused(error.message, is_news=True) from error
-    except BaseException:
-        reader.close()
-        raise
-    _hand_over(file, reader, frame, "vaapi")
+    _hand_over(file, reader, "vaapi", lambda _: reader.pixel_format)
 
 
 def _try_cuda(file: _File) -> None:
@@ -162,18 +151,7 @@ def _try_cuda(file: _File) -> None:
         reader = FrameReader(file.path, file.options, file.interrupted, device)
     except (*FAILURES, OpenError, NotImplementedError, RuntimeError) as error:
         raise _Refused(_first_line(error), is_news=True) from error
-    try:
-        frame = _first(reader)
-        if frame.format.name not in HARDWARE_FORMATS:
-            raise _Refused(_NO_PROFILE.format(file.source.info.codec), is_news=True)
-        _check_first(file.source, frame)
-    except DecodeError as error:
-        reader.close()
-        raise _Refused(error.message, is_news=True) from error
-    except BaseException:
-        reader.close()
-        raise
-    _hand_over(file, reader, frame, "cuda")
+    _hand_over(file, reader, "cuda", lambda frame: frame.format.name)
 
 
 def _first_line(error: Exception) -> str:
@@ -188,12 +166,29 @@ def _first(reader: Reader) -> av.VideoFrame:
     return frame
 
 
-def _check_first(source: PyavSource, frame: av.VideoFrame) -> None:
-    if reason := source.why_differs(frame):
-        raise _Refused(reason, is_news=True)
+def _hand_over(
+    file: _File, reader: Reader, name: str, given: Callable[[av.VideoFrame], str | None]
+) -> None:
+    """Let a device's reader go on with the file, if its first picture is the one we know.
 
-
-def _hand_over(file: _File, reader: Reader, frame: av.VideoFrame, name: str) -> None:
-    decoder = f"{name} ({file.source.info.codec})"
-    file.source.continue_with(reader, frame, decoder, falls_back=not file.is_named)
-    log.debug("%s: decoded with %s", file.path, decoder)
+    Args:
+        file: what is decoded.
+        reader: of the device; closed where it is refused.
+        name: of the device.
+        given: from the first picture to the pixel format that the device gave it in.
+    """
+    source, codec = file.source, file.source.info.codec
+    try:
+        frame = _first(reader)
+        if given(frame) not in HARDWARE_FORMATS:
+            raise _Refused(_NO_PROFILE.format(codec), is_news=True)
+        if reason := source.why_differs(frame):
+            raise _Refused(reason, is_news=True)
+    except DecodeError as error:
+        reader.close()
+        raise _Refused(error.message, is_news=True) from error
+    except BaseException:
+        reader.close()
+        raise
+    source.continue_with(reader, frame, f"{name} ({codec})", falls_back=not file.is_named)
+    log.debug("%s: decoded with %s (%s)", file.path, name, codec)

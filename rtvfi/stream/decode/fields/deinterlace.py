@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.filter
 
+from rtvfi.stream.decode.fields.graph import Filter
+
 if TYPE_CHECKING:
     from fractions import Fraction
 
@@ -25,7 +27,7 @@ def bwdif(mode: Deinterlace) -> str:
     return f"mode=send_frame:parity=auto:deint={'all' if mode == 'on' else 'interlaced'}"
 
 
-class Deinterlacer:
+class Deinterlacer(Filter):
     """Frames in, as many frames out, one late; progressive ones pass as they are.
 
     Args:
@@ -35,10 +37,9 @@ class Deinterlacer:
     """
 
     def __init__(self, mode: Deinterlace, tick: Fraction) -> None:
+        super().__init__()
         self._mode = mode
         self._tick = tick
-        self._graph: av.filter.Graph | None = None
-        self._shape: tuple[str, int, int] | None = None
         self._is_needed = mode == "on"
         self._has_been_out = False
         self._previous: av.VideoFrame | None = None
@@ -62,7 +63,7 @@ class Deinterlacer:
             self._previous = frame
             return [frame]
         shape = (frame.format.name, frame.width, frame.height)
-        done = self._flush() if self._graph is not None and shape != self._shape else []
+        done = self._flush_unless(shape)
         if self._graph is None:
             self._begin(frame, shape)
         assert self._graph is not None
@@ -87,14 +88,8 @@ class Deinterlacer:
             self._has_been_out = True
 
     def _ready(self) -> list[av.VideoFrame]:
-        assert self._graph is not None
         frames: list[av.VideoFrame] = []
-        while True:
-            try:
-                frame = self._graph.pull()
-            except (BlockingIOError, av.error.EOFError):
-                break
-            assert isinstance(frame, av.VideoFrame)
+        for frame in self._pulled():
             if frame.time_base is not None:  # the filter counts in finer ticks
                 scale = frame.time_base / self._tick
                 frame.pts = None if frame.pts is None else round(frame.pts * scale)
@@ -104,12 +99,4 @@ class Deinterlacer:
         if frames and self._has_been_out:
             self._has_been_out = False
             return frames[1:]
-        return frames
-
-    def _flush(self) -> list[av.VideoFrame]:
-        if self._graph is None:
-            return []
-        self._graph.push(None)
-        frames = self._ready()
-        self._graph = None
         return frames

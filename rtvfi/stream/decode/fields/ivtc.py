@@ -14,6 +14,8 @@ from typing import Final
 import av
 import av.filter
 
+from rtvfi.stream.decode.fields.graph import Filter
+
 CYCLE: Final = 5
 RATES: Final = (Fraction(30000, 1001), Fraction(30))
 """Of streams in which a telecined film can be."""
@@ -22,7 +24,7 @@ LEFT: Final = Fraction(CYCLE - 1, CYCLE)
 _MIN_SIDE: Final = 16
 
 
-class InverseTelecine:
+class InverseTelecine(Filter):
     """Frames of 30000/1001 a second in, four of five out, at even times.
 
     Cycles of five are counted from the stream's first frame on: what comes out does not depend on
@@ -34,6 +36,7 @@ class InverseTelecine:
     """
 
     def __init__(self, tick: Fraction, rate: Fraction) -> None:
+        super().__init__()
         self._tick = tick
         self._rate = rate
         self._origin: int | None = None
@@ -46,8 +49,7 @@ class InverseTelecine:
 
     def reset(self) -> None:
         """Frames from elsewhere follow."""
-        self._graph: av.filter.Graph | None = None
-        self._shape: tuple[str, int, int] | None = None
+        self._graph = None
         self._is_aligned = False
         self._numbers: deque[int] = deque()
         """Of the first frames of the cycles inside."""
@@ -65,7 +67,7 @@ class InverseTelecine:
             return []
         self._is_aligned = True
         shape = (frame.format.name, frame.width, frame.height)
-        done = self._flush() if self._graph is not None and shape != self._shape else []
+        done = self._flush_unless(shape)
         if self._graph is None:
             self._graph, self._shape = _graph(frame, self._rate), shape
             self._begin = number
@@ -75,15 +77,9 @@ class InverseTelecine:
         return done + self._ready()
 
     def _ready(self) -> list[av.VideoFrame]:
-        assert self._graph is not None
         assert self._origin is not None
         frames: list[av.VideoFrame] = []
-        while True:
-            try:
-                frame = self._graph.pull()
-            except (BlockingIOError, av.error.EOFError):
-                return frames
-            assert isinstance(frame, av.VideoFrame)
+        for frame in self._pulled():
             since = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
             number = round(since * self._rate * LEFT)
             due = Fraction(self._begin) / self._rate + number / (self._rate * LEFT)
@@ -91,13 +87,6 @@ class InverseTelecine:
             frame.time_base = self._tick
             frame.duration = round(1 / (self._rate * LEFT * self._tick))
             frames.append(frame)
-
-    def _flush(self) -> list[av.VideoFrame]:
-        if self._graph is None:
-            return []
-        self._graph.push(None)
-        frames = self._ready()
-        self._graph = None
         return frames
 
 

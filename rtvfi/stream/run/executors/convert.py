@@ -217,10 +217,7 @@ def _halve(source: Tensor, out: Tensor, *, dim: int, is_between: bool) -> None:
 
 def _halve_between(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
     """(-1, 3, 3, -1) / 4 around each pair; past the ends the end sample repeats."""
-    pairs, others = odd.shape[dim], out.shape[dim] - 1
-    torch.mul(even, 0.75, out=out)
-    out.narrow(dim, 0, pairs).add_(odd, alpha=0.75)
-    out.narrow(dim, 1, others).sub_(odd.narrow(dim, 0, others), alpha=0.25)
+    pairs, others = _sum_of_odd(even, odd, out, dim, (0.75, -0.25))
     out.narrow(dim, 0, 1).sub_(even.narrow(dim, 0, 1), alpha=0.25)
     out.narrow(dim, 0, others).sub_(even.narrow(dim, 1, others), alpha=0.25)
     if pairs > others:
@@ -233,10 +230,7 @@ def _halve_between(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
 
 def _halve_on(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
     """(-1, 2, 6, 2, -1) / 8 around each even sample; mirrored at the start, repeated at the end."""
-    pairs, others = odd.shape[dim], out.shape[dim] - 1
-    torch.mul(even, 0.75, out=out)
-    out.narrow(dim, 0, pairs).add_(odd, alpha=0.25)
-    out.narrow(dim, 1, others).add_(odd.narrow(dim, 0, others), alpha=0.25)
+    pairs, others = _sum_of_odd(even, odd, out, dim, (0.25, 0.25))
     out.narrow(dim, 0, 1).add_(odd.narrow(dim, 0, 1), alpha=0.25)
     out.narrow(dim, 1, others).sub_(even.narrow(dim, 0, others), alpha=0.125)
     out.narrow(dim, 0, 1).sub_(even.narrow(dim, min(1, others), 1), alpha=0.125)
@@ -244,6 +238,21 @@ def _halve_on(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
     if pairs == others:  # no odd sample after the last even one: the even one stands in for it
         _last(out, dim).add_(_last(even, dim), alpha=0.25)
     _last(out, dim).sub_(_last(even, dim), alpha=0.125)
+
+
+def _sum_of_odd(
+    even: Tensor, odd: Tensor, out: Tensor, dim: int, weights: tuple[float, float]
+) -> tuple[int, int]:
+    """Begin ``out``: 3/4 of each even sample, and shares of the odd ones behind and before it.
+
+    Returns:
+        How many odd samples there are, and how many even ones but the first.
+    """
+    pairs, others = odd.shape[dim], out.shape[dim] - 1
+    torch.mul(even, 0.75, out=out)
+    out.narrow(dim, 0, pairs).add_(odd, alpha=weights[0])
+    out.narrow(dim, 1, others).add_(odd.narrow(dim, 0, others), alpha=weights[1])
+    return pairs, others
 
 
 def _even_odd(tensor: Tensor, dim: int) -> tuple[Tensor, Tensor]:

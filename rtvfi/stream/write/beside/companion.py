@@ -16,7 +16,7 @@ import av
 from rtvfi.stream.decode.container import FAILURES, open_container
 from rtvfi.stream.decode.info import choose_stream
 from rtvfi.stream.write.beside.covers import Cover, covers_of
-from rtvfi.stream.write.beside.splices import Splices
+from rtvfi.stream.write.beside.splices import Splices, packet_time
 from rtvfi.stream.write.beside.tracks import TEXT, change_of, codec_of, named, track_of, way_of
 
 if TYPE_CHECKING:
@@ -298,10 +298,7 @@ def _unhidden(packets: Iterable[Packet]) -> Iterator[Packet]:
 
 
 def _begin(packet: Packet) -> Fraction:
-    ticks = packet.dts if packet.dts is not None else packet.pts
-    assert ticks is not None
-    assert packet.time_base is not None
-    return ticks * packet.time_base
+    return packet_time(packet, packet.dts if packet.dts is not None else packet.pts)
 
 
 def _clean(tags: Mapping[str, str]) -> dict[str, str]:

@@ -63,7 +63,7 @@ class Splices:
     def _piece(self, packet: Packet) -> int:
         """The piece a packet belongs to."""
         index = packet.stream.index
-        now = _time(packet)
+        now = packet_time(packet, packet.pts if packet.pts is not None else packet.dts)
         newest = self._newest.get(index)
         if newest is None or now > newest:
             self._newest[index] = now
@@ -85,8 +85,8 @@ class Splices:
         return packet
 
 
-def _time(packet: Packet) -> Fraction:
-    ticks = packet.pts if packet.pts is not None else packet.dts
+def packet_time(packet: Packet, ticks: int | None) -> Fraction:
+    """Seconds of ``ticks``, one of the packet's times; it must have one."""
     assert ticks is not None
     assert packet.time_base is not None
     return ticks * packet.time_base

@@ -69,31 +69,29 @@ _VAAPI_QUALITY: Final = {"h264": 21.0, "hevc": 23.0, "av1": 100.0}
 """Quantisers; AV1 counts to 255."""
 _NVENC_PRESETS: Final = ("p5", "p4", "p4")
 
+
+def _x26(
+    style: Literal["x264", "x265"], stored: str, playing: str, crf: float, fixed: tuple[str, ...]
+) -> Codec:
+    """One of VideoLAN's encoders; ``playing`` is its preset while playing."""
+    return Codec(
+        name=f"lib{style}",
+        stored=stored,
+        presets=("medium", playing, "ultrafast"),
+        crf=crf,
+        params=f"{style}-params",
+        fixed=fixed,
+        style=style,
+        reorder=2,
+        is_even=True,
+    )
+
+
 CODECS: Final = {
     codec.name: codec
     for codec in (
-        Codec(
-            name="libx264",
-            stored="h264",
-            presets=("medium", "veryfast", "ultrafast"),
-            crf=17,
-            params="x264-params",
-            fixed=("open-gop=0",),
-            style="x264",
-            reorder=2,
-            is_even=True,
-        ),
-        Codec(
-            name="libx265",
-            stored="hevc",
-            presets=("medium", "ultrafast", "ultrafast"),
-            crf=18,
-            params="x265-params",
-            fixed=("open-gop=0", "log-level=error"),
-            style="x265",
-            reorder=2,
-            is_even=True,
-        ),
+        _x26("x264", "h264", "veryfast", 17, ("open-gop=0",)),
+        _x26("x265", "hevc", "ultrafast", 18, ("open-gop=0", "log-level=error")),
         Codec(
             name="libsvtav1",
             stored="av1",
