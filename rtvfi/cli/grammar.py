@@ -80,6 +80,11 @@ def add_settings(
         metavar="FORM",
         help="how the network is run: eager (default), compile, graph or auto (measured)",
     )
+    add(
+        "--overlap",
+        metavar="WHEN",
+        help="on a GPU, copy pictures while others are made: off (default) or on; not yet proven",
+    )
     add = parser.add_argument_group("decoding").add_argument
     add("--hwaccel", metavar="NAME", help="hardware decoding: " + ", ".join(HWACCELS))
     add("--vaapi-device", metavar="NODE", help="VA-API render node: auto (default) or a path")

@@ -15,6 +15,7 @@ Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
 Deinterlace = Literal["auto", "on", "off", "ivtc"]
 Form = Literal["auto", "eager", "compile", "graph"]
 """How a network is run: see ``models.fast.fastest``."""
+Overlap = Literal["off", "on"]
 
 SelfTest = Literal["auto", "again", "off"]
 """When a GPU is tested before networks use it: see ``engine.trusted``."""
@@ -73,6 +74,8 @@ class StreamOptions:
     """How the network is run; ``auto`` measures what is faster, a named one fails when it cannot be
     had.
     """
+    overlap: Overlap = "off"
+    """``on`` has a GPU copy pictures while it is at work on others; they are the same."""
     cut_threshold: float = CUT_THRESHOLD
     """A pair with a 32x32 RGB SSIM below this is a scene cut; higher finds more."""
     ring_seconds: float = 0.5

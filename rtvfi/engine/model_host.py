@@ -139,11 +139,16 @@ class ModelHost:
         compute = self._resolved()
         self.place = str(compute.device)
         from rtvfi.stream.run.executors.interpolate import Interpolation
+        from rtvfi.stream.run.executors.lanes import CudaLanes
+        from rtvfi.stream.run.executors.overlapped import Overlapped
 
         key = (model_id, self.flow_scale(viewing.info))
         if key not in self._loaded:
             self._loaded = {key: self._load(*key)}
-        executor = Interpolation(self._loaded[key], viewing.info, compute.device, compute.dtype)
+        model, info, device = self._loaded[key], viewing.info, compute.device
+        executor = Interpolation(model, info, device, compute.dtype)
+        if self._options.overlap == "on" and device.type == "cuda":
+            executor = Overlapped(model, info, device, compute.dtype, CudaLanes(device))
         new = math.ceil(viewing.target_rate / viewing.info.source_rate)
         executor.warm_up(self._options.form, new)
         self.warm_up_seconds = executor.warm_up_seconds

@@ -34,7 +34,7 @@ from rtvfi.settings.mpv_options import of_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from rtvfi.core.options import Deinterlace, Form, Hwaccel, SelfTest, Style, Tail
+    from rtvfi.core.options import Deinterlace, Form, Hwaccel, Overlap, SelfTest, Style, Tail
     from rtvfi.settings.mpv_options import Given
     from rtvfi.settings.profile import Profile
 
@@ -369,6 +369,7 @@ def _stream_options(config: Config) -> StreamOptions:
         flow_scale=None if isinstance(scale, str) else float(scale),
         flow_scales=by_size or StreamOptions().flow_scales,
         form=cast("Form", config["compile"]),
+        overlap=cast("Overlap", config["overlap"]),
         cut_threshold=float(config["cut_threshold"]),
     )
 

@@ -14,6 +14,7 @@ from rtvfi.core.options import (
     Deinterlace,
     Form,
     Hwaccel,
+    Overlap,
     SelfTest,
     SourceOptions,
     StreamOptions,
@@ -145,6 +146,7 @@ def _read_vaapi_device(value: Value) -> Value:
 
 
 FORMS: Final = get_args(Form)
+OVERLAPS: Final = get_args(Overlap)
 STYLES: Final = get_args(Style)
 TAILS: Final = get_args(Tail)
 HWACCELS: Final = get_args(Hwaccel)
@@ -162,6 +164,7 @@ SETTINGS: Final = {
         Setting("fps", "display", _read_fps),
         Setting("flow_scale", "auto", _read_flow_scale, option="--scale"),
         Setting("compile", StreamOptions().form, _choice(FORMS), FORMS),
+        Setting("overlap", StreamOptions().overlap, _choice(OVERLAPS), OVERLAPS),
         Setting("cut_threshold", StreamOptions().cut_threshold, _read_threshold),
         Setting("hwaccel", SourceOptions().hwaccel, _choice(HWACCELS), HWACCELS),
         Setting("vaapi_device", SourceOptions().vaapi_device, _read_vaapi_device),

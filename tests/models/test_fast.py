@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from made_weights import random_state
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from on_device import recorded, watched
 
 from rtvfi.core.errors import ModelError
 from rtvfi.models import fast, warp
@@ -65,17 +64,6 @@ def shown(net: Interpolator, frames: list[Any], num_new: int) -> tuple[Tensor, .
         links = net.link(a, b), net.link(b, c)
         out = net.triple((a, b, c), links, [1 - (k + 1) / 8 for k in range(num_new)])
     return tuple(out) if isinstance(out, Planes) else (out,)
-
-
-def recorded(core: Callable[..., Any], inputs: tuple[Any, ...]) -> Capture:
-    """As a graph: it reads the tensors it was recorded with, and writes into always the same."""
-    out = core(*inputs)
-
-    def replay() -> None:
-        for kept, new in zip(fast._leaves(out), fast._leaves(core(*inputs)), strict=True):
-            kept.copy_(new)
-
-    return Capture(out, replay)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, capture: Callable[..., Capture]) -> list[Any]:
@@ -222,36 +210,6 @@ def test_another_flow_scale_is_not_run_by_the_old_recording(
     frames = pictures(name, side=256)
     wanted = shown(model(name).at_scale(0.5), frames, 1)
     assert torch.equal(shown(net.at_scale(0.5), frames, 1)[0], wanted[0])
-
-
-FROM_THE_HOST = {"lift_fresh", "tensor", "as_tensor", "from_numpy"}
-TO_THE_HOST = {"item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int__", "__index__"}
-TO_THE_HOST |= {"_local_scalar_dense", "nonzero", "equal"}
-
-
-class OnTheDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Fails where a graph could not be captured: numbers that come from the host or go there."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        check_name(func.overloadpacket.__name__)
-        return func(*args, **(kwargs or {}))
-
-
-class CalledOnTheDevice(TorchFunctionMode):
-    """The same for what is called from Python."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        check_name(getattr(func, "__name__", ""))
-        return func(*args, **(kwargs or {}))
-
-
-def check_name(name: str) -> None:
-    assert name not in FROM_THE_HOST | TO_THE_HOST, f"{name} waits for the host"
-
-
-def watched(core: Callable[..., Any], *inputs: Any) -> Any:
-    with CalledOnTheDevice(), OnTheDevice():  # type: ignore[no-untyped-call]
-        return core(*inputs)
 
 
 @pytest.mark.parametrize("wrong", [lambda: torch.tensor([0.5]), lambda: float(torch.ones(1))])

@@ -13,7 +13,7 @@ from rtvfi.core.errors import RtvfiError, UnknownModel, UsageError
 from rtvfi.core.hardware.guess import hardware_guess
 from rtvfi.settings import config
 from rtvfi.settings.config import Config, play_options, resolve_config
-from rtvfi.settings.keys import FORMS, HWACCELS, SETTINGS
+from rtvfi.settings.keys import FORMS, HWACCELS, OVERLAPS, SETTINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -173,6 +173,7 @@ CHOICES = st.fixed_dictionaries(
         "fps": st.sampled_from(["2x", "2.5x", "60", "60000/1001", "display"]),
         "flow_scale": st.sampled_from(["auto", "1", 0.5, "0.25"]),
         "compile": st.sampled_from(FORMS),
+        "overlap": st.sampled_from(OVERLAPS),
         "cut_threshold": st.floats(0, 1),
         "hwaccel": st.sampled_from(HWACCELS),
     },
@@ -241,6 +242,7 @@ def test_values_reach_the_options(tmp_path: Path) -> None:
         "flow_scale": "0.25",
         "style": "off",
         "compile": "graph",
+        "overlap": "on",
         "hwaccel": "none",
         "deinterlace": "on",
     }
@@ -248,6 +250,7 @@ def test_values_reach_the_options(tmp_path: Path) -> None:
     options = play_options(made, ("a.mkv",), "25%")
     assert options.stream.flow_scale == 0.25
     assert (options.stream.style, options.stream.form) == ("off", "graph")
+    assert options.stream.overlap == "on"
     assert (options.source.hwaccel, options.source.deinterlace) == ("none", "on")
     assert options.mpv == (("fs", "yes"), ("volume", "70"))
     assert (options.files, options.start, options.fps) == (("a.mkv",), "25%", "display")

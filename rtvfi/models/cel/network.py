@@ -403,7 +403,8 @@ class Cel:
 
     def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:
         """Pictures between ``a`` and ``b``: N = len(ts), dtype of the inputs, not clamped."""
-        t = torch.tensor([float(t) for t in ts], device=a.planes.y.device)
+        # Filled on the device: a list copied there would have the host wait for all before it.
+        t = torch.cat([torch.full((1,), float(t), device=a.planes.y.device) for t in ts])
         out: Planes = self._run(self._between, a, b, t)
         return out
 

@@ -136,7 +136,8 @@ class Rife(ScaledBlocks):
         """(len(ts), 1, H', W') float32, or (len(ts), 1, 1, 1) when all of them are numbers."""
         device = self.tuning.device
         if not any(isinstance(t, torch.Tensor) and t.numel() > 1 for t in ts):
-            return torch.tensor([float(t) for t in ts], device=device).view(-1, 1, 1, 1)
+            # Filled on the device: a list copied there would have the host wait for all before it.
+            return torch.cat([torch.full((1, 1, 1, 1), float(t), device=device) for t in ts])
         rows, columns = a.stack.shape[-2:]
         maps = [torch.as_tensor(t, dtype=torch.float32, device=device) for t in ts]
         whole = torch.cat([m.expand(1, 1, a.height, a.width) for m in maps])

@@ -14,6 +14,7 @@ from rtvfi.core.frame import EndOfStream, Kind
 from rtvfi.stream.plan.batch import batches, needs, outputs_of, single
 from rtvfi.stream.plan.planner import Again, Copy, Mid, Planner
 from rtvfi.stream.plan.steering import Pace, Steering
+from rtvfi.stream.run.backlog import Backlog
 from rtvfi.stream.run.executors.pictures import Pictures
 from rtvfi.stream.run.outlet import Outlet
 from rtvfi.stream.run.slot import ModelSlot
@@ -74,6 +75,7 @@ class Compute:
         )
         on_failure = outlet.fail if started.is_strict else None
         self._slot = ModelSlot(pictures, steering, statistics, on_failure)
+        self._backlog = Backlog(outlet, lambda: self._slot.depth)
         self._newest: Payload | None = None
 
     # ---- any thread ----
@@ -99,6 +101,12 @@ class Compute:
         Raises:
             Aborted: the rings were.
         """
+        try:
+            self._run_epoch(epoch, index)
+        finally:
+            self._backlog.drop()
+
+    def _run_epoch(self, epoch: int, index: int) -> None:
         self._outlet.begin(epoch)
         self._cuts.reset()
         self._steering.reset()
@@ -108,11 +116,14 @@ class Compute:
         self._triage.restart()
         self._slot.take(self._slot.wanted)
         while True:
+            if self._backlog and not self._sources.depth:
+                self._backlog.drain()  # there is nothing to go on with meanwhile
             try:
                 frame = self._sources.get(epoch)
             except RtvfiError as error:
                 self._push_all(self._cuts.flush())
                 self._emit(self._planner.flush(None))
+                self._backlog.drain()
                 self._outlet.fail(error)
                 return
             if frame is None:
@@ -120,6 +131,7 @@ class Compute:
             if isinstance(frame, EndOfStream):
                 is_current = self._push_all(self._cuts.flush())
                 is_current = is_current and self._emit(self._planner.flush(None))
+                is_current = is_current and self._backlog.drain()
                 if is_current and self._show_something(index):
                     self._outlet.finish()
                 return
@@ -155,6 +167,7 @@ class Compute:
         self._pictures.add((0, stamp.index), seen.payload)
         go_on = self._emit(actions)
         if is_new:
+            go_on = self._backlog.drain() and go_on
             slot.take(newer)
         needed = self._planner.needed()
         self._pictures.keep(needed)
@@ -197,20 +210,22 @@ class Compute:
         return single(batch)
 
     def _emit_batch(self, batch: Batch) -> bool:
-        outlet, pictures = self._outlet, self._pictures
+        backlog, pictures = self._backlog, self._pictures
         if isinstance(batch, Mid):
             self._pass(batch)
             return True
         if isinstance(batch, Again):
-            return outlet.put_again(batch)
+            return backlog.put_again(batch)
         if isinstance(batch, Copy) and batch.image in pictures:
-            return outlet.put(batch, {batch.index: pictures[batch.image]}, Kind.COPY)
+            return backlog.put(batch, {batch.index: pictures[batch.image]}, Kind.COPY)
         if self._slot.executor is not None and not self._triage.allows(batch):
-            return outlet.put(batch, self._stand_ins(batch), Kind.CHEAP, is_final=False)
-        made = self._slot.run(batch)
-        if made is None:
-            return outlet.put(batch, self._stand_ins(batch), Kind.COPY, is_final=False)
-        return outlet.put(batch, made, Kind.SYNTHETIC)
+            return backlog.put(batch, self._stand_ins(batch), Kind.CHEAP, is_final=False)
+        underway = self._slot.launch(batch)
+        if underway is None:
+            return backlog.put(batch, self._stand_ins(batch), Kind.COPY, is_final=False)
+        # What is made by now cannot fail any more; later, these may be out of play.
+        stand_ins = self._stand_ins(batch) if self._slot.depth else {}
+        return backlog.add(batch, underway, stand_ins)
 
     def _pass(self, action: Mid) -> None:
         """Carry out a pass, unless time is short or something it needs was not made."""
@@ -219,8 +234,10 @@ class Compute:
             return
         if self._slot.executor is not None and not self._triage.allows_pass(action):
             return
-        if self._slot.run(action) is not None:
+        underway = self._slot.launch(action)
+        if underway is not None:
             self._pictures.mark_made(action.image)
+            self._backlog.add_pass(underway)
 
     def _stand_ins(self, batch: Shown) -> dict[int, Payload]:
         outputs = (batch,) if isinstance(batch, Copy) else batch.outputs

@@ -49,7 +49,8 @@ class Outlet:
         self._ring = ring
         self._statistics = statistics
         self._tap = tap
-        self._is_full = is_full
+        self.is_full = is_full
+        """Whether no quality is given up now."""
         self._newest: _Newest | None = None
         self._epoch = 0
 
@@ -88,7 +89,7 @@ class Outlet:
         is_taken = self._ring.put(frame, self._epoch)
         self._statistics.counts[frame.kind] += is_taken
         if is_taken and self._tap is not None:
-            self._tap(frame, newest.is_final and self._is_full())
+            self._tap(frame, newest.is_final and self.is_full())
         return is_taken
 
     def finish(self) -> None:

@@ -14,6 +14,7 @@ from rtvfi.core.errors import BadPicture, RtvfiError, model_failure
 from rtvfi.stream.plan.batch import outputs_of
 from rtvfi.stream.plan.ladder import FULL
 from rtvfi.stream.plan.planner import Copy
+from rtvfi.stream.run.executors.executor import Made, Overlapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.plan.ladder import Variant
     from rtvfi.stream.plan.steering import Steering
-    from rtvfi.stream.run.executors.executor import Executor
+    from rtvfi.stream.run.executors.executor import Executor, Pending
     from rtvfi.stream.run.executors.pictures import Pictures
     from rtvfi.stream.run.parts import Statistics
 
@@ -37,6 +38,7 @@ _OUTLIER: Final = 4
 """Times the usual cost of a call that are believed of a single one."""
 _MAX_BAD: Final = 8
 """Bad pictures in a row that are passed over; a model that makes more is given up."""
+_FAILURES: Final = (RtvfiError, RuntimeError, MemoryError)  # torch's are RuntimeErrors
 
 
 class ModelSlot:
@@ -71,6 +73,8 @@ class ModelSlot:
         self._num_bad = 0
         """Calls in a row that gave no picture."""
         self._variant = FULL
+        self._overlapping: Overlapping | None = None
+        """The executor at work, if it is one."""
 
     # ---- any thread ----
 
@@ -114,36 +118,54 @@ class ModelSlot:
             self._variant = FULL
             self._statistics.cost = None if executor is None else executor.expected.get(FULL)
         self.executor, self._num_bad = executor, 0
+        self._overlapping = executor if isinstance(executor, Overlapping) else None
         self._statistics.is_interpolating = executor is not None
         self._pictures.forget_made()
         if executor is not None:
-            executor.reset()
+            executor.reset()  # abandons what is under way
 
     def keep(self, needed: Collection[ImageId]) -> None:
         """Only these pictures are needed from here on."""
         if self.executor is not None:
             self.executor.keep(needed)
 
-    def run(self, work: Work) -> Mapping[int, Payload] | None:
-        """What the model makes; None without a model, or when it fails."""
+    @property
+    def depth(self) -> int:
+        """Pieces of work that should be under way when the next one is given."""
+        return 0 if self._overlapping is None else self._overlapping.depth
+
+    def launch(self, work: Work) -> Underway | None:
+        """Give the model a piece of work; None without a model, or when it fails at once."""
         executor = self.executor
         if executor is None:
             return None
         begin = time.perf_counter()
+        pending: Pending
         try:
-            made = executor.run(work, self._pictures)
-        except (RtvfiError, RuntimeError, MemoryError) as error:  # torch's are RuntimeErrors
-            self._num_bad += 1
-            is_passed = isinstance(error, BadPicture) and self._num_bad <= _MAX_BAD
-            if self._on_failure is not None or not is_passed:
-                self._give_up(error)
+            if self._overlapping is not None:
+                pending = self._overlapping.launch(work, self._pictures)
+            else:
+                pending = Made(executor.run(work, self._pictures))
+        except _FAILURES as error:
+            self._failed(error)
             return None
-        self._num_bad = 0
-        self._note(work, executor, time.perf_counter() - begin)
-        return made
+        return Underway(self, work, pending, time.perf_counter() - begin)
+
+    def run(self, work: Work) -> Mapping[int, Payload] | None:
+        """What the model makes; None without a model, or when it fails."""
+        underway = self.launch(work)
+        return None if underway is None else underway.finish()
+
+    def _failed(self, error: Exception) -> None:
+        """A call gave no picture."""
+        self._num_bad += 1
+        is_passed = isinstance(error, BadPicture) and self._num_bad <= _MAX_BAD
+        if self._on_failure is not None or not is_passed:
+            self._give_up(error)
 
     def _note(self, work: Work, executor: Executor, seconds: float) -> None:
-        """What a call took."""
+        """A call is done, and what it took."""
+        self._num_bad = 0
         count, statistics = len(outputs_of(work)) or 1, self._statistics
         if statistics.cost is not None:  # a process that was stopped meanwhile is no slow model
             seconds = min(seconds, _OUTLIER * statistics.cost * count)
@@ -167,3 +189,52 @@ class ModelSlot:
             if self._wanted is self.executor:
                 self._wanted = None
         self.take(None)
+
+
+class Underway:
+    """A piece of work that the model at work was given; used by the compute thread.
+
+    Args:
+        slot: its place.
+        work: what was asked for.
+        pending: the executor's promise.
+        seconds: that giving it took.
+    """
+
+    def __init__(self, slot: ModelSlot, work: Work, pending: Pending, seconds: float) -> None:
+        self._slot = slot
+        self._executor = slot.executor
+        self._work = work
+        self._pending = pending
+        self._seconds = seconds
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether it gives pictures to show; a pass gives none."""
+        return bool(outputs_of(self._work))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether ``finish`` need not wait."""
+        return self._pending.is_done
+
+    def finish(self) -> Mapping[int, Payload] | None:
+        """What the model makes; None when it fails, or was given up meanwhile."""
+        slot, executor = self._slot, self._executor
+        if executor is None or executor is not slot.executor:
+            self.abandon()
+            return None
+        begin = time.perf_counter()
+        try:
+            made = self._pending.finish()
+        except _FAILURES as error:
+            slot._failed(error)
+            return None
+        # The device may have been at it while this thread did other things.
+        here = self._seconds + time.perf_counter() - begin
+        slot._note(self._work, executor, max(here, self._pending.busy))
+        return made
+
+    def abandon(self) -> None:
+        """It is not wanted any more."""
+        self._pending.abandon()

@@ -170,7 +170,7 @@ class ExecutorBase(Generic[M]):
             picture = self._pair(work.left, work.right, ts, pictures)
         payloads = self._download(picture)
         for output, payload in zip(outputs, payloads, strict=True):
-            self._keep_static(payload, _around(output), pictures)
+            self._keep_static(payload, around(output), pictures)
         return {o.index: p for o, p in zip(outputs, payloads, strict=True)}
 
     def _shown(self, image: ImageId, pictures: Pictures) -> Payload:
@@ -190,16 +190,24 @@ class ExecutorBase(Generic[M]):
         """Give ``made`` the samples in which all frames agree that ``images`` are made of."""
 
         def work() -> None:
-            names, static = pictures.sources(images), self._cache.static
-            if len(names) < 2 or not all(name in pictures for name in names):
-                return
-            if names not in static:
-                for old in [n for n in static if not all(name in pictures for name in n)]:
-                    del static[old]
-                static[names] = self._tiles.agreeing([pictures[name] for name in names])
-            self._tiles.restore(made, pictures[names[0]], static[names])
+            found = self._static(images, pictures)
+            if found is not None:
+                self._tiles.restore(made, *found)
 
         self._timed("download", work)
+
+    def _static(
+        self, images: Sequence[ImageId], pictures: Pictures
+    ) -> tuple[Payload, NDArray[np.bool_]] | None:
+        """A source frame of those that ``images`` are made of, and the tiles in which all agree."""
+        names, static = pictures.sources(images), self._cache.static
+        if len(names) < 2 or not all(name in pictures for name in names):
+            return None
+        if names not in static:
+            for old in [n for n in static if not all(name in pictures for name in n)]:
+                del static[old]
+            static[names] = self._tiles.agreeing([pictures[name] for name in names])
+        return pictures[names[0]], static[names]
 
     def _prepared(self, image: ImageId, pictures: Pictures) -> Any:
         found = self._cache.prepared.get(image)
@@ -226,7 +234,7 @@ class ExecutorBase(Generic[M]):
         return result
 
 
-def _around(output: Retime | Retime3) -> tuple[ImageId, ImageId]:
+def around(output: Retime | Retime3) -> tuple[ImageId, ImageId]:
     """The pictures an output lies between."""
     if isinstance(output, Retime):
         return (output.left, output.right)

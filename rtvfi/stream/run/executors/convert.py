@@ -63,18 +63,23 @@ class Converter:
         Returns:
             Y (1, 1, H, W) and UV (1, 2, h, w); uint8, or int16 for 10 bit.
         """
-        codes = torch.from_numpy(payload).to(self._device).view(self._code_type)
-        (height, width), (rows, columns), _ = self._shapes
-        y, uv = codes[: height * width], codes[height * width :]
-        return y.view(1, 1, height, width), uv.view(1, 2, rows, columns)
+        return self._planes_of(torch.from_numpy(payload).to(self._device))
 
-    def to_planes(self, payload: Payload) -> Planes:
-        """Normalised planes of a payload, N = 1."""
+    def to_planes(self, payload: Payload | Tensor) -> Planes:
+        """Normalised planes, N = 1.
+
+        Args:
+            payload: of the stream; or its bytes, already on the device, as uint8.
+        """
         y, uv = self._normalised(payload)
         return Planes(y.to(self._dtype), uv.to(self._dtype))
 
-    def to_rgb(self, payload: Payload) -> Tensor:
-        """A payload as RGB, (1, 3, H, W); [0, 1], codes no colour has lie outside."""
+    def to_rgb(self, payload: Payload | Tensor) -> Tensor:
+        """A payload as RGB, (1, 3, H, W); [0, 1], codes no colour has lie outside.
+
+        Args:
+            payload: see ``to_planes``.
+        """
         return self._rgb(*self._normalised(payload)).to(self._dtype)
 
     def planes_to_rgb(self, planes: Planes) -> Tensor:
@@ -117,25 +122,41 @@ class Converter:
         Returns:
             Fresh arrays, already complete on the host.
         """
-        num = self._checked(planes.y, (1, *self._shapes[0]))[0]
+        host = np.empty((len(planes.y), self._info.payload_bytes), np.uint8)
+        if self._device.type == "cpu":
+            self.write(planes, torch.from_numpy(host))
+        else:
+            codes = torch.empty(host.shape, dtype=torch.uint8, device=self._device)
+            self.write(planes, codes)
+            torch.from_numpy(host).copy_(codes)
+        return list(host)
+
+    def write(self, planes: Planes, out: Tensor) -> None:
+        """The codes of pictures, see ``from_planes``, on the device.
+
+        Args:
+            planes: see there.
+            out: (N, bytes of a payload) uint8, contiguous; written to.
+        """
+        self._checked(planes.y, (1, *self._shapes[0]))
         self._checked(planes.uv, (2, *self._shapes[1]))
-        size = self._info.payload_bytes
-        host = np.empty((num, size), np.uint8)
-        codes = torch.from_numpy(host) if self._device.type == "cpu" else self._codes_buffer(num)
-        samples = codes.view(self._code_type)
+        samples = out.view(self._code_type)
         split = planes.y[0].numel()
         scale = self._levels
         self._encode(planes.y, samples[:, :split], scale.y_span, scale.y_zero)
         self._encode(planes.uv, samples[:, split:], scale.uv_span, scale.uv_zero)
-        if self._device.type != "cpu":
-            torch.from_numpy(host).copy_(codes)
-        return list(host)
 
-    def _codes_buffer(self, num: int) -> Tensor:
-        return torch.empty((num, self._info.payload_bytes), dtype=torch.uint8, device=self._device)
+    def _planes_of(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        codes = codes.view(self._code_type)
+        (height, width), (rows, columns), _ = self._shapes
+        y, uv = codes[: height * width], codes[height * width :]
+        return y.view(1, 1, height, width), uv.view(1, 2, rows, columns)
 
-    def _normalised(self, payload: Payload) -> tuple[Tensor, Tensor]:
-        y, uv = self.upload(payload)
+    def _normalised(self, payload: Payload | Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(payload, torch.Tensor):
+            y, uv = self._planes_of(payload)
+        else:
+            y, uv = self.upload(payload)
         scale = self._levels
         return (
             y.float().sub_(scale.y_zero).mul_(1 / scale.y_span),

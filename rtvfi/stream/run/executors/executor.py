@@ -7,7 +7,7 @@ pictures may take its place; torch is not imported here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from rtvfi.stream.plan.planner import Again, Mid
 
@@ -93,6 +93,66 @@ class Executor(Protocol):
 
     def take_times(self) -> StageTimes:
         """Seconds spent per stage since the last call."""
+        ...
+
+
+class Pending(Protocol):
+    """A piece of work that was given to an executor and may be under way."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether ``finish`` need not wait."""
+        ...
+
+    @property
+    def busy(self) -> float:
+        """Seconds that the device was kept from other work; once it is finished."""
+        ...
+
+    def finish(self) -> Mapping[int, Payload]:
+        """Wait for it; what ``Executor.run`` returns and raises."""
+        ...
+
+    def abandon(self) -> None:
+        """It is not wanted any more: let go of its buffers without waiting."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A ``Pending`` for which there is nothing to wait."""
+
+    payloads: Mapping[int, Payload]
+    is_done: bool = True
+    busy: float = 0.0
+
+    def finish(self) -> Mapping[int, Payload]:
+        """What there is."""
+        return self.payloads
+
+    def abandon(self) -> None:
+        """It holds nothing."""
+
+
+@runtime_checkable
+class Overlapping(Executor, Protocol):
+    """An executor that takes work while other work is under way.
+
+    ``keep`` and ``choose`` leave that alone; ``reset`` abandons it.
+    """
+
+    depth: int
+    """Pieces of work that should be under way when the next one is given; with more, the oldest is
+    waited for there.
+    """
+
+    def launch(self, work: Work, pictures: Pictures) -> Pending:
+        """Begin a piece of work, for ``run``'s arguments; it may be finished in any order.
+
+        Raises:
+            RtvfiError, RuntimeError, MemoryError: see ``Executor.run``; or they come from
+                ``Pending.finish``.
+        """
         ...
 
 

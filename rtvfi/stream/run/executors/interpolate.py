@@ -20,11 +20,13 @@ from rtvfi.stream.plan.planner import Retime
 from rtvfi.stream.run.executors.base import ExecutorBase
 from rtvfi.stream.run.executors.convert import Converter
 from rtvfi.stream.run.executors.pictures import Pictures
+from rtvfi.stream.run.executors.underway import NO_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import Form
@@ -140,6 +142,10 @@ class Interpolation(ExecutorBase[Interpolator]):
         return Planes(planes.y.to(self._dtype), planes.uv.to(self._dtype))
 
     def _pictures(self, model: Interpolator, converter: Converter) -> list[Any]:
+        """``_test_payloads`` as the model takes them."""
+        return [uploaded(payload, model, converter) for payload in self._test_payloads()]
+
+    def _test_payloads(self) -> list[Payload]:
         """Three with something to see, which moves by a few pixels."""
         payloads = [np.zeros(self._info.payload_bytes, np.uint8) for _ in range(3)]
         for k, payload in enumerate(payloads):
@@ -147,7 +153,7 @@ class Interpolation(ExecutorBase[Interpolator]):
                 y, x = np.ogrid[: plane.shape[0], : plane.shape[1]]
                 waves = np.sin((x + 3 * k) / 9) * np.cos((y - 2 * k) / 7)
                 plane[:] = (0.5 + 0.4 * waves) * ((1 << self._info.format.bits) - 1)
-        return [_uploaded(payload, model, converter) for payload in payloads]
+        return payloads
 
     @torch.inference_mode()
     def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
@@ -155,7 +161,7 @@ class Interpolation(ExecutorBase[Interpolator]):
         return super().run(work, pictures)
 
     def _upload(self, payload: Payload) -> Any:
-        return _uploaded(payload, self.model, self._converter)
+        return uploaded(payload, self.model, self._converter)
 
     def _prepare(self, picture: Any) -> Any:
         return self.model.prepare(picture)
@@ -185,7 +191,8 @@ class Interpolation(ExecutorBase[Interpolator]):
         return self._timed("download", work)
 
 
-def _uploaded(payload: Payload, model: Interpolator, converter: Converter) -> Any:
+def uploaded(payload: Payload | Tensor, model: Interpolator, converter: Converter) -> Any:
+    """A source frame, or its bytes on the device, as the model takes pictures."""
     if model.info.picture == "yuv":
         return converter.to_planes(payload)
     return converter.to_rgb(payload)
@@ -199,4 +206,4 @@ def _check(picture: Any) -> None:
     """
     luma = picture.y if isinstance(picture, Planes) else picture
     if not bool(torch.isfinite(luma[..., ::8, ::8]).all()):
-        raise BadPicture("the model failed: it made numbers that are none")
+        raise BadPicture(NO_NUMBERS)

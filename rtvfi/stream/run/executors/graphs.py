@@ -1,0 +1,135 @@
+"""From codes to codes as three recordings: convert a picture, prepare it, make those between two.
+
+``models.fast`` records the core of a network; here conversion is inside, so that a pair is one
+replay whose result needs nothing but the copy to the host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from rtvfi.models.base import HasCore, TripleInterpolator
+from rtvfi.models.fast import ByKind
+from rtvfi.models.fast import capturing as capturing  # what tests put another thing in place of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from rtvfi.models.base import Interpolator, Picture
+
+    Work = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversions:
+    """How codes become pictures and the other way round; each use has scratch of its own, for a
+    recording goes on writing to the memory it was recorded with.
+    """
+
+    picture: Callable[[], Callable[[Tensor], Picture]]
+    """Makes what turns (bytes,) uint8 on the device into a picture."""
+    codes: Callable[[], Callable[[Picture], Tensor]]
+    """Makes what turns N pictures into (bytes,) uint8 on the device."""
+
+
+class Whole:
+    """A two-frame model with what is before and after it, recorded for pictures of one size.
+
+    Args:
+        model: as it is.
+        conversions: of the stream.
+        make: records, see ``models.fast.capturing``.
+    """
+
+    def __init__(
+        self,
+        model: HasCore,
+        conversions: Conversions,
+        make: Callable[[Work, tuple[Any, ...]], Work],
+    ) -> None:
+        self._forms = tuple(ByKind(make) for _ in range(3))
+        self._converting, self._preparing, pairing = self._forms
+        self._picture = conversions.picture()
+        self._model = model
+
+        def run(core: Work, *inputs: Any) -> Any:
+            return pairing(_Coded(core, conversions.codes), *inputs)
+
+        self._pairs = model.with_runner(run)
+
+    def convert(self, codes: Tensor) -> Picture:
+        """A picture of (bytes,) uint8."""
+        return self._converting(self._picture, codes)
+
+    def prepare(self, picture: Picture) -> Any:
+        """See ``base.Interpolator``."""
+        return self._preparing(self._model.prepare, picture)
+
+    def pair(self, a: Any, b: Any, ts: Sequence[float]) -> Tensor:
+        """The codes of the pictures between two."""
+        codes: Tensor = self._pairs.pair(a, b, ts)
+        return codes
+
+    def close(self) -> None:
+        """Record no more: what comes in other sizes or numbers runs as it is."""
+        for form in self._forms:
+            form.close()
+
+
+class _Coded:
+    """A core whose pictures leave as codes."""
+
+    def __init__(self, core: Work, codes: Callable[[], Callable[[Picture], Tensor]]) -> None:
+        self._core = core
+        self._new = codes
+        self._codes: Callable[[Picture], Tensor] | None = None
+
+    def __call__(self, *inputs: Any) -> Tensor:
+        if self._codes is None:
+            self._codes = self._new()
+        return self._codes(self._core(*inputs))
+
+
+def whole(
+    model: Interpolator,
+    conversions: Conversions,
+    device: torch.device,
+    payloads: tuple[Tensor, Tensor],
+    num_new: int,
+) -> Whole | None:
+    """The recordings, checked against the model as it is.
+
+    Args:
+        model: as it is.
+        conversions: of the stream.
+        device: where all is.
+        payloads: two unlike pictures as (bytes,) uint8 on the device.
+        num_new: most pictures of a call to record for.
+
+    Returns:
+        None for models of three frames, and those whose core is not the whole of a pair.
+
+    Raises:
+        RuntimeError: the device knows no graphs, or they give other codes.
+    """
+    if not isinstance(model, HasCore) or isinstance(model, TripleInterpolator):
+        return None
+    made = Whole(model, conversions, capturing(device))
+    picture, codes = conversions.picture(), conversions.codes()
+    a, b = (model.prepare(picture(payload)) for payload in payloads)
+    for num in (n for n in range(1, num_new + 1) for _ in range(2)):  # the first is special
+        ts = [(k + 1) / (num + 1) for k in range(num)]
+        wanted = codes(model.pair(a, b, ts))
+        left, right = (made.prepare(made.convert(payload)) for payload in payloads)
+        got = made.pair(left, right, ts)
+        if got.dtype != torch.uint8:
+            return None
+        if not torch.equal(got, wanted):
+            raise RuntimeError("a graph from codes to codes gives other codes")
+    made.close()
+    return made

@@ -1,0 +1,266 @@
+"""The executor of networks on a GPU whose host waits for nothing but finished pictures.
+
+Payloads go up from pinned buffers and come down into others, on lanes of their own (``lanes``);
+whether there are numbers that are none comes down behind the codes; and what follows is already in
+line when the host waits: while a picture comes down, the next pair goes up and is at work. The
+pictures are those of ``Interpolation`` to the bit.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import torch
+
+from rtvfi.models.base import Planes
+from rtvfi.models.fast import MOST_NEW
+from rtvfi.stream.plan.batch import Retimes, Retimes3, outputs_of
+from rtvfi.stream.plan.ladder import FULL
+from rtvfi.stream.plan.planner import Copy, Mid
+from rtvfi.stream.run.executors.base import around
+from rtvfi.stream.run.executors.convert import Converter
+from rtvfi.stream.run.executors.executor import Made, StageTimes
+from rtvfi.stream.run.executors.graphs import Conversions, Whole, whole
+from rtvfi.stream.run.executors.interpolate import Interpolation, uploaded
+from rtvfi.stream.run.executors.slots import Slots
+from rtvfi.stream.run.executors.underway import Asked, Download, Home, Pass, Spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.core.options import Form
+    from rtvfi.core.stamp import ImageId
+    from rtvfi.models.base import Interpolator
+    from rtvfi.stream.plan.batch import Work
+    from rtvfi.stream.run.executors.executor import Pending
+    from rtvfi.stream.run.executors.lanes import Lanes
+    from rtvfi.stream.run.executors.pictures import Pictures
+    from rtvfi.stream.run.executors.slots import Slot
+    from rtvfi.stream.run.executors.underway import Static
+
+    Payload = NDArray[np.uint8]
+
+T = TypeVar("T")
+
+DEPTH: Final = 1
+"""Pieces of work that may be under way while another one is given."""
+_UPS: Final = 3
+"""Pictures that may be on their way up: the host is never that far ahead."""
+_TAIL: Final = 16
+"""Bytes behind the codes; the first is 0 where there were numbers that are none."""
+
+
+class Overlapped(Interpolation):
+    """An executor that can be given work while other work is under way; ``executor.Overlapping``.
+
+    Args:
+        model: see ``Interpolation``.
+        info: see there.
+        device: see there.
+        dtype: see there.
+        lanes: of the device.
+    """
+
+    depth = DEPTH
+
+    def __init__(
+        self,
+        model: Interpolator,
+        info: StreamInfo,
+        device: torch.device,
+        dtype: torch.dtype,
+        lanes: Lanes,
+    ) -> None:
+        super().__init__(model, info, device, dtype)
+        self._lanes = lanes
+        self._ups = Slots(lanes, _UPS)
+        self._downs = Slots(lanes, DEPTH + 1)
+        self._home = Home(info.payload_bytes, self._tiles, self._downs, self._times)
+        self._copies: dict[ImageId, Download] = {}
+        """Pictures made by passes that are shown, or on their way."""
+        self._spans = Spans()
+        """Of the piece of work in hand."""
+        self._recorded: Whole | None = None
+        """Of the full model."""
+
+    # ---- the contract ----
+
+    def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
+        """See ``Executor.run``."""
+        return dict(self.launch(work, pictures).finish())
+
+    @torch.inference_mode()
+    def launch(self, work: Work, pictures: Pictures) -> Pending:
+        """See ``Overlapping.launch``."""
+        self._spans = Spans()
+        if isinstance(work, Mid):
+            self._cache.pictures[work.image] = self._pair(work.left, work.right, [0.5], pictures)
+            return Pass(self._spans, self._times)
+        if isinstance(work, Copy):
+            return self._copied(work, pictures)
+        ts = [float(output.t) for output in work.outputs]
+        if isinstance(work, Retimes3):
+            made = self._triple(work, ts, pictures)
+        else:
+            made = self._between(work, ts, pictures)
+        static = [self._static(around(output), pictures) for output in work.outputs]
+        indices = [output.index for output in outputs_of(work)]
+        return Asked(indices, self._downloading(made, static))
+
+    def reset(self) -> None:
+        """Forget every picture, and those on their way."""
+        super().reset()
+        self._copies.clear()
+        while self._home.underway:
+            self._home.underway[0].abandon()
+
+    def keep(self, needed: Collection[ImageId]) -> None:
+        """Free all pictures but these; what is on its way arrives."""
+        super().keep(needed)
+        for image in [i for i in self._copies if i not in needed]:
+            del self._copies[image]
+
+    def take_times(self) -> StageTimes:
+        """Stage times, on the device's clock, of all that was finished since the last call."""
+        # The same object goes on being counted in: work under way knows it.
+        taken = StageTimes(self._times.convert, self._times.model, self._times.download)
+        self._times.convert = self._times.model = self._times.download = 0.0
+        return taken
+
+    # ---- work ----
+
+    def _copied(self, work: Copy, pictures: Pictures) -> Pending:
+        if work.image in pictures:
+            return Made({work.index: pictures[work.image]})
+        if work.image not in self._copies:
+            static = [self._static((work.image,), pictures)]
+            picture = self._cache.pictures[work.image]
+            self._copies[work.image] = self._downloading(picture, static)
+        return Asked([work.index], self._copies[work.image])
+
+    def _between(self, work: Retimes, ts: list[float], pictures: Pictures) -> Any:
+        """Pictures between two, or their codes."""
+        recorded = self._in_force
+        if recorded is None:
+            return self._pair(work.left, work.right, ts, pictures)
+        a, b = (self._prepared(name, pictures) for name in (work.left, work.right))
+        return self._timed("model", lambda: recorded.pair(a, b, ts))
+
+    @property
+    def _in_force(self) -> Whole | None:
+        """The recordings, where the full model is at work."""
+        return self._recorded if self.model is self._models[FULL] else None
+
+    def _upload(self, payload: Payload) -> Any:
+        slot = self._ups.take(payload.nbytes)
+        try:
+            return self._through(slot, payload)
+        finally:
+            self._ups.give_back(slot)
+
+    def _through(self, slot: Slot, payload: Payload) -> Any:
+        size = payload.nbytes
+        slot.bytes[:size] = payload
+        codes = self._codes_in(slot, size)
+        slot.copied = self._lanes.copy("up", codes, slot.host[:size], slot.read)
+        self._lanes.follow(slot.copied)
+        recorded = self._in_force
+        convert = self._converted if recorded is None else recorded.convert
+        picture, slot.read = self._lanes.work(lambda: convert(codes))
+        self._spans.add("convert", "up", slot.copied)
+        self._spans.add("convert", "work", slot.read)
+        return picture
+
+    def _codes_in(self, slot: Slot, size: int) -> Tensor:
+        """Where a slot's payloads arrive on the device."""
+        if slot.held is not None:
+            return slot.held
+        # Others may have had this memory: the lane up waits until the device is past them.
+        codes, slot.read = self._lanes.work(
+            lambda: torch.empty(size, dtype=torch.uint8, device=self._device)
+        )
+        slot.held = codes
+        return codes
+
+    def _converted(self, codes: Tensor) -> Any:
+        return uploaded(codes, self.model, self._converter)
+
+    def _prepare(self, picture: Any) -> Any:
+        recorded = self._in_force
+        return super()._prepare(picture) if recorded is None else recorded.prepare(picture)
+
+    def _downloading(self, made: Any, static: list[Static | None]) -> Download:
+        """Have pictures, or their codes, brought to the host."""
+        encode = partial(_flat, self._converter, self._info.payload_bytes)
+        is_coded = isinstance(made, torch.Tensor) and made.dtype == torch.uint8
+        flat, span = self._lanes.work(lambda: made if is_coded else encode(made))
+        self._spans.add("download", "work", span)
+        if not self._downs.num_free:
+            self._home.underway[0].collect()
+        slot = self._downs.take(len(flat))
+        slot.held = flat
+        slot.copied = self._lanes.copy("down", slot.host[: len(flat)], flat, span)
+        self._spans.add("download", "down", slot.copied)
+        download = Download(self._home, slot, static, self._spans)
+        self._home.underway.append(download)
+        return download
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        if stage != "model":
+            return work()  # in spans of its own
+        made, span = self._lanes.work(work)
+        self._spans.add("model", "work", span)
+        return made
+
+    # ---- recordings ----
+
+    @torch.inference_mode()
+    def warm_up(self, form: Form = "eager", num_new: int = 1) -> None:
+        """See ``Interpolation.warm_up``; where it takes a graph, that goes from codes to codes."""
+        as_it_is = self.model
+        super().warm_up(form, num_new)
+        if form == "compile" or self.model is as_it_is:
+            return
+        payloads = [
+            torch.from_numpy(payload).to(self._device) for payload in self._test_payloads()[:2]
+        ]
+        self._recorded = whole(
+            as_it_is,
+            Conversions(self._new_picture, self._new_codes),
+            self._device,
+            (payloads[0], payloads[1]),
+            min(num_new, MOST_NEW),
+        )
+        if self._recorded is not None:
+            # Passes, and what was not recorded, run as they are; the graphs of the core go.
+            self.model = self._models[FULL] = as_it_is
+
+    def _new_picture(self) -> Callable[[Tensor], Any]:
+        converter = Converter(self._info, self._device, self._dtype)
+        model = self._models[FULL]
+        return lambda codes: uploaded(codes, model, converter)
+
+    def _new_codes(self) -> Callable[[Any], Tensor]:
+        converter = Converter(self._info, self._device, self._dtype)
+        return partial(_flat, converter, self._info.payload_bytes)
+
+
+def _flat(converter: Converter, size: int, picture: Any) -> Tensor:
+    """The codes of N pictures, and behind them whether all their numbers are some.
+
+    Returns:
+        (N * size + _TAIL,) uint8, on the device.
+    """
+    luma = picture.y if isinstance(picture, Planes) else picture
+    num = len(luma)
+    flat = torch.empty(num * size + _TAIL, dtype=torch.uint8, device=luma.device)
+    flat[num * size :].copy_(torch.isfinite(luma[..., ::8, ::8]).all())
+    planes = picture if isinstance(picture, Planes) else converter.from_rgb(picture)
+    converter.write(planes, flat[: num * size].view(num, size))
+    return flat
