@@ -74,7 +74,7 @@ def test_a_rendering_that_was_stopped_goes_on(
         real(some(), writer, look)
 
     with monkeypatch.context() as there:
-        there.setattr("rtvfi.render.render.put_all", stopped)
+        there.setattr("rtvfi.render.run.put_all", stopped)
         assert cli.main([*words, str(source)]) == 130
     assert 48 <= len(planes(target)) <= 100, "what there was can be played"
     assert cli.main([*words, "--resume", str(source)]) == 0

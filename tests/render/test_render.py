@@ -12,7 +12,7 @@ import sys
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -30,6 +30,8 @@ from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from rtvfi.stream.plan.ladder import Variant
 
 ROOT = Path(__file__).resolve().parents[2]
 MILLISECOND = Fraction(1, 1000)
@@ -212,6 +214,7 @@ def test_a_model_that_fails_is_an_error_and_no_source_frames(
     class Failing:
         num_frames = 2
         variants = ()
+        expected: ClassVar[dict[Variant, float]] = {}
 
         def run(self, *_: object) -> dict[int, NDArray[np.uint8]]:
             raise RuntimeError("out of memory\nlong story")

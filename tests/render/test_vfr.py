@@ -180,7 +180,7 @@ def test_a_part_that_was_killed_goes_on(style: str, clips: Clips, tmp_path: Path
     target.unlink()
     journal = tmp_path / "o.mkv.rtvfi" / "journal.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rtvfi.render.render._Run.run", lambda *_: False)
+        patch.setattr("rtvfi.render.render._Renderer._write", lambda *_: False)
         assert render(source, target, *words) == 130
     assert journal.exists()
     target.write_bytes(broken[: len(broken) * 3 // 4])

@@ -27,7 +27,7 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     def rendering(*_: object) -> None:
         raise AssertionError("a frame was asked for")
 
-    monkeypatch.setattr("rtvfi.render.render.put_all", rendering)
+    monkeypatch.setattr("rtvfi.render.run.put_all", rendering)
 
 
 def render(source: Path, target: Path, *words: str) -> int:
