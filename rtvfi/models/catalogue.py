@@ -7,27 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UnknownModel
 from rtvfi.core.program import command_line
-from rtvfi.models.cel import rows as cel
-from rtvfi.models.dis import rows as dis
-from rtvfi.models.distil_drba import rows as distil_drba
-from rtvfi.models.drba import rows as drba
-from rtvfi.models.gimm import rows as gimm
-from rtvfi.models.gmfss import rows as gmfss
-from rtvfi.models.interpany import rows as interpany
-from rtvfi.models.linear import rows as linear
-from rtvfi.models.rife import rows as rife
+from rtvfi.models.discover import modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.models.base import ModelInfo
 
-_FAMILIES: Final = (dis, cel, linear, rife, drba, distil_drba, gmfss, gimm, interpany)
-"""In the order they are listed to the user. A family is a package; its ``rows`` say what callers
-must know before there are weights."""
-
-MODELS: Final[dict[str, ModelInfo]] = {row.id: row for rows in _FAMILIES for row in rows.ROWS}
-"""By id."""
+MODELS: Final[dict[str, ModelInfo]] = {
+    row.id: row
+    for rows in sorted(modules("rows"), key=lambda rows: rows.PLACE)
+    for row in rows.ROWS
+}
+"""By id, in the order they are listed to the user: by the ``PLACE`` of their family. A family is a
+package; its ``rows`` say what callers must know before there are weights."""
 
 FOR_RENDERING: Final = 500.0
 """10^9 multiply-adds of a frame from which on a network is one to render with."""
@@ -63,8 +56,9 @@ def stand_ins(model_id: str, is_here: Callable[[ModelInfo], bool]) -> list[Model
     work = find(model_id).gmac_1080p or 0.0
     if work < FOR_RENDERING:
         return [row for row in lighter(model_id) if is_here(row)][:1]
-    found = [row for row in rife.ROWS[::-1] if is_here(row)][:1]
-    return found + [row for row in cel.ROWS if is_here(row)]
+    here = [row for row in MODELS.values() if row.family in ("rife", "cel") and is_here(row)]
+    newest = [row for row in here if row.family == "rife"][-1:]
+    return newest + [row for row in here if row.family == "cel"]
 
 
 def find(model_id: str) -> ModelInfo:

@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One per package of networks, listed in ``families.FAMILIES``."""
+    """One per package of networks, found by ``families``."""
 
     name: str
     """As ``ModelInfo.family``."""
@@ -58,6 +58,8 @@ class Family:
     """A model that is ready to run. Raises WeightsMismatch, and UsageError for a flow scale that it
     does not know.
     """
+    is_broad: bool = False
+    """Whether ``detect`` also takes files that are another family's, which is asked first."""
 
 
 def strip_prefix(state: State) -> dict[str, Tensor]:

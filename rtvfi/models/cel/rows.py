@@ -15,4 +15,5 @@ CEL: Final = ModelInfo(
     licence="CC0-1.0",
     weights="cel.safetensors",
 )
+PLACE: Final = 20
 ROWS: Final = (CEL,)

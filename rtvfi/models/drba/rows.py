@@ -28,4 +28,5 @@ DRBA: Final = ModelInfo(
     weights=f"{FETCHED}.safetensors",
     runs_with=tuple(f"{name}.safetensors" for name in NETWORKS),
 )
+PLACE: Final = 50
 ROWS: Final = (DRBA,)

@@ -6,6 +6,7 @@ from typing import Final
 
 from rtvfi.models.base import with_weights
 
+PLACE: Final = 80
 ROWS: Final = tuple(
     with_weights(name, "gimm", 32, 17_840.0, licence="S-Lab 1.0 NC")
     for name in ("gimm", "gimm-base")

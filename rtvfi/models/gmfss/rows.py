@@ -13,6 +13,7 @@ _GMAC: Final = {
     "gmfss-union-fortuna": 1930.0,
 }
 """10^9 multiply-adds of a 1920x1080 frame."""
+PLACE: Final = 70
 ROWS: Final = tuple(
     with_weights(name, "gmfss", 64, gmac, num_frames=3) for name, gmac in _GMAC.items()
 )

@@ -51,6 +51,7 @@ def _row(name: str) -> ModelInfo:
 
 
 _NAMES: Final = (*(f"{net}-{variant}" for net in NETS for variant in VARIANTS), *EXTRA)
+PLACE: Final = 90
 ROWS: Final = tuple(_row(name) for name in _NAMES)
 """What is told distances looks at a third picture where there is one: for its pace."""
 

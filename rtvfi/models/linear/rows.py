@@ -13,4 +13,5 @@ def _weight_free(model_id: str) -> ModelInfo:
 
 LINEAR: Final = _weight_free("linear")
 COPY: Final = _weight_free("copy")
+PLACE: Final = 30
 ROWS: Final = (LINEAR, COPY)

@@ -38,4 +38,4 @@ def _build(request: Request) -> Interpolator:
     return Rife(request.state, request.info, tuning, flow_scale=scale, nearest=nearest)
 
 
-FAMILY: Final = Family("rife", _detect, _build)
+FAMILY: Final = Family("rife", _detect, _build, is_broad=True)

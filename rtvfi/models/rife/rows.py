@@ -46,4 +46,5 @@ def _rows() -> tuple[ModelInfo, ...]:
     )
 
 
+PLACE: Final = 40
 ROWS: Final = _rows()

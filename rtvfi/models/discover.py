@@ -1,0 +1,25 @@
+"""Which families there are: the packages beside this module, found by the modules they have."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from rtvfi import models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def modules(name: str) -> Iterator[Any]:
+    """Import ``rtvfi.models.FAMILY.NAME`` of every family that has it, in the order of names.
+
+    Args:
+        name: ``rows``, which needs no torch, or ``family``.
+    """
+    for package in iter_modules(models.__path__):
+        full_name = f"{models.__name__}.{package.name}.{name}"
+        if package.ispkg and find_spec(full_name) is not None:
+            yield import_module(full_name)
