@@ -169,7 +169,7 @@ def soak(folder: Path, hours: float, num_seeks: int, seed: int = 0, model: str =
     assert info.duration is not None
     grid = Grid(info.start, 1 / (2 * RATE))
     encode = EncodeOptions(encoder="ffv1")
-    recorder = Recorder(folder / "o.mkv", (str(film),), encode, found.say)
+    recorder = Recorder.open(folder / "o.mkv", (str(film),), encode, found.say)
     recording = recorder.recording(
         Viewed(source=str(film), info=info, grid=grid, zero=info.start, has_model=True)
     )

@@ -38,7 +38,7 @@ class Viewer:
         has_cadence = options.pop("has_cadence", False)
         extra = {name: options.pop(name) for name in ("force", "filler") if name in options}
         encode = EncodeOptions(**{"encoder": "libx264", **options})
-        self.recorder = Recorder(target, (str(source),), encode, self.said.append, **extra)
+        self.recorder = Recorder.open(target, (str(source),), encode, self.said.append, **extra)
         viewed = Viewed(
             source=str(source),
             info=opened.info,

@@ -40,7 +40,7 @@ def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder |
     if options.record is None:
         return None
     filler = Filling(options) if options.completes_recording else None
-    return Recorder(
+    return Recorder.open(
         options.record, options.files, options.encode, say, force=options.force, filler=filler
     )
 

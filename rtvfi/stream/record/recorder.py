@@ -61,25 +61,38 @@ class _Segment:
 
 
 class Recorder:
-    """All recordings of one player, and the files they become.
+    """All recordings of one player, and the files they become; ``open`` makes one.
 
     Args:
         path: the file asked for, a Matroska.
-        sources: what will be played.
         encode: how; made live.
         say: shows a sentence to the user; may be called from any thread.
-        force: overwrite what is there.
         filler: makes what was not watched between the first and the last moment that was; None
             leaves the gaps.
-
-    Raises:
-        UsageError: the file exists or is an input, its name is not that of a Matroska file, or the
-            quality is none of the encoder.
-        EncodeError: its folder is not there.
     """
 
     def __init__(
         self,
+        path: Path,
+        encode: EncodeOptions,
+        say: Callable[[str], None],
+        filler: Filler | None = None,
+    ) -> None:
+        self.path = path
+        self.encode = replace(encode, is_live=True)
+        self._folder = journal_folder(path)
+        self._say = say
+        self._filler = filler
+        self._numbers = itertools.count(1)
+        self._recordings: list[Recording] = []
+        self._notes: Notes | None = None
+        self._lock = threading.Lock()
+        self.error: RtvfiError | None = None
+        """Why recording stopped before the player did."""
+
+    @classmethod
+    def open(
+        cls,
         path: Path,
         sources: tuple[str, ...],
         encode: EncodeOptions,
@@ -87,11 +100,23 @@ class Recorder:
         *,
         force: bool = False,
         filler: Filler | None = None,
-    ) -> None:
-        self._folder = journal_folder(path)
-        if self._folder.exists() and not force:
+    ) -> Recorder:
+        """Check that a recording can be made, and remove the pieces of an older one if ``force``.
+
+        Args:
+            path: see the class, like ``encode``, ``say`` and ``filler``.
+            sources: what will be played.
+            force: overwrite what is there.
+
+        Raises:
+            UsageError: the file exists or is an input, its name is not that of a Matroska file, or
+                the quality is none of the encoder.
+            EncodeError: its folder is not there.
+        """
+        folder = journal_folder(path)
+        if folder.exists() and not force:
             raise UsageError(
-                f'"{self._folder}" holds pieces of a recording that was killed',
+                f'"{folder}" holds pieces of a recording that was killed',
                 command_line(f'join "{path}" puts them together, --force overwrites them'),
             )
         check_target(path, sources, force=force)
@@ -103,18 +128,9 @@ class Recorder:
         check_quality(
             find_codec(LIKELY if encode.encoder == "auto" else encode.encoder), encode.crf
         )
-        self.path = path
-        self.encode = replace(encode, is_live=True)
-        self._say = say
-        self._filler = filler
         if force:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._numbers = itertools.count(1)
-        self._recordings: list[Recording] = []
-        self._notes: Notes | None = None
-        self._lock = threading.Lock()
-        self.error: RtvfiError | None = None
-        """Why recording stopped before the player did."""
+            shutil.rmtree(folder, ignore_errors=True)
+        return cls(path, encode, say, filler)
 
     def recording(self, viewed: Viewed) -> Recording:
         """A tap for a pipeline that plays this."""
@@ -129,15 +145,19 @@ class Recorder:
         asked for.
         """
         with self._lock:
-            number = next(self._numbers)
-            self._folder.mkdir(exist_ok=True)
-            if self._notes is None:
-                self._notes = Notes(self._folder)
+            notes, number = self._begun_notes(), next(self._numbers)
             path = self.path if number == 1 else self._folder / f"segment-{number:04}.mkv"
             if not recording.is_begun:
-                self._notes.stream(recording.number, recording.viewed)
-            self._notes.begin(path, recording.number, first)
+                notes.stream(recording.number, recording.viewed)
+            notes.begin(path, recording.number, first)
         return path
+
+    def _begun_notes(self) -> Notes:
+        """The notes, begun in a folder of their own when the first segment is."""
+        self._folder.mkdir(exist_ok=True)
+        if self._notes is None:
+            self._notes = Notes(self._folder)
+        return self._notes
 
     def ended(self, segment: _Segment) -> None:
         """Note what is known of a segment that nothing is added to any more."""

@@ -140,16 +140,13 @@ class OutputFile:
                 raise
             log.debug("closing failed too: %s", second.message)
 
-    def begin(self, video: av.VideoStream, reorder: int, companion: Companion | None) -> list[str]:
+    def begin(self, video: av.VideoStream, reorder: int, companion: Companion | None) -> None:
         """Write the header.
 
         Args:
             video: the stream that will carry the pictures.
             reorder: see ``codecs.Codec``.
             companion: what is copied beside them.
-
-        Returns:
-            What the container cannot hold of it.
 
         Raises:
             EncodeError: the container refuses.
@@ -159,7 +156,8 @@ class OutputFile:
         try:
             if container.format.name in ("mp4", "mov") and _stored(video) == "hevc":
                 video.codec_context.codec_tag = "hvc1"  # what Apple's players look for
-            left_out = companion.add_to(container, video) if companion is not None else []
+            if companion is not None:
+                companion.add_to(container, video)
             video.time_base = self.timeline.unit
             video.codec_context.sample_aspect_ratio = self._info.pixel_aspect
             if self._owes_shape:
@@ -168,7 +166,6 @@ class OutputFile:
             self._has_begun = True
         except FAILURES as error:
             raise self._failure(error) from error
-        return left_out
 
     def mux(self, packet: Packet, number: int) -> None:
         """Write a packet of the video track, in decoding order.

@@ -50,8 +50,6 @@ class WriterStatistics:
     """Wall time inside the encoder."""
     keys: list[int] = field(default_factory=list)
     """Numbers of the key frames written, 0 first."""
-    left_out: list[str] = field(default_factory=list)
-    """Streams the container cannot hold."""
 
 
 class Writer:
@@ -126,7 +124,7 @@ class Writer:
             encoder = job.open_encoder(out.container)
             try:
                 companion = job.companion()
-                self.statistics.left_out = out.begin(encoder.stream, encoder.reorder, companion)
+                out.begin(encoder.stream, encoder.reorder, companion)
                 self.statistics.encoder = encoder.name
                 if job.carried is not None:
                     self._carry(out, *job.carried)

@@ -17,9 +17,10 @@ from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
 from rtvfi.playing.opening import NothingToDo, Opener
 from rtvfi.settings.config import PlayOptions
+from rtvfi.stream.decode.container import open_container
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.serve.frame_stream import RecordMap
-from rtvfi.stream.write.beside.companion import Companion
+from rtvfi.stream.write.beside.streams import Streams
 from rtvfi.stream.write.timeline import Span
 
 if TYPE_CHECKING:
@@ -86,14 +87,15 @@ def test_sound_out_of_order_is_left_out(
     with av.open(str(tmp_path / "o.mkv"), "w") as out:
         video: Any = out.add_stream("ffv1", rate=24)
         video.width = video.height = 16
-        companion = Companion(str(film), Span(zero=Fraction(0)))
-        companion.add_to(out, video)
+        source = open_container(str(film))
+        streams = Streams(str(film), source, Span(zero=Fraction(0)))
+        streams.add(out, source.streams.audio[0], {})
         out.start_encoding()
-        packets = [p for p in companion._read() if p.pts is not None]
+        packets = [p for p in streams._read() if p.pts is not None]
         packets[3].pts, packets[3].dts = packets[1].pts, packets[1].dts
         for packet in packets:
-            companion._write(packet)
-        companion.close()
+            streams._write(packet)
+        streams.close()
     with av.open(str(tmp_path / "o.mkv")) as made:
         assert sum(1 for p in made.demux(audio=0) if p.size) == len(packets) - 1
     assert "1 packets of sound or subtitles are out of order" in caplog.text

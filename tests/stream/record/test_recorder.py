@@ -11,7 +11,9 @@ from files import planes, track
 from viewing import Viewer
 
 from rtvfi.core.errors import EncodeError, UsageError
+from rtvfi.core.options import EncodeOptions
 from rtvfi.stream.record import recorder as record
+from rtvfi.stream.record.recorder import Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,6 +202,25 @@ def test_pieces_of_an_earlier_recording_are_not_thrown_away(clips: Clips, tmp_pa
     (tmp_path / "o.mkv").write_bytes(b"its first segment")
     with pytest.raises(UsageError, match="pieces of a recording that was killed"):
         Viewer(clips.get(FULL), tmp_path / "o.mkv")
+
+
+def test_pieces_go_only_when_a_recording_is_opened_by_force(tmp_path: Path) -> None:
+    target, encode = tmp_path / "o.mkv", EncodeOptions(encoder="libx264")
+    piece = tmp_path / "o.mkv.rtvfi" / "segment-0002.mkv"
+    piece.parent.mkdir()
+    piece.touch()
+    Recorder(target, encode, print)
+    assert piece.exists()
+    Recorder.open(target, (), encode, print, force=True)
+    assert not piece.parent.exists()
+
+
+def test_a_recording_makes_its_folder_with_its_first_segment(clips: Clips, tmp_path: Path) -> None:
+    viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
+    assert not list(tmp_path.glob("*.rtvfi"))
+    viewer.play(0, 2)
+    assert list(tmp_path.glob("*.rtvfi"))
+    viewer.close()
 
 
 def test_nothing_played_is_nothing_recorded(

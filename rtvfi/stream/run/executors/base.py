@@ -131,6 +131,14 @@ class ExecutorBase(Generic[M]):
         """
         self._models = {**self._models, variant: model}
 
+    def replace_full(self, model: M) -> None:
+        """Go on with another form of the full model, which gives the same pictures."""
+        self.model = self._models[FULL] = model
+
+    def expect(self, variant: Variant, seconds: float) -> None:
+        """Note what a call was tried to take."""
+        self._expected = {**self._expected, variant: seconds}
+
     def choose(self, variant: Variant) -> None:
         """Run like this from the next batch on: pictures stay, what a model made of them goes."""
         model = self._models[variant]

@@ -80,8 +80,7 @@ class Interpolation(ExecutorBase[Interpolator]):
         """
         begin = time.monotonic()
         pictures = partial(self._pictures, self.model, self._converter)
-        self.model = fastest(self.model, pictures, self._device, form, num_new)
-        self._models[FULL] = self.model
+        self.replace_full(fastest(self.model, pictures, self._device, form, num_new))
         grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
         names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
         half_way = Retimes((Retime(0, Fraction(0), *names, Fraction(1, 2)),))
@@ -99,8 +98,8 @@ class Interpolation(ExecutorBase[Interpolator]):
             taken = time.monotonic() - begin
             if variant == FULL and taken < SLOW_SECONDS:
                 return
-        if variant == FULL or FULL in self._expected:
-            self._expected = {**self._expected, variant: taken}
+        if variant == FULL or FULL in self.expected:
+            self.expect(variant, taken)
 
     @torch.inference_mode()
     def offer(self, variant: Variant, model: Interpolator) -> None:

@@ -9,49 +9,56 @@ from __future__ import annotations
 import logging
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import av
 
-from rtvfi.stream.decode.container import FAILURES, open_container
+from rtvfi.stream.decode.container import open_container
 from rtvfi.stream.decode.info import choose_stream
 from rtvfi.stream.write.beside.covers import Cover, covers_of
-from rtvfi.stream.write.beside.splices import Splices, packet_time
-from rtvfi.stream.write.beside.tracks import TEXT, change_of, codec_of, named, track_of, way_of
+from rtvfi.stream.write.beside.streams import Streams, still_true
+from rtvfi.stream.write.beside.tracks import change_of, named, way_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from av.container import InputContainer, OutputContainer
+    from av.container import OutputContainer
     from av.stream import Stream
 
-    from rtvfi.stream.write.beside.tracks import Track
     from rtvfi.stream.write.timeline import Span
-
-    Packet = av.Packet[Any]
 
 log = logging.getLogger(__name__)
 
-_STALE: Final = (
-    *("ENCODER", "DURATION", "BPS", "NUMBER_OF_", "_STATISTICS_", "CREATION_TIME"),
-    *("MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "HANDLER_NAME", "VENDOR_ID"),
-    "ALPHA_MODE",
-)
-"""Tags that were true of the source only: a stale DURATION makes an unfinished file claim the full
-length, and pictures come out opaque.
-"""
-_FINE: Final = Fraction(1, 1_000_000)
-"""Ticks for streams whose own cannot express the shift."""
-_PRIMING_SECONDS: Final = Fraction(1, 10)
-_BEFORE_SECONDS: Final = 10
-"""How far before the first picture subtitles are looked for that are still shown."""
+
+class Companion(Protocol):
+    """What is written beside the pictures of a file; one thread owns it."""
+
+    def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
+        """Add streams, attachments, chapters and tags to a container that has not begun.
+
+        Args:
+            out: the container.
+            video: its video track, which gets the tags of the source's.
+        """
+        ...
+
+    def advance(self, until: Fraction | None) -> None:
+        """Write what begins before ``until`` on the film's clock; None = all there is."""
+        ...
+
+    def finish(self) -> None:
+        """Write what conversions still hold; nothing comes afterwards."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the source."""
+        ...
 
 
-class Companion:
-    """The other streams of a source on their way into an output; one thread owns it.
+class OfFilm:
+    """A ``Companion``: what the film itself has.
 
     Args:
-        path: the source.
+        path: the film.
+        span: the part that is written.
         has_audio: whether sound is copied.
 
     Raises:
@@ -62,62 +69,27 @@ class Companion:
         self._path = path
         self._span = span
         self._has_audio = has_audio
-        self._source: InputContainer = self._open()
-        self._tracks: dict[int, Track] = {}
+        self._source = open_container(path)
+        self._streams = Streams(path, self._source, span)
         self._covers: list[Cover] = []
-        self._packets: Iterator[Packet] | None = None
-        self._next: Packet | None = None
         self._out: OutputContainer | None = None
-        self._newest: dict[int, int] = {}
-        """Decoding time of the newest packet of each copied stream, in its ticks."""
-        self._num_astray = 0
 
-    def _open(self) -> InputContainer:
-        return open_container(self._path)
-
-    def add_to(self, out: OutputContainer, video: av.VideoStream) -> list[str]:
-        """Add streams, attachments, chapters and tags to a container that has not begun.
-
-        Returns:
-            What that container cannot hold, in words.
-        """
+    def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
+        """See ``Companion``."""
         self._out = out
-        left_out: list[str] = []
         shown = choose_stream(self._source)
         if shown is not None:
-            video.metadata.update(_clean(shown.metadata))
+            video.metadata.update(still_true(shown.metadata))
             video.disposition = shown.disposition
         for stream in self._source.streams:
-            if not _is_copied(stream, has_audio=self._has_audio):
-                continue
-            if reason := self._add(out, stream):
-                left_out.append(reason)
-        for cover in covers_of(self._path, self._source):
-            if cover.add_to(out):
-                self._covers.append(cover)
-            else:
-                left_out.append(str(cover))
-        out.metadata.update(_clean(self._source.metadata))
+            if _is_copied(stream, has_audio=self._has_audio):
+                self._streams.add(out, stream, {})
+        covers = covers_of(self._path, self._source)
+        self._covers = [cover for cover in covers if cover.add_to(out)]
+        out.metadata.update(still_true(self._source.metadata))
         chapters = self._chapters()
         if chapters:
             out.set_chapters(cast("Any", chapters))
-        return left_out
-
-    def _add(self, out: OutputContainer, stream: Stream) -> str:
-        """Add one stream; what it is, if the container cannot hold it."""
-        if stream.type == "attachment":
-            if out.format.name != "matroska":
-                return named(stream)
-            copy: Stream = out.add_stream_from_template(cast("Any", stream))
-        else:
-            track, words = track_of(out, stream)
-            if track is None:
-                return words
-            copy = track.stream
-            self._tracks[stream.index] = track
-        copy.metadata.update(_clean(stream.metadata))
-        copy.disposition = stream.disposition
-        return ""
 
     def _chapters(self) -> list[dict[str, Any]]:
         span, kept = self._span, []
@@ -139,104 +111,20 @@ class Companion:
         return kept
 
     def advance(self, until: Fraction | None) -> None:
-        """Write what begins before ``until``; None = all there is."""
+        """See ``Companion``; covers come first."""
         assert self._out is not None
         for cover in self._covers:
             cover.mux(self._out)
         self._covers.clear()
-        while (packet := self._peek()) is not None:
-            if until is not None and _begin(packet) >= until:
-                return
-            self._next = None
-            self._write(packet)
+        self._streams.advance(until)
 
     def finish(self) -> None:
-        """Write what conversions still hold; nothing comes afterwards."""
-        for index, track in self._tracks.items():
-            self._mux(index, track.flush())
-
-    def _peek(self) -> Packet | None:
-        if self._next is None and self._tracks:
-            if self._packets is None:
-                self._packets = self._read()
-            self._next = next(self._packets, None)
-        return self._next
-
-    def _read(self) -> Iterator[Packet]:
-        """Packets of the copied streams; damage ends them early, as it does in a player."""
-        source, span = self._source, self._span
-        try:
-            if span.start is not None and span.start > span.zero - 1:
-                aim = span.start - _BEFORE_SECONDS
-                begin = Fraction(source.start_time or 0, av.time_base)
-                if aim > begin:
-                    source.seek(int(aim * av.time_base))
-            wanted = [source.streams[index] for index in self._tracks]
-            shown = choose_stream(source)
-            # Other containers have one clock from beginning to end.
-            splices = None
-            if shown is not None and "mpeg" in source.format.name:
-                splices = Splices(shown.index, 1 / (shown.guessed_rate or Fraction(25)))
-                wanted.append(shown)
-            whole = (p for p in source.demux(wanted) if p.size)
-            timed = (p for p in whole if p.pts is not None or p.dts is not None)
-            yield from _unhidden(timed if splices is None else splices.apply(timed))
-        except FAILURES as error:
-            log.warning("%s: sound and subtitles end early: %s", self._path, error)
-
-    def _write(self, packet: Packet) -> None:
-        span, base = self._span, packet.time_base
-        shown = packet.pts if packet.pts is not None else packet.dts
-        assert base is not None
-        assert shown is not None
-        begin, end = shown * base, (shown + (packet.duration or 0)) * base
-        if span.end is not None and begin >= span.end:
-            return
-        if span.start is not None and begin < span.start:
-            if end <= span.start or codec_of(packet.stream) not in TEXT:
-                return
-            packet.pts = packet.dts = round(span.start / base)
-            packet.duration = round((end - span.start) / base)
-        index = packet.stream.index
-        try:
-            self._mux(index, self._tracks[index].convert(packet))
-        except ValueError as error:
-            log.debug("%s: stream %d: %s", self._path, index, error)
-            self._num_astray += 1
-
-    def _mux(self, index: int, packets: Iterable[Packet]) -> None:
-        """Write packets of a track, which are on the source's clock."""
-        assert self._out is not None
-        zero, copy = self._span.zero, self._tracks[index].stream
-        for packet in packets:
-            base = packet.time_base
-            shown = packet.pts if packet.pts is not None else packet.dts
-            assert base is not None
-            assert shown is not None
-            begin, end = shown * base, (shown + (packet.duration or 0)) * base
-            is_reordered = copy.type == "audio" and packet.dts is not None
-            decoded = cast("int", packet.dts) * base if is_reordered else begin
-            if (zero / base).denominator != 1:
-                base = _FINE
-            packet.time_base = base
-            packet.pts = round((begin - zero) / base)
-            packet.dts = min(packet.pts, round((decoded - zero) / base))
-            packet.duration = round((end - begin) / base)
-            if packet.dts < self._newest.get(copy.index, packet.dts):
-                self._num_astray += 1  # muxers refuse time that runs backwards
-                continue
-            self._newest[copy.index] = packet.dts
-            packet.stream = copy
-            self._out.mux(packet)
+        """See ``Companion``."""
+        self._streams.finish()
 
     def close(self) -> None:
-        """Let go of the source."""
-        if self._num_astray:
-            name, count = self._path, self._num_astray
-            log.warning("%s: %d packets of sound or subtitles are out of order", name, count)
-            self._num_astray = 0
-        self._packets = self._next = None
-        self._source.close()
+        """See ``Companion``."""
+        self._streams.close()
 
 
 def say_differences(path: str, form: str, *, has_audio: bool = True) -> None:
@@ -273,33 +161,3 @@ def first_time(path: str) -> Fraction:
     """Where the streams of a file begin on its clock; a player shows that as time 0."""
     with open_container(path) as source:
         return Fraction(source.start_time or 0, av.time_base)
-
-
-def _unhidden(packets: Iterable[Packet]) -> Iterator[Packet]:
-    """Packets without those that an edit list hides: for players they do not exist.
-
-    But for a moment before the first that is heard: that is what an encoder needed to get going,
-    and a decoder needs it, too.
-    """
-    hidden: dict[int, list[Packet]] = {}
-    begun: set[int] = set()
-    for packet in packets:
-        index = packet.stream.index
-        if packet.is_discard:
-            if index not in begun:
-                hidden.setdefault(index, []).append(packet)
-            continue
-        if index not in begun:
-            begun.add(index)
-            before = hidden.pop(index, [])
-            if before and _begin(packet) - _begin(before[0]) <= _PRIMING_SECONDS:
-                yield from before
-        yield packet
-
-
-def _begin(packet: Packet) -> Fraction:
-    return packet_time(packet, packet.dts if packet.dts is not None else packet.pts)
-
-
-def _clean(tags: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in tags.items() if not key.upper().startswith(_STALE)}

@@ -13,7 +13,8 @@ import av
 
 from rtvfi.core.errors import OpenError
 from rtvfi.stream.decode.container import FAILURES, is_url, open_container
-from rtvfi.stream.write.beside.companion import Companion
+from rtvfi.stream.write.beside.companion import OfFilm
+from rtvfi.stream.write.beside.streams import Streams
 from rtvfi.stream.write.beside.text import as_utf8, encoding_of
 from rtvfi.stream.write.beside.tracks import TEXT, codec_of
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer, OutputContainer
 
+    from rtvfi.stream.write.beside.companion import Companion
     from rtvfi.stream.write.timeline import Span
 
 log = logging.getLogger(__name__)
@@ -82,63 +84,79 @@ def _reopened(path: str, text: bytes, form: str) -> InputContainer:
         raise OpenError(f'"{path}" holds no subtitles FFmpeg can read') from error
 
 
-class _Beside(Companion):
-    """The streams of an extra file; chapters and tags are the film's."""
+class OfExtra:
+    """A ``Companion``: the streams of an extra file; chapters and tags are the film's.
+
+    Args:
+        extra: the file.
+        span: the part of the film that is written, on the film's clock.
+
+    Raises:
+        OpenError: the file cannot be opened.
+    """
 
     def __init__(self, extra: Extra, span: Span) -> None:
         self._extra = extra
-        super().__init__(extra.path, span)
+        is_text = extra.kind == "subtitle"
+        source = open_text(extra.path) if is_text else open_container(extra.path)
         # Text is written for the film's beginning, sound begins where its file does.
-        begin = Fraction(self._source.start_time or 0, av.time_base)
-        self._shift = extra.zero - (begin if extra.kind == "audio" else 0)
+        begin = Fraction(source.start_time or 0, av.time_base)
+        shift = self._shift = extra.zero - (0 if is_text else begin)
         start, end = span.start, span.end
-        self._span = replace(
+        own = replace(
             span,
-            zero=span.zero - self._shift,
-            start=None if start is None else start - self._shift,
-            end=None if end is None else end - self._shift,
+            zero=span.zero - shift,
+            start=None if start is None else start - shift,
+            end=None if end is None else end - shift,
         )
+        self._source = source
+        self._streams = Streams(extra.path, source, own)
 
-    def _open(self) -> InputContainer:
-        return open_text(self._path) if self._extra.kind == "subtitle" else super()._open()
-
-    def add_to(self, out: OutputContainer, video: av.VideoStream) -> list[str]:
-        self._out = out
-        left_out = []
+    def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
+        """See ``Companion``."""
+        tags = {"title": Path(self._extra.path).name}
+        if self._extra.language:
+            tags["language"] = self._extra.language
         for stream in self._source.streams:
-            if stream.type != self._extra.kind:
-                continue
-            if reason := self._add(out, stream):
-                left_out.append(reason)
-            else:
-                tags = self._tracks[stream.index].stream.metadata
-                tags.setdefault("title", Path(self._extra.path).name)
-                if self._extra.language:
-                    tags.setdefault("language", self._extra.language)
-        return left_out
+            if stream.type == self._extra.kind:
+                self._streams.add(out, stream, tags)
 
     def advance(self, until: Fraction | None) -> None:
-        super().advance(None if until is None else until - self._shift)
+        """See ``Companion``."""
+        self._streams.advance(None if until is None else until - self._shift)
+
+    def finish(self) -> None:
+        """See ``Companion``."""
+        self._streams.finish()
+
+    def close(self) -> None:
+        """See ``Companion``."""
+        self._streams.close()
 
 
-class _Together(Companion):
-    """A film's own streams and those of the files beside it, as one."""
+class Together:
+    """A ``Companion``: several as one, for a film and the files beside it."""
 
-    def __init__(self, parts: list[Companion]) -> None:
+    def __init__(self, parts: Sequence[Companion]) -> None:
         self._parts = parts
 
-    def add_to(self, out: OutputContainer, video: av.VideoStream) -> list[str]:
-        return [what for part in self._parts for what in part.add_to(out, video)]
+    def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
+        """See ``Companion``."""
+        for part in self._parts:
+            part.add_to(out, video)
 
     def advance(self, until: Fraction | None) -> None:
+        """See ``Companion``."""
         for part in self._parts:
             part.advance(until)
 
     def finish(self) -> None:
+        """See ``Companion``."""
         for part in self._parts:
             part.finish()
 
     def close(self) -> None:
+        """See ``Companion``."""
         for part in self._parts:
             part.close()
 
@@ -161,10 +179,10 @@ def companion_of(
     """
     if source is None:
         return None
-    parts = [Companion(source, span, has_audio=has_audio)]
+    parts: list[Companion] = [OfFilm(source, span, has_audio=has_audio)]
     for extra in extras:
         try:
-            parts.append(_Beside(extra, span))
+            parts.append(OfExtra(extra, span))
         except OpenError as error:
             log.warning("left out: %s", error.message)
-    return parts[0] if len(parts) == 1 else _Together(parts)
+    return parts[0] if len(parts) == 1 else Together(parts)

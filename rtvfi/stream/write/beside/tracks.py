@@ -74,22 +74,15 @@ class Track(Protocol):
         ...
 
 
-def track_of(out: OutputContainer, source: Stream) -> tuple[Track | None, str]:
-    """Add a stream to a container that has not begun.
-
-    Returns:
-        The stream on its way and, where it changes its form, which it is to be; None and what the
-        stream is, where the container cannot hold it in any form.
-    """
+def track_of(out: OutputContainer, source: Stream) -> Track | None:
+    """Add a stream to a container that has not begun; None where it cannot hold it in any form."""
     form = out.format.name
     way = way_of(form, source)
     if not way:
-        return None, named(source)
+        return None
     if way == "copy":
-        return _Copied(out, source), ""
-    kind = _Sound if source.type == "audio" else _Written
-    track: Track = kind(out, source, way)
-    return track, change_of(form, source)
+        return _Copied(out, source)
+    return (_Sound if source.type == "audio" else _Written)(out, source, way)
 
 
 def way_of(form: str, source: Stream) -> str:

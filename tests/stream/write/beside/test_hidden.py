@@ -82,7 +82,7 @@ def recorded(film: Path, target: Path, *extras: Extra) -> Path:
     viewed = Viewed(
         source=str(film), info=info, grid=grid, zero=Fraction(0), has_model=False, extras=extras
     )
-    recorder = Recorder(target, (str(film),), EncodeOptions(preset="ultrafast"), print)
+    recorder = Recorder.open(target, (str(film),), EncodeOptions(preset="ultrafast"), print)
     recording = recorder.recording(viewed)
     from rtvfi.core.frame import Kind, OutputFrame, SourceFrame
 
