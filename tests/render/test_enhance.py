@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,17 +128,82 @@ def test_a_network_with_motion_gives_pictures_and_the_same_ones_again(
     assert all(map(np.array_equal, *films))
 
 
+def whole(path: Path) -> list[bytes]:
+    """Every picture of a film, all its planes."""
+    return [b"".join(plane.tobytes() for plane in picture) for _, picture in planes(path)]
+
+
+NETWORKS = {"gmfss-union": "gmfss 4.26.heavy", "gimm": "gimm r", "safa": "safa 0.5"}
+LARGE = (
+    "--model gmfss-union --style rhythm --fps 2x",
+    "--model gmfss-union --style smooth --passes 2 --fps 2x",
+    "--model gimm --style plain --fps 60",
+    "--enhance safa",
+)
+
+
+def with_network(words: str, store: Store, tmp_path: Path) -> list[str]:
+    """The words, and weights for what they name; GIMM's are such that it blends."""
+    name = words.split()[1]
+    network = NETWORKS[name]
+    state = constant_state(network, 1e-4) if name == "gimm" else random_state(network)
+    add(store, tmp_path, state, name)
+    return words.split()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("words", LARGE)
+def test_a_scene_is_made_of_its_own_frames_alone(
+    words: str, clips: Clips, store: Store, tmp_path: Path
+) -> None:
+    given = with_network(words, store, tmp_path)
+    spec = ClipSpec(size=(160, 90), num_frames=8, cuts=(4,), rate=Fraction(24), codec="ffv1")
+    both, first = clips.get(spec), clips.get(replace(spec, num_frames=4, cuts=()))
+    films = {}
+    for name, source, *more in (
+        ("both", both),
+        ("first", first),
+        ("second", both, "--start", str(4 / 24)),
+    ):
+        assert render(source, "-o", tmp_path / f"{name}.mkv", *given, *more) == 0
+        films[name] = whole(tmp_path / f"{name}.mkv")
+    assert films["both"] == films["first"] + films["second"]
+    assert len(set(films["both"])) > 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("words", LARGE)
+def test_equal_frames_give_equal_frames(
+    words: str, clips: Clips, store: Store, tmp_path: Path
+) -> None:
+    given = with_network(words, store, tmp_path)
+    spec = ClipSpec(size=(160, 90), num_frames=5, holds=(5,), rate=Fraction(24), codec="ffv1")
+    target = tmp_path / "o.mkv"
+    assert render(clips.get(spec), "-o", target, *given) == 0
+    shown = set(whole(target))
+    assert len(shown) == 1
+    assert (shown == set(whole(clips.get(spec)))) is ("--model" in given)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("words", ["--model gimm --style plain --fps 30", "--enhance safa"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--model gmfss-union --style rhythm --fps 30",
+        "--model gimm --style plain --fps 30",
+        "--enhance safa",
+    ],
+)
 def test_memory_stays_flat_over_200_frames(
     words: str, clips: Clips, store: Store, tmp_path: Path
 ) -> None:
-    add(store, tmp_path, constant_state("gimm r", 1e-4), "gimm")
-    add(store, tmp_path, paint(0.5), "safa")
+    given = with_network(words, store, tmp_path)
     source = clips.get(ClipSpec(size=(160, 90), num_frames=200, rate=Fraction(24), codec="ffv1"))
     command = [sys.executable, "-m", "rtvfi", "render", str(source), "-o", str(tmp_path / "o.mkv")]
-    command += ["--device", "cpu", "--encoder", "ffv1", "--json", *words.split()]
+    command += ["--device", "cpu", "--encoder", "ffv1", "--json", *given]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         under_way = (line for line in child.stdout if json.loads(line).get("frames", 0) > 20)
