@@ -6,6 +6,7 @@ of a call, the rest for every timestep (nearly all of the work: the last decoder
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
@@ -14,11 +15,12 @@ from torch.nn import functional
 from rtvfi.models.gimm.correlation import VOLUME_BYTES, Correlation, pyramid
 from rtvfi.models.gimm.encoder import Encoder
 from rtvfi.models.gimm.layers import Parameters
-from rtvfi.models.gimm.memory import check_memory
+from rtvfi.models.gimm.memory import needed_bytes
 from rtvfi.models.gimm.motion import Motion, PairMotion
 from rtvfi.models.gimm.raft import Raft, RaftStart
 from rtvfi.models.gimm.shape import detect
 from rtvfi.models.gimm.synthesis import Matches, Source, Synthesis
+from rtvfi.models.memory import MemoryCheck, Need
 from rtvfi.models.scaled import Scaled
 from rtvfi.models.warp import enlarge
 
@@ -68,8 +70,8 @@ class Gimm(Scaled):
         self.raft = Raft(given, "flow_estimator.update_block")
         self.motion = Motion(given)
         self.synthesis = Synthesis(given)
-        self._fitting: set[tuple[int, int, float]] = set()
-        """Sizes, each with a flow scale, for which there was memory enough."""
+        needed = partial(needed_bytes, dtype=self.tuning.dtype)
+        self._memory = MemoryCheck(Need("GIMM-VFI", needed, FLOW_SCALES), self.tuning.device)
 
     def prepare(self, frame: Tensor) -> GimmPrepared:
         """Features of a (1, 3, H, W) picture, clamped to [0, 1].
@@ -79,7 +81,7 @@ class Gimm(Scaled):
         """
         height, width = frame.shape[-2:]
         picture = self._padded(frame.float().clamp(0, 1))
-        self._check_memory(*picture.shape[-2:])
+        self._memory.check(*picture.shape[-2:], self.flow_scale)
         image = 2 * enlarge(picture, self.flow_scale) - 1
         seen = image.to(self.tuning.dtype)
         searched = self.matching(seen).out
@@ -94,13 +96,6 @@ class Gimm(Scaled):
         )
         start = self.raft.start(context.out)
         return GimmPrepared(picture, start, pyramid(searched), source, height, width)
-
-    def _check_memory(self, rows: int, columns: int) -> None:
-        case = (rows, columns, self.flow_scale)
-        if case not in self._fitting:
-            kind = (self.tuning.device, self.tuning.dtype)
-            check_memory((rows, columns), self.flow_scale, kind, FLOW_SCALES)
-            self._fitting.add(case)
 
     def _padded(self, picture: Tensor) -> Tensor:
         """Its last row and column repeated, up to a size the network can work on."""

@@ -11,7 +11,7 @@ they need; here the border is repeated and cropped off again.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -22,6 +22,7 @@ from rtvfi.models.gmfss.gmflow import GmFlow, Matchable
 from rtvfi.models.gmfss.metric import MetricNet
 from rtvfi.models.gmfss.ratios import reached, rife_steps, splat_steps, swapped
 from rtvfi.models.gmfss.shape import detect, part_of
+from rtvfi.models.memory import MemoryCheck, Need
 from rtvfi.models.rife.network import Rife
 from rtvfi.models.rife.rows import RIFE_GROUPS, ROWS
 from rtvfi.models.scaled import Scaled
@@ -44,6 +45,19 @@ SMALLEST = 128
 """Pixels a side at flow scale 1: of less, the windows of the transformer would be one pixel."""
 LARGEST_METRIC = 60.0
 """e^metric stays a number in float32, also when some thousand pixels land on one."""
+
+
+_FIXED: Final = 600 << 20
+"""Bytes that do not depend on the picture: parameters, pieces of tables, what libraries keep."""
+_OF_PIXEL, _OF_MOTION = 1400, 400
+"""Bytes for a pixel of the padded picture, and for one at the size of motion. Measured in float32
+with three pictures at 640x384, 1280x768 and 2560x1440, from which it is at most a fifth away; half
+precision needs less."""
+
+
+def needed_bytes(height: int, width: int, scale: float) -> int:
+    """An upper bound for three padded pictures at this flow scale; see ``memory.Need``."""
+    return int(_FIXED + height * width * (_OF_PIXEL + _OF_MOTION * scale**2))
 
 
 class GmfssPrepared(NamedTuple):
@@ -114,6 +128,7 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         self.metric_net = MetricNet(part_of(state, "metric"), tuning, has_tanh=self.metric_tanh)
         self.feature_net = FeatureNet(part_of(state, "feat"), tuning)
         self.fusion_net = GridNet(part_of(state, "fusionnet"), tuning)
+        self._memory = MemoryCheck(Need("GMFSS", needed_bytes, (0.25, 0.5)), tuning.device)
         self.rife = None
         if self.group:
             version = RIFE_GROUPS[self.group][0].split()[0]
@@ -132,9 +147,14 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         return self.rife
 
     def prepare(self, frame: Tensor) -> GmfssPrepared:
-        """Everything of a (1, 3, H, W) picture alone, clamped to [0, 1]."""
+        """Everything of a (1, 3, H, W) picture alone, clamped to [0, 1].
+
+        Raises:
+            OutOfMemory: the first of a size, and too little memory is free.
+        """
         image = frame.to(self.tuning.dtype).clamp(0, 1)
         whole = self._padded(image).float()
+        self._memory.check(*whole.shape[-2:], self.flow_scale)
         half = shrink(whole, 2)
         return GmfssPrepared(
             image,

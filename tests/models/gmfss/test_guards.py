@@ -10,7 +10,8 @@ from gmfss_nets import CPU, link, model, pictures, prepared, state
 from torch.nn import functional
 
 from benchmarks.plain_gmfss import PlainGmfss
-from rtvfi.core.errors import UsageError
+from rtvfi.core.errors import OutOfMemory, UsageError
+from rtvfi.models import memory
 from rtvfi.models.gmfss import fusion, gmflow
 from rtvfi.models.gmfss.gmflow import MOST_SCORES, expected
 from rtvfi.models.gmfss.ratios import splat_steps
@@ -211,3 +212,13 @@ def test_half_precision_stays_near_float32(
     assert motion.ab.dtype == motion.metric_a.dtype == torch.float32
     error = (out.float() - whole).square().mean()
     assert -10 * error.log10() > least_db
+
+
+def test_a_picture_beyond_the_memory_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda _device: 1 << 20)
+    net = model("gmfss").at_scale(0.5)
+    monkeypatch.setattr(net, "feature_net", None)
+    with pytest.raises(OutOfMemory, match="GMFSS needs up to"):
+        net.prepare(torch.zeros(1, 3, 514, 64))
