@@ -47,6 +47,7 @@ class Triage:
         self._origin = started.origin
         reach = math.ceil(_REACH / info.source_rate / started.grid.step)
         self._passes_from = (started.first_index or 0) - reach
+        self._is_governed = started.is_governed
         self._playhead = playhead
         self._margin = Margin(playhead, started.attainable)
         self._steering = steering
@@ -70,8 +71,7 @@ class Triage:
 
     def allows_pass(self, action: Mid) -> bool:
         """Whether there is time for a pass and everything it needs was made."""
-        margin = self._margin
-        has_time = margin.may_hold(self._statistics.cost or 0.0) and not margin.is_low
+        has_time = self._may_hold(self._statistics.cost or 0.0) and not self._margin.is_low
         if not has_time or not self._pictures.are_there(needs(action)):
             self._steering.skipped(1)
             return False
@@ -92,11 +92,15 @@ class Triage:
         is_bypass = quality is not None and quality.is_bypass
         cost = 0.0 if is_bypass else (statistics.cost or 0.0) * len(outputs)
         is_low = margin.look(float(outputs[0].pts - self._origin), cost)
-        statistics.is_behind = is_low or not margin.may_hold(cost)
+        statistics.is_behind = is_low or not self._may_hold(cost)
         statistics.margin = margin.seconds
         if margin.is_missed:
             self._steering.missed(time.monotonic())
         return statistics.is_behind
+
+    def _may_hold(self, cost: float) -> bool:
+        """See ``Margin.may_hold``; what is rendered may take its time."""
+        return not self._is_governed or self._margin.may_hold(cost)
 
     def _is_spared(self, batch: Shown) -> bool:
         """Whether the quality in force does without these outputs."""

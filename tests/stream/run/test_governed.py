@@ -95,6 +95,7 @@ class Simulation:
         ratio: Fraction,
         cost: float,
         shares: dict[Variant, float] | None = None,
+        is_governed: bool = True,
     ) -> None:
         self.clock = clock = FakeClock()
         for room in (slot, triage, margin):
@@ -109,6 +110,7 @@ class Simulation:
         self.levels: list[int] = []
         self.statistics = Statistics()
         self._capacity = round((RING_SECONDS + READAHEAD_SECONDS) / float(self.grid.step))
+        self._is_governed = is_governed
         self._due: deque[float] = deque()
         self._began: float | None = None
         start = Start(
@@ -119,7 +121,7 @@ class Simulation:
             ring_frames=self._capacity,
             prime_frames=8,
             retiming=Retiming(style=style),
-            is_governed=True,
+            is_governed=is_governed,
         )
         sources: Any = SimpleNamespace(get=self._get)
         outputs: Any = SimpleNamespace(put=self._put, epoch=1, finish=lambda _: None)
@@ -143,6 +145,9 @@ class Simulation:
         return frame
 
     def _put(self, frame: OutputFrame, _epoch: int) -> bool:
+        if not self._is_governed:  # nobody plays it
+            self.shown.append(frame)
+            return True
         if len(self._due) >= self._capacity:
             self.clock.now = max(self.clock.now, self._due.popleft())
         if self._began is None and len(self.shown) == 8:
@@ -355,3 +360,11 @@ def test_networks_that_come_late_are_taken_at_once(monkeypatch: pytest.MonkeyPat
     assert num_changes(simulation.levels[301:]) <= 1
     assert executor.chosen == RIFE
     assert min(simulation.margins) > 0
+
+
+def test_what_is_rendered_is_made_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(monkeypatch, "smooth", ratio=TWICE, cost=20.0, is_governed=False)
+    simulation.executor.try_out()
+    simulation.run(5, hold=2)
+    assert Kind.CHEAP not in simulation.kinds(0, 5)
+    assert simulation.kinds(1, 4)[Kind.SYNTHETIC] > 50
