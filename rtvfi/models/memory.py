@@ -51,17 +51,17 @@ class MemoryCheck:
         self._fitting: set[tuple[int, int, float]] = set()
         """Rows, columns and scale for which there was enough."""
 
-    def check(self, height: int, width: int, scale: float) -> None:
+    def check(self, size: Sequence[int], scale: float) -> None:
         """Refuse what would not fit, in one sentence.
 
         Args:
-            height: rows, padded.
-            width: columns, padded.
+            size: rows and columns, padded.
             scale: flow scale.
 
         Raises:
             OutOfMemory: too little is free; the hint names what would fit.
         """
+        height, width = size
         if (height, width, scale) in self._fitting:
             return
         free = free_bytes(self._device)

@@ -25,7 +25,7 @@ def there_are(monkeypatch: pytest.MonkeyPatch, gib: float) -> None:
 
 def refused(need: Need, size: tuple[int, int] = UHD) -> OutOfMemory:
     with pytest.raises(OutOfMemory) as caught:
-        MemoryCheck(need, CPU).check(*size, 1.0)
+        MemoryCheck(need, CPU).check(size, 1.0)
     return caught.value
 
 
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused_with_a_scale_that_does(
     assert "GIMM-VFI needs up to" in error.message
     assert "pictures of 3840x2176 at scale 1" in error.message
     assert error.hint == "--scale 0.5 fits"
-    MemoryCheck(GIMM, CPU).check(*UHD, 0.5)
+    MemoryCheck(GIMM, CPU).check(UHD, 0.5)
 
 
 def test_where_no_scale_is_enough_a_size_that_fits_is_named(
@@ -69,14 +69,14 @@ def test_where_no_scale_is_enough_a_size_that_fits_is_named(
 def test_where_nobody_tells_what_is_free_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "memory_bytes", lambda: (0, 0))
     assert free_bytes(CPU) is None
-    MemoryCheck(GIMM, CPU).check(*UHD, 1.0)
+    MemoryCheck(GIMM, CPU).check(UHD, 1.0)
 
 
 def test_each_size_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     there_are(monkeypatch, 64)
     check = MemoryCheck(GIMM, CPU)
-    check.check(*UHD, 1.0)
+    check.check(UHD, 1.0)
     there_are(monkeypatch, 0.1)  # taken by what it was asked for
-    check.check(*UHD, 1.0)
+    check.check(UHD, 1.0)
     with pytest.raises(OutOfMemory):
-        check.check(*UHD, 2.0)
+        check.check(UHD, 2.0)

@@ -81,7 +81,7 @@ class Gimm(Scaled):
         """
         height, width = frame.shape[-2:]
         picture = self._padded(frame.float().clamp(0, 1))
-        self._memory.check(*picture.shape[-2:], self.flow_scale)
+        self._memory.check(picture.shape[-2:], self.flow_scale)
         image = 2 * enlarge(picture, self.flow_scale) - 1
         seen = image.to(self.tuning.dtype)
         searched = self.matching(seen).out

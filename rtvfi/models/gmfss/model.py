@@ -154,7 +154,7 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         """
         image = frame.to(self.tuning.dtype).clamp(0, 1)
         whole = self._padded(image).float()
-        self._memory.check(*whole.shape[-2:], self.flow_scale)
+        self._memory.check(whole.shape[-2:], self.flow_scale)
         half = shrink(whole, 2)
         return GmfssPrepared(
             image,
