@@ -55,6 +55,8 @@ class Player(Front):
         options: checked already (``check``).
     """
 
+    _takes_lists = True
+
     def __init__(self, options: PlayOptions) -> None:
         super().__init__(options)
         self._bad: dict[str, RtvfiError] = {}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from fakes import FakeClock, FakeFeed, FakePlayhead, offset_of, stream_info
 
 from rtvfi.core.rates import Grid
-from rtvfi.stream.serve.frame_stream import FrameStream, RecordMap
+from rtvfi.stream.serve.frame_stream import FrameStream
 from rtvfi.stream.serve.matroska import VirtualMkv
+from rtvfi.stream.serve.records import RecordMap
 
 if TYPE_CHECKING:
     from rtvfi.stream.run.playhead import Playhead

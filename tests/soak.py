@@ -131,12 +131,12 @@ class _Reader:
     def __init__(self, viewing: Viewing) -> None:
         self._stream = viewing.stream
         payload = PIXEL_FORMATS["yuv420p"].payload_bytes(*SIZE)
-        self._record = payload + viewing.stream._mkv.prefix_bytes
+        self._record = payload + viewing.stream._file.mkv.prefix_bytes
         self._buffer = ctypes.create_string_buffer(self._record)
-        self.num_records = viewing.stream._mkv.num_records
+        self.num_records = viewing.stream._file.mkv.num_records
 
     def seek(self, record: int) -> None:
-        self._stream.seek(offset_of(self._stream._mkv, record))
+        self._stream.seek(offset_of(self._stream._file.mkv, record))
 
     def read(self) -> bool:
         """One record; False at the end."""

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -154,11 +153,51 @@ class Turn:
         return self.swaps or self.flips_x or self.flips_y
 
 
+_SAME_RATIO: Final = Fraction(1, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Size and pixel aspect of a picture."""
+
+    width: int
+    height: int
+    aspect: Fraction
+
+    @property
+    def ratio(self) -> Fraction:
+        """Width to height as displayed."""
+        return self.width * self.aspect / self.height
+
+    @property
+    def area(self) -> Fraction:
+        """Displayed, in pixels of its height."""
+        return self.width * self.aspect * self.height
+
+    def is_like(self, other: Shape) -> bool:
+        """Whether the ratios are the same to the eye: sizes are rounded to whole pixels."""
+        return abs(self.ratio / other.ratio - 1) < _SAME_RATIO
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height} at {float(self.ratio):.3g}:1"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a stream whose pictures have one shape; it lasts until the next one starts."""
+
+    start: Fraction
+    """PTS of its first frame."""
+    shape: Shape
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamInfo:
     """What is known of a video stream once it is open; fixed for the life of a source.
 
-    A stream that changes size or format on the way is converted to this one.
+    A stream that changes size or format on the way is converted to this one. Where it keeps its
+    shapes (``stretches``), a picture lies at the top left of a payload of this size, and its last
+    row and column go on to the edges.
     """
 
     width: int
@@ -181,6 +220,8 @@ class StreamInfo:
     """What the container wants cut off: the pictures here still have it."""
     sampling: str = ""
     """Of ``WRITTEN_FORMATS``, the one that holds all of the source's chroma, if not carried."""
+    stretches: tuple[Stretch, ...] = ()
+    """The shapes that the stream has in turn, the first from ``start`` on; empty = one for all."""
     stereo: int = 0
     """Matroska's StereoMode: 1 and so on, two pictures beside each other in one; 0 = one."""
     stream_index: int = 0
@@ -203,6 +244,16 @@ class StreamInfo:
     def payload_bytes(self) -> int:
         """Length of every payload of this stream."""
         return self.format.payload_bytes(self.width, self.height)
+
+    @property
+    def shape(self) -> Shape:
+        """Of every payload."""
+        return Shape(self.width, self.height, self.pixel_aspect)
+
+    def shape_at(self, pts: Fraction) -> Shape:
+        """Of the picture at the top left of the payload that is shown at ``pts``."""
+        begun = [stretch.shape for stretch in self.stretches if stretch.start <= pts]
+        return begun[-1] if begun else self.stretches[0].shape if self.stretches else self.shape
 
 
 def plane_views(
@@ -227,6 +278,10 @@ class SourceFrame:
     """Seconds until the next frame is due; nominal when the file does not tell."""
     epoch: int = 0
     """Generation of the seek it belongs to."""
+    starts_stretch: bool = False
+    """The frame before it has another shape: see ``StreamInfo.stretches``."""
+    strange: Shape | None = None
+    """The shape it had when that is not the one known of its time."""
 
 
 class Kind(Enum):

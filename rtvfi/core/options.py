@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from rtvfi.core.frame import Stretch
+
 Style = Literal["smooth", "rhythm", "plain", "off"]
 Tail = Literal["hold", "stretch"]
 Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
@@ -48,6 +50,12 @@ class SourceOptions:
     """Larger pictures are refused before anything is allocated."""
     threads: int = 0
     """Decoder threads; 0 = min(4, cores)."""
+    keeps_shapes: bool = False
+    """Pictures whose shape changes on the way stay as they are: ``StreamInfo.stretches`` tells
+    them; else all are brought into one shape.
+    """
+    stretches: tuple[Stretch, ...] = ()
+    """What is known of the shapes of this stream already; empty = look for them."""
     picture_rate: Fraction | None = None
     """Pictures per second where a folder of numbered pictures is read as a film; None = it is
     none.

@@ -16,8 +16,10 @@ from rtvfi.stream.plan.planner import GAP, PlanOptions
 from rtvfi.stream.plan.steering import Retiming
 from rtvfi.stream.run.parts import Start
 from rtvfi.stream.run.pipeline import Pipeline
-from rtvfi.stream.serve.frame_stream import FrameStream, RecordMap
+from rtvfi.stream.serve.frame_stream import FrameStream
 from rtvfi.stream.serve.matroska import VirtualMkv
+from rtvfi.stream.serve.parts import PartedStream
+from rtvfi.stream.serve.records import RecordMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,8 +135,11 @@ def view(
     )
     pipeline.start(start, options.ring_bytes)
     title = f"Interpolated {float(place.target_rate):.5g} fps"
-    mkv = VirtualMkv(info, records.times_us(), grid.step, title)
-    stream = FrameStream(pipeline, mkv, records, playhead)
+    if info.stretches:
+        stream: FrameStream = PartedStream(pipeline, info, records, playhead, title)
+    else:
+        mkv = VirtualMkv(info, records.times_us(), grid.step, title)
+        stream = FrameStream(pipeline, mkv, records, playhead)
     end = float(info.start + place.duration - origin)
     return Viewing(path, pipeline, info, place.target_rate, stream, end)
 

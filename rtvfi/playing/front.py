@@ -54,12 +54,17 @@ class Front:
         options: checked already (``check``).
     """
 
+    _takes_lists = False
+    """The player takes a list of files of ours for one track."""
+
     def __init__(self, options: PlayOptions) -> None:
         self._options = options
         self._screen = Screen()
         self._playhead = Playhead()
         self._recorder = recorder_for(options, self._screen.say)
-        self._opener = Opener(options, self._playhead, self._recorder)
+        self._opener = Opener(
+            options, self._playhead, self._recorder, keeps_shapes=self._takes_lists
+        )
         self._report = Report()
         self._choice = Choice(Wanted.of(options.model, options.fps, options.stream))
         self._is_first = False

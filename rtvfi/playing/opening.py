@@ -26,7 +26,7 @@ from rtvfi.stream.write.job import Extra
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from rtvfi.core.frame import OutputFrame, StreamInfo
+    from rtvfi.core.frame import OutputFrame, StreamInfo, Stretch
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.record.recorder import Recorder
     from rtvfi.stream.run.pipeline import Pipeline
@@ -53,6 +53,8 @@ class Picture:
     """mpv's."""
     stream_index: int | None = None
     """FFmpeg's; None where that is the one it takes by itself."""
+    stretches: tuple[Stretch, ...] = ()
+    """What was found out about its shapes while it played; empty = look for them."""
 
     @classmethod
     def of(cls, track: Mapping[str, Any], sources: tuple[str, ...]) -> Picture:
@@ -121,13 +123,20 @@ class Opener:
         options: how.
         playhead: of the player.
         recorder: gets every frame, if there is one.
+        keeps_shapes: the player takes a track of several files, one a shape.
     """
 
     def __init__(
-        self, options: PlayOptions, playhead: Playhead, recorder: Recorder | None = None
+        self,
+        options: PlayOptions,
+        playhead: Playhead,
+        recorder: Recorder | None = None,
+        *,
+        keeps_shapes: bool = False,
     ) -> None:
         self.options = self._options = options
         self._recorder = recorder
+        self._keeps_shapes = keeps_shapes and recorder is None  # a file that is written has one
         self._playhead = playhead
         self._lock = threading.Lock()
         """The hook and the worker may open files at once."""
@@ -159,20 +168,20 @@ class Opener:
             raise
         self._prefetched = (first, pipeline)
 
-    def view(self, path: str, rate: str, player: Any, stream_index: int | None = None) -> Viewing:
-        """Open a file on the wanted grid, on the clock of the player that has it loaded.
+    def view(self, picture: Picture, rate: str, player: Any) -> Viewing:
+        """Open a film on the wanted grid, on the clock of the player that has it loaded.
 
         Args:
-            path: what to open.
+            picture: its first source is opened.
             rate: in the words of ``--fps``.
             player: a python-mpv ``MPV``.
-            stream_index: see ``Picture``.
 
         Raises:
             NothingToDo: the rate is reached already, or the length is unknown.
             SourceError: it cannot be decoded.
         """
-        pipeline = self._take(path, stream_index)
+        path = picture.sources[0]
+        pipeline = self._take(picture)
         try:
             info = pipeline.open()
             target = self.rate_of(info, rate, player.display_fps)
@@ -216,18 +225,27 @@ class Opener:
         for pipeline in self._pipelines:
             pipeline.close(max(0.0, deadline - time.monotonic()))
 
-    def _take(self, path: str, stream_index: int | None) -> Pipeline:
+    def _take(self, picture: Picture) -> Pipeline:
+        path, number = picture.sources[0], picture.stream_index
         with self._lock:
             prefetched, self._prefetched = self._prefetched, None
         if prefetched is not None:
-            if prefetched[0] == path and stream_index in (None, prefetched[1].open().stream_index):
+            is_it = number in (None, prefetched[1].open().stream_index) and not picture.stretches
+            if prefetched[0] == path and is_it:
                 return prefetched[1]
             prefetched[1].stop()
-        return self._new_pipeline(path, stream_index)
+        return self._new_pipeline(path, number, picture.stretches)
 
-    def _new_pipeline(self, path: str, stream_index: int | None = None) -> Pipeline:
+    def _new_pipeline(
+        self, path: str, stream_index: int | None = None, stretches: tuple[Stretch, ...] = ()
+    ) -> Pipeline:
         options = self._options
-        source = replace(options.source, stream_index=stream_index)
+        source = replace(
+            options.source,
+            stream_index=stream_index,
+            keeps_shapes=self._keeps_shapes,
+            stretches=stretches,
+        )
         pipeline = pipeline_for(path, source, options.stream, self._playhead)
         with self._lock:
             self._pipelines = [*(p for p in self._pipelines if p.is_running), pipeline]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import OpenError
 from rtvfi.core.files import is_address
+from rtvfi.core.frame import Stretch
 from rtvfi.engine.model_host import is_quick, preload
 from rtvfi.playing.current import Current
 from rtvfi.playing.live_model import LiveModel
@@ -90,6 +91,8 @@ class Showing:
         """The viewing whose model was asked for."""
         self._seen: RtvfiError | None = None
         """The newest failure of a pipeline that was dealt with."""
+        self._reshaped: Viewing | None = None
+        """The newest viewing in which shapes were met that were not known."""
         self.finished: Callable[[Viewing], None] = lambda _viewing: None
         """Told of a viewing that is over."""
 
@@ -138,8 +141,7 @@ class Showing:
 
     def _open(self, picture: Picture) -> Viewing:
         """Open the first source of a picture."""
-        path, rate = picture.sources[0], self._choice.now.rate
-        viewing = self._opener.view(path, rate, self._mpv, picture.stream_index)
+        viewing = self._opener.view(picture, self._choice.now.rate, self._mpv)
         viewing.stream.on_failure = self._on_failure
         self.retime(viewing)
         return viewing
@@ -181,6 +183,9 @@ class Showing:
         if viewing is None:
             return
         self._watch_growth(viewing)
+        if viewing.pipeline.strange and viewing is not self._reshaped:
+            self._reshaped = viewing
+            self._worker.do(partial(self._reshape, viewing))
         statistics = viewing.pipeline.statistics()
         self._remarks.look(statistics, self._choice.now.model, now)
         failure = statistics.failure
@@ -296,6 +301,19 @@ class Showing:
             self._fall_back()
         else:
             self._put_in(new, picture, number)
+
+    def _reshape(self, old: Viewing) -> None:
+        """Pictures have another shape than was known: make the track anew, then swap.
+
+        They were decoded ahead of time. Those that are shown before the swap lie between bars.
+        """
+        number = self._current.number
+        if old is not self.viewing:
+            return
+        known = old.info.stretches or (Stretch(old.info.start, old.info.shape),)
+        known = tuple(sorted({*known, *old.pipeline.strange}, key=lambda stretch: stretch.start))
+        picture = replace(self._picture, sources=(old.path,), stretches=known)
+        self._put_in(self._open(picture), picture, number)
 
     def _change_picture(self, track: int, number: int) -> None:
         """The user went to another video track: ours is made of that from now on."""

@@ -20,7 +20,7 @@ import av
 from rtvfi.cli import main as cli
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.options import SourceOptions, StreamOptions
-from rtvfi.playing.opening import NothingToDo, Opener
+from rtvfi.playing.opening import NothingToDo, Opener, Picture
 from rtvfi.settings.config import PlayOptions
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def play(path: Path, _folder: Path) -> int:
     failures: list[RtvfiError] = []
     try:
         opener.prefetch(options.files)
-        viewing = opener.view(str(path), "2x", FakeMpv())
+        viewing = opener.view(Picture((str(path),), 1), "2x", FakeMpv())
         feed = viewing.stream
         feed.on_failure = failures.append
         buffer = ctypes.create_string_buffer(1 << 16)

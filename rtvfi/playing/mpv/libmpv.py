@@ -26,6 +26,8 @@ from rtvfi.playing.mpv.screen import PlayerGone
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from rtvfi.stream.serve.records import File
+
 log = logging.getLogger(__name__)
 
 _LOADING_FAILED, _GENERIC, _UNSUPPORTED = -13, -20, -18
@@ -52,30 +54,11 @@ class _StreamInfo(Structure):
 _OPEN = CFUNCTYPE(c_int, c_void_p, c_char_p, POINTER(_StreamInfo))
 
 
-class Stream(Protocol):
-    """What libmpv reads from. Called on mpv's demuxer thread; ``cancel`` comes from any thread, at
-    any time.
-    """
+class Offered(Protocol):
+    """What a player may be given to open."""
 
-    @property
-    def size(self) -> int:
-        """Total bytes."""
-        ...
-
-    def read_into(self, address: int, num_bytes: int) -> int:
-        """Write up to ``num_bytes`` at ``address``; 0 is the end of the file."""
-        ...
-
-    def seek(self, offset: int) -> int:
-        """Set the position and give it back; must not do work."""
-        ...
-
-    def cancel(self) -> None:
-        """Make a blocked read return at once, now and for ever."""
-        ...
-
-    def close(self) -> None:
-        """Release everything without waiting for it."""
+    def files(self, name: str) -> Mapping[str, File]:
+        """The files that it opens by which name; the first is ``name``."""
         ...
 
 
@@ -88,9 +71,9 @@ class StreamProtocol:
         opener: URI to stream; raising anything makes the load fail.
     """
 
-    def __init__(self, player: Any, scheme: str, opener: Callable[[str], Stream]) -> None:
+    def __init__(self, player: Any, scheme: str, opener: Callable[[str], File]) -> None:
         self._opener = opener
-        self._streams: dict[int, Stream] = {}
+        self._streams: dict[int, File] = {}
         self._cookies = itertools.count(1)  # a cookie of 0 would arrive as None
         self._callbacks = (
             _READ(self._read),
@@ -169,21 +152,27 @@ class InsideDoor:
     options: Mapping[str, str] = {}
 
     def __init__(self, player: Any) -> None:
-        self._offered: dict[str, Stream] = {}
+        self._offered: dict[str, File] = {}
+        self._names: list[tuple[Offered, tuple[str, ...]]] = []
+        """Of what was offered, the addresses of its files."""
         self._numbers = itertools.count(1)
         scheme = self.root.partition(":")[0]
         self._protocol = StreamProtocol(player, scheme, self._offered.pop)
 
-    def offer(self, stream: Stream) -> str:
+    def offer(self, stream: Offered) -> str:
         """The address under which the player may open a stream, once; it closes it, too."""
-        uri = f"{self.root}{next(self._numbers)}"
-        self._offered[uri] = stream
-        return uri
+        name = str(next(self._numbers))
+        files = {f"{self.root}{file}": content for file, content in stream.files(name).items()}
+        self._offered |= files
+        self._names.append((stream, tuple(files)))
+        return f"{self.root}{name}"
 
-    def withdraw(self, stream: Stream) -> None:
+    def withdraw(self, stream: Offered) -> None:
         """The player will not open it."""
-        for uri in [uri for uri, offered in self._offered.items() if offered is stream]:
-            self._offered.pop(uri, None)
+        for offered, uris in self._names:
+            for uri in uris if offered is stream else ():
+                self._offered.pop(uri, None)
+        self._names = [(offered, uris) for offered, uris in self._names if offered is not stream]
 
 
 _PRIORITY: Final = 50

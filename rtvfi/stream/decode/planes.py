@@ -8,21 +8,22 @@ too; what is left goes through swscale.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from rtvfi.core.frame import PIXEL_FORMATS
-from rtvfi.stream.decode.shapes import Shape, fitted
+from rtvfi.core.frame import PIXEL_FORMATS, Shape, plane_views
+from rtvfi.stream.decode.shapes import fitted
 
 if TYPE_CHECKING:
     import av
     from av.video.plane import VideoPlane
     from numpy.typing import NDArray
 
-    from rtvfi.core.frame import PixelFormat
+    from rtvfi.core.frame import PixelFormat, StreamInfo
 
     Samples = NDArray[np.uint8 | np.uint16]
 
@@ -217,6 +218,83 @@ class Packer:
             src_color_range=FULL_RANGE if from_rgb or is_full_range(frame) else 1,
             dst_color_range=FULL_RANGE if self._full_range else 1,
         )
+
+
+class Made(NamedTuple):
+    """A payload and how its picture is shaped; see ``SourceFrame``."""
+
+    payload: NDArray[np.uint8]
+    is_start: bool = False
+    strange: Shape | None = None
+
+
+class Payloads:
+    """Turns the frames of one stream into its payloads, whatever shapes it has.
+
+    Args:
+        info: the stream.
+        aspect: of the pixels of a frame that tells none.
+        period: of the frames, seconds.
+    """
+
+    def __init__(self, info: StreamInfo, aspect: Fraction, period: Fraction) -> None:
+        self._info = info
+        self._aspect = aspect
+        self._slack = period / 4
+        """Times of one frame may differ by a tick, depending on how it was reached."""
+        self._newest: Shape | None = None
+        self._packers: dict[Shape, Packer] = {}
+
+    def reset(self) -> None:
+        """Frames from elsewhere follow."""
+        self._newest = None
+
+    def make(self, frame: av.VideoFrame, pts: Fraction, aspect: Fraction | None) -> Made:
+        """A fresh payload with the picture of ``frame``.
+
+        Args:
+            frame: of any size and format.
+            pts: its time.
+            aspect: of its pixels, if it tells.
+        """
+        info, aspect = self._info, aspect or self._aspect
+        if not info.stretches:
+            return Made(self.pack(frame, aspect))
+        own, shape = Shape(frame.width, frame.height, aspect), info.shape_at(pts + self._slack)
+        newest, self._newest = self._newest, shape
+        return Made(
+            self._at_corner(self.pack(frame, aspect, shape), shape),
+            is_start=newest is not None and newest != shape,
+            strange=own if own != shape else None,
+        )
+
+    def pack(
+        self, frame: av.VideoFrame, aspect: Fraction | None = None, shape: Shape | None = None
+    ) -> NDArray[np.uint8]:
+        """A picture in a shape: that of the payloads unless another is given."""
+        info, shape = self._info, shape or self._info.shape
+        if shape not in self._packers:
+            self._packers[shape] = Packer(
+                info.format,
+                (shape.width, shape.height),
+                matrix=info.color.resolved_matrix(shape.width, shape.height),
+                full_range=info.color.full_range,
+                aspect=shape.aspect,
+            )
+        return self._packers[shape].pack(frame, aspect)
+
+    def _at_corner(self, picture: NDArray[np.uint8], shape: Shape) -> NDArray[np.uint8]:
+        info = self._info
+        if (shape.width, shape.height) == (info.width, info.height):
+            return picture
+        payload = np.empty(info.payload_bytes, np.uint8)
+        inner = plane_views(picture, replace(info, width=shape.width, height=shape.height))
+        for view, plane in zip(plane_views(payload, info), inner, strict=True):
+            rows, columns = plane.shape
+            view[:rows, :columns] = plane
+            view[:rows, columns:] = plane[:, -1:]
+            view[rows:] = view[rows - 1]
+        return payload
 
 
 def swscale_matrix(iso: int) -> int:

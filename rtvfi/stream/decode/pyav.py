@@ -20,18 +20,19 @@ import av
 import numpy as np
 
 from rtvfi.core.errors import DecodeError, OpenError, SeekError
-from rtvfi.core.frame import END, NO_CROP, EndOfStream, SourceFrame, StreamInfo
+from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
 from rtvfi.stream.decode.container import FAILURES, scan_end
 from rtvfi.stream.decode.fields.pulldown import Evened, Stamped, find_pulldown
 from rtvfi.stream.decode.info import describe, nominal_rate
-from rtvfi.stream.decode.planes import Packer
+from rtvfi.stream.decode.planes import Payloads
 from rtvfi.stream.decode.pts import LONGEST_GAP, PtsRegulariser
 from rtvfi.stream.decode.reader import FrameReader, Reader
-from rtvfi.stream.decode.shapes import Aspects, Shape, aspect_is_inside, usual_shape
+from rtvfi.stream.decode.shapes import Aspects, aspect_is_inside, in_stretches, shaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rtvfi.core.frame import Stretch
     from rtvfi.core.options import SourceOptions
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class PyavSource:
     """Seconds; 0 when it says nothing."""
     has_times: bool
     """Frames are stamped by the file, not counted or reconstructed here."""
+    _payloads: Payloads
     has_shapes: bool
     """Its pictures change their size or pixel aspect, as far as was looked."""
 
@@ -104,8 +106,10 @@ class PyavSource:
             return self.read()
         if item is None:
             return END
-        payload = self._packer.pack(item.frame, item.aspect or self._told_aspect)
-        return SourceFrame(payload, item.pts, self._frame_duration(item.frame), self.epoch)
+        frame, pts, aspect = item
+        payload, is_start, strange = self._payloads.make(frame, pts, aspect)
+        duration = self._frame_duration(frame)
+        return SourceFrame(payload, pts, duration, self.epoch, is_start, strange)
 
     def seek(self, target: Fraction) -> None:
         """Make the frame played at ``target`` the next one."""
@@ -118,6 +122,7 @@ class PyavSource:
 
     def _seek(self, target: Fraction) -> None:
         self._pending.clear()
+        self._payloads.reset()
         target = max(target, self.info.start)
         if self._last_pts is not None:
             target = min(target, self._last_pts)
@@ -152,7 +157,7 @@ class PyavSource:
         if frame.pts != own.pts:
             return "its first picture has another time"
         wide = "<u2" if self.info.format.sample_bytes == 2 else "u1"
-        a, b = (self._packer.pack(f).view(wide).astype(np.int32) for f in (own, frame))
+        a, b = (self._payloads.pack(f).view(wide).astype(np.int32) for f in (own, frame))
         off = np.abs(a - b).mean() / (1 << self.info.format.bits - 8)
         return "" if off <= _MAX_DIFFERENCE else "its first picture is wrong"
 
@@ -235,16 +240,10 @@ class PyavSource:
         if info.duration is None and not self._is_counting:
             end = scan_end(self._path, stream.index, _SCAN_SECONDS)
             info = replace(info, duration=end - info.start if end and end > info.start else None)
-        self.info = self._of_usual_shape(replace(info, is_seekable=not self._is_counting))
-        self._told_aspect = info.pixel_aspect
-        info = self.info
-        self._packer = Packer(
-            info.format,
-            (info.width, info.height),
-            matrix=info.color.resolved_matrix(info.width, info.height),
-            full_range=info.color.full_range,
-            aspect=info.pixel_aspect,
-        )
+        self.info = replace(info, is_seekable=not self._is_counting)
+        self._payloads = Payloads(info, info.pixel_aspect, self._period)
+        if self.info.is_seekable and info.duration:
+            self._look_for_shapes()
         log.debug("%s: %s", self._path, self.info)
 
     def _aspect_inside(self) -> Fraction | None:
@@ -252,20 +251,29 @@ class PyavSource:
             return None
         return self._reader.stream.codec_context.sample_aspect_ratio
 
-    def _of_usual_shape(self, info: StreamInfo) -> StreamInfo:
-        """The stream in the shape of most of its pictures."""
-        first = Shape(info.width, info.height, info.pixel_aspect)
-        if not info.is_seekable or not info.duration:
-            return info
-        span = info.start, info.start + info.duration
-        shape = usual_shape(self._path, self.stream_index, first, span)
-        if shape == first:
-            return info
-        self.has_shapes = True
-        log.warning("%s: its pictures change their shape, all are shown as %s", self._path, shape)
-        return replace(
-            info, width=shape.width, height=shape.height, pixel_aspect=shape.aspect, crop=NO_CROP
-        )
+    def _look_for_shapes(self) -> None:
+        """The shape of most pictures is that of all, or each has its own."""
+        first, known = self.info, self._options.stretches
+        if self._options.keeps_shapes and known:
+            self.info = in_stretches(first, known)
+        else:
+            span = first.start, first.start + (first.duration or 0)
+            keeps = self._options.keeps_shapes
+            self.info = shaped(self._path, first, span, keeps_shapes=keeps)
+            if self.info.stretches:
+                exact = [self._settled(stretch) for stretch in self.info.stretches]
+                self.info = in_stretches(first, exact)
+                self._seek(first.start)
+        self.has_shapes = self.info != first
+        if self.has_shapes and not self.info.stretches:
+            text = "%s: its pictures change their shape, all are shown as %s"
+            log.warning(text, self._path, self.info.shape)
+        self._payloads = Payloads(self.info, first.pixel_aspect, self._period)
+
+    def _settled(self, stretch: Stretch) -> Stretch:
+        """With the time that its first frame has here."""
+        self._seek(stretch.start + self.tick)
+        return replace(stretch, start=self._pending[0].pts) if self._pending else stretch
 
     def _no_picture(self) -> OpenError:
         return OpenError(

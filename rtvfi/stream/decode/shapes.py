@@ -1,25 +1,30 @@
-"""Pictures whose size or pixel aspect changes within a stream: one shape for all of them.
+"""Pictures whose size or pixel aspect changes within a stream: found, and brought into one.
 
 Broadcasts go from 4:3 to 16:9 and back, recordings of web calls change their size with the line.
-What is played or written keeps one shape, the usual one; pictures of another shape lie in it whole,
-between black bars where they must.
+What is written keeps one shape, the usual one; pictures of another shape lie in it whole, between
+black bars where they must. What is played keeps the shapes.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.core.frame import NO_CROP, Shape, Stretch
 from rtvfi.stream.decode.container import FAILURES, is_url, open_container
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import av
     from av.container import InputContainer
+    from av.packet import Packet
+
+    from rtvfi.core.frame import StreamInfo
 
 log = logging.getLogger(__name__)
 
@@ -31,34 +36,14 @@ _FREE: Final = ("vp8", "vp9", "av1")
 """Codecs whose pictures may change their size in any container."""
 _ASPECT_INSIDE: Final = ("mpeg", "h264", "hevc")
 """The same, of those that leave the pixel aspect to the pictures; mpv believes the others' own."""
-_MOST_PACKETS: Final = 60
-_SAME: Final = Fraction(1, 100)
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Size and pixel aspect of a picture."""
-
-    width: int
-    height: int
-    aspect: Fraction
-
-    @property
-    def ratio(self) -> Fraction:
-        """Width to height as displayed."""
-        return self.width * self.aspect / self.height
-
-    @property
-    def area(self) -> Fraction:
-        """Displayed, in pixels of its height."""
-        return self.width * self.aspect * self.height
-
-    def is_like(self, other: Shape) -> bool:
-        """Whether the ratios are the same to the eye: sizes are rounded to whole pixels."""
-        return abs(self.ratio / other.ratio - 1) < _SAME
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height} at {float(self.ratio):.3g}:1"
+_MOST_PACKETS: Final = 600
+"""Read in search of a key frame."""
+_NEAR_SECONDS: Final = 4
+"""Between two key frames of unlike shape, up to which those between them are read one by one."""
+_BACK_OFF_SECONDS: Final = (0, 1, 3, 10)
+"""Before the aim at which seeks are tried: transport streams land behind it."""
+_MOST_STRETCHES: Final = 64
+"""A film of more is brought into one shape."""
 
 
 class Aspects:
@@ -93,30 +78,70 @@ def aspect_is_inside(container: str) -> bool:
     return any(word in container for word in _ASPECT_INSIDE)
 
 
-def usual_shape(
-    path: str, stream_index: int, first: Shape, span: tuple[Fraction, Fraction]
-) -> Shape:
-    """The shape of most of the pictures: the usual ratio of width to height, at its largest size.
+def shaped(
+    path: str, info: StreamInfo, span: tuple[Fraction, Fraction], *, keeps_shapes: bool
+) -> StreamInfo:
+    """The stream as its pictures are carried: in the shape of most of them, or each in its own.
 
     Args:
         path: a file; of addresses the first shape is taken.
-        stream_index: of the pictures in it.
-        first: shape of the first picture.
+        info: the stream as its first picture has it.
         span: times of the first and the last picture, seconds.
+        keeps_shapes: see ``SourceOptions``.
     """
     if is_url(path):
-        return first
+        return info
+    first = Stretch(span[0], info.shape)
     try:
         with open_container(path) as container:
-            stream = next(s for s in container.streams.video if s.index == stream_index)
+            stream = next(s for s in container.streams.video if s.index == info.stream_index)
             is_free = stream.codec_context.codec.canonical_name in _FREE
             if not is_free and not any(word in container.format.name for word in _CHANGING):
-                return first
-            found = Counter([first, *_seen(container, stream, first, span)])
+                return info
+            look = _Look(container, stream, info.pixel_aspect)
+            seen = [first, *look.at_places(span)]
+            found = _changes(look, seen) if keeps_shapes else seen
     except FAILURES as error:
         log.debug("%s: its shapes were not looked for: %s", path, error)
-        return first
-    return usual_of(found)
+        return info
+    if keeps_shapes:
+        return in_stretches(info, found)
+    return in_one_shape(info, usual_of(Counter(stretch.shape for stretch in found)))
+
+
+def in_one_shape(info: StreamInfo, shape: Shape) -> StreamInfo:
+    """The stream with all its pictures in one shape."""
+    if shape == info.shape:
+        return info
+    return replace(
+        info, width=shape.width, height=shape.height, pixel_aspect=shape.aspect, crop=NO_CROP
+    )
+
+
+def in_stretches(info: StreamInfo, found: Sequence[Stretch]) -> StreamInfo:
+    """The stream with every picture in the shape it has.
+
+    Args:
+        info: the stream in its first shape.
+        found: in order; neighbours may be alike.
+    """
+    stretches = tuple(
+        after
+        for before, after in zip((None, *found), found, strict=False)
+        if before is None or before.shape != after.shape
+    )
+    if len(stretches) < 2:
+        return info
+    if len(stretches) > _MOST_STRETCHES:
+        return in_one_shape(info, usual_of(Counter(stretch.shape for stretch in stretches)))
+    return replace(
+        info,
+        width=max(stretch.shape.width for stretch in stretches),
+        height=max(stretch.shape.height for stretch in stretches),
+        pixel_aspect=Fraction(1),
+        crop=NO_CROP,
+        stretches=stretches,
+    )
 
 
 def usual_of(found: Mapping[Shape, int]) -> Shape:
@@ -145,25 +170,100 @@ def fitted(picture: Shape, frame: Shape) -> tuple[int, int, int, int]:
     return (frame.width - width) // 4 * 2, (frame.height - height) // 4 * 2, width, height
 
 
-def _seen(
-    container: InputContainer, stream: av.VideoStream, first: Shape, span: tuple[Fraction, Fraction]
-) -> Iterator[Shape]:
-    """The shapes of the key frames at some places."""
-    context = stream.codec_context
-    context.skip_frame = "NONKEY"
-    context.thread_count = 1
-    base = stream.time_base or Fraction(1, 1000)
-    is_inside = aspect_is_inside(container.format.name)
-    for place in range(1, _PLACES + 1):
-        aim = span[0] + (span[1] - span[0]) * place / (_PLACES + 1)
+class _Look:
+    """Key frames of a film, each decoded by itself.
+
+    Args:
+        container: just opened.
+        stream: its pictures.
+        aspect: of their pixels, where they do not tell it.
+    """
+
+    def __init__(self, container: InputContainer, stream: av.VideoStream, aspect: Fraction) -> None:
+        self._container, self._stream, self._aspect = container, stream, aspect
+        self._base = stream.time_base or Fraction(1, 1000)
+        self._is_inside = aspect_is_inside(container.format.name)
+        stream.codec_context.thread_count = 1
+
+    def at_places(self, span: tuple[Fraction, Fraction]) -> Iterator[Stretch]:
+        """What stands at some places of the film, in order."""
+        newest = span[0]
+        for place in range(1, _PLACES + 1):
+            aim = span[0] + (span[1] - span[0]) * place / (_PLACES + 1)
+            found = next(self.keys(aim), None)
+            if found is not None and found.start > newest:
+                newest = found.start
+                yield found
+
+    def keys(self, aim: Fraction) -> Iterator[Stretch]:
+        """The key frames from ``aim`` on, or from a little before or behind it."""
+        self._container.seek(int(aim / self._base), stream=self._stream)
+        num_passed = 0
+        for packet in self._container.demux(self._stream):
+            num_passed += 1
+            if num_passed > _MOST_PACKETS:
+                return
+            if not packet.is_keyframe or packet.pts is None:
+                continue
+            shape = self._shape_of(packet)
+            if shape is not None:
+                num_passed = 0
+                yield Stretch(packet.pts * self._base, shape)
+
+    def _shape_of(self, packet: Packet[av.VideoStream]) -> Shape | None:
+        context = self._stream.codec_context
         context.flush_buffers()
-        container.seek(int(aim / base), stream=stream)
-        for number, packet in enumerate(container.demux(stream)):
-            if frames := packet.decode():
-                inside = context.sample_aspect_ratio
-                aspect = Fraction(inside) if is_inside and inside else first.aspect
-                yield Shape(frames[0].width, frames[0].height, aspect)
-                break
-            if number > _MOST_PACKETS:
-                break
-    context.flush_buffers()
+        try:
+            frames = [*context.decode(packet), *context.decode(None)]
+        except FAILURES:
+            frames = []
+        inside = context.sample_aspect_ratio
+        context.flush_buffers()
+        if not frames:
+            return None
+        aspect = Fraction(inside) if self._is_inside and inside else self._aspect
+        return Shape(frames[0].width, frames[0].height, aspect)
+
+
+def _changes(look: _Look, seen: Sequence[Stretch]) -> list[Stretch]:
+    """Where between places that were looked at the shape changes; with the first of them."""
+    found = [seen[0]]
+    for left, right in itertools.pairwise(seen):
+        if left.shape != right.shape and len(found) <= _MOST_STRETCHES:
+            found += _between(look, left, right)
+    return found
+
+
+def _between(look: _Look, left: Stretch, right: Stretch) -> Iterator[Stretch]:
+    """The changes from one key frame to a later one of another shape."""
+    while right.start - left.start > _NEAR_SECONDS:
+        middle = next(look.keys((left.start + right.start) / 2), None)
+        if middle is None or not left.start < middle.start < right.start:
+            break
+        if middle.shape == right.shape:
+            right = middle
+        elif middle.shape == left.shape:
+            left = middle
+        else:
+            yield from _between(look, left, middle)
+            left = middle
+    shape = left.shape
+    for key in _keys_behind(look, left.start):
+        if key.start >= right.start:
+            break
+        if key.shape != shape:
+            shape = key.shape
+            yield key
+    if shape != right.shape:
+        yield right
+
+
+def _keys_behind(look: _Look, start: Fraction) -> Iterator[Stretch]:
+    """The key frames after ``start``, none left out."""
+    keys: Iterator[Stretch] = iter(())
+    for back in _BACK_OFF_SECONDS:
+        keys = look.keys(start - back)
+        nearest = next(keys, None)
+        if nearest is not None and nearest.start <= start:
+            break
+    return (key for key in keys if key.start > start)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError, SourceError
-from rtvfi.core.frame import END, EndOfStream, OutputFrame, SourceFrame
+from rtvfi.core.frame import END, EndOfStream, OutputFrame, SourceFrame, Stretch
 from rtvfi.core.options import CUT_THRESHOLD
 from rtvfi.core.ring import Aborted, Ring
 from rtvfi.stream.decode.source import FrameSource, Interrupted
@@ -79,6 +79,8 @@ class Pipeline:
             _SOURCE_FRAMES, _SOURCE_BYTES, lambda f: f.payload.nbytes
         )
         self._outputs: Ring[OutputFrame] = Ring(1, 1, lambda f: f.payload.nbytes)
+        self.strange: tuple[Stretch, ...] = ()
+        """Frames from which on the shape was not the one known of its time, in the order met."""
         self._threads = [threading.Thread(target=self._decode, name="rtvfi-decode", daemon=True)]
 
     # ---- the owner's side ----
@@ -237,6 +239,7 @@ class Pipeline:
                 preroll = self._worker.preroll / source.info.source_rate
                 source.seek(started.grid.pts(command.index) - preroll)
             source.epoch = command.epoch
+            strange = None
             while True:
                 begin = time.perf_counter()
                 frame = source.read()
@@ -245,6 +248,9 @@ class Pipeline:
                     self._sources.finish(command.epoch)
                     return
                 assert isinstance(frame, SourceFrame)
+                if frame.strange not in (None, strange):
+                    self.strange += (Stretch(frame.pts, frame.strange),)
+                strange = frame.strange
                 if not self._sources.put(frame, command.epoch):
                     return
         except Interrupted:

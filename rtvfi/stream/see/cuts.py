@@ -103,6 +103,8 @@ class CutDetector:
         Returns:
             What is decided, in order: this frame or none, and before it the one held back.
         """
+        if frame.starts_stretch:
+            return [*self.flush(), self._settle(self._look(frame), None, is_cut=True)]
         waiting, seen = self._waiting, []
         last = waiting.b if waiting else self._last
         look = self._look(frame)

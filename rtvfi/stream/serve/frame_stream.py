@@ -8,28 +8,25 @@ another frame, so thirty queued seeks cost one restart.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import math
 import threading
 import time
-from collections import deque
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Protocol
-
-import numpy as np
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.frame import END, EndOfStream, Kind, OutputFrame
+from rtvfi.stream.serve.records import RecordFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.core.rates import Grid
     from rtvfi.stream.run.playhead import Playhead
     from rtvfi.stream.serve.matroska import VirtualMkv
+    from rtvfi.stream.serve.records import File, Piece, RecordMap
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +38,6 @@ else pull gigabytes.
 _TURN_SECONDS: Final = 0.02
 """Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
 
-_AT_A_TIME: Final = 1 << 16
 _WOBBLE_SECONDS: Final = 0.02
 """The estimated playhead may go back that little by itself."""
 
@@ -72,61 +68,6 @@ class Feed(Protocol):
         ...
 
 
-class RecordMap:
-    """Which grid frame stands in which record of the virtual file.
-
-    mpv's time 0 is ``origin`` on the source's clock, and the film starts at ``begin`` on mpv's: at
-    0, unless mpv keeps the times of the file. Grid frames before it are left out. When the source
-    begins later, indices below 0 show its first frame early. The first record is put at ``begin``
-    even if the grid has no point there: its frame comes less than one step early.
-
-    Args:
-        grid: the output grid on the source's clock.
-        origin: seconds on the source's clock where the player's time is 0.
-        end: where the stream ends on the source's clock; no frame starts there or later.
-        begin: seconds on the player's clock of the first record, not negative.
-    """
-
-    def __init__(
-        self, grid: Grid, origin: Fraction, end: Fraction, begin: Fraction = Fraction(0)
-    ) -> None:
-        self.grid = grid
-        self.origin = origin
-        self._begin = begin
-        self.first_index = grid.first_at_or_after(origin + begin)
-        last = max(self.first_index, grid.first_at_or_after(end) - 1)
-        self.num_records = last - self.first_index + 1
-
-    def index(self, record: int) -> int:
-        """Grid index shown by a record."""
-        return self.first_index + record
-
-    def times_us(self) -> NDArray[np.int64]:
-        """Start of every record on the player's clock, microseconds."""
-        step, start = self.grid.step, self.grid.pts(self.first_index) - self.origin
-        # Exact and fast: integers over one denominator, rounded half up. Python's, for they may be
-        # long, and few at a time, for they are large.
-        under = step.denominator * start.denominator
-        first = start.numerator * step.denominator * 2_000_000
-        each = step.numerator * start.denominator * 2_000_000
-        times = np.full(self.num_records, round(self._begin * 1_000_000), np.int64)
-        for begin in range(1, self.num_records, _AT_A_TIME):
-            part = range(begin, min(begin + _AT_A_TIME, self.num_records))
-            times[part.start : part.stop] = [
-                (first + k * each + under) // (2 * under) for k in part
-            ]
-        return times
-
-    @property
-    def last_seconds(self) -> float:
-        """The last record on the player's clock."""
-        return self.seconds(self.index(self.num_records - 1))
-
-    def seconds(self, index: int) -> float:
-        """A grid index on the player's clock."""
-        return float(self.grid.pts(index) - self.origin)
-
-
 class FrameStream:
     """One open ``rtvfi://`` file: bytes on mpv's side, frames on the feed's.
 
@@ -152,11 +93,10 @@ class FrameStream:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._feed = feed
-        self._mkv = mkv
         self._records = records
+        self._file = RecordFile(mkv, self._picture, self.now)
         self._playhead = playhead
         self._clock = clock
-        self._position = 0
         self._frame: OutputFrame | None = None
         self._furthest = -math.inf
         """Where the playhead has been since the last restart."""
@@ -168,13 +108,8 @@ class FrameStream:
         """Grid index that the frame in hand stands in for, after a kick."""
         self.blocked_on: float | None = None
         """Player time of the frame a read waits for right now."""
-        self.num_asked = 0
-        """Records mpv began to read."""
-        self.serve_ms: deque[float] = deque(maxlen=4096)
-        """Newest times spent copying a picture to mpv."""
         self.first_synthetic_at: float | None = None
         """Clock when the first frame made by a model was handed over."""
-        self._served = 0.0
         self.is_read_ahead = False
         """Whoever reads has more in store than the read under way: no picture may stand in."""
         self._is_given_up: Callable[[], bool] = _never
@@ -185,86 +120,68 @@ class FrameStream:
         self._has_failed = False
 
     @property
+    def num_asked(self) -> int:
+        """Records mpv began to read."""
+        return self._file.num_asked
+
+    @property
+    def serve_ms(self) -> Sequence[float]:
+        """Newest times spent copying a picture to mpv."""
+        return self._file.serve_ms
+
+    @property
     def size(self) -> int:
         """Bytes of the virtual file."""
-        return self._mkv.size
+        return self._file.size
+
+    def files(self, name: str) -> Mapping[str, File]:
+        """What the player opens by which name, beginning with ``name``."""
+        return {name: self}
+
+    def now(self) -> float:
+        """Seconds, monotonic."""
+        return self._clock()
 
     def seek(self, offset: int) -> int:
         """Set the read position, clamped to the file."""
-        self._position = min(max(offset, 0), self._mkv.size)
+        self.settle()
+        return self._file.seek(offset)
+
+    def settle(self) -> None:
+        """The player goes elsewhere now: a kick has done its work."""
         self._is_kicked.clear()
         self._is_unpaced = False
         self._stale_index = None
-        return self._position
 
     def read_into(self, address: int, num_bytes: int) -> int:
         """Write what is at hand, at most ``num_bytes``; waits only if nothing is. 0 = end of
         file.
         """
-        done = 0
-        while done < num_bytes:
-            piece = self.piece(num_bytes - done, may_wait=done == 0)
-            if not len(piece):
-                break
-            if isinstance(piece, bytes):
-                ctypes.memmove(address + done, piece, len(piece))
-            else:
-                self._copy(address + done, piece)
-            done += len(piece)
-        return done
+        return 0 if self._is_cancelled.is_set() else self._file.read_into(address, num_bytes)
 
-    def _copy(self, address: int, piece: NDArray[np.uint8]) -> None:
-        """Copy a part of a picture, and count what a whole one takes."""
-        begin = self._clock()
-        ctypes.memmove(address, piece.ctypes.data, len(piece))
-        self._served += self._clock() - begin
-        if self._mkv.locate(self._position)[1] == 0:
-            self.serve_ms.append(self._served * 1e3)
-            self._served = 0.0
-
-    def piece(
-        self, room: int, *, may_wait: bool = True, is_given_up: Callable[[], bool] = _never
-    ) -> bytes | NDArray[np.uint8]:
+    def piece(self, room: int, *, is_given_up: Callable[[], bool] = _never) -> Piece:
         """The next bytes, at most ``room``; of a picture they are the picture's own memory.
 
         Args:
             room: at least 1.
-            may_wait: for a frame that is not at hand.
             is_given_up: nobody wants the bytes any more; looked at while waiting.
 
         Returns:
             Nothing at the end of the file, after ``cancel``, and where waiting was no use.
         """
-        if self._is_cancelled.is_set() or self._position >= self._mkv.size:
-            return b""
-        piece = self._piece(room, may_wait, is_given_up)
-        self._position += len(piece)
-        return piece
-
-    def _piece(
-        self, room: int, may_wait: bool, is_given_up: Callable[[], bool]
-    ) -> bytes | NDArray[np.uint8]:
-        header = self._mkv.header
-        if self._position < len(header):
-            return header[self._position : self._position + room]
-        record, offset = self._mkv.locate(self._position)
-        # Also before the first byte of a record: a file that ends between records ends cleanly.
         self._is_given_up = is_given_up
-        frame = self._frame_of(self._records.index(record), may_wait=may_wait)
-        if frame is None:
-            return b""
-        before = self._mkv.prefix_bytes
-        if offset < before:
-            if offset == 0:
-                self.num_asked += 1
-            return self._mkv.prefix(record)[offset : offset + room]
-        start = offset - before
-        return frame.payload[start : min(start + room, self._mkv.payload_bytes)]
+        return b"" if self._is_cancelled.is_set() else self._file.piece(room)
 
-    def _frame_of(self, index: int, *, may_wait: bool) -> OutputFrame | None:
+    def _picture(self, record: int, may_wait: bool) -> NDArray[np.uint8] | None:
+        frame = self.frame_of(self._records.index(record), may_wait=may_wait)
+        return None if frame is None else frame.payload
+
+    def frame_of(self, index: int, *, may_wait: bool) -> OutputFrame | None:
         """The frame ``index``: the one in hand, or the next of the feed, restarted if it is not
-        the next.
+        the next; None after ``cancel``, at the end, and where waiting was no use.
         """
+        if self._is_cancelled.is_set():
+            return None
         if self._frame is not None and index in (self._frame.index, self._stale_index):
             return self._frame
         if not may_wait:

@@ -15,11 +15,11 @@ from fakes import FakeMpv, FakePlayhead
 from rtvfi.core.frame import SourceFrame
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
-from rtvfi.playing.opening import NothingToDo, Opener
+from rtvfi.playing.opening import NothingToDo, Opener, Picture
 from rtvfi.settings.config import PlayOptions
 from rtvfi.stream.decode.container import open_container
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.serve.frame_stream import RecordMap
+from rtvfi.stream.serve.records import RecordMap
 from rtvfi.stream.write.beside.streams import Streams
 from rtvfi.stream.write.timeline import Span
 
@@ -112,7 +112,7 @@ def view(path: Path, start: float | None = None) -> None:
     )
     opener = Opener(options, FakePlayhead())
     try:
-        opener.view(str(path), "2x", FakeMpv(start)).close()
+        opener.view(Picture((str(path),), 1), "2x", FakeMpv(start)).close()
     finally:
         opener.stop(time.monotonic() + 10)
 

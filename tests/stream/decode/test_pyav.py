@@ -336,7 +336,7 @@ def test_rgb_becomes_yuv_of_the_stated_matrix(tmp_path: Path) -> None:
     assert np.abs(rgb - noise(1) / 255).max() < 0.02
 
 
-def test_a_change_of_size_is_scaled_to_the_first(clips: Clips, tmp_path: Path) -> None:
+def test_a_change_of_size_is_scaled_to_the_largest(clips: Clips, tmp_path: Path) -> None:
     path = tmp_path / "sizes.ts"
     parts = [
         clips.get(SMALL, size=size, container="ts", codec="mpeg2video").read_bytes()
@@ -344,7 +344,7 @@ def test_a_change_of_size_is_scaled_to_the_first(clips: Clips, tmp_path: Path) -
     ]
     path.write_bytes(b"".join(parts))
     info, frames = read_all(path)
-    assert (info.width, info.height) == (160, 96)
+    assert (info.width, info.height) == (320, 192)
     assert len(frames) > 45
     assert {len(f.payload) for f in frames} == {info.payload_bytes}
     assert read_code(plane_views(frames[-1].payload, info)[0]) == 29

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oddities import RATE
+from shapes import write
 
-from rtvfi.core.frame import SourceFrame, plane_views
+from rtvfi.core.frame import Shape, SourceFrame, Stretch, plane_views
 from rtvfi.core.options import SourceOptions
-from rtvfi.stream.decode.shapes import Aspects, Shape, fitted, usual_of
+from rtvfi.stream.decode.shapes import Aspects, fitted, usual_of
 from rtvfi.stream.decode.source import open_source
+from rtvfi.stream.serve.parts import corner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,40 +30,6 @@ if TYPE_CHECKING:
 SQUARE = Fraction(1)
 SMALL, LARGE = Shape(96, 54, SQUARE), Shape(192, 108, SQUARE)
 NARROW, WIDE = Shape(96, 72, SQUARE), Shape(96, 72, Fraction(4, 3))
-
-
-def write(path: Path, parts: list[tuple[Shape, int]], codec: str = "libx264") -> Path:
-    """Runs of white pictures of several shapes; packets of several encoders in one stream."""
-    form = "mpegts" if path.suffix == ".ts" else None
-    begun = 0
-    with av.open(str(path), "w", format=form) as out:
-        stream: Any = None
-        for shape, count in parts:
-            options = {"g": "10", "bf": "0"}
-            coder: Any = av.CodecContext.create(codec, "w")
-            coder.width, coder.height, coder.pix_fmt = shape.width, shape.height, "yuv420p"
-            coder.time_base, coder.framerate = 1 / RATE, RATE
-            coder.sample_aspect_ratio = shape.aspect
-            coder.options = options
-            if stream is None:
-                stream = out.add_mux_stream(
-                    {"libx264": "h264", "libvpx-vp9": "vp9", "libvpx": "vp8"}.get(codec, codec),
-                    rate=RATE,
-                    width=shape.width,
-                    height=shape.height,
-                )
-            packets = []
-            for number in range(count):
-                white = np.full((shape.height, shape.width, 3), 255, np.uint8)
-                frame = av.VideoFrame.from_ndarray(white, "rgb24").reformat(format="yuv420p")
-                frame.pts, frame.time_base = begun + number, 1 / RATE
-                packets += coder.encode(frame)
-            for packet in [*packets, *coder.encode(None)]:
-                packet.stream = stream
-                packet.time_base = 1 / RATE
-                out.mux(packet)
-            begun += count
-    return path
 
 
 def read(path: Path) -> tuple[StreamInfo, list[NDArray[np.uint8]]]:
@@ -184,3 +152,52 @@ def test_a_broadcast_is_rendered_in_one_shape(tmp_path: Path) -> None:
         assert made.streams.video[0].frames == 100
         shown: Any = next(made.decode(video=0)).to_ndarray(format="gray")
     assert abs(seen(shown)[0] - 72) <= 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "parts"),
+    [
+        ("webm", "libvpx-vp9", [(SMALL, 120), (LARGE, 90)]),
+        ("webm", "libvpx", [(LARGE, 90), (NARROW, 80), (SMALL, 70)]),
+        ("ts", "mpeg2video", [(NARROW, 110), (WIDE, 90), (NARROW, 60)]),
+    ],
+    ids=str,
+)
+def test_shapes_may_be_kept(
+    kind: str, codec: str, parts: list[tuple[Shape, int]], tmp_path: Path
+) -> None:
+    film = write(tmp_path / f"a.{kind}", parts, codec)
+    source = open_source(str(film), SourceOptions(hwaccel="none", keeps_shapes=True))
+    info = source.info
+    assert [stretch.shape for stretch in info.stretches] == [shape for shape, _ in parts]
+    assert info.width == max(shape.width for shape, _ in parts)
+    frames: list[SourceFrame] = []
+    while isinstance(frame := source.read(), SourceFrame):
+        frames.append(frame)
+    source.close()
+    starts = [stretch.start for stretch in info.stretches]
+    assert [frame.pts for frame in frames if frame.starts_stretch] == starts[1:]
+    assert {frame.strange for frame in frames} == {None}
+    for frame in frames:
+        shape = info.shape_at(frame.pts)
+        picture = plane_views(frame.payload, info)[0]
+        assert (picture > 100).all()  # the edges of a smaller picture go on
+        small = corner(frame.payload, info, shape)
+        assert len(small) == info.format.payload_bytes(shape.width, shape.height)
+
+
+def test_what_is_known_of_shapes_is_not_looked_for(tmp_path: Path) -> None:
+    film = write(tmp_path / "a.webm", [(SMALL, 30), (LARGE, 30)], "libvpx")
+    known = (Stretch(Fraction(0), SMALL), Stretch(Fraction(2), NARROW))
+    options = SourceOptions(hwaccel="none", keeps_shapes=True, stretches=known)
+    source = open_source(str(film), options)
+    assert source.info.stretches == known
+    strange = {}
+    while isinstance(frame := source.read(), SourceFrame):
+        strange[float(frame.pts)] = frame.strange
+    source.close()
+    assert {time: shape for time, shape in strange.items() if time in (1.16, 1.2, 2.0)} == {
+        1.16: None,
+        1.2: LARGE,
+        2.0: LARGE,
+    }

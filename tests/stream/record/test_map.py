@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtvfi.core.rates import Grid
-from rtvfi.stream.serve.frame_stream import RecordMap
+from rtvfi.stream.serve.records import RecordMap
 
 RATE = Fraction(24)
 

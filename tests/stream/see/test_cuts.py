@@ -55,6 +55,16 @@ def test_the_first_frame_starts_a_scene() -> None:
     assert (second.cut, second.same, second.index) == (False, True, 1)
 
 
+def test_a_picture_of_another_shape_starts_a_scene() -> None:
+    info = stream_info(8, 6)
+    detector = CutDetector(info)
+    payload, step = np.zeros(info.payload_bytes, np.uint8), 1 / info.source_rate
+    frames = [SourceFrame(payload, n * step, step, 0, starts_stretch=n == 2) for n in range(4)]
+    seen = [s for frame in frames for s in detector.push(frame)] + detector.flush()
+    assert [s.stamp.cut for s in seen] == [True, False, True, False]
+    assert [s.stamp.index for s in seen] == [0, 1, 2, 3]
+
+
 def test_after_a_reset_counting_starts_anew() -> None:
     info = stream_info(8, 6)
     detector = CutDetector(info)

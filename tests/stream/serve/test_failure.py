@@ -10,8 +10,9 @@ from fakes import FakeFeed, FakePlayhead, offset_of, stream_info
 
 from rtvfi.core.errors import DecodeError
 from rtvfi.core.rates import Grid
-from rtvfi.stream.serve.frame_stream import FrameStream, RecordMap
+from rtvfi.stream.serve.frame_stream import FrameStream
 from rtvfi.stream.serve.matroska import VirtualMkv
+from rtvfi.stream.serve.records import RecordMap
 
 if TYPE_CHECKING:
     from rtvfi.core.errors import RtvfiError
