@@ -91,6 +91,11 @@ class StreamOptions:
     ring_bytes: int = 256 << 20
     """The same in bytes; whichever bound is met first holds."""
 
+    @property
+    def is_auto_scaled(self) -> bool:
+        """Whether the flow scale is nobody's wish."""
+        return self.flow_scale is None and self.flow_scales == StreamOptions().flow_scales
+
     def flow_scale_of(self, width: int, height: int) -> float:
         """The size at which motion is estimated for pictures of this size."""
         if self.flow_scale is not None:

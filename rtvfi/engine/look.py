@@ -1,4 +1,4 @@
-"""A quick look at what this machine can do, where the output rate is left to it."""
+"""A quick look at what this machine can do, where rate or size of motion are left to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rtvfi.core.rates import RateChoice
 from rtvfi.engine.build import target_rate
 from rtvfi.engine.device import cores_for_pictures
-from rtvfi.engine.model_host import is_quick
+from rtvfi.models.catalogue import find
 from rtvfi.stream.plan.ladder import Quality
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 HOLDS: Final = 0.6
 """Share of a frame's time that making its pictures may take: the rest is for decoder and player."""
+SCALES: Final = (1.0, 0.5, 0.25)
+"""Flow scales of quick models, the best first."""
+_EVENED_OUT: Final = 2
+"""Times as much work where held drawings are evened out: most are held for two frames, and shots
+on threes are few."""
 _WIDTH: Final = 480
 _HEIGHT: Final = 272
 _REPEATS: Final = 3
@@ -43,15 +48,34 @@ def fitting_rate(
     """``target_rate``; ``auto`` is as much as the display can show if ``model`` holds that here,
     and 2x otherwise.
 
-    The answer is for pictures made right between frames: where held drawings are evened out, more
-    are made, and what turns out to be too much is given up while playing.
+    What turns out to be too much all the same is given up while playing.
     """
-    if choice.kind != "auto" or not is_quick(model):
+    if choice.kind != "auto" or not find(model).is_torch_free:
         return target_rate(choice, info, display_rate)
     most = target_rate(RateChoice("display"), info, display_rate)
-    scale = options.flow_scale_of(info.width, info.height)
-    work = share(_cost(scale, cores_for_pictures(is_live=True)), info, most)
-    return most if work <= HOLDS else target_rate(choice, info, display_rate)
+    lightest = SCALES[-1] if options.is_auto_scaled else _scale(options, info)
+    return (
+        most if _holds(lightest, info, most, options) else target_rate(choice, info, display_rate)
+    )
+
+
+def fitting_scale(info: StreamInfo, rate: Fraction, options: StreamOptions) -> float:
+    """The flow scale of a quick model: what was asked for, or the best that is held at this rate,
+    and the lightest where none is."""
+    if not options.is_auto_scaled:
+        return _scale(options, info)
+    held = (scale for scale in SCALES if _holds(scale, info, rate, options))
+    return next(held, SCALES[-1])
+
+
+def _scale(options: StreamOptions, info: StreamInfo) -> float:
+    return min(1.0, options.flow_scale_of(info.width, info.height))
+
+
+def _holds(scale: float, info: StreamInfo, rate: Fraction, options: StreamOptions) -> bool:
+    passes = options.passes if options.passes is not None else _EVENED_OUT - 1
+    work = share(_cost(scale, cores_for_pictures(is_live=True)), info, rate)
+    return work * (1 + passes if options.style == "smooth" else 1) <= HOLDS
 
 
 def share(cost: Cost, info: StreamInfo, rate: Fraction) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError, WeightsMismatch, model_failure
 from rtvfi.engine.device import cores_for_pictures, keep_freed_memory, leave_a_core
+from rtvfi.engine.look import fitting_scale
 from rtvfi.engine.trusted import Trust
 from rtvfi.models.catalogue import find, stand_ins
 from rtvfi.models.weights.store import is_available
@@ -86,7 +87,7 @@ class ModelHost:
         with self._lock:
             try:
                 if is_quick(model_id):
-                    return self._torch_free(viewing.info)
+                    return self._torch_free(viewing)
                 return self._executor(model_id, viewing)
             except (RuntimeError, MemoryError) as error:
                 raise model_failure(error) from error
@@ -123,7 +124,7 @@ class ModelHost:
             torch.cuda.empty_cache()
         return True
 
-    def _torch_free(self, info: StreamInfo) -> Working:
+    def _torch_free(self, viewing: Viewing | Rendering) -> Working:
         from rtvfi.models.dis.model import Dis
         from rtvfi.stream.run.executors.codes import CodesInterpolation
 
@@ -132,7 +133,11 @@ class ModelHost:
         if self._crew is None:
             self._crew = Crew(cores_for_pictures(is_live=self._is_live))
         self._loaded.clear()
+        info = viewing.info
         scale = min(1.0, self.flow_scale(info))
+        if self._is_live:
+            fitting = fitting_scale(info, viewing.target_rate, self._options)
+            scale = max(_SMALLEST_SCALE, fitting * self._shrunk)
         return CodesInterpolation(Dis(scale, info.format.bits, self._crew.spread), info)
 
     def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:

@@ -44,7 +44,7 @@ def test_later_layers_win_and_are_named(tmp_path: Path) -> None:
     origins = {key: (entry.value, entry.origin) for key, entry in made.entries.items()}
     assert origins["fps"] == ("60", "command line")
     assert origins["model"] == ("copy", str(file))
-    assert origins["flow_scale"] == (0.5, 'preset "cpu"')
+    assert origins["flow_scale"] == ("auto", 'preset "cpu"')
     assert origins["style"] == ("smooth", 'preset "cpu"')
     assert origins["tail"] == ("hold", "default")
     assert made.preset.origin == str(file)
