@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.bench.jobs import TARGETS, Job, Measured, is_hopeless
+from rtvfi.bench.jobs import CORE_TARGETS, TARGETS, Job, Measured, is_hopeless
 from rtvfi.bench.pictures import film, film_info, viewing_of
 from rtvfi.core.errors import RtvfiError, first_line
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
@@ -95,11 +95,13 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
     job = measured.job
     info = film_info(job.size)
     options = StreamOptions(flow_scale=job.flow_scale, form=job.form)
-    host = ModelHost(device, options, is_live=True)
+    host = ModelHost(device, options, is_live=True, num_threads=job.threads)
     _forget_peak()
     executor = host.executor(job.model, viewing_of(info, Fraction(max(TARGETS))))
     steps = _Steps(executor, film(info, _FRAMES))
-    for num_new in TARGETS.values():
+    for target, num_new in TARGETS.items():
+        if job.threads and target not in CORE_TARGETS:
+            continue
         if (share := measured.share(48)) is not None and share > _LOST:
             break  # more pictures tell nothing new
         wall, cpu, waited = _median(partial(steps.step, num_new), seconds, deadline)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 FILM_RATE: Final = 24
 TARGETS: Final = {48: 1, 60: 2, 120: 4}
 """New pictures in one call, by the rate that a film at FILM_RATE is brought to."""
+CORE_TARGETS: Final = (48, 60)
+"""Those for which the number of cores is told."""
 HOPELESS: Final = 2.5
 """Share of real time above which a larger flow scale of the same size is not measured."""
 
@@ -61,6 +63,8 @@ class Job:
     model: str = ""
     flow_scale: float = 1.0
     form: Form = "auto"
+    threads: int = 0
+    """Of a quick model; 0 = as many as play takes."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -120,13 +124,19 @@ class Measured:
         return cls(job=job, **{**found, **by_count})
 
 
-def plan(models: Sequence[str], sizes: Sequence[Size], scales: Sequence[float]) -> list[Job]:
+def plan(
+    models: Sequence[str],
+    sizes: Sequence[Size],
+    scales: Sequence[float],
+    threads: Sequence[int] = (),
+) -> list[Job]:
     """The jobs, those that matter most first: they are done until time is up.
 
     Args:
         models: the first is measured at every scale, the others at the scale of ``auto``.
         sizes: of pictures.
         scales: flow scales.
+        threads: numbers of them that the first model is measured with beside.
     """
     first, *others = models
     ordered = sorted(sizes, key=lambda size: size.pixels)
@@ -134,6 +144,12 @@ def plan(models: Sequence[str], sizes: Sequence[Size], scales: Sequence[float]) 
     for size in ordered:
         jobs += [Job("model", size, first, scale) for scale in sorted(scales)]
         jobs.append(Job("media", size))
+    jobs += [
+        Job("model", size, first, scale, threads=count)
+        for size in ordered
+        for scale in sorted(scales)
+        for count in threads
+    ]
     scale_of = StreamOptions().flow_scale_of
     return jobs + [
         Job("model", size, model, scale_of(size.width, size.height))
@@ -148,6 +164,7 @@ def is_hopeless(job: Job, done: Iterable[Measured]) -> bool:
         (share := measured.share(48)) is not None
         and share > HOPELESS
         and (measured.job.model, measured.job.size) == (job.model, job.size)
+        and (measured.job.threads or job.threads) == job.threads
         and measured.job.flow_scale < job.flow_scale
         for measured in done
     )

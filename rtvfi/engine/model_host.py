@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError, WeightsMismatch, model_failure
 from rtvfi.engine.device import cores_for_pictures, keep_freed_memory, leave_a_core
-from rtvfi.engine.look import fitting_scale
 from rtvfi.engine.trusted import Trust
 from rtvfi.models.catalogue import find, stand_ins
 from rtvfi.models.weights.store import is_available
@@ -52,6 +51,7 @@ class ModelHost:
         options: for the flow scale and the form.
         is_live: whether a player needs a core beside torch.
         selftest: when a GPU is tested first.
+        num_threads: of quick models; 0 = as many as the machine has to spare.
     """
 
     def __init__(
@@ -61,7 +61,9 @@ class ModelHost:
         *,
         is_live: bool = False,
         selftest: SelfTest = "auto",
+        num_threads: int = 0,
     ) -> None:
+        self._num_threads = num_threads
         self._is_live = is_live
         self.trust = Trust(device, selftest, is_live=is_live)
         """Whether the device is proven; ``executor`` proves it, where nobody has."""
@@ -131,11 +133,13 @@ class ModelHost:
         keep_freed_memory()
         self.place = "cpu"
         if self._crew is None:
-            self._crew = Crew(cores_for_pictures(is_live=self._is_live))
+            self._crew = Crew(self._num_threads or cores_for_pictures(is_live=self._is_live))
         self._loaded.clear()
         info = viewing.info
         scale = min(1.0, self.flow_scale(info))
         if self._is_live:
+            from rtvfi.engine.look import fitting_scale  # with PyAV
+
             fitting = fitting_scale(info, viewing.target_rate, self._options)
             scale = max(_SMALLEST_SCALE, fitting * self._shrunk)
         return CodesInterpolation(Dis(scale, info.format.bits, self._crew.spread), info)

@@ -12,7 +12,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.bench.choose import HOLDS, Choice, choose
-from rtvfi.bench.jobs import FILM_RATE, TARGETS, Job, Measured, Size, plan
+from rtvfi.bench.cores import cores_needed, thread_counts
+from rtvfi.bench.jobs import CORE_TARGETS, FILM_RATE, TARGETS, Job, Measured, Size, plan
 from rtvfi.cli.grammar import add_device
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.hardware import machine
@@ -77,11 +78,13 @@ def main(arguments: argparse.Namespace) -> int:
     budget = QUICK_SECONDS if arguments.quick else FULL_SECONDS
     checked(SETTINGS["device"], arguments.device, "--device")
     models, sizes = _models(arguments.models, arguments.device), _sizes(arguments)
-    jobs = plan(models, sizes, SCALES)
+    is_quick = find(models[0]).is_torch_free
+    threads = thread_counts(len(os.sched_getaffinity(0))) if is_quick else ()
+    jobs = plan(models, sizes, SCALES, threads)
     request = {"device": arguments.device, "call_seconds": 0.8 if arguments.quick else 3.0}
     with _Progress(len(jobs), is_shown=sys.stderr.isatty()) as progress:
         results = measure(jobs, request, begun + budget - _RESERVE_SECONDS, progress.show)
-    found = choose(results, models, arguments.device)
+    found = choose([row for row in results if not row.job.threads], models, arguments.device)
     if arguments.json:
         _print_json(results, found)
     else:
@@ -224,11 +227,19 @@ def _print_tables(results: Sequence[Measured], found: Choice | None) -> None:
     console = Console(markup=False, highlight=False)
     console.print(machine.fingerprint())
     console.print()
-    console.print(_model_table([row for row in results if row.job.kind == "model"]))
+    networks = [row for row in results if row.job.kind == "model"]
+    console.print(_model_table([row for row in networks if not row.job.threads]))
     console.print(
         f"MS: for a new frame. ->RATE: seconds of work for a second of a film of {FILM_RATE}\n"
         f"frames brought to that rate; up to {HOLDS:g} is held while playing. -: not measured."
     )
+    if by_threads := [row for row in networks if row.job.threads and row.ms]:
+        console.print()
+        console.print(_core_table(by_threads))
+        console.print(
+            f"->{max(CORE_TARGETS)} by threads, and how many cores would do; beyond those "
+            "measured, reckoned.\n-: no number would."
+        )
     console.print()
     console.print(_media_table([row for row in results if row.job.kind == "media"]))
     for line in _reasons(results):
@@ -277,6 +288,31 @@ def _model_table(rows: Sequence[Measured]) -> Any:
             f"{row.cpu_ms[1]:.1f}",
             *("-" if share is None else f"{share:.2f}" for share in shares),
             "-" if row.memory_bytes is None else f"{row.memory_bytes / 1e6:.0f} MB",
+        )
+    return table
+
+
+def _core_table(rows: Sequence[Measured]) -> Any:
+    from rich.table import Table
+
+    counts = sorted({row.job.threads for row in rows})
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    needed = [f"CORES ->{target}" for target in CORE_TARGETS]
+    for name in ("SIZE", "SCALE", *map(str, counts), *needed):
+        table.add_column(name, justify="right", no_wrap=True)
+    for size, scale in dict.fromkeys((row.job.size, row.job.flow_scale) for row in rows):
+        own = [row for row in rows if (row.job.size, row.job.flow_scale) == (size, scale)]
+        shares = {
+            target: {r.job.threads: s for r in own if (s := r.share(target)) is not None}
+            for target in CORE_TARGETS
+        }
+        told = [shares[max(CORE_TARGETS)].get(count) for count in counts]
+        cores = [cores_needed(of, HOLDS) if of else None for of in shares.values()]
+        table.add_row(
+            str(size),
+            f"{scale:g}",
+            *("-" if share is None else f"{share:.2f}" for share in told),
+            *("-" if count is None else str(count) for count in cores),
         )
     return table
 

@@ -198,3 +198,27 @@ def test_without_the_default_model_it_says_which_file_is_missing(
     monkeypatch.setattr("rtvfi.core.data.data_folders", lambda kind: (tmp_path / kind,))
     with pytest.raises(WeightsMissing, match=r"cel\.safetensors"):
         run("--quick")
+
+
+def test_how_many_cores_would_do_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(jobs: list[Job], *_: Any) -> list[Measured]:
+        rows = [Measured(job=job) for job in jobs]
+        for row in rows:
+            ms = 100.0 / (row.job.threads or 4)
+            row.ms, row.cpu_ms = {1: ms, 2: ms}, {1: 100.0, 2: 100.0}
+        return rows
+
+    monkeypatch.setattr(command, "measure", measure)
+    monkeypatch.setattr(command, "thread_counts", lambda _: [1, 2])
+    run("--quick", "--models", "dis", "--sizes", "480p")
+    out = capsys.readouterr().out
+    assert re.search(r"^ *SIZE +SCALE +1 +2 +CORES ->48 +CORES ->60", out, re.MULTILINE)
+    assert re.search(r"^ *854x480 +0\.25 +2\.40 +1\.20 +3 +3", out, re.MULTILINE)
+
+
+def test_a_network_is_not_measured_by_threads(quick: Any) -> None:
+    run("--quick", "--models", "linear")
+    ((_, jobs),) = quick
+    assert {job.threads for job in jobs} == {0}
