@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.bench.jobs import CORE_TARGETS, TARGETS, Job, Measured, is_hopeless
 from rtvfi.bench.pictures import film, film_info, viewing_of
 from rtvfi.core.errors import RtvfiError, first_line
+from rtvfi.core.frame import END
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.python_process import speaker
+from rtvfi.engine.model_host import ModelHost
 from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.planner import Retime, Retime3
 from rtvfi.stream.run.executors.pictures import Pictures
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import StreamInfo
-    from rtvfi.engine.model_host import ModelHost
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.run.executors.base import ExecutorBase
 
@@ -90,8 +91,6 @@ def _carry_out(
 
 def measure_model(measured: Measured, device: str, seconds: float, deadline: float) -> None:
     """Time what playing does with every pair of frames: upload, network, download."""
-    from rtvfi.engine.model_host import ModelHost
-
     job = measured.job
     info = film_info(job.size)
     options = StreamOptions(flow_scale=job.flow_scale, form=job.form)
@@ -227,7 +226,6 @@ def _mux(container: Any, packets: list[Any], info: StreamInfo) -> None:
 
 
 def _decode(clip: Path, end: float) -> tuple[float, str]:
-    from rtvfi.core.frame import END
     from rtvfi.stream.decode.source import open_source
 
     source = open_source(str(clip), SourceOptions())

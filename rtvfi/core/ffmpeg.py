@@ -6,6 +6,7 @@ PyAV's wheels come without VA-API, so hardware video runs in a child.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import re
@@ -247,8 +248,6 @@ class Child:
 def _widen(pipe: int) -> None:
     """A larger pipe: fewer turns for a picture of megabytes. Where that is refused, as it was."""
     try:
-        import fcntl
-
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     except (ImportError, AttributeError, OSError):
         return

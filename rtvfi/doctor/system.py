@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import sys
 from importlib import metadata
@@ -106,8 +107,6 @@ def check_machine(place: Place) -> Iterator[Finding]:
 
 def join_group(node: Path) -> str:
     """The command that gives the user access to a device node."""
-    import grp
-
     try:
         group = grp.getgrgid(node.stat().st_gid).gr_name
     except (KeyError, OSError):

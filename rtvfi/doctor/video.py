@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
+from rtvfi.core.ffmpeg import find_ffmpeg, run
 from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.libva import NoVaapi, ask
 from rtvfi.doctor.system import INSTALL, join_group
+from rtvfi.stream.decode.hardware import built_in, probe_vaapi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +58,6 @@ def _check_pyav() -> Iterator[Finding]:
 
 
 def _check_ffmpeg() -> Iterator[Finding]:
-    from rtvfi.core.ffmpeg import find_ffmpeg, run
-
     path = find_ffmpeg()
     if path is None:
         yield warn(
@@ -158,8 +158,6 @@ def _check_device(name: str, place: Place) -> Iterator[Finding]:
 
 def _check_round_trip(name: str) -> Iterator[Finding]:
     """A picture to the device and back, as the live decoder will."""
-    from rtvfi.stream.decode.hardware import probe_vaapi
-
     reason = probe_vaapi(name).reason
     if reason:
         yield warn("vaapi", f"ffmpeg cannot use it: {reason}", command_line("play --hwaccel none"))
@@ -168,8 +166,6 @@ def _check_round_trip(name: str) -> Iterator[Finding]:
 
 
 def _check_encoders() -> Iterator[Finding]:
-    from rtvfi.stream.decode.hardware import built_in
-
     names = built_in()
     if names:
         yield ok("vaapi", f"ffmpeg can encode with {', '.join(names)}")

@@ -7,11 +7,14 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from rtvfi.core.rates import RateChoice
 from rtvfi.engine.build import target_rate
 from rtvfi.engine.device import cores_for_pictures
 from rtvfi.models.catalogue import find
 from rtvfi.stream.plan.ladder import Quality
+from rtvfi.stream.run.executors.crew import Crew
 
 if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
@@ -88,10 +91,7 @@ def share(cost: Cost, info: StreamInfo, rate: Fraction) -> float:
 @lru_cache
 def _cost(flow_scale: float, threads: int) -> Cost:
     """Measured on a small picture; takes about a twentieth of a second."""
-    import numpy as np
-
     from rtvfi.models.dis.model import Dis
-    from rtvfi.stream.run.executors.crew import Crew
 
     y, x = np.mgrid[:_HEIGHT, :_WIDTH]
     lumas = [(128 + 100 * np.sin(x / 9 + k) * np.cos(y / 7)).astype(np.uint8) for k in (0, 0.5)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.core.errors import UsageError, WeightsMismatch, model_failure
 from rtvfi.engine.device import cores_for_pictures, keep_freed_memory, leave_a_core
 from rtvfi.engine.trusted import Trust
+from rtvfi.models.base import HasLighter, HasScales
 from rtvfi.models.catalogue import find, stand_ins
 from rtvfi.models.weights.store import is_available
 from rtvfi.stream.plan.ladder import FULL, Variant
@@ -204,16 +205,12 @@ class ModelHost:
             scale: its flow scale.
             is_hopeless: leave the latter out: each is tried once, which would take as long.
         """
-        from rtvfi.models.base import HasScales
-
         model = self._loaded.get((model_id, scale))
         if not is_hopeless and isinstance(model, HasScales):
             yield from _scaled(model)
         yield from self._lighter(model_id, scale)
 
     def _lighter(self, model_id: str, scale: float) -> Iterator[tuple[Variant, Interpolator]]:
-        from rtvfi.models.base import HasLighter
-
         work = find(model_id).gmac_1080p or 0.0
         rows = stand_ins(model_id, is_available)
         model = self._loaded.get((model_id, scale))

@@ -14,6 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+import platformdirs
+
 from rtvfi.core.data import data_names, data_path
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
@@ -200,8 +202,6 @@ def user_file() -> Path | None:
 
 def default_user_file() -> Path:
     """Where a user's own settings are looked for."""
-    import platformdirs
-
     return platformdirs.user_config_path("rtvfi", appauthor=False) / "rtvfi.toml"
 
 

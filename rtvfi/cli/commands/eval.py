@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.cli.grammar import add_device
 from rtvfi.core.errors import UsageError
 from rtvfi.core.ffmpeg import find_ffmpeg
+from rtvfi.core.hardware import machine
 from rtvfi.core.program import command_line
+from rtvfi.engine.device import keep_freed_memory, leave_a_core
+from rtvfi.engine.trusted import offline
 
 if TYPE_CHECKING:
     import argparse
@@ -127,8 +130,6 @@ def _circumstances(methods: Sequence[Method]) -> list[str]:
     """What numbers depend on besides the pictures."""
     import torch
 
-    from rtvfi.core.hardware import machine
-
     origins = [f"{m.name}: {m.origin}" for m in methods if m.origin]
     where = f"{machine.processor()}, threads: {torch.get_num_threads()}"
     if torch.cuda.is_available():
@@ -176,9 +177,6 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
 
 
 def _methods(words: Sequence[str], device_name: str) -> list[Method]:
-    from rtvfi.engine.device import keep_freed_memory, leave_a_core
-    from rtvfi.engine.trusted import offline
-
     compute = offline(device_name)
     device = compute.device
     if device.type == "cpu":

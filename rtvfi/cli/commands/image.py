@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.cli.grammar import add_device, add_output
 from rtvfi.core.errors import UsageError
+from rtvfi.models.base import TripleInterpolator
 from rtvfi.models.weights.auto import AUTO, resolve_model
 from rtvfi.settings.config import will_use_gpu
 
@@ -276,8 +277,6 @@ def _model(arguments: argparse.Namespace) -> str:
 
 def _between(model: Interpolator, pictures: Sequence[Any], t: float) -> Any:
     """The picture at ``t``; around the middle of three, a three-frame model sees all of them."""
-    from rtvfi.models.base import TripleInterpolator
-
     if isinstance(model, TripleInterpolator) and len(pictures) == 3 and 0.5 <= t <= 1.5:
         a, b, c = pictures
         return model.triple((a, b, c), (model.link(a, b), model.link(b, c)), [t])

@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rtvfi.core.errors import DecodeError, UsageError
+from rtvfi.core.frame import EndOfStream
 from rtvfi.core.logs import plain
-from rtvfi.core.options import CUT_THRESHOLD
+from rtvfi.core.options import CUT_THRESHOLD, SourceOptions
+from rtvfi.stream.see.cadence import estimate, passes_for
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +97,6 @@ def main(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from rtvfi.core.options import SourceOptions
     from rtvfi.stream.decode.source import open_source
 
     source = open_source(arguments.file, SourceOptions())
@@ -130,7 +131,6 @@ def look(
         threshold: see ``CutDetector``.
         seen_one: called after every frame.
     """
-    from rtvfi.core.frame import EndOfStream
     from rtvfi.stream.see.cuts import CutDetector
 
     detector, found = CutDetector(source.info, threshold), Findings(source.info)
@@ -200,8 +200,6 @@ class _Scenes:
 
     def end(self) -> None:
         """Sum up the scene under way."""
-        from rtvfi.stream.see.cadence import estimate, passes_for
-
         if not self._scenes:
             return
         scene, changes = self._scenes[-1], self._changes

@@ -11,6 +11,8 @@ from rtvfi.cli.grammar import add_device
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
+from rtvfi.engine.trusted import offline
+from rtvfi.train.recipe import read_recipe
 
 if TYPE_CHECKING:
     import argparse
@@ -94,8 +96,6 @@ def main(arguments: argparse.Namespace) -> int:
         return _train_network(arguments)
     import torch
 
-    from rtvfi.train.recipe import read_recipe
-
     torch.set_num_threads(arguments.threads)
     recipe = read_recipe(arguments.recipe or data_path("configs", "cel-train.toml"))
     if arguments.sheet:
@@ -104,7 +104,6 @@ def main(arguments: argparse.Namespace) -> int:
 
         write_sheet(scene_sheet(Scenes(recipe.scenes, recipe.train.seed), 8), arguments.sheet)
         return 0
-    from rtvfi.engine.trusted import offline
     from rtvfi.train.data import load_triplets
     from rtvfi.train.trainer import Trainer
 
@@ -130,7 +129,6 @@ def _train_network(arguments: argparse.Namespace) -> int:
         raise UsageError("--out is missing", command_line("train --network rife --out RUN"))
     import torch
 
-    from rtvfi.engine.trusted import offline
     from rtvfi.train.index_trainer import IndexRecipe, IndexTrainer
 
     torch.set_num_threads(arguments.threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,8 +23,6 @@ def version() -> str:
     try:
         return metadata.version("rtvfi")
     except metadata.PackageNotFoundError:
-        import tomllib
-
         project = Path(__file__).resolve().parents[3] / "pyproject.toml"
         with project.open("rb") as file:
             number: str = tomllib.load(file)["project"]["version"]

@@ -15,7 +15,7 @@ from rtvfi.bench.jobs import FILM_RATE, Size
 from rtvfi.cli.grammar import add_settings, config_of
 from rtvfi.core.errors import UsageError
 from rtvfi.core.rates import parse_rate, resolve
-from rtvfi.engine.model_host import is_quick
+from rtvfi.engine.model_host import ModelHost, is_quick
 from rtvfi.models.weights.store import find_weights
 from rtvfi.settings.config import play_options
 
@@ -72,8 +72,6 @@ def sized_viewing(size: Size, fps: str) -> Viewing:
 
 def prepare(options: PlayOptions, viewing: Viewing) -> None:
     """Make what playing makes before new frames are shown."""
-    from rtvfi.engine.model_host import ModelHost
-
     host = ModelHost(options.device, options.stream, is_live=True, selftest=options.selftest)
     executor = host.executor(options.model, viewing)
     host.add_variants(executor, options.model, viewing)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
 from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights.fetch import fetch
+from rtvfi.models.weights.licence import accept, is_accepted
 from rtvfi.models.weights.store import (
     Store,
     entry_for,
@@ -124,8 +126,6 @@ def _others() -> Iterator[tuple[str, ...]]:
 
 
 def _get(names: Sequence[str], *, accepts: bool) -> int:
-    from rtvfi.models.weights.fetch import fetch
-
     store = Store()
     for entry in dict.fromkeys(entry_for(name) for name in names):
         if store.has(entry.name) and store.verify(entry.name) is None:
@@ -154,8 +154,6 @@ def _agree(store: Store, entry: WeightEntry, *, accepts: bool) -> None:
     Raises:
         UsageError: they are not accepted, or there is nobody to ask.
     """
-    from rtvfi.models.weights.licence import accept, is_accepted
-
     if entry.terms is None or is_accepted(store, entry):
         return
     _say(entry.terms.strip())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.core.errors import first_line
 from rtvfi.core.python_process import speaker
+from rtvfi.engine.proof.gl import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +78,6 @@ def _try(torch: Any, device: Any, asked: dict[str, Any], hook: Any, say: Say) ->
 
 
 def _draw(say: Say, hook: Any) -> tuple[str, Any]:
-    from rtvfi.engine.proof.gl import start
-
     say({"doing": "the start of OpenGL"})
     hook("gl", "", None)
     return start()

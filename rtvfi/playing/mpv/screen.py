@@ -5,10 +5,11 @@ any player, in this process or another.
 from __future__ import annotations
 
 import logging
-import re
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from rtvfi.core.clock import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,12 +103,8 @@ def start_for_mpv(start: str) -> str:
 
 def _seconds(start: str) -> float | None:
     """A time from the beginning; None for other places."""
-    if not re.fullmatch(r"\+?(\d+:){0,2}\d+(\.\d+)?", start):
-        return None
-    seconds = 0.0
-    for part in start.split(":"):
-        seconds = seconds * 60 + float(part)
-    return seconds
+    seconds = seconds_of(start.removeprefix("+"))
+    return None if seconds is None else float(seconds)
 
 
 def beyond_end(player: Any, start: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from av.codec.hwaccel import HWAccel
+
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.stream.decode.container import FAILURES, is_url
 from rtvfi.stream.decode.ffmpeg import HARDWARE_FORMATS, Task, VaapiReader
@@ -144,7 +146,6 @@ def _try_cuda(file: _File) -> None:
     if reason := why_no_cuda():
         raise _Refused(reason)
     _check_suited(file)
-    from av.codec.hwaccel import HWAccel
 
     try:
         device = HWAccel("cuda", allow_software_fallback=False)

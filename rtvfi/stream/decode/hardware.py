@@ -8,6 +8,7 @@ and no time where there is none.
 from __future__ import annotations
 
 import ctypes
+import grp
 import os
 import re
 from dataclasses import dataclass
@@ -106,8 +107,6 @@ def _why_not(name: str) -> str:
 
 
 def _group(path: str) -> str:
-    import grp
-
     try:
         return grp.getgrgid(os.stat(path).st_gid).gr_name  # noqa: PTH116
     except (KeyError, OSError):

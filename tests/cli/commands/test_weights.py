@@ -140,7 +140,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(entry.name)
         raise WeightsMissing("no network here")
 
-    monkeypatch.setattr("rtvfi.models.weights.fetch.fetch", fetch)
+    monkeypatch.setattr("rtvfi.cli.commands.weights.fetch", fetch)
     return names
 
 
