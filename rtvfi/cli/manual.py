@@ -138,6 +138,17 @@ fast films are decoded and encoded. It ends in bounded time.""",
             ("bench --save", "measure, and let play use the best settings"),
         ),
     ),
+    "selftest": Page(
+        """\
+Runs on the GPU what networks need, and holds the numbers against the processor's:
+in half precision, in float32, and both without MIOpen or cuDNN. The first form that
+is right is what play and render use. They test by themselves before a GPU is first
+used; this tests anew.""",
+        (
+            ("selftest", "test the GPU that auto takes"),
+            ("selftest --known", "show what was found out before"),
+        ),
+    ),
     "warmup": Page(
         """\
 Compiles and caches what a model needs for a film size, so that playback is

@@ -110,7 +110,7 @@ def _check_devices(torch: Any, gpus: Sequence[machine.Gpu], place: Place) -> Ite
 def check_selftest(place: Place) -> Iterator[Finding]:
     """What the self-test of the GPU found out, if it was made."""
     found = verdict.kept("auto", place.root)
-    again = command_line("warmup --selftest again")
+    again = command_line("selftest")
     if found is None:
         yield ok("selftest", f"the GPU is tested before its first use; {again} does it now")
         return

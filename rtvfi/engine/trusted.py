@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import DeviceError
-from rtvfi.core.hardware import machine, verdict
-from rtvfi.core.hardware.verdict import FORMS
+from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.verdict import FORMS, keep, kept
 from rtvfi.engine.device import resolve_device, show_best_amd
 from rtvfi.engine.proof.trial import Trial
 
@@ -58,7 +58,8 @@ class Trust:
         self._is_over = False
         self._is_asked = False
         """It is known, or known not to be known: no test is due."""
-        self._verdict: Verdict | None = None
+        self.verdict: Verdict | None = None
+        """What is known of the device."""
 
     @property
     def is_due(self) -> bool:
@@ -67,8 +68,8 @@ class Trust:
             if not is_gpu_wanted(self._name) or self._selftest == "off":
                 self._is_asked = True
             elif self._selftest == "auto":
-                self._verdict = verdict.kept(self._name)
-                self._is_asked = self._verdict is not None
+                self.verdict = kept(self._name)
+                self._is_asked = self.verdict is not None
         return not self._is_asked
 
     def prove(self) -> None:
@@ -84,23 +85,23 @@ class Trust:
         self._is_asked = True
         if found is None:
             return
-        self._verdict = found
+        self.verdict = found
         if found.is_final:
             try:
-                verdict.keep(self._name, found)
+                keep(self._name, found)
             except OSError as error:
                 log.debug("the verdict cannot be kept: %s", error)
 
     @property
     def fails(self) -> bool:
         """Whether the device is known to fail, so that the processor computes in its place."""
-        found = self._verdict
+        found = self.verdict
         return found is not None and not found.works(is_live=self._is_live)
 
     @property
     def remark(self) -> str:
         """What the self-test made us give up, in a sentence; empty when it was nothing."""
-        return "" if self._verdict is None else self._verdict.sentence(is_live=self._is_live)
+        return "" if self.verdict is None else self.verdict.sentence(is_live=self._is_live)
 
     def abandon(self) -> None:
         """End a test under way: nobody wants to know any more."""
@@ -117,7 +118,7 @@ class Trust:
         """
         if self.is_due or not self.fails:
             return
-        found = self._verdict
+        found = self.verdict
         assert found is not None
         if self._name != "auto":
             why = "; ".join(found.failures)
@@ -138,7 +139,7 @@ class Trust:
         self.check()
         import torch
 
-        found = self._verdict
+        found = self.verdict
         if self.fails:
             return Compute(torch.device("cpu"), torch.float32, self.remark)
         device = resolve_device(self._name)
