@@ -159,8 +159,13 @@ class ModelHost:
         executor = Interpolation(model, info, device, compute.dtype)
         if self._options.overlap == "on" and device.type == "cuda":
             executor = Overlapped(model, info, device, compute.dtype, CudaLanes(device))
+        if not self._is_live:
+            executor.complain = log.warning
         new = math.ceil(viewing.target_rate / viewing.info.source_rate)
-        executor.warm_up(self._options.form, new)
+        form = self._options.form
+        # A graph is held against the network to the bit.
+        is_checkable = form != "auto" or compute.is_repeatable
+        executor.warm_up(form if is_checkable else "eager", new)
         self.warm_up_seconds = executor.warm_up_seconds
         return executor
 

@@ -5,17 +5,24 @@ ROCm) records them once, for one size and number of pictures, and starts them to
 fuses some. Either is made while nothing is shown yet, from pictures of the stream's own size, held
 against what the model gives as it is, and used for inputs of exactly that kind; everything else,
 and everything when it fails, runs as it is. Nothing is compiled or captured later on.
+
+Replays of graphs were reported to be silently wrong (ROCm 7.2.0 to 7.2.3, 2026-05: in about one
+process of five). So they are held against the network as it is, to the bit: the first ones of a
+process and a sample of the later ones. When one differs, all graphs of the model are given up.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import threading
 import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakSet
 
 import platformdirs
 import torch
@@ -44,6 +51,12 @@ GAIN: Final = 0.97
 """Part of the time that a form must stay below to be chosen."""
 FREE_MEMORY: Final = 0.25
 """Part of the device's memory that a graph must leave."""
+FIRST: Final = 24
+"""Replays of a graph, from its first on, that are held against the network as it is."""
+SAMPLE: Final = 240
+"""Later on, every so many."""
+_WRONG_HIP: Final = "7.2."
+"""Beginning of the versions of HIP whose graphs ``auto`` does not use."""
 _WARM_UPS: Final = 3
 _MOST_DIFFERENCE: Final = {torch.float32: 1e-3}
 _MOST_DIFFERENCE_HALF: Final = 0.02
@@ -58,6 +71,7 @@ def fastest(
     device: torch.device,
     form: Form = "auto",
     num_new: int = 1,
+    complain: Callable[[str], None] = log.warning,
 ) -> Interpolator:
     """The model itself, or the same network with its core run in a faster form.
 
@@ -67,6 +81,8 @@ def fastest(
         device: where they and the model are.
         form: ``auto`` keeps a graph on CUDA and ROCm when it is faster, anything else as it is.
         num_new: pictures per call to prepare for, up to ``MOST_NEW``.
+        complain: told once, on the thread that makes pictures, when a graph was caught at
+            giving wrong ones.
 
     Returns:
         a model for one thread at a time; its pictures are as good as the model's own.
@@ -78,13 +94,18 @@ def fastest(
         return model
     if form == "auto" and device.type != "cuda":
         return model
+    if form == "auto" and (torch.version.hip or "").startswith(_WRONG_HIP):
+        _say(f"{model.info.id} runs without a graph: HIP {torch.version.hip} replays some wrong")
+        return model
     calls = _calls(model, pictures(), min(num_new, MOST_NEW))
     try:
         eager = _seconds(lambda: calls[0](model), device)
         if form == "auto" and eager > LONG_CALL:
             return model
-        made = _made(model, calls, device, "graph" if form == "auto" else form)
+        watch = Watch(model.info.id, complain)
+        made = _made(model, calls, device, form, watch)
         taken = _seconds(lambda: calls[0](made), device)
+        watch.begin()
     except _REFUSALS as error:
         reason = first_line(error)
         if form != "auto":
@@ -128,23 +149,33 @@ def _triple(frames: tuple[Any, Any, Any], links: tuple[Any, Any], ts: Sequence[f
     return lambda model: cast("TripleInterpolator", model).triple(frames, links, ts)
 
 
-def _made(model: HasCore, calls: Sequence[Call], device: torch.device, form: str) -> Interpolator:
-    """The model in that form, checked.
+def _made(
+    model: HasCore,
+    calls: Sequence[Call],
+    device: torch.device,
+    form: Form,
+    watch: Watch,
+) -> Interpolator:
+    """The model in that form, checked; ``auto`` is a graph that can be checked to the bit.
 
     Raises:
         RuntimeError, OSError, ImportError: it cannot be had, or gives other pictures.
     """
-    runner = ByKind(_compiled if form == "compile" else capturing(device))
+    runner = ByKind(_compiled if form == "compile" else capturing(device, watch))
     made = model.with_runner(runner)
     with warnings.catch_warnings():
         # The compiler's advice is for whoever writes networks.
         warnings.simplefilter("ignore")
         # Twice, for the first call of a kind is special.
         for call in [*calls, *calls]:
-            _check(call(made), call(model))
+            got, wanted = call(made), call(model)
+            _check(got, wanted)
+            watch.is_exact = watch.is_exact and _is_same(got, wanted)
     runner.close()
     if not runner.num_kinds:
         raise RuntimeError("its core asks the processor for decisions")
+    if form == "auto" and not watch.is_exact:
+        raise RuntimeError("its pictures differ in the last bits, so a wrong one would not be seen")
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         if free < FREE_MEMORY * total:
@@ -158,6 +189,14 @@ def _check(got: Picture, wanted: Picture) -> None:
         difference = (mine.float() - other.float()).abs().max().item()
         if not difference <= most:
             raise RuntimeError(f"its pictures differ by {difference:.2g}, allowed is {most:g}")
+
+
+def _is_same(got: Any, wanted: Any) -> bool:
+    """Equal to the bit; what is no number in both counts as equal."""
+    return all(
+        torch.equal(mine, other) or torch.equal(mine.nan_to_num(), other.nan_to_num())
+        for mine, other in zip(_leaves(got), _leaves(wanted), strict=True)
+    )
 
 
 def _seconds(run: Callable[[], object], device: torch.device) -> float:
@@ -226,9 +265,64 @@ class Capture:
     out: Any
     """Where every replay puts its results."""
     replay: Callable[[], None]
+    release: Callable[[], None] = lambda: None
+    """Frees what the device keeps of it."""
 
 
-def capturing(device: torch.device) -> Callable[[Core, tuple[Any, ...]], Core]:
+class Watch:
+    """Looks after the graphs of a model. Used by the thread that makes pictures.
+
+    Args:
+        name: the model's.
+        complain: told when one gave a wrong picture.
+    """
+
+    def __init__(self, name: str, complain: Callable[[str], None]) -> None:
+        self._name = name
+        self._complain = complain
+        self.is_exact = True
+        """Replays can be checked to the bit; else as pictures are that differ by rounding."""
+        self.has_begun = False
+        """Replays are counted and checked."""
+        self.is_trusted = True
+        """No graph was caught so far."""
+
+    def begin(self) -> None:
+        """From now on replays are checked: their time was measured without."""
+        self.has_begun = True
+
+    def is_due(self, number: int) -> bool:
+        """Whether this replay of a graph, counted from 1, is to be checked."""
+        return number <= FIRST or number % SAMPLE == 0
+
+    def judge(self, got: Any, wanted: Any, number: int) -> bool:
+        """Whether a replay gave what it should; if not, no graph is trusted from now on."""
+        if self.is_exact:
+            is_right = _is_same(got, wanted)
+        else:
+            try:
+                _check(got, wanted)
+                is_right = True
+            except RuntimeError:
+                is_right = False
+        if not is_right and self.is_trusted:
+            self.is_trusted = False
+            self._complain(
+                f"a graph of {self._name} gave a wrong picture in run {number}: it goes on without"
+            )
+        return is_right
+
+
+_graphs: WeakSet[Replayed] = WeakSet()
+
+
+def release_graphs() -> None:
+    """Let go of all graphs: ending a process with some alive was reported to damage memory."""
+    for graph in list(_graphs):
+        graph.release()
+
+
+def capturing(device: torch.device, watch: Watch) -> Callable[[Core, tuple[Any, ...]], Core]:
     """What makes a graph of a core; the graphs share their memory, for one is replayed at a time.
 
     Raises:
@@ -237,6 +331,7 @@ def capturing(device: torch.device) -> Callable[[Core, tuple[Any, ...]], Core]:
     if device.type != "cuda":
         raise RuntimeError("graphs are for CUDA and ROCm")
     pool = torch.cuda.graph_pool_handle()
+    atexit.register(release_graphs)
 
     def capture(core: Core, inputs: tuple[Any, ...]) -> Capture:
         with torch.cuda.device(device):
@@ -252,9 +347,9 @@ def capturing(device: torch.device) -> Callable[[Core, tuple[Any, ...]], Core]:
                 graph, pool=pool, stream=stream, capture_error_mode="thread_local"
             ):
                 out = core(*inputs)
-            return Capture(out, graph.replay)
+            return Capture(out, graph.replay, graph.reset)
 
-    return lambda core, inputs: Replayed(core, inputs, capture)
+    return lambda core, inputs: Replayed(core, inputs, capture, watch)
 
 
 class Replayed:
@@ -264,6 +359,7 @@ class Replayed:
         core: what to record; kept, since the recording reads its parameters.
         inputs: of the kind it is for.
         capture: records it; the inputs it is given are those that a replay reads.
+        watch: looks after it.
     """
 
     def __init__(
@@ -271,17 +367,45 @@ class Replayed:
         core: Core,
         inputs: tuple[Any, ...],
         capture: Callable[[Core, tuple[Any, ...]], Capture],
+        watch: Watch,
     ) -> None:
         self._core = core
         self._inputs = _mapped(torch.clone, inputs)
-        self._capture = capture(core, self._inputs)
+        self._watch = watch
+        self._num_runs = 0
+        self._lock = threading.Lock()
+        """The end of the process may come in the middle of a replay."""
+        self._capture: Capture | None = capture(core, self._inputs)
+        _graphs.add(self)
 
     def __call__(self, *inputs: Any) -> Any:
         """Results that no later call touches."""
-        for mine, given in zip(_leaves(self._inputs), _leaves(inputs), strict=True):
-            mine.copy_(given)
-        self._capture.replay()
-        return _mapped(torch.clone, self._capture.out)
+        out = self._replayed(inputs) if self._watch.is_trusted else None
+        if out is None:
+            self.release()
+            return directly(self._core, *inputs)
+        self._num_runs += self._watch.has_begun
+        if self._watch.has_begun and self._watch.is_due(self._num_runs):
+            wanted = directly(self._core, *inputs)
+            if not self._watch.judge(out, wanted, self._num_runs):
+                return wanted
+        return out
+
+    def _replayed(self, inputs: tuple[Any, ...]) -> Any:
+        with self._lock:
+            if self._capture is None:
+                return None
+            for mine, given in zip(_leaves(self._inputs), _leaves(inputs), strict=True):
+                mine.copy_(given)
+            self._capture.replay()
+            return _mapped(torch.clone, self._capture.out)
+
+    def release(self) -> None:
+        """Let go of the recording; from now on the core runs as it is. On any thread."""
+        with self._lock:
+            if self._capture is not None:
+                self._capture.release()
+            self._capture = None
 
 
 # --- nested tuples ---------------------------------------------------------------------------

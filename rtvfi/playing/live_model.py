@@ -139,6 +139,12 @@ class LiveModel:
         if self._tester is not None:
             self._tester.stop(deadline)
 
+    def look(self) -> None:
+        """Say what the model has given up by itself; called now and then, on any thread."""
+        executor = self._executor
+        if executor is not None and executor.remark:
+            self._remarks.once(executor.remark)
+
     def rest(self, viewing: Viewing | None, *, is_hidden: bool) -> None:
         """Nobody sees the picture: make none until somebody does."""
         with self._lock:

@@ -9,13 +9,14 @@ import pytest
 import torch
 from made_weights import random_state
 from on_device import recorded, watched
+from recording import Fade, pictures, shown, use
 
 from rtvfi.core.errors import ModelError
 from rtvfi.models import fast, warp
-from rtvfi.models.base import HasCore, Planes, TripleInterpolator, directly
+from rtvfi.models.base import HasCore, directly
 from rtvfi.models.catalogue import MODELS
 from rtvfi.models.cel.network import Cel, CelNet
-from rtvfi.models.fast import Capture, Replayed, fastest
+from rtvfi.models.fast import Capture, fastest
 from rtvfi.models.linear.blend import Linear
 from rtvfi.models.load import build_model
 from rtvfi.models.weights.store import manifest, weight_name
@@ -23,10 +24,7 @@ from rtvfi.models.weights.store import manifest, weight_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from torch import Tensor
-
     from rtvfi.core.options import Form
-    from rtvfi.models.base import Interpolator
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 NAMES = ["cel", "rife-4.6", "rife-4.25.lite", "drba", "distil-drba-v1", "distil-drba-v2-lite"]
@@ -46,37 +44,6 @@ def model(name: str) -> Any:
         return Cel(CelNet().eval())
     network = manifest()[weight_name(MODELS[name]) or ""].network
     return build_model(MODELS[name], random_state(network), CPU, torch.float32)
-
-
-def pictures(name: str, seed: int = 0, side: int = 64) -> list[Any]:
-    generator = torch.Generator().manual_seed(seed)
-    if MODELS[name].picture == "rgb":
-        return list(torch.rand(3, 1, 3, side, side, generator=generator))
-    ys = torch.rand(3, 1, 1, side, side, generator=generator)
-    uvs = torch.rand(3, 1, 2, side // 2, side // 2, generator=generator) - 0.5
-    return [Planes(y, uv) for y, uv in zip(ys, uvs, strict=True)]
-
-
-def shown(net: Interpolator, frames: list[Any], num_new: int) -> tuple[Tensor, ...]:
-    a, b, c = (net.prepare(frame) for frame in frames)
-    out = net.pair(a, b, [(k + 1) / (num_new + 1) for k in range(num_new)])
-    if isinstance(net, TripleInterpolator):
-        links = net.link(a, b), net.link(b, c)
-        out = net.triple((a, b, c), links, [1 - (k + 1) / 8 for k in range(num_new)])
-    return tuple(out) if isinstance(out, Planes) else (out,)
-
-
-def use(monkeypatch: pytest.MonkeyPatch, capture: Callable[..., Capture]) -> list[Any]:
-    """Let graphs be made by that; returns the recordings, one for each kind of inputs."""
-    made: list[Any] = []
-
-    def make(core: Callable[..., Any], inputs: tuple[Any, ...]) -> Replayed:
-        made.append(Replayed(core, inputs, capture))
-        graph: Replayed = made[-1]
-        return graph
-
-    monkeypatch.setattr(fast, "capturing", lambda _device: make)
-    return made
 
 
 # --- what is chosen --------------------------------------------------------------------------
@@ -163,6 +130,34 @@ def test_a_graph_with_other_pictures_is_refused(on_gpu: Callable[..., Any]) -> N
     assert on_gpu((0.010, 0.006), capture=stale) is model("rife-4.25.lite")
 
 
+def test_a_graph_that_cannot_be_checked_to_the_bit_is_not_chosen(
+    on_gpu: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def rough(core: Callable[..., Any], inputs: tuple[Any, ...]) -> Capture:
+        true = recorded(core, inputs)
+
+        def replay() -> None:
+            true.replay()
+            next(fast._leaves(true.out)).mul_(1 + 1e-6)
+
+        return Capture(true.out, replay)
+
+    caplog.set_level(logging.INFO)
+    assert on_gpu((0.010, 0.006), capture=rough) is model("rife-4.25.lite")
+    assert "differ in the last bits" in caplog.text
+
+
+def test_rocm_7_2_gets_no_graph_by_itself(
+    on_gpu: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(torch.version, "hip", "7.2.53211-e1a6bc5663")
+    assert on_gpu((0.010, 0.006), capture=pytest.fail) is model("rife-4.25.lite")
+    assert "HIP 7.2.53211-e1a6bc5663 replays some wrong" in caplog.text
+    monkeypatch.setattr(torch.version, "hip", "7.14.0")
+    assert on_gpu((0.010, 0.006)) is not model("rife-4.25.lite")
+
+
 def test_a_network_that_decides_on_the_host_has_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, recorded)
     with pytest.raises(ModelError, match="decisions"):
@@ -235,28 +230,6 @@ def test_the_core_stays_on_the_device(name: str, monkeypatch: pytest.MonkeyPatch
 
 
 # --- compiled --------------------------------------------------------------------------------
-
-
-class Fade:
-    """The smallest model with a core."""
-
-    info = MODELS["rife-4.25"]
-
-    def __init__(self, runner: Any = directly) -> None:
-        self.run = runner
-
-    def with_runner(self, runner: Any) -> Fade:
-        return Fade(runner)
-
-    def prepare(self, frame: Tensor) -> Tensor:
-        return frame
-
-    def pair(self, a: Tensor, b: Tensor, ts: Any) -> Tensor:
-        out: Tensor = self.run(self._fade, a, b, torch.tensor(list(ts)).view(-1, 1, 1, 1))
-        return out
-
-    def _fade(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        return torch.lerp(a, b, t)
 
 
 def test_a_compiler_that_is_missing_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,8 @@ class ExecutorBase(Generic[M]):
 
     def __init__(self, model: M, info: StreamInfo) -> None:
         self.model = model
+        self.remark = ""
+        """What it gave up on the way, in a sentence; read by any thread."""
         self._models: dict[Variant, M] = {FULL: model}
         self._expected: dict[Variant, float] = {}
         self._times = StageTimes()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rtvfi.models.base import HasCore, TripleInterpolator
-from rtvfi.models.fast import ByKind
+from rtvfi.models.fast import ByKind, Watch
 from rtvfi.models.fast import capturing as capturing  # what tests put another thing in place of
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def whole(
     device: torch.device,
     payloads: tuple[Tensor, Tensor],
     num_new: int,
+    complain: Callable[[str], None],
 ) -> Whole | None:
     """The recordings, checked against the model as it is.
 
@@ -110,6 +111,7 @@ def whole(
         device: where all is.
         payloads: two unlike pictures as (bytes,) uint8 on the device.
         num_new: most pictures of a call to record for.
+        complain: see ``models.fast.fastest``.
 
     Returns:
         None for models of three frames, and those whose core is not the whole of a pair.
@@ -119,7 +121,8 @@ def whole(
     """
     if not isinstance(model, HasCore) or isinstance(model, TripleInterpolator):
         return None
-    made = Whole(model, conversions, capturing(device))
+    watch = Watch(model.info.id, complain)
+    made = Whole(model, conversions, capturing(device, watch))
     picture, codes = conversions.picture(), conversions.codes()
     a, b = (model.prepare(picture(payload)) for payload in payloads)
     for num in (n for n in range(1, num_new + 1) for _ in range(2)):  # the first is special
@@ -132,4 +135,5 @@ def whole(
         if not torch.equal(got, wanted):
             raise RuntimeError("a graph from codes to codes gives other codes")
     made.close()
+    watch.begin()
     return made

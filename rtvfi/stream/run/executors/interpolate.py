@@ -59,6 +59,8 @@ class Interpolation(ExecutorBase[Interpolator]):
         self._device = device
         self._dtype = dtype
         self._converter = Converter(info, device, dtype)
+        self.complain: Callable[[str], None] = self._note
+        """Told what was given up on the way."""
         self.warm_up_seconds = 0.0
         """What ``warm_up`` took."""
 
@@ -80,7 +82,7 @@ class Interpolation(ExecutorBase[Interpolator]):
         """
         begin = time.monotonic()
         pictures = partial(self._pictures, self.model, self._converter)
-        self.replace_full(fastest(self.model, pictures, self._device, form, num_new))
+        self.replace_full(fastest(self.model, pictures, self._device, form, num_new, self._told))
         grey = np.full(self._info.payload_bytes, 0x10, np.uint8)
         names: tuple[ImageId, ImageId] = ((0, 0), (0, 1))
         half_way = Retimes((Retime(0, Fraction(0), *names, Fraction(1, 2)),))
@@ -88,6 +90,12 @@ class Interpolation(ExecutorBase[Interpolator]):
         self.reset()
         self.take_times()
         self.warm_up_seconds = time.monotonic() - begin
+
+    def _told(self, text: str) -> None:
+        self.complain(text)
+
+    def _note(self, text: str) -> None:
+        self.remark = text
 
     def _try(self, variant: Variant, run: Callable[[], object]) -> None:
         """Run once, and note what it took where the full model is slow."""

@@ -236,6 +236,7 @@ class Overlapped(Interpolation):
             self._device,
             (payloads[0], payloads[1]),
             min(num_new, MOST_NEW),
+            self._told,
         )
         if self._recorded is not None:
             # Passes, and what was not recorded, run as they are; the graphs of the core go.

@@ -393,7 +393,7 @@ def test_forms_are_compared_on_pictures_of_the_stream(
     cpu, info = torch.device("cpu"), stream_info(format=name)
     Interpolation(Linear(), info, cpu, torch.float32).warm_up("graph", 3)
     pictures, rest = asked
-    assert rest == (cpu, "graph", 3)
+    assert rest[:3] == (cpu, "graph", 3)
     lumas = [planes.y for planes in pictures]
     assert [y.shape for y in lumas] == [(1, 1, info.height, info.width)] * 3
     assert all(0 < y.min() < 0.3 < 0.7 < y.max() < 1.1 for y in lumas)

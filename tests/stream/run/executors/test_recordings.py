@@ -46,7 +46,9 @@ def graphed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Overlapped]:
 
     def make(name: str, capture: Callable[..., Capture] = recorded) -> Overlapped:
         model = network(name)
-        monkeypatch.setattr(graphs, "capturing", lambda _: lambda c, i: Replayed(c, i, capture))
+        monkeypatch.setattr(
+            graphs, "capturing", lambda _, w: lambda c, i: Replayed(c, i, capture, w)
+        )
         with_core = (
             model.with_runner(lambda core, *given: core(*given))
             if hasattr(model, "with_runner")
