@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ import av
 import numpy as np
 import torch
 
+from rtvfi.bench.jobs import Size
+from rtvfi.bench.pictures import film_info
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, SourceFrame, StreamInfo
 from rtvfi.stream.decode.planes import Packer
 from rtvfi.stream.run.executors.convert import Converter
@@ -41,16 +44,8 @@ def cpu_ms(work: Callable[[], object]) -> float:
 
 def stream(width: int, height: int, pixel_format: str) -> StreamInfo:
     """A stream like most: limited range, chroma left, matrix by size."""
-    return StreamInfo(
-        width=width,
-        height=height,
-        format=PIXEL_FORMATS[pixel_format],
-        color=ColorInfo(),
-        source_rate=Fraction(24),
-        start=Fraction(0),
-        duration=None,
-        pixel_aspect=Fraction(1),
-    )
+    info = film_info(Size(width, height))
+    return replace(info, format=PIXEL_FORMATS[pixel_format], color=ColorInfo())
 
 
 @torch.inference_mode()

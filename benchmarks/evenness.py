@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Payload = NDArray[np.uint8]
 
-WIDTH: Final = 320
-HEIGHT: Final = 180
+WIDTH, HEIGHT = 320, 180
 NUM_FRAMES: Final = 84
 MEASURED: Final = (Fraction(44, 24), Fraction(70, 24))
 """Seconds: after ``auto`` has settled, before the ramp at the scene's end."""

@@ -18,9 +18,9 @@ KR: Final = 0.2126
 KG: Final = 0.7152
 KB: Final = 0.0722
 """BT.709: what red, green and blue weigh in luma."""
-U_SPAN: Final = 1.8556
-V_SPAN: Final = 1.5748
-"""BT.709: ``2 (1 - KB)`` and ``2 (1 - KR)``, by which colour differences are divided."""
+U_SPAN: Final = 2 * (1 - KB)
+V_SPAN: Final = 2 * (1 - KR)
+"""By which colour differences are divided."""
 
 _WEIGHTS: Final = {
     1: (KR, KB),  # BT.709

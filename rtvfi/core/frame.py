@@ -125,16 +125,16 @@ class HdrInfo:
 class Crop:
     """Columns and rows at the edges of a picture that are not to be seen."""
 
-    left: int = 0
-    top: int = 0
-    right: int = 0
-    bottom: int = 0
+    left: int
+    top: int
+    right: int
+    bottom: int
 
     def __bool__(self) -> bool:
         return any((self.left, self.top, self.right, self.bottom))
 
 
-NO_CROP: Final = Crop()
+NO_CROP: Final = Crop(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class StreamInfo:
     """Degrees clockwise by which players turn the picture: 0, 90, 180 or 270."""
     turn: Turn = Turn()
     """What makes the picture upright; unlike ``rotation`` it knows mirrored pictures."""
-    crop: Crop = Crop()
+    crop: Crop = NO_CROP
     """What the container wants cut off: the pictures here still have it."""
     sampling: str = ""
     """Of ``WRITTEN_FORMATS``, the one that holds all of the source's chroma, if not carried."""

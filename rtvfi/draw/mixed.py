@@ -48,8 +48,8 @@ class MixedOptions:
     width: int = 480
     height: int = 270
     num_frames: int = 24
-    fewest_cels: int = 2
-    most_cels: int = 5
+    num_cels: tuple[int, int] = (2, 5)
+    """Fewest and most cels."""
     slowest: float = 0.7
     """Smallest mean motion of a cel along its path, pixels a frame."""
     fastest: float = 6.0
@@ -212,7 +212,8 @@ def mixed_scene(options: MixedOptions, seed: int) -> MixedScene:
     opaque = torch.ones(1, side, side)
     actors = [Actor(torch.cat((backdrop, opaque)), rest, 1, 0, 1.0)]
     actors += [_plane(g, options, uniform(g, 0.4, 1.6)) for _ in range(integer(g, 0, 3))]
-    num_cels = integer(g, options.fewest_cels, options.most_cels + 1)
+    fewest, most = options.num_cels
+    num_cels = integer(g, fewest, most + 1)
     actors += [_cel(g, options) for _ in range(num_cels)]
     if uniform(g) < 0.25:
         actors.append(_plane(g, options, uniform(g, 1.5, 2.2)))

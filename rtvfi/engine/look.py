@@ -27,8 +27,8 @@ SCALES: Final = (1.0, 0.5, 0.25)
 _EVENED_OUT: Final = 2
 """Times as much work where held drawings are evened out: most are held for two frames, and shots
 on threes are few."""
-_WIDTH: Final = 480
-_HEIGHT: Final = 272
+_SIZE: Final = (480, 272)
+"""Of the pictures that are measured with."""
 _REPEATS: Final = 3
 
 
@@ -93,9 +93,10 @@ def _cost(flow_scale: float, threads: int) -> Cost:
     """Measured on a small picture; takes about a twentieth of a second."""
     from rtvfi.models.dis.model import Dis
 
-    y, x = np.mgrid[:_HEIGHT, :_WIDTH]
+    width, height = _SIZE
+    y, x = np.mgrid[:height, :width]
     lumas = [(128 + 100 * np.sin(x / 9 + k) * np.cos(y / 7)).astype(np.uint8) for k in (0, 0.5)]
-    chroma = np.full((_HEIGHT // 2, _WIDTH // 2), 128, np.uint8)
+    chroma = np.full((height // 2, width // 2), 128, np.uint8)
     crew = Crew(threads)
     try:
         model = Dis(flow_scale, 8, crew.spread)
@@ -114,4 +115,4 @@ def _cost(flow_scale: float, threads: int) -> Cost:
             best = [min(old, new) for old, new in zip(best, times, strict=True)]
     finally:
         crew.close()
-    return Cost(*(seconds / (_WIDTH * _HEIGHT) for seconds in best))
+    return Cost(*(seconds / (width * height) for seconds in best))

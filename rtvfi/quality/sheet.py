@@ -30,7 +30,7 @@ GAP: Final = 6
 LABEL: Final = 18
 """Height of a line of text."""
 _GAIN: Final = 4
-_GROUND: Final = 32
+_GROUND: Final = (32, 32, 32)
 
 
 def to_rgb(picture: Picture) -> Rgb:
@@ -68,7 +68,7 @@ def sheet(examples: Sequence[Example]) -> Any:
     blocks = [_block(example) for example in examples]
     width = max(block.width for block in blocks)
     height = sum(block.height for block in blocks)
-    whole = Image.new("RGB", (width, height), (_GROUND,) * 3)
+    whole = Image.new("RGB", (width, height), _GROUND)
     top = 0
     for block in blocks:
         whole.paste(block, (0, top))
@@ -100,7 +100,7 @@ def _block(example: Example) -> Any:
         len(columns) * (CELL + GAP) + GAP,
         2 * LABEL + 3 * (cell_height + GAP) + GAP,
     )
-    block = Image.new("RGB", size, (_GROUND,) * 3)
+    block = Image.new("RGB", size, _GROUND)
     draw = ImageDraw.Draw(block)
     draw.text((GAP, 2), f"{example.set_name}: {triplet.id}, {width}x{height}", fill="white")
     for number, (name, picture) in enumerate(columns.items()):

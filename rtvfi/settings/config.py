@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import platformdirs
 
@@ -46,8 +46,9 @@ _MOST_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PlayOptions:
-    """Everything ``rtvfi play`` was asked for, checked as far as it can be without opening files.
+class FilmOptions:
+    """What every command that interpolates films was asked for, checked as far as it can be without
+    opening files.
 
     The style is ``stream.style``.
     """
@@ -64,6 +65,12 @@ class PlayOptions:
     source: SourceOptions
     selftest: SelfTest = "auto"
     """When a GPU is tested before networks use it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlayOptions(FilmOptions):
+    """Everything ``rtvfi play`` was asked for."""
+
     is_model_ours: bool = False
     """The model was left to us, so that a GPU which fails its test may bring another."""
     start: str | None = None
@@ -87,17 +94,10 @@ class PlayOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RenderOptions:
-    """Everything ``rtvfi render`` was asked for; what ``PlayOptions`` has too means the same."""
+class RenderOptions(FilmOptions):
+    """Everything ``rtvfi render`` was asked for."""
 
-    files: tuple[str, ...]
-    model: str
-    device: str
-    fps: str
-    stream: StreamOptions
-    source: SourceOptions
     encode: EncodeOptions
-    selftest: SelfTest = "auto"
     output: Path | None = None
     """A file, or a folder; None = beside each input."""
     extension: str = ".mkv"
@@ -331,13 +331,7 @@ def play_options(
     if report is not None:
         check_writable(report, files)
     return PlayOptions(
-        files=files,
-        model=live_model(config),
-        device=str(config["device"]),
-        fps=str(config["fps"]),
-        stream=_stream_options(config),
-        source=_source_options(config),
-        selftest=cast("SelfTest", config["selftest"]),
+        **_film_options(config, files),
         is_model_ours=config["model"] == AUTO,
         start=start,
         mpv=tuple((name, value) for name, entry in config.mpv.items() for value in entry.values),
@@ -347,16 +341,20 @@ def play_options(
 
 def render_options(config: Config, files: tuple[str, ...], encode: EncodeOptions) -> RenderOptions:
     """What the configuration says about rendering; the rest has its defaults."""
-    return RenderOptions(
-        files=files,
-        model=live_model(config),
-        device=str(config["device"]),
-        fps=str(config["fps"]),
-        stream=_stream_options(config),
-        source=_source_options(config),
-        encode=encode,
-        selftest=cast("SelfTest", config["selftest"]),
-    )
+    return RenderOptions(**_film_options(config, files), encode=encode)
+
+
+def _film_options(config: Config, files: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of ``FilmOptions``."""
+    return {
+        "files": files,
+        "model": live_model(config),
+        "device": str(config["device"]),
+        "fps": str(config["fps"]),
+        "stream": _stream_options(config),
+        "source": _source_options(config),
+        "selftest": cast("SelfTest", config["selftest"]),
+    }
 
 
 def _stream_options(config: Config) -> StreamOptions:

@@ -151,24 +151,27 @@ class Trainer(Run[CelNet]):
         Raises:
             WeightsMismatch: they are of another network.
         """
+        self._take(
+            weights,
+            "the weights to start from do not fit the network of the recipe",
+            "give the recipe the [shape] that they have",
+        )
+
+    def check(self, stored: Mapping[str, Any]) -> None:
+        """See ``Run``."""
+        self._take(
+            stored["net"],
+            f'the run in "{self.folder.path}" is of another network than the recipe\'s',
+            "give the recipe the [shape] it has, or name another folder with --out",
+        )
+
+    def _take(self, weights: Mapping[str, Tensor], *mismatch: str) -> None:
+        """Weights for the network and its average; ``mismatch`` is said where they do not fit."""
         try:
             self.net.load_state_dict(weights)
             self.average.load_state_dict(weights)
         except RuntimeError as error:
-            raise WeightsMismatch(
-                "the weights to start from do not fit the network of the recipe",
-                "give the recipe the [shape] that they have",
-            ) from error
-
-    def check(self, stored: Mapping[str, Any]) -> None:
-        """See ``Run``."""
-        try:
-            self.net.load_state_dict(stored["net"])
-        except RuntimeError as error:
-            raise WeightsMismatch(
-                f'the run in "{self.folder.path}" is of another network than the recipe\'s',
-                "give the recipe the [shape] it has, or name another folder with --out",
-            ) from error
+            raise WeightsMismatch(*mismatch) from error
 
     def begin(self) -> None:
         """See ``Run``."""

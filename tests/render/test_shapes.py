@@ -12,7 +12,7 @@ import pytest
 from oddities import MATRICES, picture, rgb, write_film, write_matroska
 
 from rtvfi.cli import main as cli
-from rtvfi.core.frame import Crop
+from rtvfi.core.frame import NO_CROP, Crop
 from rtvfi.stream.decode.ebml import facts_of
 from rtvfi.stream.write.mkv_shape import ROOM, _children, _size, _tracks
 
@@ -57,7 +57,7 @@ def test_a_cropped_film_is_written_without_its_edges(aspect: Fraction, tmp_path:
     assert track.display is not None
     width, height = track.display
     assert Fraction(width, height) == Fraction(84, 42) * aspect
-    assert track.crop == Crop()
+    assert track.crop == NO_CROP
 
 
 @pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1"])

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 CUT: Final = 168
 """First frame of the second shot."""
 NUM_FRAMES: Final = 324
-GIRL_HOLD: Final = 2
-FOX_HOLD: Final = 3
+HOLDS: Final = (2, 3)
+"""Frames for which a drawing of the girl and of the fox is held."""
 
 
 def shot_start(frame: int) -> int:
@@ -158,7 +158,9 @@ def _over(base: NDArray[np.float32], layer: Canvas, left: int = 0) -> None:
 def draw_frame(frame: int) -> NDArray[np.float32]:
     """One frame: (480, 854, 3) RGB float32, [0, 1]."""
     is_night = frame >= CUT
-    girl, fox = girl_pose(held(frame, GIRL_HOLD)), fox_pose(held(frame, FOX_HOLD))
+    girl, fox = (
+        pose(held(frame, hold)) for pose, hold in zip((girl_pose, fox_pose), HOLDS, strict=True)
+    )
     layers = NIGHT if is_night else DAY
     picture = _painted(sets.night_sky if is_night else sets.day_sky).pixels.copy()
     front = () if is_night else layers[-1:]

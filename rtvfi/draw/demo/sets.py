@@ -118,31 +118,30 @@ def mountains(width: int) -> Canvas:
 
 
 def _ground(
-    rng: np.random.Generator,
+    seed: int,
     width: int,
     ridge: tuple[float, float, float],
     paint: tuple[tuple[float, str], tuple[float, str], float],
-) -> Canvas:
-    """Everything below a wavy skyline, painted.
+) -> tuple[Canvas, np.random.Generator]:
+    """Everything below a wavy skyline, painted; and the dice for what stands on it.
 
     Args:
-        rng: of what is drawn by chance.
+        seed: of the dice.
         width: pixels.
         ridge: level, swing and period of the skyline.
         paint: colours at two heights (0 top, 1 bottom), and how strong the brush marks are.
     """
-    canvas = Canvas(width, HEIGHT)
+    canvas, rng = Canvas(width, HEIGHT), np.random.default_rng(seed)
     upper, lower, strength = paint
     tint = ramp(HEIGHT, [(at, rgb(colour)) for at, colour in (upper, lower)])
     shape = _ridge(rng, width, *ridge)
     canvas.fill(shape, _wash(rng, (width, HEIGHT), tint, strength))
-    return canvas
+    return canvas, rng
 
 
 def hills(width: int) -> Canvas:
     """A green hill with trees."""
-    rng = np.random.default_rng(4)
-    canvas = _ground(rng, width, (328, 15, 700), ((0.62, "8fca6a"), (0.78, "5fae5c"), 0.05))
+    canvas, rng = _ground(4, width, (328, 15, 700), ((0.62, "8fca6a"), (0.78, "5fae5c"), 0.05))
     leaf = [rgb("2f6b55"), rgb("3f8a5a"), rgb("62a95c"), rgb("98cc66")]
     x = 30.0
     while x < width:
@@ -156,8 +155,7 @@ def hills(width: int) -> Canvas:
 
 def meadow(width: int) -> Canvas:
     """Grass, flowers and the far edge of the path."""
-    rng = np.random.default_rng(5)
-    canvas = _ground(rng, width, (356, 5, 420), ((0.72, "a5d86a"), (0.86, "78bf56"), 0.06))
+    canvas, rng = _ground(5, width, (356, 5, 420), ((0.72, "a5d86a"), (0.86, "78bf56"), 0.06))
     for _ in range(width // 3):
         x, y = rng.uniform(0, width), rng.uniform(358, 405)
         tall = 5 + (y - 350) * 0.12
@@ -172,8 +170,7 @@ def meadow(width: int) -> Canvas:
 
 def path(width: int) -> Canvas:
     """The path the two run along."""
-    rng = np.random.default_rng(6)
-    canvas = _ground(rng, width, (402, 3, 330), ((0.82, "f1d9a8"), (1.0, "d8b285"), 0.045))
+    canvas, rng = _ground(6, width, (402, 3, 330), ((0.82, "f1d9a8"), (1.0, "d8b285"), 0.045))
     for _ in range(width // 14):
         x, y = rng.uniform(0, width), rng.uniform(410, 476)
         size = 1 + (y - 400) * 0.045 * rng.uniform(0.4, 1)

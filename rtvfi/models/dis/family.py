@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 _BITS: Final = 14
 _SPAN: Final = 12_000.0
 """Codes between 0 and 1."""
-_ZERO: Final = 2_000.0
-"""Code of luma 0; below it is room for footroom."""
-_UV_ZERO: Final = 8_192.0
+_ZEROS: Final = (2_000.0, 8_192.0)
+"""Codes of luma 0 (below it is room for footroom) and of chroma 0."""
 
 
 class _Picture(NamedTuple):
@@ -50,8 +49,8 @@ class DisOnTensors:
 
     def prepare(self, frame: Planes) -> _Picture:
         """See ``base.Interpolator``."""
-        planes = [_codes(frame.y[0, 0], _ZERO)]
-        planes += [_codes(plane, _UV_ZERO) for plane in frame.uv[0]]
+        planes = [_codes(frame.y[0, 0], _ZEROS[0])]
+        planes += [_codes(plane, _ZEROS[1]) for plane in frame.uv[0]]
         return _Picture(self._dis.prepare(planes), frame)
 
     def pair(self, a: _Picture, b: _Picture, ts: Sequence[float | Tensor]) -> Planes:
@@ -62,8 +61,8 @@ class DisOnTensors:
         for t in ts:
             out = [np.empty(shape, np.uint16) for shape in shapes]
             self._dis.between((a.prepared, b.prepared), motion, float(t), out)
-            lumas.append(_tensor(out[:1], _ZERO, a.like.y))
-            chromas.append(_tensor(out[1:], _UV_ZERO, a.like.uv))
+            lumas.append(_tensor(out[:1], _ZEROS[0], a.like.y))
+            chromas.append(_tensor(out[1:], _ZEROS[1], a.like.uv))
         return Planes(torch.cat(lumas), torch.cat(chromas))
 
 

@@ -17,7 +17,7 @@ import torch
 
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.models.family import check_parameters, strip_prefix
-from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
+from rtvfi.models.rife.ifnet import Encoder, Wiring, blocks
 from rtvfi.models.rife.shape import IFNetShape, block_parameters, encoder_parameters
 from rtvfi.models.scaled import FLOW_SCALES, ScaledBlocks
 from rtvfi.models.triple import Triples
@@ -127,31 +127,25 @@ class DistilDrba(ScaledBlocks, Triples[DistilPrepared, None]):
         self.block_scales = net.scales
         self.encoder = Encoder(state, net.encoder, tuning)
         last = len(net.channels) - 1
-        self.blocks = [
-            Block(
-                state,
-                f"block{i}",
-                net,
-                Wiring(
-                    _input_order(self.shape, i),
-                    5 if i == last else net.outputs,
-                    0 if i and self.shape.maps_time else 3 * STACK,
-                ),
-                tuning,
+        wirings = [
+            Wiring(
+                _input_order(self.shape, i),
+                5 if i == last else net.outputs,
+                0 if i and self.shape.maps_time else 3 * STACK,
             )
             for i in range(last + 1)
         ]
+        self.blocks = blocks(state, net, wirings, tuning)
 
     def prepare(self, frame: Tensor) -> DistilPrepared:
         """Padding, pyramid and features of a (1, 3, H, W) picture, clamped to [0, 1]."""
-        height, width = frame.shape[-2:]
         image = self._fitted(frame)
         divisor = max(self.scales[-1], 1)
         features = self.encoder(shrink(image, divisor))
         stacks = tuple(
             torch.cat((shrink(image, s), shrink(features, s / divisor)), 1) for s in self.scales
         )
-        return DistilPrepared(image, stacks, height, width)
+        return DistilPrepared(image, stacks, *frame.shape[-2:])
 
     def link(self, a: DistilPrepared, b: DistilPrepared) -> None:
         """Nothing: this network shares no motion between triples."""

@@ -7,23 +7,11 @@ from typing import TYPE_CHECKING
 from rtvfi.models.gmfss.layers import Layers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
-    from rtvfi.models.tuning import Tuning
 
-
-class FeatureNet:
-    """Three steps of two convolutions, each halving the size.
-
-    Args:
-        state: parameters of the part ``feat``.
-        tuning: device, dtype and layout.
-    """
-
-    def __init__(self, state: Mapping[str, Tensor], tuning: Tuning) -> None:
-        self._layers = Layers(state, tuning)
+class FeatureNet(Layers):
+    """The part ``feat``: three steps of two convolutions, each halving the size."""
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of a picture.
@@ -34,6 +22,6 @@ class FeatureNet:
         Returns:
             (N, 64, H/2, W/2), (N, 128, H/4, W/4) and (N, 192, H/8, W/8).
         """
-        first = self._layers.activated("block1", image, stride=2)
-        second = self._layers.activated("block2", first, stride=2)
-        return first, second, self._layers.activated("block3", second, stride=2)
+        first = self.activated("block1", image, stride=2)
+        second = self.activated("block2", first, stride=2)
+        return first, second, self.activated("block3", second, stride=2)

@@ -98,15 +98,8 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
     """A ``TripleInterpolator``; with the other two pictures, timesteps follow DRBA.
 
     Args:
-        state: parameters by part and name; see ``shape``.
-        info: the catalogue's row.
-        tuning: device, dtype and forms to run.
+        state: parameters by part and name, see ``shape``; the others and errors as in ``Scaled``.
         metric_tanh: see ``MetricNet``.
-        flow_scale: one of ``scaled.FLOW_SCALES``.
-
-    Raises:
-        WeightsMismatch: ``state`` is none of these networks.
-        UsageError: a ``flow_scale`` the network does not know.
     """
 
     def __init__(

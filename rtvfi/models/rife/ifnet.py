@@ -241,6 +241,13 @@ class Block:
         return functional.pixel_shuffle(y, 2) if self.shuffles else y
 
 
+def blocks(
+    state: State, shape: IFNetShape, wirings: Sequence[Wiring], tuning: Tuning
+) -> list[Block]:
+    """``block0`` and those that follow, one for each wiring; see ``Block``."""
+    return [Block(state, f"block{i}", shape, wiring, tuning) for i, wiring in enumerate(wirings)]
+
+
 def fold(
     weight: Tensor, bias: Tensor, beta: Tensor, *, with_residual: bool
 ) -> tuple[Tensor, Tensor]:

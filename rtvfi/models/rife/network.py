@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 
 from rtvfi.models.family import strip_prefix
-from rtvfi.models.rife.ifnet import Block, Encoder, Wiring
+from rtvfi.models.rife.ifnet import Encoder, Wiring, blocks
 from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect
 from rtvfi.models.scaled import ScaledBlocks
 from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink
@@ -56,16 +56,10 @@ class Rife(ScaledBlocks):
     """An ``Interpolator``; t may be a map (1, 1, H, W) of the picture's size.
 
     Args:
-        state: parameters by name, any RIFE 4.x; ``module.`` and training extras are ignored.
-        info: the catalogue's row.
-        tuning: device, dtype and forms to run.
-        flow_scale: one of ``scaled.FLOW_SCALES``.
+        state: parameters by name, any RIFE 4.x; ``module.`` and training extras are ignored. The
+            others and errors as in ``Scaled``.
         nearest: for times nearer to one of the two pictures than this the network is asked at this
             distance, and the motion scaled; 0 asks at any time. See ``family.NEAREST``.
-
-    Raises:
-        WeightsMismatch: ``state`` is no RIFE 4.x network.
-        UsageError: a ``flow_scale`` the network does not know.
     """
 
     def __init__(
@@ -87,24 +81,18 @@ class Rife(ScaledBlocks):
         state, tuning = strip_prefix(state), self.tuning
         self.encoder = None if shape.encoder == "none" else Encoder(state, shape.encoder, tuning)
         last = len(shape.channels) - 1
-        self.blocks = [
-            Block(
-                state,
-                f"block{i}",
-                shape,
-                Wiring(_input_order(shape, i), 5 if i == last else 5 + shape.feedback),
-                tuning,
-            )
+        wirings = [
+            Wiring(_input_order(shape, i), 5 if i == last else 5 + shape.feedback)
             for i in range(last + 1)
         ]
+        self.blocks = blocks(state, shape, wirings, tuning)
 
     def prepare(self, frame: Tensor) -> RifePrepared:
         """Padding and encoder features of a (1, 3, H, W) picture, clamped to [0, 1]."""
-        height, width = frame.shape[-2:]
         image = self._fitted(frame)
         if self.encoder is not None:
             image = torch.cat((image, self.encoder(image)), 1)
-        return RifePrepared(image, height, width)
+        return RifePrepared(image, *frame.shape[-2:])
 
     def pair(self, a: RifePrepared, b: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
         """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""

@@ -37,14 +37,22 @@ if TYPE_CHECKING:
 PAD: Final = 64
 """Of sizes, as the public program pads: the picture is mirrored at its edge."""
 STRIP_BYTES: Final = 1 << 30
-_BLOCK_REACH: Final = 40
-"""Rows at half the size that a block's result depends on: at a quarter of that, a convolution, two
-residual layers (three rows each) and the enlarging."""
-_TAIL_REACH: Final = 32
+
+
+class _Strips(NamedTuple):
+    """What strips of half the size need of a part of the network."""
+
+    reach: int
+    """Rows that its result depends on, on either side."""
+    channels: int
+    """Numbers alive for every pixel."""
+
+
+_BLOCK: Final = _Strips(40, 900)
+"""At a quarter of half the size, a convolution, two residual layers (three rows each) and the
+enlarging."""
+_TAIL: Final = _Strips(32, 1300)
 """Three convolutions and eight residual layers, rounded up to even rows."""
-_BLOCK_CHANNELS: Final = 900
-_TAIL_CHANNELS: Final = 1300
-"""Numbers alive for every pixel at half the size."""
 
 
 class SafaPrepared(NamedTuple):
@@ -135,8 +143,8 @@ class Safa:
                 x = last(x)
             return x
 
-        size = strip_rows(columns, _TAIL_CHANNELS, p.element_size(), self.strip_bytes)
-        out = functional.pixel_shuffle(in_strips(made, rows, size, _TAIL_REACH), 2)
+        size = strip_rows(columns, _TAIL.channels, p.element_size(), self.strip_bytes)
+        out = functional.pixel_shuffle(in_strips(made, rows, size, _TAIL.reach), 2)
         return out[..., : picture.height, : picture.width].clamp(0, 1)
 
     def gather(
@@ -164,9 +172,9 @@ class Safa:
 
     def _gathered(self, block: _Block, given: _Inputs, factor: int) -> Tensor:
         rows, columns = given.feature.shape[-2:]
-        size = strip_rows(columns, _BLOCK_CHANNELS, given.p.element_size(), self.strip_bytes)
+        size = strip_rows(columns, _BLOCK.channels, given.p.element_size(), self.strip_bytes)
         return in_strips(
-            lambda top, end: block(given.rows(top, end), factor), rows, size, _BLOCK_REACH
+            lambda top, end: block(given.rows(top, end), factor), rows, size, _BLOCK.reach
         )
 
     def _scale(self, given: _Inputs) -> int:

@@ -6,6 +6,7 @@ Element numbers: RFC 9559.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,14 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-_EBML: Final = 0x1A45DFA3
-_SEGMENT: Final = 0x18538067
-_TRACKS: Final = 0x1654AE6B
-_CHAPTERS: Final = 0x1043A770
-_CLUSTER: Final = 0x1F43B675
-_SEEK_HEAD: Final = 0x114D9B74
 _MOST_BYTES: Final = 4 << 20
 """Of one part of the header; larger ones are damage."""
+
+
+class _Element(IntEnum):
+    """Numbers of the parts of a file."""
+
+    EBML = 0x1A45DFA3
+    SEGMENT = 0x18538067
+    TRACKS = 0x1654AE6B
+    CHAPTERS = 0x1043A770
+    CLUSTER = 0x1F43B675
+    SEEK_HEAD = 0x114D9B74
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def facts_of(path: str) -> Facts | None:
     """Read the header of a file; None where it is no Matroska file, or not one on a disk."""
     try:
         with Path(path).open("rb") as file:
-            if int.from_bytes(file.read(4), "big") != _EBML:
+            if int.from_bytes(file.read(4), "big") != _Element.EBML:
                 return None
             file.seek(0)
             found = _Found()
@@ -78,20 +84,23 @@ def _read_file(file: BinaryIO, found: _Found) -> None:
         return
     file.seek(head[1], 1)
     segment = _head(file)
-    if segment is None or segment[0] != _SEGMENT:
+    if segment is None or segment[0] != _Element.SEGMENT:
         return
     begin = file.tell()
     seen: set[int] = set()
     later: list[tuple[int, int]] = []
-    while (head := _head(file)) is not None and head[0] != _CLUSTER:
+    while (head := _head(file)) is not None and head[0] != _Element.CLUSTER:
         ident, size = head
-        if ident in (_TRACKS, _CHAPTERS, _SEEK_HEAD) and size <= _MOST_BYTES:
+        if (
+            ident in (_Element.TRACKS, _Element.CHAPTERS, _Element.SEEK_HEAD)
+            and size <= _MOST_BYTES
+        ):
             _take(ident, file.read(size), found, later)
             seen.add(ident)
         else:
             file.seek(size, 1)
     for ident, place in later:
-        if ident == _CHAPTERS and ident not in seen:
+        if ident == _Element.CHAPTERS and ident not in seen:
             file.seek(begin + place)
             head = _head(file)
             if head is not None and head[0] == ident and head[1] <= _MOST_BYTES:
@@ -99,9 +108,9 @@ def _read_file(file: BinaryIO, found: _Found) -> None:
 
 
 def _take(ident: int, data: bytes, found: _Found, later: list[tuple[int, int]]) -> None:
-    if ident == _TRACKS:
+    if ident == _Element.TRACKS:
         found.tracks += [_track(body) for kind, body in _children(data) if kind == 0xAE]
-    elif ident == _CHAPTERS:
+    elif ident == _Element.CHAPTERS:
         found.editions += [_edition(body) for kind, body in _children(data) if kind == 0x45B9]
     else:
         for kind, body in _children(data):

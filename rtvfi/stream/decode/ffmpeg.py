@@ -38,8 +38,8 @@ STALL_SECONDS: Final = 10.0
 _NETWORK_STALL_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 _JOIN_SECONDS: Final = 5.0
-_FRAMES: Final = 4
-_BYTES: Final = 128 << 20
+_RING: Final = (4, 128 << 20)
+"""Frames and bytes that wait for their reader."""
 _EARLY: Final = Fraction(1, 8)
 """Pictures this long before the place of a seek are sent: the one played there may have begun
 earlier. When it began earlier still, the source seeks again, further back."""
@@ -162,7 +162,7 @@ class _Run:
 
     def __init__(self, command: list[str]) -> None:
         log.debug("ffmpeg %s", " ".join(command))
-        self.frames: Ring[av.VideoFrame] = Ring(_FRAMES, _BYTES, lambda f: 2 * f.width * f.height)
+        self.frames: Ring[av.VideoFrame] = Ring(*_RING, lambda f: 2 * f.width * f.height)
         try:
             self.child = Child(command)
         except OSError as error:

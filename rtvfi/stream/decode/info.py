@@ -16,7 +16,16 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
-from rtvfi.core.frame import UNSPECIFIED, ColorInfo, Crop, HdrInfo, Siting, StreamInfo, Turn
+from rtvfi.core.frame import (
+    NO_CROP,
+    UNSPECIFIED,
+    ColorInfo,
+    Crop,
+    HdrInfo,
+    Siting,
+    StreamInfo,
+    Turn,
+)
 from rtvfi.core.rates import snap_rate
 from rtvfi.stream.decode.ebml import TrackFacts, facts_of
 from rtvfi.stream.decode.planes import carried_format, is_full_range, whole_sampling
@@ -175,7 +184,7 @@ def _players_aspect(stream: av.VideoStream, told: TrackFacts) -> Fraction:
 def _believed(crop: Crop, frame: av.VideoFrame) -> Crop:
     """The crop, where it leaves something."""
     is_sane = crop.left + crop.right < frame.width and crop.top + crop.bottom < frame.height
-    return crop if is_sane else Crop()
+    return crop if is_sane else NO_CROP
 
 
 def _turn(frame: av.VideoFrame) -> Turn:

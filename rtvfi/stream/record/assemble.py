@@ -34,7 +34,7 @@ _SHORT_SECONDS: Final = 1
 """Pieces shorter than this come from searching, and are left out beside a longer one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Viewed:
     """One stream on one grid, as it is recorded."""
 

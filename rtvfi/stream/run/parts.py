@@ -23,7 +23,7 @@ _SAMPLES: Final = 4096
 """Newest times kept per stage for the percentiles."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
     """What the reader fixed when it started a pipeline."""
 

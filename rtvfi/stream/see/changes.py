@@ -29,17 +29,6 @@ _LEAST_MOVING: Final = 0.005
 """Share of tiles: with fewer moving, the picture did not change."""
 _PANNING: Final = 0.5
 """Share of tiles: with more moving, the picture may be panned as a whole."""
-_MEMORY: Final = 24
-"""Frames over which areas are averaged."""
-_ENOUGH: Final = 12
-"""Frames before there is an answer."""
-_LEAST_AREA: Final = 0.006
-"""Share of the picture: whole tiles within one drawing; those at its rim make it 2 % or so."""
-_BEYOND_CHANCE: Final = 1.5
-_FEW: Final = 0.004
-"""Share of the picture by which phases differ that are equal but for chance."""
-_ODDS: Final = 0.3
-"""Share that runs of one length above 1 reach by chance, at most."""
 
 
 class Change(NamedTuple):
@@ -128,6 +117,19 @@ def differences(a: Floats, b: Floats) -> Floats:
     return tiles.ravel()
 
 
+_MEMORY: Final = 24
+"""Frames over which areas are averaged."""
+_ENOUGH: Final = 12
+"""Frames before there is an answer."""
+_BEYOND_CHANCE: Final = (1.5, 0.006)
+"""So many times what chance makes, and this share of the picture more, are a drawing: whole tiles
+within it; those at its rim make it 2 % or so."""
+_FEW: Final = 0.004
+"""Share of the picture by which phases differ that are equal but for chance."""
+_ODDS: Final = 0.3
+"""Share that runs of one length above 1 reach by chance, at most."""
+
+
 class _Rhythm:
     """What part of the picture is drawn at which cadence.
 
@@ -182,5 +184,6 @@ class _Rhythm:
         by_chance = (self._before > 0).mean() * odds**2 / cadences
         chance = np.minimum(by_chance, 2 * self._least + _FEW)
         chance[1] = 0  # moving always is no matter of chance
-        found = np.flatnonzero(self._shares > _BEYOND_CHANCE * chance + _LEAST_AREA)
+        times, more = _BEYOND_CHANCE
+        found = np.flatnonzero(self._shares > times * chance + more)
         return int(found[-1]) if len(found) else None

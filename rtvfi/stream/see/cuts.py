@@ -35,24 +35,14 @@ _COMPARED_WORDS: Final = 1 << 15
 """Compared at a time, 256 KiB: stays in the cache, and a difference ends it early."""
 _NEW: Final = 0.55
 """Novelty of a cut; hard cuts of films had at least 0.69."""
-_STANDS_OUT: Final = 1.65
-"""How many times the novelty of the frames around it a cut has; in films cuts had 2.4 at least, and
-what was none 1.5 at most.
+_STANDS_OUT: Final = {False: 1.65, True: 1.25}
+"""How many times the novelty of the frames around it a cut has, the second below the threshold of
+similarity; in films cuts had 2.4 at least, and what was none 1.5 at most.
 """
-_STANDS_OUT_UNLIKE: Final = 1.25
-"""The same, below the threshold of similarity."""
 _QUIET: Final = 0.08
 """Added to the novelty of the neighbours: in a still scene it is next to none."""
 _RETURN: Final = 0.5
 """Novelty below which the frames on both sides of a flash are the same scene."""
-_FLAT: Final = 1.2
-"""Deviation of a picture of one colour, codes."""
-_FAINT: Final = 12.0
-"""Deviation of the ends of two fades that meet."""
-_FADE_STEP: Final = 1.12
-"""Least growth of contrast from frame to frame in a fade."""
-_FLAT_JUMP: Final = 50.0
-"""Brightness between two pictures of one colour that are two scenes, codes."""
 
 
 class Seen(NamedTuple):
@@ -141,7 +131,7 @@ class CutDetector:
         before = self._before
         around = max(p.novelty if p else 0.0 for p in (before, after))
         is_unlike = ssim(pair.a.miniature, pair.b.miniature) < self._threshold
-        needed = _STANDS_OUT_UNLIKE if is_unlike else _STANDS_OUT
+        needed = _STANDS_OUT[is_unlike]
         if pair.novelty < needed * (around + _QUIET) or _is_fade(before, pair, after):
             return False
         if after is not None and self._pair(pair.a, after.b).novelty < _RETURN:
@@ -163,6 +153,16 @@ class CutDetector:
             same=is_same,
         )
         return Seen(stamp, frame.payload, change)
+
+
+_FLAT: Final = 1.2
+"""Deviation of a picture of one colour, codes."""
+_FAINT: Final = 12.0
+"""Deviation of the ends of two fades that meet."""
+_FADE_STEP: Final = 1.12
+"""Least growth of contrast from frame to frame in a fade."""
+_FLAT_JUMP: Final = 50.0
+"""Brightness between two pictures of one colour that are two scenes, codes."""
 
 
 class _Pair:

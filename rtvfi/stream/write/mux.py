@@ -36,10 +36,8 @@ log = logging.getLogger(__name__)
 
 FORMATS: Final = {
     ".mkv": "matroska",
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".webm": "webm",
+    **dict.fromkeys((".mp4", ".m4v"), "mp4"),
+    **{f".{name}": name for name in ("mov", "webm")},
 }
 """Containers by extension."""
 CRASH_SAFE_FORMAT: Final = "matroska"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtvfi.core.frame import Crop, Siting, Turn, plane_views
+from rtvfi.core.frame import NO_CROP, Siting, Turn, plane_views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class Shown:
             sampling="" if turn.swaps else info.sampling,
             rotation=0,
             turn=Turn(),
-            crop=Crop(),
+            crop=NO_CROP,
         )
         """The stream of the payloads that come out."""
 

@@ -50,7 +50,7 @@ def test_a_turn_moves_every_sample_where_it_belongs(turn: Turn, pixels: str) -> 
 
 
 def test_a_crop_takes_its_edges_away() -> None:
-    info = stream_info(width=40, height=24, crop=Crop(left=4, top=2, right=6, bottom=8))
+    info = stream_info(width=40, height=24, crop=Crop(4, 2, 6, 8))
     shown = Shown(info)
     payload = noise(info)
     assert (shown.info.width, shown.info.height) == (30, 14)
@@ -62,7 +62,7 @@ def test_a_crop_takes_its_edges_away() -> None:
 
 
 def test_a_crop_through_a_chroma_sample_leaves_no_bar() -> None:
-    info = stream_info(width=40, height=24, crop=Crop(top=3, bottom=3))
+    info = stream_info(width=40, height=24, crop=Crop(0, 3, 0, 3))
     shown = Shown(info)
     payload = noise(info)
     assert (shown.info.width, shown.info.height) == (40, 17)
@@ -71,7 +71,7 @@ def test_a_crop_through_a_chroma_sample_leaves_no_bar() -> None:
 
 
 def test_a_crop_that_leaves_nothing_leaves_a_sample() -> None:
-    shown = Shown(stream_info(width=8, height=8, crop=Crop(left=8, top=8)))
+    shown = Shown(stream_info(width=8, height=8, crop=Crop(8, 8, 0, 0)))
     assert (shown.info.width, shown.info.height) == (1, 1)
 
 
@@ -88,5 +88,5 @@ def test_chroma_that_moved_is_told_in_the_middle() -> None:
 
 
 def test_a_matrix_guessed_by_the_size_is_said_when_the_size_changes_the_guess() -> None:
-    tall = stream_info(width=1280, height=530, color=ColorInfo(), crop=Crop(left=320, right=320))
+    tall = stream_info(width=1280, height=530, color=ColorInfo(), crop=Crop(320, 0, 320, 0))
     assert Shown(tall).info.color.matrix == 1
