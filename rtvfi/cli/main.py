@@ -25,10 +25,12 @@ from rtvfi.cli.commands import (
     info,
     join,
     models,
+    mpv,
     play,
     render,
     retime,
     selftest,
+    serve,
     train,
     version,
     warmup,
@@ -91,6 +93,8 @@ _MODULES: Final = (
     config,
     completions,
     desktop,
+    mpv,
+    serve,
     version,
 )
 """In the order of ``--help``; a command is named like its file."""

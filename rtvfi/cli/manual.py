@@ -186,6 +186,28 @@ for this user only. Without an option it prints the desktop entry.""",
             ("desktop --remove", "remove the entry"),
         ),
     ),
+    "mpv": Page(
+        """\
+Adds smooth motion to your own mpv, and to players that use it: one script and its
+commented settings go into mpv's folder, and whatever mpv opens from then on is
+smooth. Keys are those of play. See docs/any-mpv.md.""",
+        (
+            ("mpv --install", "put the script into mpv's folder, or bring it up to date"),
+            ("mpv --uninstall", "take it out"),
+            ("mpv --install --dir ~/.config/celluloid", "into the folder of another player"),
+        ),
+    ),
+    "serve": Page(
+        """\
+Makes pictures for a player in another process, which starts it and ends it; it is
+not for typing. See docs/any-mpv.md.""",
+        (
+            (
+                "serve --mpv-socket /run/user/1000/mpv.sock --script-version 1",
+                "for the mpv that listens there, with the script of rtvfi mpv",
+            ),
+        ),
+    ),
     "image": Page(
         """\
 Makes pictures between two or three still pictures. Times count the pictures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -101,6 +101,13 @@ class StreamOptions:
         if self.flow_scale is not None:
             return self.flow_scale
         return next(scale for most, scale in self.flow_scales if width * height <= most)
+
+    def smaller(self) -> StreamOptions:
+        """The same with motion looked for at half the size, where that is large enough."""
+        least = 0.25
+        half = self.flow_scale and max(least, self.flow_scale / 2)
+        halves = tuple((most, max(least, scale / 2)) for most, scale in self.flow_scales)
+        return replace(self, flow_scale=half, flow_scales=halves)
 
     def facts(self) -> dict[str, object]:
         """What pictures depend on, for JSON: a rendering goes on only where these are equal.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
+import sys
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -60,3 +62,12 @@ def start(
     assert process.stdout is not None
     assert process.stderr is not None
     return Started(process, process.stdout, process.stderr)
+
+
+def launch_words() -> list[str]:
+    """The words that start this rtvfi from anywhere."""
+    launcher = os.environ.get("RTVFI_RUN")
+    if launcher:
+        return [launcher]
+    found = shutil.which("rtvfi")
+    return [found] if found else [sys.executable, "-P", "-m", "rtvfi"]

@@ -79,6 +79,8 @@ class ModelHost:
         """Where the newest executor computes: ``cpu``, ``cuda:0``."""
         self.warm_up_seconds = 0.0
         """What the first call of the newest executor took, before anything was shown of it."""
+        self.place_name = "the processor"
+        """The same for people."""
 
     def executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
         """A warm executor of the model for a stream; imports torch on first use of a network.
@@ -132,7 +134,7 @@ class ModelHost:
         from rtvfi.stream.run.executors.codes import CodesInterpolation
 
         keep_freed_memory()
-        self.place = "cpu"
+        self.place, self.place_name = "cpu", "the processor"
         if self._crew is None:
             self._crew = Crew(self._num_threads or cores_for_pictures(is_live=self._is_live))
         self._loaded.clear()
@@ -147,7 +149,11 @@ class ModelHost:
 
     def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
         compute = self._resolved()
-        self.place = str(compute.device)
+        self.place, self.place_name = str(compute.device), "the processor"
+        if compute.device.type == "cuda":
+            import torch
+
+            self.place_name = torch.cuda.get_device_name(compute.device)
         from rtvfi.stream.run.executors.interpolate import Interpolation
         from rtvfi.stream.run.executors.lanes import CudaLanes
         from rtvfi.stream.run.executors.overlapped import Overlapped

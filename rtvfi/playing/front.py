@@ -15,6 +15,7 @@ from rtvfi.core.errors import RtvfiError
 from rtvfi.engine.device import resolve_device
 from rtvfi.engine.trusted import Trust
 from rtvfi.models.weights.store import find_weights
+from rtvfi.playing import osd
 from rtvfi.playing.controls import Controls
 from rtvfi.playing.mpv.events import Watch
 from rtvfi.playing.mpv.screen import Screen
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rtvfi.engine.build import Viewing
     from rtvfi.playing.track import Door
     from rtvfi.settings.config import PlayOptions
+    from rtvfi.stream.run.parts import Statistics
 
 _LOOK_SECONDS: Final = 0.5
 """How often the overlay and the warning of a slow model are looked at."""
@@ -70,6 +72,8 @@ class Front:
         self._is_first = False
         """The file under way has not shown a picture yet."""
         self._looked_at = 0.0
+        self._live = ""
+        """What is live, as it was said."""
         # Made by connect(), in this order.
         self._mpv: Any = None
         self._showing: Showing
@@ -118,6 +122,18 @@ class Front:
             self._looked_at = now
             self._controls.draw_overlay()
             self._showing.look(now)
+            self._tell_live()
+
+    def _tell_live(self) -> None:
+        """Say what is live when it begins, and when it changes."""
+        viewing = self._showing.shown
+        if viewing is None:
+            self._live = ""
+        elif viewing.pipeline.statistics().is_interpolating:
+            line = osd.live(viewing, self._choice.now, self._showing.model.place_name)
+            if line != self._live:
+                self._live = line
+                self._screen.say(line)
 
     def _on_display(self, rate: float | None) -> None:
         """The window came up on a display whose rate was not known before, or moved to another
@@ -143,14 +159,20 @@ class Front:
         """The file is over."""
         self._showing.end_file()
         self._watch.end_file()
+        self._live = ""
 
     # ---- the end ----
 
     def _fold(self, viewing: Viewing) -> None:
         """Add the figures of a viewing that ends to the report (any thread, one at a time)."""
-        showing, statistics = self._showing, viewing.pipeline.statistics()
+        statistics = viewing.pipeline.statistics()
         self._watch.add(viewing.stream, statistics)
-        self._report.live = {
+        self._report.live = self._live_facts(viewing, statistics)
+
+    def _live_facts(self, viewing: Viewing, statistics: Statistics) -> dict[str, Any]:
+        """What is live, for programs."""
+        showing = self._showing
+        return {
             "decoder": statistics.decoder,
             "device": showing.model.place,
             "dtype": showing.model.dtype,

@@ -82,6 +82,11 @@ class LiveModel:
         """Of a network's pictures; empty before one was loaded."""
         return self._models.dtype
 
+    @property
+    def place_name(self) -> str:
+        """The same for people."""
+        return self._models.place_name
+
     def use(self, viewing: Viewing) -> None:
         """Hand the wanted model to a viewing.
 

@@ -46,6 +46,12 @@ def warm_up(seconds: float) -> str:
     return f", first picture after {seconds:.0f} s" if seconds > LONG_WARM_UP else ""
 
 
+def live(viewing: Viewing, wanted: Wanted, place: str) -> str:
+    """What is live, in a few words."""
+    rates = " → ".join(f"{float(r):.5g}" for r in (viewing.info.source_rate, viewing.target_rate))
+    return f"{rates}, {wanted.model} on {place}"
+
+
 def advice(better: str | None) -> list[str]:
     """How to get the model that would be better here, if there is one."""
     return [f"better  {better}: {command_line(f'weights get {better}')}"] if better else []

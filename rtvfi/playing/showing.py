@@ -110,6 +110,11 @@ class Showing:
         self.finished(viewing)
         self._tracks.let_go(viewing)
 
+    @property
+    def original(self) -> int | None:
+        """mpv's number of the film's own track that ours is made of; None without ours."""
+        return self._tracks.original
+
     # ---- files ----
 
     def attach(self, path: str) -> None:

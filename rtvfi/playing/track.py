@@ -90,6 +90,11 @@ class Tracks:
             if self._is_virtual(track):
                 player.command("video-remove", track["id"])
 
+    @property
+    def original(self) -> int | None:
+        """mpv's number of the track that ours is made of."""
+        return self._original
+
     def offer(self, viewing: Viewing, original: int) -> int | None:
         """Add the track of a viewing to the file.
 

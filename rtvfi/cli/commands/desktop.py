@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.files import write_whole
-from rtvfi.core.program import command_line
+from rtvfi.core.program import command_line, launch_words
 
 if TYPE_CHECKING:
     import argparse
@@ -45,14 +45,14 @@ def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi desktop``; returns the exit code."""
     path = entry_path()
     if not (arguments.install or arguments.remove):
-        sys.stdout.write(entry(command()))
+        sys.stdout.write(entry(launch_words()))
         return 0
     if arguments.remove and not path.exists():
         log.info('there is no "%s"', path)
         return 0
     try:
         if arguments.install:
-            _write(path, entry(command()))
+            _write(path, entry(launch_words()))
         else:
             path.unlink()
     except OSError as error:
@@ -71,15 +71,6 @@ def entry_path() -> Path:
     # The specification of these folders takes no relative ones.
     base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
     return base / "applications" / "rtvfi.desktop"
-
-
-def command() -> list[str]:
-    """The words that start this rtvfi from anywhere."""
-    launcher = os.environ.get("RTVFI_RUN")
-    if launcher:
-        return [launcher]
-    program = shutil.which("rtvfi")
-    return [program] if program else [sys.executable, "-P", "-m", "rtvfi"]
 
 
 def entry(words: list[str]) -> str:

@@ -1,0 +1,157 @@
+"""The engine of an mpv that runs in another process, told by a script of ours inside that mpv.
+
+The script starts this process when a film is opened, and lets mpv wait in its ``on_preloaded`` hook
+until our track is beside the film. The connection is mpv's own JSON IPC: when it closes, in
+whatever way mpv ended, this process ends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.core.errors import PlayerError, UsageError
+from rtvfi.playing.front import Front, check
+from rtvfi.playing.mpv.remote import RemoteMpv
+from rtvfi.playing.mpv.screen import PlayerGone
+from rtvfi.playing.worker import Worker
+from rtvfi.stream.serve.web import PictureServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rtvfi.settings.config import PlayOptions
+    from rtvfi.stream.serve.frame_stream import FrameStream
+
+log = logging.getLogger(__name__)
+
+SCRIPT_VERSION: Final = "1"
+"""Of what script and engine say to each other."""
+_LEAVE_SECONDS: Final = 0.5
+_ALIVE_SECONDS: Final = 1.0
+"""How often the script is told that we are there."""
+_SWITCH_INTERVAL: Final = 0.0005
+"""As in player.py: a busy thread must not keep mpv's reads waiting."""
+
+
+class WebDoor:
+    """How an mpv apart gets our tracks: over HTTP on this machine.
+
+    Args:
+        pictures: serves them.
+    """
+
+    # An address counts as network: mpv would fill its cache with raw pictures, and pause for it.
+    options: Final = {"cache": "no"}
+
+    def __init__(self, pictures: PictureServer) -> None:
+        self._pictures = pictures
+        self.root = pictures.root
+
+    def offer(self, stream: FrameStream) -> str:
+        """The address of a stream from now on."""
+        return self._pictures.offer(stream)
+
+    def withdraw(self, stream: FrameStream) -> None:
+        """It is over."""
+        self._pictures.withdraw(stream)
+
+
+def connect(path: Path) -> socket.socket:
+    """A connection to an mpv's ``input-ipc-server``.
+
+    Raises:
+        PlayerError: nobody listens there.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        raise PlayerError(f'no mpv listens at "{path}": {error.strerror}') from error
+    return connection
+
+
+def attach(options: PlayOptions, connection: socket.socket, script: str, version: str) -> int:
+    """Serve the mpv behind a connection until it ends; returns the exit code.
+
+    Args:
+        options: how films are shown; its files do not count.
+        connection: to mpv's JSON IPC.
+        script: name of our script in that mpv.
+        version: of what it speaks.
+
+    Raises:
+        UsageError: the script is of another version.
+        RtvfiError: what was asked for cannot run.
+    """
+    if version != SCRIPT_VERSION:
+        raise UsageError(
+            f"the script in mpv speaks version {version} and this rtvfi version {SCRIPT_VERSION}",
+            "rtvfi mpv --install puts the right one there",
+        )
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    check(options)
+    return Attached(options).run(connection, script)
+
+
+class Attached(Front):
+    """One mpv apart and what hangs on it."""
+
+    def run(self, connection: socket.socket, script: str) -> int:
+        """Everything from the connection to its end."""
+        pictures = PictureServer()
+        player = RemoteMpv(connection)
+        hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
+        try:
+            with suppress(PlayerGone):
+                self.connect(player, WebDoor(pictures))
+                tell = partial(player.command, "script-message-to", script)
+                player.register_message_handler(
+                    "rtvfi-attach", lambda *words: hooks.do(partial(self._on_hook, tell, *words))
+                )
+                player.register_message_handler("rtvfi-tell", lambda *_: self._tell(player))
+                tell("rtvfi-ready", pictures.root)
+                while not player.wait(_ALIVE_SECONDS):
+                    tell("rtvfi-alive")
+        finally:
+            self._screen.close()
+            deadline = time.monotonic() + _LEAVE_SECONDS
+            self._opener.abandon()
+            hooks.stop(deadline)
+            self._leave(deadline)
+            player.close()
+            pictures.close()
+        return 0
+
+    def _tell(self, player: RemoteMpv) -> None:
+        """Say how it goes, for whoever asks: a script, a status bar, a test."""
+        viewing = self._showing.viewing
+        told: dict[str, Any] = {"pid": os.getpid(), "is_on": self._choice.now.is_on}
+        if viewing is not None:
+            statistics = viewing.pipeline.statistics()
+            told |= {
+                **self._live_facts(viewing, statistics),
+                "is_shown": self._showing.is_on_screen,
+                "frames": {kind.name.lower(): n for kind, n in statistics.counts.items()},
+                "avsync_ms": [round(ms, 2) for ms in self._report.avsync_ms],
+            }
+        player.command("script-message", "rtvfi-told", json.dumps(told))
+
+    def _on_hook(self, tell: partial[object], number: str = "", moment: str = "") -> None:
+        """A film was opened (the hook's worker; mpv waits, unless it plays already)."""
+        try:
+            self._attach()
+            if moment == "late":
+                self._is_first = False
+                self._showing.join()
+        finally:
+            original = self._showing.original
+            tell("rtvfi-attached", number, "" if original is None else str(original))

@@ -1,0 +1,294 @@
+-- Smooth motion by rtvfi, inside this mpv. "rtvfi mpv --install" wrote this file and writes over it;
+-- settings are in script-opts/rtvfi.conf.
+--
+-- The pictures are made by another process, the engine (rtvfi serve). It is started with the first
+-- film, told by mpv's own JSON IPC what is shown, and ends with this mpv. Its track is one more
+-- video track beside the film's own: whatever happens to the engine, the film goes on.
+
+local VERSION = "1"
+local TICK = 1
+
+local options = {
+    on = true,
+    command = "rtvfi",
+    model = "",
+    style = "",
+    fps = "",
+    more = "",
+    keys = true,
+    wait = 15,
+    patience = 6,
+    log = "",
+}
+require("mp.options").read_options(options, "rtvfi")
+local utils = require("mp.utils")
+
+local NAME = mp.get_script_name()
+local KEYS = {
+    { "Ctrl+i", "rtvfi-toggle" },
+    { "Ctrl+m", "rtvfi-model" },
+    { "Ctrl+f", "rtvfi-fps" },
+    { "Ctrl+y", "rtvfi-style" },
+    { "Ctrl+o", "rtvfi-stats" },
+}
+
+local engine = nil -- the running process, as mpv names it
+local is_ready = false -- it has connected
+local is_quitting = false
+local root = nil -- what the addresses of its tracks begin with
+local number = 0 -- of the film that was opened last
+local original = nil -- the film's own track that ours is made of
+local is_playing = false
+local pending = nil -- the hook that waits for the engine
+local timer = nil
+local silence = 0 -- ticks since the engine was last heard
+local deaths = 0
+local own_socket = nil -- where mpv listens because of us
+
+local function say(text, seconds)
+    mp.msg.info(text)
+    mp.osd_message(text, seconds or 4)
+end
+
+local function go_on()
+    if timer then
+        timer:kill()
+        timer = nil
+    end
+    if pending then
+        local hook = pending
+        pending = nil
+        hook:cont()
+    end
+end
+
+local function is_ours(track)
+    local name = track["external-filename"]
+    return root ~= nil and name ~= nil and name:sub(1, #root) == root
+end
+
+local function is_film(track)
+    return track.type == "video" and not track.albumart and not track.image and not is_ours(track)
+end
+
+local function has_film()
+    for _, track in ipairs(mp.get_property_native("track-list") or {}) do
+        if is_film(track) then
+            return true
+        end
+    end
+    return false
+end
+
+-- The engine is gone: show the film's own track, and take ours away.
+local function back_to_film()
+    local ours, own, is_shown, has_sound = {}, nil, false, false
+    for _, track in ipairs(mp.get_property_native("track-list") or {}) do
+        if is_ours(track) then
+            ours[#ours + 1] = track.id
+            is_shown = is_shown or track.selected
+        elseif is_film(track) and (own == nil or track.id == original) then
+            own = track.id
+        end
+        has_sound = has_sound or (track.type == "audio" and track.selected)
+    end
+    if is_shown and own then
+        local position = mp.get_property_number("time-pos")
+        mp.set_property_number("vid", own)
+        if not has_sound and position then
+            -- Of a film without sound nothing was read meanwhile.
+            mp.commandv("seek", position, "absolute+exact")
+        end
+    end
+    for _, id in ipairs(ours) do
+        mp.command_native_async({ "video-remove", tostring(id) }, function() end)
+    end
+end
+
+local function words_of(command)
+    if command:sub(1, 1) == "[" then
+        return utils.parse_json(command) or {}
+    end
+    return { command }
+end
+
+-- Where mpv listens; where it does not yet, a place that only this user may enter, which the engine
+-- removes as soon as it is connected.
+local function socket()
+    local path = mp.get_property("input-ipc-server") or ""
+    if path ~= "" and path ~= own_socket then
+        return path, false
+    end
+    mp.set_property("input-ipc-server", "")
+    local folder = os.getenv("XDG_RUNTIME_DIR") or ""
+    if folder == "" then
+        local made = mp.command_native({
+            name = "subprocess",
+            playback_only = false,
+            capture_stdout = true,
+            args = { "mktemp", "-d", "/tmp/rtvfi-mpv-XXXXXXXX" },
+        })
+        folder = (made and made.stdout or ""):gsub("%s+$", "")
+        if folder == "" then
+            return nil
+        end
+    end
+    path = folder .. "/rtvfi-mpv-" .. utils.getpid() .. ".sock"
+    mp.set_property("input-ipc-server", path)
+    own_socket = path
+    return path, true
+end
+
+local start
+
+local function ended(_, result, _)
+    local was_ready = is_ready
+    engine, is_ready = nil, false
+    if is_quitting then
+        return
+    end
+    back_to_film()
+    go_on()
+    local said = {}
+    for line in ((result and result.stderr) or ""):gmatch("[^\n]+") do
+        mp.msg.verbose(line)
+        said[#said + 1] = line:match("^error: (.+)")
+    end
+    if result and result.error_string == "init" then
+        say("rtvfi: " .. options.command .. " cannot be started: see script-opts/rtvfi.conf", 8)
+    elseif #said > 0 then
+        say("rtvfi: " .. said[#said], 8)
+    elseif was_ready and deaths == 0 then
+        deaths = deaths + 1
+        say("rtvfi's engine died: the film goes on as it is; once more, with less")
+        start()
+    else
+        deaths = deaths + 1
+        say("rtvfi's engine died: the film goes on as it is", 8)
+    end
+end
+
+function start()
+    if engine then
+        return
+    end
+    local path, is_own = socket()
+    local words = words_of(options.command)
+    if not path or #words == 0 then
+        say("rtvfi: there is no place to listen, or no command in script-opts/rtvfi.conf")
+        return
+    end
+    local function add(...)
+        for _, word in ipairs({ ... }) do
+            words[#words + 1] = word
+        end
+    end
+    add("serve", "--mpv-socket", path, "--script", NAME, "--script-version", VERSION)
+    for _, key in ipairs({ "model", "style", "fps" }) do
+        if options[key] ~= "" then
+            add("--" .. key, options[key])
+        end
+    end
+    for word in options.more:gmatch("%S+") do
+        add(word)
+    end
+    if options.log ~= "" then
+        add("--log-file", mp.command_native({ "expand-path", options.log }))
+    end
+    if is_own then
+        add("--own-socket")
+    end
+    if deaths > 0 then
+        add("--smaller")
+    end
+    silence = 0
+    engine = mp.command_native_async({
+        name = "subprocess",
+        playback_only = false,
+        capture_stderr = true,
+        args = words,
+    }, ended)
+end
+
+local function attach(moment)
+    mp.commandv("script-message", "rtvfi-attach", tostring(number), moment)
+end
+
+mp.add_hook("on_preloaded", 50, function(hook)
+    number = number + 1
+    original = nil
+    if not options.on or deaths > 1 or not has_film() then
+        return
+    end
+    start()
+    if not engine then
+        return
+    end
+    pending = hook
+    hook:defer()
+    timer = mp.add_timeout(options.wait, function()
+        timer = nil
+        say("rtvfi takes long: the film begins as it is")
+        go_on()
+    end)
+    if is_ready then
+        attach("")
+    end
+end)
+
+mp.register_script_message("rtvfi-ready", function(address)
+    is_ready, root, silence = true, address, 0
+    if pending then
+        attach("")
+    elseif is_playing and has_film() then
+        attach("late")
+    end
+end)
+
+mp.register_script_message("rtvfi-attached", function(which, track)
+    if tonumber(which) == number then
+        original = tonumber(track)
+        go_on()
+    end
+end)
+
+mp.register_script_message("rtvfi-alive", function()
+    silence = 0
+end)
+
+mp.add_periodic_timer(TICK, function()
+    if not (engine and is_ready) then
+        return
+    end
+    silence = silence + TICK
+    if silence > options.patience then
+        mp.msg.warn("rtvfi's engine does not answer")
+        mp.abort_async_command(engine)
+    end
+end)
+
+mp.register_event("file-loaded", function()
+    is_playing = true
+end)
+mp.register_event("end-file", function()
+    is_playing = false
+    go_on()
+end)
+mp.register_event("shutdown", function()
+    is_quitting = true
+end)
+
+for _, row in ipairs(KEYS) do
+    local key, message = row[1], row[2]
+    -- mpv takes the name of a binding for a script-message, too: it must be another than what is sent.
+    mp.add_key_binding(options.keys and key or nil, message .. "-key", function()
+        if engine then
+            mp.commandv("script-message", message)
+        else
+            deaths = 0
+            options.on = true
+            say("rtvfi starts")
+            start()
+        end
+    end)
+end

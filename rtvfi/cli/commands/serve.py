@@ -1,0 +1,70 @@
+"""``rtvfi serve`` on the command line: the engine in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.cli.grammar import add_settings, config_of
+from rtvfi.core.errors import UsageError
+from rtvfi.settings.config import play_options
+
+if TYPE_CHECKING:
+    import argparse
+
+SUMMARY: Final = "make pictures for a player in another process"
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi serve``."""
+    parser.add_argument(
+        "--mpv-socket",
+        metavar="SOCKET",
+        type=Path,
+        help="serve the mpv that listens there (its input-ipc-server), and end with it",
+    )
+    parser.add_argument("--script", metavar="NAME", default="rtvfi", help="of our script in it")
+    parser.add_argument("--script-version", metavar="N", default="", help="what the script speaks")
+    parser.add_argument(
+        "--own-socket",
+        action="store_true",
+        help="the socket was made for us: remove it once connected",
+    )
+    parser.add_argument(
+        "--smaller", action="store_true", help="look for motion at half the usual size"
+    )
+    add_settings(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi serve``; returns the exit code."""
+    # The script shows what it is told; a terminal belongs to the player.
+    if not logging.getLogger("rtvfi").isEnabledFor(logging.DEBUG):
+        logging.getLogger("rtvfi").setLevel(logging.WARNING)
+    options = play_options(config_of(arguments, is_live=True), ())
+    if arguments.smaller:
+        options = replace(options, stream=options.stream.smaller())
+    if arguments.mpv_socket is None:
+        raise UsageError("serve wants --mpv-socket", "rtvfi serve --help")
+    from rtvfi.apart.attached import attach, connect
+
+    try:
+        connection = connect(arguments.mpv_socket)
+    finally:
+        if arguments.own_socket:
+            _remove(arguments.mpv_socket)
+    return attach(options, connection, arguments.script, arguments.script_version)
+
+
+def _remove(path: Path) -> None:
+    """Nobody else shall connect, and nothing be left behind."""
+    with suppress(OSError):
+        path.unlink()
+    if path.parent.name.startswith("rtvfi-mpv-"):
+        with suppress(OSError):
+            path.parent.rmdir()

@@ -1,0 +1,250 @@
+"""An mpv in another process, by its JSON IPC, with the part of python-mpv's manner that we use.
+
+One thread reads what mpv sends and hands answers to whoever waits for them; another calls the
+handlers of events and properties in order, which may ask mpv for things themselves.
+Source: mpv's DOCS/man/ipc.rst, the same from 0.35 to 0.41.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import queue
+import threading
+from collections import defaultdict
+from contextlib import suppress
+from socket import SHUT_RDWR
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.playing.mpv.screen import PlayerGone
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+log = logging.getLogger(__name__)
+
+_MOST_BYTES: Final = 64 << 20
+"""Of one line: whoever sends more is no mpv."""
+
+
+class RemoteMpv:
+    """A player apart: properties as attributes and options as items, like python-mpv's ``MPV``.
+
+    Args:
+        connection: to mpv's ``input-ipc-server``; closed with this.
+    """
+
+    _own = frozenset({"file_local", "raw"})
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._changed = threading.Condition()
+        self._numbers = itertools.count(1)
+        self._answers: dict[int, dict[str, Any] | None] = {}
+        self._is_gone = False
+        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._watchers: dict[int, Callable[[str, Any], object]] = {}
+        self._callbacks: dict[str, list[Callable[[Any], object]]] = defaultdict(list)
+        self._messages: dict[str, Callable[..., object]] = {}
+        self._threads = [
+            threading.Thread(target=self._read, name="rtvfi-ipc", daemon=True),
+            threading.Thread(target=self._dispatch, name="rtvfi-events", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # ---- asking ----
+
+    def command(self, name: str, *arguments: Any) -> Any:
+        """Carry out a command and wait for it.
+
+        Raises:
+            PlayerGone: mpv has ended.
+            SystemError: mpv refuses it.
+        """
+        answer = self._ask([name, *arguments])
+        if answer.get("error") != "success":
+            raise SystemError(f"mpv: {name}: {answer.get('error')}")
+        return answer.get("data")
+
+    def _get(self, name: str) -> Any:
+        answer = self._ask(["get_property", name])
+        error = answer.get("error")
+        if error == "property not found":
+            raise AttributeError(f"mpv has no property {name}")
+        return answer.get("data") if error == "success" else None
+
+    def _set(self, name: str, value: Any) -> None:
+        self.command("set_property", name, value)
+
+    def _ask(self, words: list[Any]) -> dict[str, Any]:
+        number = next(self._numbers)
+        with self._changed:
+            self._answers[number] = None
+        try:
+            self._send({"command": words, "request_id": number})
+            with self._changed:
+                self._changed.wait_for(lambda: self._answers[number] is not None or self._is_gone)
+                answer = self._answers[number]
+        finally:
+            with self._changed:
+                self._answers.pop(number, None)
+        if answer is None:
+            raise PlayerGone("the player has ended")
+        return answer
+
+    def _send(self, message: dict[str, Any]) -> None:
+        # Names of files may hold bytes that are no text: mpv takes and gives them as they are.
+        line = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+        try:
+            with self._sending:
+                self._connection.sendall(line)
+        except OSError as error:
+            raise PlayerGone("the player has ended") from error
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._get(name.replace("_", "-"))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            self._set(name.replace("_", "-"), value)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._get(f"options/{name}")
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._set(f"options/{name}", value)
+
+    @property
+    def file_local(self) -> _FileLocal:
+        """Options that hold for the file that plays."""
+        return _FileLocal(self)
+
+    @property
+    def raw(self) -> RemoteMpv:
+        """Properties as they are; text comes with surrogates for bytes that are none."""
+        return self
+
+    # ---- being told ----
+
+    def observe_property(self, name: str, handler: Callable[[str, Any], object]) -> None:
+        """Call ``handler`` with name and value, now and whenever the value changes."""
+        number = next(self._numbers)
+        with self._changed:
+            self._watchers[number] = handler
+        self.command("observe_property", number, name)
+
+    def event_callback(self, *names: str) -> Callable[[Callable[[Any], object]], None]:
+        """Call the handler that is given to the result with each event of these names."""
+
+        def take(handler: Callable[[Any], object]) -> None:
+            with self._changed:
+                for name in names:
+                    self._callbacks[name].append(handler)
+
+        return take
+
+    def register_message_handler(self, name: str, handler: Callable[..., object]) -> None:
+        """Call ``handler`` with the words that follow a script-message of that name."""
+        with self._changed:
+            self._messages[name] = handler
+
+    def register_key_binding(self, key: str, command: str, mode: str = "") -> None:
+        """Keys of a player apart are bound by the script inside it."""
+
+    # ---- the end ----
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until mpv has ended; False when ``timeout`` seconds passed first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._is_gone, timeout)
+
+    def close(self) -> None:
+        """Let go of mpv and wait for both threads."""
+        with suppress(OSError):
+            self._connection.shutdown(SHUT_RDWR)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        self._connection.close()
+
+    # ---- the thread that reads ----
+
+    def _lines(self) -> Iterator[bytes]:
+        rest = bytearray()
+        while data := self._connection.recv(1 << 16):
+            rest += data
+            *lines, tail = rest.split(b"\n")
+            rest = bytearray(tail)
+            yield from map(bytes, lines)
+            if len(rest) > _MOST_BYTES:
+                return
+
+    def _read(self) -> None:
+        try:
+            for line in self._lines():
+                if line:
+                    self._take(json.loads(line.decode("utf-8", "surrogateescape")))
+        except (OSError, ValueError) as error:
+            log.debug("mpv's connection broke: %s", error)
+        with self._changed:
+            self._is_gone = True
+            self._changed.notify_all()
+        self._events.put(None)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "event" in message:
+            self._events.put(message)
+            return
+        with self._changed:
+            if message.get("request_id") in self._answers:
+                self._answers[message["request_id"]] = message
+                self._changed.notify_all()
+
+    # ---- the thread of the handlers ----
+
+    def _dispatch(self) -> None:
+        while (event := self._events.get()) is not None:
+            try:
+                self._handle(event)
+            except PlayerGone:
+                log.debug("a handler ended with the player")
+            except Exception:
+                log.exception("a handler of %s failed", event.get("event"))
+
+    def _handle(self, event: dict[str, Any]) -> None:
+        name = event["event"]
+        if name == "property-change":
+            with self._changed:
+                watcher = self._watchers.get(event.get("id", 0))
+            if watcher is not None:
+                watcher(event["name"], event.get("data"))
+        elif name == "client-message":
+            word, *rest = event.get("args") or [""]
+            with self._changed:
+                handler = self._messages.get(word)
+            if handler is not None:
+                handler(*rest)
+        else:
+            with self._changed:
+                callbacks = [*self._callbacks[name]]
+            for callback in callbacks:
+                callback(SimpleNamespace(name=name, data=event))
+
+
+class _FileLocal:
+    """Sets options for the file that plays."""
+
+    def __init__(self, player: RemoteMpv) -> None:
+        self._player = player
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._player._set(f"file-local-options/{name}", value)
