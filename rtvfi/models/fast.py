@@ -335,7 +335,7 @@ def capturing(device: torch.device, watch: Watch) -> Callable[[Core, tuple[Any, 
 
     def capture(core: Core, inputs: tuple[Any, ...]) -> Capture:
         with torch.cuda.device(device):
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch has no type
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(_WARM_UPS):

@@ -102,7 +102,7 @@ def loss_of(
         truth: (N, 3, H, W).
     """
     if isinstance(net, RifeNet):
-        taught = net.taught(shared, index, reference, truth)  # type: ignore[arg-type]
+        taught = net.taught(shared, index, reference, truth)  # type: ignore[arg-type]  # its own
         parts = {
             "picture": laplacian(taught.estimate.picture, truth),
             "teacher": laplacian(taught.teacher_merged, truth),

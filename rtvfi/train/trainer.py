@@ -127,7 +127,7 @@ class Trainer(Run[CelNet]):
         self.averaging = options.average
         torch.manual_seed(options.seed)
         net = CelNet(recipe.shape)
-        net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
         optimizer = torch.optim.AdamW(
             net.parameters(),
             lr=options.learning_rate,

@@ -6,6 +6,7 @@ The grammar is read on every start of rtvfi, so rich and torch are imported by t
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
 
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from rtvfi.models.weights.store import WeightEntry
 
@@ -135,10 +136,7 @@ def _get(names: Sequence[str], *, accepts: bool) -> int:
         with _progress() as bars:
             bar = bars.add_task(entry.name, total=entry.bytes)
 
-            def show(done: int, total: int | None, bars: Progress = bars, bar: int = bar) -> None:
-                bars.update(bar, completed=done, total=total)  # type: ignore[arg-type]
-
-            came = fetch(store, entry, show)
+            came = fetch(store, entry, partial(_show, bars, bar))
         _say(f"{entry.name}: {_size(store, entry)}, licence {entry.licence}, {entry.origin}")
         if came.source.note:
             _say(came.source.note)
@@ -165,6 +163,10 @@ def _agree(store: Store, entry: WeightEntry, *, accepts: bool) -> None:
             hint=command_line(f"weights get {entry.name} --accept-licence"),
         )
     accept(store, entry)
+
+
+def _show(bars: Progress, bar: TaskID, done: int, total: int | None) -> None:
+    bars.update(bar, completed=done, total=total)
 
 
 def _progress() -> Progress:

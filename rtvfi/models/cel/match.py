@@ -50,7 +50,7 @@ def correlate(a: Tensor, b: Tensor, radius: int) -> Tensor:
         (N, (2 r + 1)^2, H, W), the mean product smoothed over 3 x 3; row-major in (dy, dx).
     """
     if torch.is_grad_enabled() and (a.requires_grad or b.requires_grad):
-        costs: Tensor = _Products.apply(a, b, radius)  # type: ignore[no-untyped-call]
+        costs: Tensor = _Products.apply(a, b, radius)  # type: ignore[no-untyped-call]  # torch has no type
     else:
         costs = _products(F.pad(a, (radius,) * 4), F.pad(b, (radius,) * 4), radius)
     return box(costs, 3)

@@ -138,7 +138,8 @@ def conv(inputs: int, outputs: int, level: int, stride: int = 1) -> nn.Conv2d:
     layer = nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode=mode)
     # The default would leave the coarse features too faint to be matched.
     nn.init.kaiming_normal_(layer.weight, a=0.25)
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
     return layer
 
 
@@ -446,5 +447,5 @@ def build(state_dict: Mapping[str, Tensor]) -> CelNet:
         raise WeightsMismatch(
             'the weights do not fit the model "cel"', "use a file made by rtvfi.train"
         ) from error
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
     return net.eval().requires_grad_(False)

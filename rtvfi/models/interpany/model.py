@@ -130,7 +130,7 @@ class Interpany(ScaledCore):
             net.margin = 0.0 if self.info.id.endswith("-t") else TINY
         layout = torch.channels_last if tuning.channels_last else torch.preserve_format
         net = net.to(tuning.device, tuning.dtype)
-        self.net: Network = net.to(memory_format=layout)  # type: ignore[call-overload]
+        self.net: Network = net.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types lack it
         self.num_steps = NUM_STEPS
 
     @property

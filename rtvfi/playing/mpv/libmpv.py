@@ -213,7 +213,7 @@ def add_hook(
                 _ = player.handle
                 _hook_continue(handle, number)
 
-    @player.event_callback("hook")  # type: ignore[untyped-decorator]
+    @player.event_callback("hook")  # type: ignore[untyped-decorator]  # it has no types
     def on_hook(event: Any) -> None:
         if event.data.name in (wanted, name):
             run(partial(carry_out, event.data.id))

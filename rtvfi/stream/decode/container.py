@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 import av.error
@@ -38,6 +38,11 @@ def is_url(path: str) -> bool:
 def ffmpeg_name(path: str) -> str:
     """What to call a file before FFmpeg, which takes "Re: a film.mkv" for a protocol "Re"."""
     return path if is_url(path) else f"file:{path}"
+
+
+def container_of(stream: av.VideoStream) -> InputContainer:
+    """The opened file that a stream belongs to, which PyAV's types know nothing of."""
+    return cast("InputContainer", cast("Any", stream).container)
 
 
 def open_container(path: str, hwaccel: HWAccel | None = None) -> InputContainer:

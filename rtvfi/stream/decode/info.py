@@ -9,11 +9,11 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideData, Type
 from av.stream import Disposition
 
 from rtvfi.core.frame import (
@@ -27,6 +27,7 @@ from rtvfi.core.frame import (
     Turn,
 )
 from rtvfi.core.rates import snap_rate
+from rtvfi.stream.decode.container import container_of
 from rtvfi.stream.decode.ebml import TrackFacts, facts_of
 from rtvfi.stream.decode.planes import carried_format, is_full_range, whole_sampling
 
@@ -207,11 +208,11 @@ def _stated_duration(stream: av.VideoStream, start: Fraction) -> Fraction | None
         end = first + stream.duration * base
     elif start < 1 and (tagged := _duration_tag(stream.metadata.get("DURATION", ""))):
         end = tagged  # after a late start writers disagree on what it counts from
-    elif (whole := stream.container.duration) is not None:  # type: ignore[attr-defined]
+    elif (whole := container_of(stream).duration) is not None:
         end = Fraction(whole, av.time_base)
         if "matroska" not in stream.container.format.name or end <= start:
             # Matroska's duration runs from time zero, others' from the first packet.
-            end += Fraction(stream.container.start_time or 0, av.time_base)  # type: ignore[attr-defined]
+            end += Fraction(container_of(stream).start_time or 0, av.time_base)
     else:
         return None
     return end - start if end > start else None
@@ -264,21 +265,24 @@ def dolby_profile(metadata: bytes) -> int | None:
 
 
 def _side_bytes(frame: av.VideoFrame, kind: Type) -> bytes:
-    try:
-        return bytes(frame.side_data[kind])  # type: ignore[literal-required]
-    except (KeyError, ValueError):
-        return b""
+    entry = _side_entry(frame, kind)
+    return b"" if entry is None else bytes(entry)
 
 
-def _side_data(frame: av.VideoFrame, kind: Type, num_words: int) -> NDArray[np.int32] | None:
-    """The 32-bit words of a side data entry, None when absent or too short.
+def _side_entry(frame: av.VideoFrame, kind: Type) -> SideData | None:
+    """A side data entry by its kind, None when absent.
 
     Nothing iterates over all entries: PyAV 18.1 raises ValueError on kinds newer than its table.
     """
     try:
-        entry = frame.side_data[kind]  # type: ignore[literal-required]
+        return cast("SideData", cast("Any", frame.side_data)[kind])  # typed for names only
     except (KeyError, ValueError):
         return None
-    if entry.buffer_size < 4 * num_words:
+
+
+def _side_data(frame: av.VideoFrame, kind: Type, num_words: int) -> NDArray[np.int32] | None:
+    """The 32-bit words of a side data entry, None when absent or too short."""
+    entry = _side_entry(frame, kind)
+    if entry is None or entry.buffer_size < 4 * num_words:
         return None
     return np.frombuffer(bytes(entry), "<i4", count=num_words)

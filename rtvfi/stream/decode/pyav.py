@@ -21,7 +21,7 @@ import numpy as np
 
 from rtvfi.core.errors import DecodeError, OpenError, SeekError
 from rtvfi.core.frame import END, EndOfStream, SourceFrame, StreamInfo
-from rtvfi.stream.decode.container import FAILURES, scan_end
+from rtvfi.stream.decode.container import FAILURES, container_of, scan_end
 from rtvfi.stream.decode.fields.pulldown import Evened, Stamped, find_pulldown
 from rtvfi.stream.decode.info import describe, nominal_rate
 from rtvfi.stream.decode.planes import Payloads
@@ -219,7 +219,7 @@ class PyavSource:
         self._is_avi = self.container == "avi"
         self.has_shapes = False
         self.has_times = not (self._is_counting or self._is_avi)
-        begin = stream.container.start_time  # type: ignore[attr-defined]
+        begin = container_of(stream).start_time
         self.container_start = Fraction(begin or 0, av.time_base)
         self._zero = None if self._is_avi else Fraction(0)
         slack = pulldown.slack if pulldown else self.tick

@@ -104,7 +104,7 @@ def ladder(full: Quality, variants: Collection[Variant] = ()) -> list[Quality]:
     steps = [full]
 
     def give_up(is_wanted: bool, **change: object) -> None:
-        cheaper = replace(steps[-1], **change)  # type: ignore[arg-type]
+        cheaper = replace(steps[-1], **change)  # type: ignore[arg-type]  # fields of Quality
         if is_wanted and cheaper.cost < steps[-1].cost:
             steps.append(cheaper)
 

@@ -106,10 +106,10 @@ class Restored:
                 return END
             payload = self._restored()
             self._ready.extend(replace(frame, payload=payload) for frame in self._run)
-            is_over = not isinstance(self._after, SourceFrame)
-            self._run = [] if is_over else [self._after]  # type: ignore[list-item]
-            if not is_over:
-                self._after = None
+            if isinstance(self._after, SourceFrame):
+                self._run, self._after = [self._after], None
+            else:
+                self._run = []
         return self._ready.popleft()
 
     def _gather(self) -> None:

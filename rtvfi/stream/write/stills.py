@@ -205,7 +205,7 @@ def _with_palette(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
         frame.pts, frame.time_base = number, Fraction(1)
         source.push(frame)
     source.push(None)
-    return [sink.pull() for _ in frames]  # type: ignore[misc]
+    return [_pulled(sink) for _ in frames]
 
 
 def _with_palettes(
@@ -216,7 +216,13 @@ def _with_palettes(
     for number, frame in enumerate(frames):
         frame.pts, frame.time_base = number, Fraction(1)
         source.push(frame)
-        yield sink.pull()  # type: ignore[misc]
+        yield _pulled(sink)
+
+
+def _pulled(sink: FilterContext) -> av.VideoFrame:
+    frame = sink.pull()
+    assert isinstance(frame, av.VideoFrame)
+    return frame
 
 
 def _palette_graph(

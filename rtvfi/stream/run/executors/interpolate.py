@@ -187,7 +187,8 @@ class Interpolation(ExecutorBase[Interpolator]):
         return self._timed("model", lambda: model.triple((a, b, c), links, ts))
 
     def _connect(self, a: Any, b: Any) -> Any:
-        return self.model.link(a, b)  # type: ignore[attr-defined]
+        assert isinstance(self.model, TripleInterpolator)
+        return self.model.link(a, b)
 
     def _download(self, picture: Any) -> list[Payload]:
         def work() -> list[Payload]:
