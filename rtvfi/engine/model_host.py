@@ -11,7 +11,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.core.errors import UsageError, WeightsMismatch, model_failure
+from rtvfi.core.errors import OutOfMemory, UsageError, WeightsMismatch, model_failure
+from rtvfi.engine.budget import LEAST, Budget
 from rtvfi.engine.device import cores_for_pictures, keep_freed_memory, leave_a_core
 from rtvfi.engine.trusted import Trust
 from rtvfi.models.base import HasLighter, HasScales
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import SelfTest, StreamOptions
+    from rtvfi.engine.budget import Fit
     from rtvfi.engine.build import Rendering, Viewing
     from rtvfi.engine.trusted import Compute
     from rtvfi.models.base import Interpolator, ModelInfo
@@ -69,6 +71,7 @@ class ModelHost:
         self.trust = Trust(device, selftest, is_live=is_live)
         """Whether the device is proven; ``executor`` proves it, where nobody has."""
         self._compute: Compute | None = None
+        self._budget: Budget | None = None
         self._options = options
         self._loaded: dict[tuple[str, float], Interpolator] = {}
         self._lock = threading.Lock()
@@ -162,18 +165,43 @@ class ModelHost:
         if key not in self._loaded:
             self._loaded = {key: self._load(*key)}
         model, info, device = self._loaded[key], viewing.info, compute.device
+        new = math.ceil(viewing.target_rate / viewing.info.source_rate)
+        fit = self._fit(model, compute, info, new)
         executor = Interpolation(model, info, device, compute.dtype)
         if self._options.overlap == "on" and device.type == "cuda":
             executor = Overlapped(model, info, device, compute.dtype, CudaLanes(device))
         if not self._is_live:
             executor.complain = log.warning
-        new = math.ceil(viewing.target_rate / viewing.info.source_rate)
+        if fit is not None:
+            executor.most_new, executor.most_prepared = fit
+            new = min(new, fit.num_new)
         form = self._options.form
         # A graph is held against the network to the bit.
         is_checkable = form != "auto" or compute.is_repeatable
         executor.warm_up(form if is_checkable else "eager", new)
         self.warm_up_seconds = executor.warm_up_seconds
         return executor
+
+    def _fit(self, model: Interpolator, compute: Compute, info: StreamInfo, new: int) -> Fit | None:
+        """What the GPU's memory allows; None on a processor.
+
+        Raises:
+            OutOfMemory: while playing, not even a single picture: ``shrink`` may help.
+        """
+        if compute.device.type != "cuda":
+            return None
+        if self._budget is None:
+            self._budget = Budget(compute.device)
+        fit = self._budget.fit(model, compute.dtype, info.width * info.height, new)
+        if fit is None and not self._is_live:
+            return LEAST  # an estimate stops no rendering
+        if fit is None:
+            raise OutOfMemory(
+                f"{model.info.id} needs more memory for {info.width}x{info.height} than the "
+                f"{self._budget.bytes / 1e9:.1f} GB it may take",
+                "try --scale 0.5, or a lighter --model",
+            )
+        return fit
 
     def _resolved(self) -> Compute:
         """The device, proven first if need be."""

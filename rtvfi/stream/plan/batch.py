@@ -77,13 +77,17 @@ def _joined(group: list[Action]) -> list[Batch]:
     return [action for action in group if isinstance(action, Copy | Mid | Again)]
 
 
+def parted(batch: Retimes | Retimes3, most: int) -> list[Retimes | Retimes3]:
+    """The same work with at most so many outputs in each batch."""
+    starts = range(0, len(batch.outputs), most)
+    if isinstance(batch, Retimes):
+        return [Retimes(batch.outputs[k : k + most]) for k in starts]
+    return [Retimes3(batch.outputs[k : k + most]) for k in starts]
+
+
 def single(batch: Batch) -> list[Batch]:
     """The same work with one output in each batch."""
-    if isinstance(batch, Retimes):
-        return [Retimes((output,)) for output in batch.outputs]
-    if isinstance(batch, Retimes3):
-        return [Retimes3((output,)) for output in batch.outputs]
-    return [batch]
+    return [*parted(batch, 1)] if isinstance(batch, Retimes | Retimes3) else [batch]
 
 
 def outputs_of(batch: Batch) -> tuple[Output, ...]:

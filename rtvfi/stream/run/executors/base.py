@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
-from rtvfi.stream.plan.batch import Retimes3
+from rtvfi.stream.plan.batch import Retimes3, needs, parted
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
 from rtvfi.stream.run.executors.executor import StageTimes
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     Payload = NDArray[np.uint8]
 
+MANY: Final = 1 << 16
+"""No bound."""
+
 T = TypeVar("T")
 M = TypeVar("M")
 """The executor's kind of model."""
@@ -47,6 +50,18 @@ class Cache:
     links: dict[tuple[ImageId, ImageId], Any] = field(default_factory=dict)
     static: dict[tuple[ImageId, ...], NDArray[np.bool_]] = field(default_factory=dict)
     """Tiles in which these source frames agree."""
+
+    def trim(self, most: int, needed: Collection[ImageId]) -> None:
+        """Forget prepared pictures, the oldest first, until there are no more than ``most`` with
+        those that are ``needed``; they can be made again.
+        """
+        num_missing = sum(image not in self.prepared for image in needed)
+        for image in [i for i in self.prepared if i not in needed]:
+            if len(self.prepared) + num_missing <= most:
+                return
+            del self.prepared[image]
+            for pair in [p for p in self.links if image in p]:
+                del self.links[pair]
 
     def keep(self, needed: Collection[ImageId]) -> None:
         """Forget all pictures but these."""
@@ -67,6 +82,10 @@ class ExecutorBase(Generic[M]):
 
     def __init__(self, model: M, info: StreamInfo) -> None:
         self.model = model
+        self.most_new = MANY
+        """Pictures that one call may make, for the sake of memory; more are made in several."""
+        self.most_prepared = MANY
+        """Prepared pictures that are kept."""
         self.remark = ""
         """What it gave up on the way, in a sentence; read by any thread."""
         self._models: dict[Variant, M] = {FULL: model}
@@ -166,12 +185,16 @@ class ExecutorBase(Generic[M]):
         """Carry out one piece of work; see ``Executor.run``. Where all source frames that an
         output is made of agree, it shows their samples.
         """
+        self._cache.trim(self.most_prepared, needs(work))
         if isinstance(work, Mid):
             picture = self._pair(work.left, work.right, [0.5], pictures)
             self._cache.pictures[work.image] = picture
             return {}
         if isinstance(work, Copy):
             return {work.index: self._shown(work.image, pictures)}
+        if len(work.outputs) > self.most_new:
+            parts = parted(work, self.most_new)
+            return {i: p for part in parts for i, p in self.run(part, pictures).items()}
         outputs: Sequence[Retime | Retime3] = work.outputs
         ts = [float(output.t) for output in outputs]
         if isinstance(work, Retimes3):
