@@ -22,9 +22,11 @@ from rtvfi.bench.jobs import CORE_TARGETS, TARGETS, Job, Measured, is_hopeless
 from rtvfi.bench.pictures import film, film_info, viewing_of
 from rtvfi.core.errors import RtvfiError, first_line
 from rtvfi.core.frame import END
+from rtvfi.core.hardware.kernels import kept_kernels
 from rtvfi.core.options import EncodeOptions, SourceOptions, StreamOptions
 from rtvfi.core.python_process import speaker
 from rtvfi.engine.model_host import ModelHost
+from rtvfi.engine.tuned import choose_kernels
 from rtvfi.stream.plan.batch import Retimes, Retimes3
 from rtvfi.stream.plan.planner import Retime, Retime3
 from rtvfi.stream.run.executors.pictures import Pictures
@@ -95,6 +97,8 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
     info = film_info(job.size)
     options = StreamOptions(flow_scale=job.flow_scale, form=job.form)
     host = ModelHost(device, options, is_live=True, num_threads=job.threads)
+    if kept_kernels(device, job.model, (info.width, info.height)) is None:
+        choose_kernels(host, job.model, viewing_of(info, Fraction(max(TARGETS))))
     _forget_peak()
     executor = host.executor(job.model, viewing_of(info, Fraction(max(TARGETS))))
     steps = _Steps(executor, film(info, _FRAMES))

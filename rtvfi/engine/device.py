@@ -108,6 +108,8 @@ def resolve_device(name: str) -> torch.device:
     checked(SETTINGS["device"], name, "--device")
     # Threads that spin while they wait take the core that decoder and player need.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # MIOpen's full search for one new size was reported to take half an hour: "warmup" does it.
+    os.environ.setdefault("MIOPEN_FIND_MODE", "FAST")
     family, _, number = name.partition(":")
     is_cpu = family == "cpu" or (family == "auto" and not show_best_amd())
     import torch

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import OutOfMemory, UsageError, WeightsMismatch, model_failure
+from rtvfi.core.hardware.kernels import Kernels, kept_kernels
 from rtvfi.engine.budget import LEAST, Budget
 from rtvfi.engine.device import cores_for_pictures, keep_freed_memory, leave_a_core
 from rtvfi.engine.trusted import Trust
@@ -70,7 +71,13 @@ class ModelHost:
         self._is_live = is_live
         self.trust = Trust(device, selftest, is_live=is_live)
         """Whether the device is proven; ``executor`` proves it, where nobody has."""
+        self.device_name = device
+        """As the user gave it."""
         self._compute: Compute | None = None
+        self._way: Kernels | None = None
+        """How convolutions run; None: as nobody measured it."""
+        self._forced: Kernels | None = None
+        """How they shall run while that is measured."""
         self._budget: Budget | None = None
         self._options = options
         self._loaded: dict[tuple[str, float], Interpolator] = {}
@@ -162,6 +169,7 @@ class ModelHost:
         from rtvfi.stream.run.executors.overlapped import Overlapped
 
         key = (model_id, self.flow_scale(viewing.info))
+        self._set_kernels(model_id, viewing.info)
         if key not in self._loaded:
             self._loaded = {key: self._load(*key)}
         model, info, device = self._loaded[key], viewing.info, compute.device
@@ -181,6 +189,38 @@ class ModelHost:
         executor.warm_up(form if is_checkable else "eager", new)
         self.warm_up_seconds = executor.warm_up_seconds
         return executor
+
+    @property
+    def library(self) -> str:
+        """The library for convolutions: MIOpen or cuDNN."""
+        import torch
+
+        return "MIOpen" if torch.version.hip else "cuDNN"
+
+    def ways(self, model_id: str) -> list[Kernels]:
+        """How convolutions can run here, the usual way first; empty where there is no choice."""
+        with self._lock:
+            if is_quick(model_id) or self._resolved().device.type != "cuda":
+                return []
+            libraries = (True, False) if self._resolved().has_library else (False,)
+            return [Kernels(library, last) for library in libraries for last in (False, True)]
+
+    def use_kernels(self, way: Kernels | None) -> None:
+        """Let convolutions run like this from the next executor on; None: as was measured."""
+        with self._lock:
+            self._forced = way
+
+    def _set_kernels(self, model_id: str, info: StreamInfo) -> None:
+        """Before a model is loaded: the library and the layout that are fastest for it here."""
+        compute = self._resolved()
+        if compute.device.type != "cuda":
+            return
+        size = info.width, info.height
+        way = self._forced or kept_kernels(self.device_name, model_id, size)
+        if way != self._way:
+            self._loaded.clear()
+        self._way = way
+        apply_kernels(way, has_library=compute.has_library)
 
     def _fit(self, model: Interpolator, compute: Compute, info: StreamInfo, new: int) -> Fit | None:
         """What the GPU's memory allows; None on a processor.
@@ -279,6 +319,21 @@ class ModelHost:
 def is_quick(model_id: str) -> bool:
     """Whether a model is there at once: no torch, no weights."""
     return find(model_id).is_torch_free
+
+
+def apply_kernels(way: Kernels | None, *, has_library: bool) -> None:
+    """Let torch run convolutions like this.
+
+    Args:
+        way: None: by the library, in the layout that ``tune`` finds.
+        has_library: whether it may be used at all.
+    """
+    import torch
+
+    from rtvfi.models.tuning import prefer_layout
+
+    torch.backends.cudnn.enabled = has_library and (way is None or way.has_library)
+    prefer_layout(None if way is None else way.channels_last)
 
 
 def preload() -> None:

@@ -36,6 +36,8 @@ class Compute:
     """Of pictures and parameters: float16 on a GPU that does it right, else float32."""
     remark: str = ""
     """What the self-test made us give up; empty when it was nothing."""
+    has_library: bool = True
+    """Whether MIOpen or cuDNN may be used."""
     is_repeatable: bool = True
     """Whether the same work gives the same bits."""
 
@@ -148,10 +150,9 @@ class Trust:
         if found is None:
             return Compute(device, torch.float16)
         form = found.form or FORMS[0]
-        if not form.has_library:
-            torch.backends.cudnn.enabled = False
+        torch.backends.cudnn.enabled = form.has_library
         dtype = getattr(torch, form.dtype)
-        return Compute(device, dtype, self.remark, found.is_repeatable)
+        return Compute(device, dtype, self.remark, form.has_library, found.is_repeatable)
 
 
 def offline(name: str) -> Compute:

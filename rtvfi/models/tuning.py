@@ -56,6 +56,18 @@ def network_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
     return torch.bfloat16 if is_cpu and has_bfloat16() else dtype
 
 
+_layouts: list[bool] = []
+"""Whether channels-last is wanted on a GPU, where that was measured with a whole model."""
+
+
+def prefer_layout(channels_last: bool | None) -> None:
+    """What models that are loaded from now on shall use on a GPU; None: what ``tune`` finds."""
+    wanted = [] if channels_last is None else [channels_last]
+    if wanted != _layouts:
+        _layouts[:] = wanted
+        tune.cache_clear()
+
+
 @cache
 def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
     """The choices for a device, made once.
@@ -64,6 +76,7 @@ def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
     float32, whole frames of four networks: channels-last takes 0.91 to 0.98 of the time, the plain
     form of transposed convolutions 1.02 to 1.07; docs/models.md). CUDA: measured here, in some
     milliseconds. ROCm: contiguous, where channels-last convolutions have fallen to slow kernels.
+    ``prefer_layout`` decides otherwise.
     """
     if device.type == "cpu":
         return Tuning(device=device, dtype=dtype, channels_last=True)
@@ -71,7 +84,7 @@ def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
         return Tuning(device=device, dtype=dtype)
     forms = [
         Tuning(device=device, dtype=dtype, channels_last=last, conv_tail=conv)
-        for last in ((False,) if torch.version.hip else (False, True))
+        for last in _layouts or ([False] if torch.version.hip else [False, True])
         for conv in (False, True)
     ]
     return min(forms, key=_probe)

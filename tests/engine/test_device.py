@@ -39,6 +39,18 @@ def test_auto_without_a_gpu_is_the_cpu() -> None:
     assert resolve_device("auto") == torch.device("cpu")
 
 
+@pytest.mark.usefixtures("_no_gpu")
+@pytest.mark.parametrize(("said", "mode"), [(None, "FAST"), ("NORMAL", "NORMAL")])
+def test_miopen_searches_quickly_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, said: str | None, mode: str
+) -> None:
+    monkeypatch.setenv("MIOPEN_FIND_MODE", said or "")
+    if said is None:
+        monkeypatch.delenv("MIOPEN_FIND_MODE")
+    resolve_device("auto")
+    assert os.environ["MIOPEN_FIND_MODE"] == mode
+
+
 @pytest.mark.usefixtures("two_gpus")
 def test_auto_takes_the_gpu() -> None:
     assert resolve_device("auto") == torch.device("cuda")

@@ -7,6 +7,7 @@ networks, MIOpen's choices, kernels that CUDA translated. Graphs are made anew b
 from __future__ import annotations
 
 import logging
+import os
 import time
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from rtvfi.cli.grammar import add_settings, config_of
 from rtvfi.core.errors import UsageError
 from rtvfi.core.rates import parse_rate, resolve
 from rtvfi.engine.model_host import ModelHost, is_quick
+from rtvfi.engine.tuned import choose_kernels
 from rtvfi.models.weights.store import find_weights
 from rtvfi.settings.config import play_options
 
@@ -72,6 +74,9 @@ def sized_viewing(size: Size, fps: str) -> Viewing:
 
 def prepare(options: PlayOptions, viewing: Viewing) -> None:
     """Make what playing makes before new frames are shown."""
+    # The full search, which playing leaves out.
+    os.environ.setdefault("MIOPEN_FIND_MODE", "NORMAL")
     host = ModelHost(options.device, options.stream, is_live=True, selftest=options.selftest)
+    choose_kernels(host, options.model, viewing)
     executor = host.executor(options.model, viewing)
     host.add_variants(executor, options.model, viewing)

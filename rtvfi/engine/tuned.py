@@ -1,0 +1,88 @@
+"""Times the ways in which convolutions can run on this card, with the model and size that play."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.core.errors import ModelError, OutOfMemory, first_line
+from rtvfi.core.hardware.kernels import Kernels, best, keep_kernels
+from rtvfi.stream.plan.batch import Retimes
+from rtvfi.stream.plan.planner import Retime
+from rtvfi.stream.run.executors.pictures import Pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rtvfi.core.frame import StreamInfo
+    from rtvfi.engine.build import Viewing
+    from rtvfi.engine.model_host import ModelHost
+    from rtvfi.stream.run.executors.base import ExecutorBase
+
+log = logging.getLogger(__name__)
+
+_CALLS: Final = 5
+
+
+def choose_kernels(
+    host: ModelHost,
+    model_id: str,
+    viewing: Viewing,
+    time_call: Callable[[ExecutorBase[Any], StreamInfo], float] | None = None,
+) -> Mapping[Kernels, float]:
+    """Time every way, keep the best one for the next start, and let the host use it.
+
+    Args:
+        host: for the device and the model.
+        model_id: the model that will play.
+        viewing: of the size that will play.
+        time_call: milliseconds of a call (tests).
+
+    Returns:
+        Milliseconds of a call, each way; empty where there is no choice: on a processor.
+    """
+    ways = host.ways(model_id)
+    ms: dict[Kernels, float] = {}
+    for way in ways:
+        host.use_kernels(way)
+        try:
+            executor = host.executor(model_id, viewing)
+            ms[way] = (time_call or call_ms)(executor, viewing.info)
+        except (ModelError, OutOfMemory) as error:  # MIOpen may fail in one of them only
+            log.info("%s %s: %s", model_id, way.words(host.library), first_line(error))
+            continue
+        log.info("%s %s: %.1f ms a call", model_id, way.words(host.library), ms[way])
+    if not ms:
+        host.use_kernels(None)
+        return ms
+    chosen = best(ms, ways[0])
+    host.use_kernels(chosen)
+    size = viewing.info.width, viewing.info.height
+    try:
+        keep_kernels(host.device_name, model_id, size, chosen)
+    except OSError as error:
+        log.warning("what was measured cannot be kept: %s", first_line(error))
+    return ms
+
+
+def call_ms(executor: ExecutorBase[Any], info: StreamInfo) -> float:
+    """Median milliseconds of a call for one picture between two new ones, after one not counted."""
+    import numpy as np
+
+    times = []
+    for number in range(_CALLS + 1):
+        names = [(0, 2 * number), (0, 2 * number + 1)]
+        grey = {
+            name: np.full(info.payload_bytes, 0x10 + k, np.uint8) for k, name in enumerate(names)
+        }
+        work = Retimes((Retime(0, Fraction(0), names[0], names[1], Fraction(1, 2)),))
+        executor.keep(set(names))
+        begin = time.perf_counter()
+        executor.run(work, Pictures(grey))  # comes back when the picture is on the host
+        times.append(1000 * (time.perf_counter() - begin))
+    executor.reset()
+    executor.take_times()
+    return statistics.median(times[1:])
