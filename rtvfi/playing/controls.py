@@ -124,9 +124,9 @@ class Controls:
             return
         showing, lines = self._showing, ["rtvfi: interpolation off"]
         if showing.shown is not None:
-            device = str(showing.model.place)
+            device = str(showing.model.host.place)
             wanted = self._choice.now
-            place = device + osd.warm_up(showing.model.warm_up_seconds)
+            place = device + osd.warm_up(showing.model.host.warm_up_seconds)
             lines = osd.lines(showing.shown, wanted, place, self._watch.report)
             lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))
         draw.overlay(self._mpv, lines)

@@ -130,7 +130,7 @@ class Front:
         if viewing is None:
             self._live = ""
         elif viewing.pipeline.statistics().is_interpolating:
-            line = osd.live(viewing, self._choice.now, self._showing.model.place_name)
+            line = osd.live(viewing, self._choice.now, self._showing.model.host.place_name)
             if line != self._live:
                 self._live = line
                 self._screen.say(line)
@@ -174,9 +174,9 @@ class Front:
         showing = self._showing
         return {
             "decoder": statistics.decoder,
-            "device": showing.model.place,
-            "dtype": showing.model.dtype,
-            "selftest": showing.model.remark,
+            "device": showing.model.host.place,
+            "dtype": showing.model.host.dtype,
+            "selftest": showing.model.host.remark,
             "model": self._choice.now.model,
             "style": self._choice.now.live_style,
             "passes": None if statistics.plan is None else statistics.plan.passes,

@@ -63,29 +63,9 @@ class LiveModel:
         """The newest failure of a model."""
 
     @property
-    def place(self) -> str | None:
-        """Where it computes, as torch says it; None before a model was loaded."""
-        return self._models.place
-
-    @property
-    def warm_up_seconds(self) -> float:
-        """What the model's first call took, while source frames were shown; 0 without a network."""
-        return self._models.warm_up_seconds
-
-    @property
-    def remark(self) -> str:
-        """What the self-test of the GPU made us give up."""
-        return self._models.remark
-
-    @property
-    def dtype(self) -> str:
-        """Of a network's pictures; empty before one was loaded."""
-        return self._models.dtype
-
-    @property
-    def place_name(self) -> str:
-        """The same for people."""
-        return self._models.place_name
+    def host(self) -> ModelHost:
+        """What it is on, and what is known of that."""
+        return self._models
 
     def use(self, viewing: Viewing) -> None:
         """Hand the wanted model to a viewing.
@@ -118,7 +98,7 @@ class LiveModel:
             if self._models.remark:
                 self._remarks.once(self._models.remark)
             if self._executor is not None:
-                if later := osd.warm_up(self.warm_up_seconds):
+                if later := osd.warm_up(self._models.warm_up_seconds):
                     self._remarks.once(f"{wanted.model} is ready{later}")
                 self._models.add_variants(self._executor, wanted.model, viewing)
 

@@ -37,8 +37,7 @@ log = logging.getLogger(__name__)
 SIZES: Final = ("854x480", "1280x720", "1920x1080")
 MORE_SIZES: Final = (*SIZES, "3840x2160")
 SCALES: Final = (0.25, 0.5, 1.0)
-QUICK_SECONDS: Final = 60.0
-FULL_SECONDS: Final = 300.0
+QUICK_SECONDS, FULL_SECONDS = 60.0, 300.0
 _RESERVE_SECONDS: Final = 3.0
 """For ending the process that measures, and printing."""
 _LEAST_SECONDS: Final = 2.0

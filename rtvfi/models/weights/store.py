@@ -14,7 +14,7 @@ import os
 import tomllib
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import platformdirs
 
@@ -67,11 +67,8 @@ class WheelSource:
     """Of that file."""
     note: str = ""
     """What is not known of this file, for the user."""
-
-    @property
-    def has_hash(self) -> bool:
-        """Always: an index may give something else any day."""
-        return True
+    has_hash: ClassVar[bool] = True
+    """Always: an index may give something else any day."""
 
     @property
     def requirement(self) -> str:

@@ -14,15 +14,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SILENT: Final = {
-    "config": "no",
-    "load_scripts": "no",
-    "ytdl": "no",
-    "vo": "null",
-    "ao": "null",
-    "aid": "no",
-    "sid": "no",
+    **dict.fromkeys(("config", "load_scripts", "ytdl", "aid", "sid", "ordered_chapters"), "no"),
+    **dict.fromkeys(("vo", "ao"), "null"),
     "pause": "yes",
-    "ordered_chapters": "no",
 }
 _AS_THE_USER: Final = ("vlang", "edition", "demuxer", "track-auto-selection")
 """Options that decide which track it is."""

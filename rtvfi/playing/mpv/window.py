@@ -27,12 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AS_MPV: Final = {
-    "config": "yes",
-    "osc": "yes",
-    "input-default-bindings": "yes",
-    "input-vo-keyboard": "yes",
+    **dict.fromkeys(
+        ("config", "osc", "input-default-bindings", "input-vo-keyboard", "ytdl"), "yes"
+    ),
     "audio-display": "embedded-first",
-    "ytdl": "yes",
     # Wait for the first file, quit after the last: what `mpv FILE...` does.
     "idle": "once",
 }

@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.planner import PlanOptions
     from rtvfi.stream.plan.steering import Retiming
 
-_SAMPLES: Final = 4096
-"""Newest times kept per stage for the percentiles."""
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Start:
     """What the reader fixed when it started a pipeline."""
 
@@ -58,6 +55,10 @@ class Rings:
 
     sources: Ring[SourceFrame]
     outputs: Ring[OutputFrame]
+
+
+_SAMPLES: Final = 4096
+"""Newest times kept per stage for the percentiles."""
 
 
 def _samples() -> dict[str, deque[float]]:

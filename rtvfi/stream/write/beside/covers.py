@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 _KINDS: Final = {
     "mjpeg": ("cover.jpg", "image/jpeg"),
-    "png": ("cover.png", "image/png"),
-    "bmp": ("cover.bmp", "image/bmp"),
-    "gif": ("cover.gif", "image/gif"),
-    "webp": ("cover.webp", "image/webp"),
+    **{kind: (f"cover.{kind}", f"image/{kind}") for kind in ("png", "bmp", "gif", "webp")},
 }
 """Name and type of an attachment, by codec."""
 _IN_MP4: Final = ("mjpeg", "png", "bmp")
