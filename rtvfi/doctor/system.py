@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.sensors import SETTING, Sensors, folder_of
 from rtvfi.doctor.finding import fail, ok, size, warn
 
 if TYPE_CHECKING:
@@ -65,6 +66,9 @@ def _numbers(version: str) -> tuple[int, int]:
     return int(first), int(second)
 
 
+_SLOW_LEVELS: Final = ("low", "profile_min_sclk", "profile_min_mclk")
+
+
 def check_machine(place: Place) -> Iterator[Finding]:
     """Processor, memory, GPUs and whether this user may use them."""
     root = place.root
@@ -100,9 +104,27 @@ def check_machine(place: Place) -> Iterator[Finding]:
         node = root / "dev/kfd"
         if not os.access(node, os.R_OK | os.W_OK):
             yield fail("gpu", f"you may not use {node} (the compute driver)", join_group(node))
+    yield from check_power(root)
     driver = machine.nvidia_driver(root)
     if driver:
         yield ok("gpu", f"NVIDIA driver {driver}")
+
+
+def check_power(root: Path) -> Iterator[Finding]:
+    """What an AMD GPU is doing, and whether a setting keeps its clocks low."""
+    folder = folder_of(root)
+    if folder is None:
+        return
+    found = Sensors(folder).read()
+    if found.level in _SLOW_LEVELS:
+        yield warn(
+            "gpu",
+            found.text,
+            f"{folder / SETTING} is {found.level}, which keeps clocks low: sudo sh -c "
+            f"'echo auto >{folder / SETTING}'",
+        )
+    elif found.text:
+        yield ok("gpu", found.text)
 
 
 def join_group(node: Path) -> str:

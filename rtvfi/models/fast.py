@@ -6,7 +6,7 @@ fuses some. Either is made while nothing is shown yet, from pictures of the stre
 against what the model gives as it is, and used for inputs of exactly that kind; everything else,
 and everything when it fails, runs as it is. Nothing is compiled or captured later on.
 
-Replays of graphs were reported to be silently wrong (ROCm 7.2.0 to 7.2.3, 2026-05: in about one
+Replays of graphs were reported to be silently wrong (ROCm 7.2.0 to 7.2.3, 2026-06: in about one
 process of five). So they are held against the network as it is, to the bit: the first ones of a
 process and a sample of the later ones. When one differs, all graphs of the model are given up.
 """

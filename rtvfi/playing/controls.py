@@ -127,6 +127,7 @@ class Controls:
             device = str(showing.model.host.place)
             wanted = self._choice.now
             place = device + osd.warm_up(showing.model.host.warm_up_seconds)
-            lines = osd.lines(showing.shown, wanted, place, self._watch.report)
+            load = showing.model.load
+            lines = osd.lines(showing.shown, wanted, place, self._watch.report, load)
             lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))
         draw.overlay(self._mpv, lines)

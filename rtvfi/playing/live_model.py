@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import DeviceError, OutOfMemory
+from rtvfi.core.hardware.sensors import Sensors, folder_of
 from rtvfi.engine.model_host import ModelHost, is_quick
 from rtvfi.models.weights.auto import PROCESSOR
 from rtvfi.playing import osd
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from rtvfi.playing.wanted import Choice
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.run.executors.base import ExecutorBase
+
+_LOOK_SECONDS: Final = 1.0
+"""Between two looks at the GPU."""
 
 
 class LiveModel:
@@ -58,6 +62,9 @@ class LiveModel:
         self._executor: ExecutorBase[Any] | None = None
         self._fitted: Viewing | None = None
         """The viewing whose size the executor is for."""
+        folder = folder_of()
+        self._sensors = None if folder is None else Sensors(folder)
+        self._looked_at = 0.0
         self._is_resting = False
         self.failure: RtvfiError | None = None
         """The newest failure of a model."""
@@ -124,11 +131,28 @@ class LiveModel:
         if self._tester is not None:
             self._tester.stop(deadline)
 
-    def look(self) -> None:
-        """Say what the model has given up by itself; called now and then, on any thread."""
+    def look(self, now: float) -> None:
+        """Say what the model has given up by itself, and whether its GPU is held back.
+
+        Args:
+            now: seconds, monotonic; called now and then.
+        """
         executor = self._executor
         if executor is not None and executor.remark:
             self._remarks.once(executor.remark)
+        if self._sensors is not None and self._is_on_gpu and now - self._looked_at > _LOOK_SECONDS:
+            self._looked_at = now
+            if said := self._sensors.remark(self._sensors.read()):
+                self._remarks.once(said)
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return (self._models.place or "").startswith("cuda")
+
+    @property
+    def load(self) -> str:
+        """What the GPU is doing, in one line; empty on a processor, or where nobody tells."""
+        return self._sensors.read().text if self._sensors is not None and self._is_on_gpu else ""
 
     def rest(self, viewing: Viewing | None, *, is_hidden: bool) -> None:
         """Nobody sees the picture: make none until somebody does."""

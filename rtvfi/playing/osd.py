@@ -18,8 +18,18 @@ LONG_WARM_UP: Final = 2.0
 """Seconds of a first call that are worth a word."""
 
 
-def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list[str]:
-    """What the user may want to know right now, a line each."""
+def lines(
+    viewing: Viewing, wanted: Wanted, device: str, report: Report, load: str = ""
+) -> list[str]:
+    """What the user may want to know right now, a line each.
+
+    Args:
+        viewing: what is shown.
+        wanted: what is wanted.
+        device: where the model runs.
+        report: for what mpv dropped.
+        load: what the GPU is doing; empty when nobody tells.
+    """
     now = viewing.pipeline.statistics()
     info = viewing.info
     cost = "-" if now.cost_ms is None else f"{now.cost_ms:.1f} ms"
@@ -30,6 +40,7 @@ def lines(viewing: Viewing, wanted: Wanted, device: str, report: Report) -> list
     return [
         f"rtvfi   {float(info.source_rate):.6g} fps > {float(viewing.target_rate):.6g} fps",
         f"model   {wanted.model} on {device}{state}",
+        *([f"gpu     {load}"] if load else []),
         f"style   {wanted.live_style}{_plan(now)}",
         *_quality(now.standing),
         f"decoder {now.decoder}, {info.width}x{info.height} {info.format.name}",

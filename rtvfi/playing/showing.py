@@ -192,7 +192,7 @@ class Showing:
             self._reshaped = viewing
             self._worker.do(partial(self._reshape, viewing))
         statistics = viewing.pipeline.statistics()
-        self.model.look()
+        self.model.look(now)
         self._remarks.look(statistics, self._choice.now.model, now)
         failure = statistics.failure
         if failure is not None and failure is not self._seen:

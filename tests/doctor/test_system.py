@@ -119,3 +119,17 @@ def test_threads_by_hand_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", GOOD.__getitem__)
     *_, last = system.check_python(Place({"OMP_NUM_THREADS": "1"}))
     assert (last.level, last.text) == ("warn", "OMP_NUM_THREADS=1 decides over the cores used")
+
+
+@pytest.mark.parametrize(("setting", "level"), [("auto", "ok"), ("high", "ok"), ("low", "warn")])
+def test_a_setting_that_keeps_clocks_low_is_named(tmp_path: Path, setting: str, level: str) -> None:
+    node = "sys/class/kfd/kfd/topology/nodes/1/properties"
+    put(tmp_path, "dev/kfd")
+    put(tmp_path, node, "gfx_target_version 110000\ndrm_render_minor 128\n")
+    folder = "sys/class/drm/renderD128/device"
+    put(tmp_path, f"{folder}/power_dpm_force_performance_level", f"{setting}\n")
+    put(tmp_path, f"{folder}/gpu_busy_percent", "3\n")
+    (finding,) = system.check_power(tmp_path)
+    assert finding.level == level
+    assert f"3 % busy, power {setting}" in finding.text
+    assert ("echo auto" in finding.hint) == (level == "warn")

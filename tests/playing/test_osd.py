@@ -30,7 +30,7 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def shown(drops: int = 0, **changes: Any) -> str:
+def shown(drops: int = 0, load: str = "", **changes: Any) -> str:
     statistics = Statistics(**(MEASURED | changes))
     viewing: Any = SimpleNamespace(
         pipeline=SimpleNamespace(statistics=lambda: statistics),
@@ -38,7 +38,7 @@ def shown(drops: int = 0, **changes: Any) -> str:
         target_rate=Fraction(48000, 1001),
     )
     wanted = Wanted("cel", "2x", "smooth")
-    return "\n".join(osd.lines(viewing, wanted, "cuda:0", Report(drops=drops)))
+    return "\n".join(osd.lines(viewing, wanted, "cuda:0", Report(drops=drops), load))
 
 
 def test_rates_model_and_decoder_are_named() -> None:
@@ -95,3 +95,8 @@ def test_before_the_first_frame_nothing_is_claimed() -> None:
 def test_a_long_first_call_is_told() -> None:
     assert osd.warm_up(12.4) == ", first picture after 12 s"
     assert osd.warm_up(0.3) == ""
+
+
+def test_what_the_gpu_is_doing_has_a_line_of_its_own() -> None:
+    assert "gpu     87 % busy, 1187 of 2400 MHz\n" in shown(load="87 % busy, 1187 of 2400 MHz")
+    assert "gpu  " not in shown()

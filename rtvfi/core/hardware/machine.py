@@ -20,6 +20,8 @@ class Gpu:
     name: str
     arch: str = ""
     """LLVM's name of an AMD chip, such as gfx1100."""
+    render: int = 0
+    """Number of its render node, such as 128; 0 when not told."""
 
 
 def read(path: Path) -> str:
@@ -99,10 +101,11 @@ def _amd(root: Path) -> list[Gpu]:
         return []
     found = []
     for node in sorted((root / "sys/class/kfd/kfd/topology/nodes").glob("*")):
-        version = re.search(r"^gfx_target_version (\d+)$", read(node / "properties"), re.MULTILINE)
-        if version and int(version[1]):
+        facts = dict(re.findall(r"^(\w+) (\d+)$", read(node / "properties"), re.MULTILINE))
+        if version := int(facts.get("gfx_target_version", 0)):
             name = read(node / "name").strip()
-            found.append(Gpu("amd", name or "an AMD GPU", gfx(int(version[1]))))
+            render = int(facts.get("drm_render_minor", 0))
+            found.append(Gpu("amd", name or "an AMD GPU", gfx(version), render))
     return found or [Gpu("amd", "an AMD GPU")]
 
 
