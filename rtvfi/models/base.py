@@ -133,6 +133,17 @@ class HasLighter(Interpolator, Protocol):
 
 
 @runtime_checkable
+class HasMiddle(Interpolator, Protocol):
+    """A model that knows what a picture was made of, and makes others of that."""
+
+    def middle(self, a: Prepared, b: Prepared) -> tuple[Picture, Prepared]:
+        """The picture half way, and the same ready for any pair: pictures made of it take their
+        samples from source pictures. Prepared by ``prepare``, it is a source picture itself.
+        """
+        ...
+
+
+@runtime_checkable
 class HasSteps(Interpolator, Protocol):
     """A model that may go to a picture in several steps, each one looking at the one before."""
 

@@ -72,6 +72,10 @@ class Drba(Triples[RifePrepared, DrbaLink]):
         """Plain RIFE, for places without a third picture."""
         return self.net.pair(a, b, ts)
 
+    def middle(self, a: RifePrepared, b: RifePrepared) -> tuple[Tensor, RifePrepared]:
+        """See ``base.HasMiddle``."""
+        return self.net.middle(a, b)
+
     def link(self, a: RifePrepared, b: RifePrepared) -> DrbaLink:
         """The motion between ``a`` and ``b``; off the picture where no pixel came from."""
         return link_of(self.net.coarse_flow(a, b))

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from rtvfi.models.family import strip_prefix
 from rtvfi.models.rife.ifnet import Encoder, Wiring, blocks
+from rtvfi.models.rife.parts import Part, merged, picture_of, share
 from rtvfi.models.rife.shape import SHAPES, IFNetShape, detect
 from rtvfi.models.scaled import ScaledBlocks
 from rtvfi.models.warp import backwarp, backwarp_centres, centres, enlarge, shrink
@@ -45,6 +46,8 @@ class RifePrepared(NamedTuple):
     height: int
     """Of the picture before padding."""
     width: int
+    parts: tuple[Part, ...] = ()
+    """What it was made of; empty for a source picture."""
 
     @property
     def image(self) -> Tensor:
@@ -107,11 +110,20 @@ class Rife(ScaledBlocks):
         out: Tensor = self._run(self._between, a, b, t)
         return out
 
+    def middle(self, a: RifePrepared, b: RifePrepared) -> tuple[Tensor, RifePrepared]:
+        """See ``base.HasMiddle``: what it is made of is known to pictures made of it."""
+        parts = self._walked(a, b, self.timesteps(a, [0.5])).parts()
+        picture = picture_of(parts).to(self.tuning.dtype)[..., : a.height, : a.width]
+        return picture, self.prepare(picture)._replace(parts=parts)
+
     def _between(self, a: RifePrepared, b: RifePrepared, t: Tensor) -> Tensor:
+        return self._walked(a, b, t).picture()[..., : a.height, : a.width]
+
+    def _walked(self, a: RifePrepared, b: RifePrepared, t: Tensor) -> _Walk:
         walk = _Walk(self, a, b, t)
         for i in range(len(self.blocks)):
             walk.step(i)
-        return walk.picture()[..., : a.height, : a.width]
+        return walk
 
     def coarse_flow(self, a: RifePrepared, b: RifePrepared) -> Tensor:
         """The first block's flow from the middle to ``a`` and to ``b``: (1, 4, H', W') float32."""
@@ -138,6 +150,7 @@ class _Walk:
 
     def __init__(self, net: Rife, a: RifePrepared, b: RifePrepared, t: Tensor) -> None:
         self.net = net
+        self.ends = (a, b)
         # Cast once here rather than in every fetch.
         self.stacks = (a.stack.float(), b.stack.float())
         self.wanted = t
@@ -219,10 +232,21 @@ class _Walk:
         return sum(more, start=first)
 
     def picture(self) -> Tensor:
-        """(N, 3, H', W'): both pictures fetched along the flow, blended by the mask."""
+        """(N, 3, H', W'): both pictures fetched along the flow, blended by the mask; in place of
+        pictures that were made themselves, what those were made of.
+        """
+        if any(end.parts for end in self.ends):
+            return picture_of(self.parts()).to(self.net.tuning.dtype)
         left, right = self._warped([s[:, :3] for s in self.stacks], self._flow_at_wanted())
         weight = self._mask_at(1).sigmoid()
         return torch.lerp(right, left, weight.float()).to(self.net.tuning.dtype)
+
+    def parts(self) -> tuple[Part, ...]:
+        """What the pictures are made of, in source pictures."""
+        flow, weight = self._flow_at_wanted(), self._mask_at(1).float().sigmoid()
+        a, b = self.ends
+        left = share(a.stack, a.parts, flow[:, :2], weight)
+        return merged([*left, *share(b.stack, b.parts, flow[:, 2:], 1 - weight)])
 
     def _flow_at_wanted(self) -> Tensor:
         """The flow at the time that is wanted, from that at the time the network was asked for."""

@@ -114,6 +114,10 @@ class ExecutorBase(Generic[M]):
         """Pictures between two, one for each of ``ts``, as ``_download`` takes them."""
         raise NotImplementedError
 
+    def _middle(self, work: Mid, pictures: Pictures) -> Any:
+        """The picture of a pass, likewise."""
+        return self._pair(work.left, work.right, [0.5], pictures)
+
     def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Any:
         """Pictures around the middle one of three, likewise."""
         raise TypeError(f"{self._row.id} works on two frames, a plan for three was made")
@@ -187,8 +191,7 @@ class ExecutorBase(Generic[M]):
         """
         self._cache.trim(self.most_prepared, needs(work))
         if isinstance(work, Mid):
-            picture = self._pair(work.left, work.right, [0.5], pictures)
-            self._cache.pictures[work.image] = picture
+            self._cache.pictures[work.image] = self._middle(work, pictures)
             return {}
         if isinstance(work, Copy):
             return {work.index: self._shown(work.image, pictures)}

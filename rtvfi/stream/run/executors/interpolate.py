@@ -12,11 +12,11 @@ import torch
 
 from rtvfi.core.errors import BadPicture
 from rtvfi.core.frame import plane_views
-from rtvfi.models.base import Interpolator, Planes, TripleInterpolator
+from rtvfi.models.base import HasMiddle, Interpolator, Planes, TripleInterpolator
 from rtvfi.models.fast import fastest
 from rtvfi.stream.plan.batch import Retimes
 from rtvfi.stream.plan.ladder import FULL, Variant
-from rtvfi.stream.plan.planner import Retime
+from rtvfi.stream.plan.planner import Mid, Retime
 from rtvfi.stream.run.executors.base import ExecutorBase
 from rtvfi.stream.run.executors.convert import Converter
 from rtvfi.stream.run.executors.pictures import Pictures
@@ -176,6 +176,14 @@ class Interpolation(ExecutorBase[Interpolator]):
     def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Any:
         a, b = self._prepared(left, pictures), self._prepared(right, pictures)
         return self._timed("model", lambda: self.model.pair(a, b, ts))
+
+    def _middle(self, work: Mid, pictures: Pictures) -> Any:
+        model = self.model
+        if not isinstance(model, HasMiddle):
+            return super()._middle(work, pictures)
+        a, b = self._prepared(work.left, pictures), self._prepared(work.right, pictures)
+        made, self._cache.prepared[work.image] = self._timed("model", lambda: model.middle(a, b))
+        return made
 
     def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Any:
         model = self.model

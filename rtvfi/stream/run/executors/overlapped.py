@@ -100,7 +100,7 @@ class Overlapped(Interpolation):
         """See ``Overlapping.launch``."""
         self._spans = Spans()
         if isinstance(work, Mid):
-            self._cache.pictures[work.image] = self._pair(work.left, work.right, [0.5], pictures)
+            self._cache.pictures[work.image] = self._middle(work, pictures)
             return Pass(self._spans, self._times)
         if isinstance(work, Copy):
             return self._copied(work, pictures)
