@@ -42,7 +42,7 @@ def add_settings(
     (rate or motion).add_argument(
         "--fps",
         metavar="RATE",
-        help="output frame rate: 2x, 3x, 60, 60000/1001, display (default), auto (without a GPU)",
+        help="output frame rate: 2x, 3x, 60, 60000/1001, display (default), vrr, auto (no GPU)",
     )
     add = motion.add_argument
     add("--style", metavar="NAME", help=f"how motion is retimed: {', '.join(STYLES)}")

@@ -67,18 +67,20 @@ def _bounded(rate: Fraction) -> Fraction:
 
 @dataclass(frozen=True, slots=True)
 class RateChoice:
-    """What the user asked for: a multiple of the source rate, a rate, what suits the display, or
-    what suits display and machine (``auto``).
+    """What the user asked for: a multiple of the source rate, a rate, what suits the display, what
+    suits display and machine (``auto``), or what a panel of variable rate can follow (``vrr``).
     """
 
-    kind: Literal["multiple", "rate", "display", "auto"]
+    kind: Literal["multiple", "rate", "display", "auto", "vrr"]
     value: Fraction = Fraction(0)
-    """The multiple, or frames per second; unused for ``display``; 2 for ``auto``."""
+    """The multiple, or frames per second; unused for ``display``; 2 for ``auto``; for ``vrr`` the
+    highest rate of the panel, 0 = as the display tells.
+    """
 
 
 def parse_rate(text: str) -> RateChoice:
-    """Read the option ``--fps``: ``2x``, ``2.5x``, ``60``, ``59.94``, ``60000/1001``, ``display``
-    or ``auto``.
+    """Read the option ``--fps``: ``2x``, ``2.5x``, ``60``, ``59.94``, ``60000/1001``, ``display``,
+    ``auto``, ``vrr`` or ``vrr:144``.
 
     Decimal rates are snapped: 59.94 means 60000/1001.
 
@@ -90,11 +92,18 @@ def parse_rate(text: str) -> RateChoice:
         return RateChoice("display")
     if word == "auto":
         return RateChoice("auto", Fraction(2))
-    number = word.removesuffix("x")
+    if word == "vrr":
+        return RateChoice("vrr")
+    is_panel = word.startswith("vrr:")
+    number = word[4:] if is_panel else word.removesuffix("x")
     try:
         value = Fraction(number)
     except (ValueError, ZeroDivisionError):
         raise _refusal(text) from None
+    if is_panel:
+        if not 1 <= value <= MAX_RATE:
+            raise _refusal(text)
+        return RateChoice("vrr", value)
     if number != word:
         if not 1 <= value <= MAX_MULTIPLE:
             raise _refusal(text)
@@ -112,13 +121,19 @@ def resolve(
     ``display`` takes the highest half multiple (1x, 1.5x, 2x, ...) of the source rate that the
     display can show, with half a percent of slack: more would be rendered for mpv to drop.
     24000/1001 at 60 Hz gives 60000/1001, of which every fifth frame is a source frame, and not 60,
-    of which nearly none is; 25 at 60 Hz gives 50. ``auto`` is twice the source rate: whoever knows
-    that the machine holds more takes ``display`` in its place.
+    of which nearly none is; 25 at 60 Hz gives 50. ``vrr`` takes the highest whole multiple that the
+    panel can show; slower than its lowest rate, it shows pictures several times by itself.
+    ``auto`` is twice the source rate: whoever knows that the machine holds more takes ``display``
+    in its place.
     """
     if choice.kind == "rate":
         return max(choice.value, source_rate)
     if choice.kind in ("multiple", "auto"):
         return _bounded(choice.value * source_rate)
+    if choice.kind == "vrr":
+        # Between whole multiples the panel waits for each picture: none needs to be even with it.
+        highest = choice.value or display_rate or DEFAULT_DISPLAY_RATE
+        return source_rate * max(1, math.floor(highest / source_rate))
     limit = (display_rate or DEFAULT_DISPLAY_RATE) * _DISPLAY_SLACK
     halves = math.floor(2 * limit / source_rate)
     return source_rate * Fraction(max(halves, 2), 2)
@@ -233,6 +248,6 @@ def between(
 def _refusal(text: str) -> UsageError:
     return UsageError(
         f'"{text}" is not a frame rate; expected a multiple (2x, 2.5x, up to {MAX_MULTIPLE}x), '
-        f"frames per second (60, 59.94, 60000/1001, 1 to {MAX_RATE}), or display",
+        f"frames per second (60, 59.94, 60000/1001, 1 to {MAX_RATE}), display, or vrr",
         hint="--fps display",
     )

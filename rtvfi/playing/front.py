@@ -17,6 +17,7 @@ from rtvfi.engine.trusted import Trust
 from rtvfi.models.weights.store import find_weights
 from rtvfi.playing import osd
 from rtvfi.playing.controls import Controls
+from rtvfi.playing.mpv.display import Display
 from rtvfi.playing.mpv.events import Watch
 from rtvfi.playing.mpv.screen import Screen
 from rtvfi.playing.opening import NothingToDo, Opener
@@ -67,6 +68,8 @@ class Front:
         self._opener = Opener(
             options, self._playhead, self._recorder, keeps_shapes=self._takes_lists
         )
+        self._display = Display(self._on_display)
+        self._opener.display_rate = lambda player: self._display.rate or player.display_fps
         self._report = Report()
         self._choice = Choice(Wanted.of(options.model, options.fps, options.stream))
         self._is_first = False
@@ -95,7 +98,9 @@ class Front:
         self._controls = Controls(player, self._choice, showing, self._screen, self._watch)
         player.observe_property("time-pos", lambda *_: self._look())
         player.observe_property("vid", lambda *_: showing.selected())
-        player.observe_property("display-fps", lambda _, rate: self._on_display(rate))
+        player.observe_property(
+            "display-fps", lambda _, rate: self._display.tell(rate, time.monotonic())
+        )
         player.observe_property(
             "window-minimized", lambda _, is_hidden: showing.rest(is_hidden=bool(is_hidden))
         )
@@ -122,6 +127,7 @@ class Front:
             self._looked_at = now
             self._controls.draw_overlay()
             self._showing.look(now)
+            self._display.look(self._mpv, now)
             self._tell_live()
 
     def _tell_live(self) -> None:
@@ -135,13 +141,13 @@ class Front:
                 self._live = line
                 self._screen.say(line)
 
-    def _on_display(self, rate: float | None) -> None:
-        """The window came up on a display whose rate was not known before, or moved to another
-        one.
+    def _on_display(self, rate: float) -> None:
+        """The window came up on a display whose rate was not known before, moved to another one, or
+        what was told of it was wrong: the grid follows.
         """
         viewing = self._showing.viewing
         wanted = self._choice.now.rate
-        if viewing is None or not rate or wanted not in ("display", "auto"):
+        if viewing is None or wanted not in ("display", "auto", "vrr"):
             return
         if self._opener.rate_of(viewing.info, wanted, rate) != viewing.target_rate:
             self._showing.change_rate()
@@ -153,6 +159,7 @@ class Front:
         self._watch.playback_restart(is_first=is_first)
         self._showing.settled()
         if is_first:
+            self._display.restart(time.monotonic())
             self._showing.join()
 
     def _on_end(self, _event: Any) -> None:

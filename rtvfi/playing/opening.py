@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from rtvfi.core.errors import OpenError, RtvfiError
 from rtvfi.core.files import is_address
+from rtvfi.core.hardware.panels import panel_range
 from rtvfi.core.rates import Grid, parse_rate
 from rtvfi.engine.build import Place, Viewing, pipeline_for, view
 from rtvfi.engine.look import fitting_rate
@@ -143,6 +144,8 @@ class Opener:
         self._prefetched: tuple[str, Pipeline] | None = None
         self._pipelines: list[Pipeline] = []
         """Those whose threads may still run."""
+        self.display_rate: Callable[[Any], float | None] = lambda player: player.display_fps
+        """What a player's display shows a second; None = unknown."""
 
     def prefetch(self, files: tuple[str, ...]) -> None:
         """Open the first file while mpv starts; if it is bad and alone, no window is needed.
@@ -184,7 +187,7 @@ class Opener:
         pipeline = self._take(picture)
         try:
             info = pipeline.open()
-            target = self.rate_of(info, rate, player.display_fps)
+            target = self.rate_of(info, rate, self.display_rate(player))
             place = _place(info, target, player)
             if self._recorder is not None:
                 place = replace(place, tap=self._tap(path, info, place, _extras(player, place)))
@@ -212,6 +215,8 @@ class Opener:
         """The output rate that ``rate`` stands for."""
         options = self._options
         choice = parse_rate(rate)
+        if choice.kind == "vrr" and not choice.value and (limits := panel_range()):
+            choice = replace(choice, value=Fraction(limits[1]))
         return fitting_rate(choice, info, display_rate, options.model, options.stream)
 
     def abandon(self) -> None:

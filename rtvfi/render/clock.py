@@ -46,7 +46,7 @@ def clock_of(options: RenderOptions, source: str, info: StreamInfo) -> Grid:
     if options.source.deinterlace == "ivtc":
         raise UsageError("--vfr keep and --deinterlace ivtc exclude each other", "leave one out")
     multiple = choice.value
-    if choice.kind == "display":
+    if choice.kind in ("display", "vrr"):
         multiple = Fraction(max(1, math.floor(DEFAULT_DISPLAY_RATE / info.source_rate)))
     if choice.kind == "rate" or multiple.denominator != 1:
         raise UsageError(

@@ -69,6 +69,8 @@ def test_snapping_a_true_rate_or_its_float_keeps_it(whole: int, factor: Fraction
         (" 60000/1001 ", RateChoice("rate", F(60000, 1001))),
         ("59.94", RateChoice("rate", F(60000, 1001))),
         ("display", RateChoice("display")),
+        ("VRR", RateChoice("vrr")),
+        ("vrr:144", RateChoice("vrr", F(144))),
     ],
 )
 def test_parse_rate(text: str, choice: RateChoice) -> None:
@@ -77,7 +79,24 @@ def test_parse_rate(text: str, choice: RateChoice) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "fast", "0", "-60", "0.5x", "17x", "1001", "60/0", "nan", "inf", "2xx", "x2"],
+    [
+        "",
+        "x",
+        "fast",
+        "0",
+        "-60",
+        "0.5x",
+        "17x",
+        "1001",
+        "60/0",
+        "nan",
+        "inf",
+        "2xx",
+        "x2",
+        "vrr:",
+        "vrr:0",
+        "vrr:2x",
+    ],
 )
 def test_a_wrong_rate_is_told_what_is_allowed(text: str) -> None:
     with pytest.raises(UsageError, match=r"2\.5x.*60000/1001.*display") as caught:
@@ -125,6 +144,23 @@ def test_a_rate_is_taken_exactly() -> None:
 def test_a_multiple_is_of_the_source_rate() -> None:
     assert resolve(parse_rate("2.5x"), FILM) == F(60000, 1001)
     assert resolve(parse_rate("1x"), FILM) == FILM
+
+
+@pytest.mark.parametrize(
+    ("source", "highest", "target"),
+    [
+        (FILM, F(144), F(144000, 1001)),
+        (FILM, F(120), F(120000, 1001)),
+        (F(25), F(144), F(125)),
+        (F(30), F(75), F(60)),
+        (FILM, F(0), F(48000, 1001)),  # the panel is not known: what the display tells, 60
+        (F(120), F(75), F(120)),
+    ],
+)
+def test_a_panel_of_variable_rate_gets_the_highest_whole_multiple(
+    source: Fraction, highest: Fraction, target: Fraction
+) -> None:
+    assert resolve(RateChoice("vrr", highest), source, F(60)) == target
 
 
 @given(st.fractions(F(1), F(240), max_denominator=1001), st.fractions(F(10), F(500)) | st.none())
