@@ -61,6 +61,15 @@ def _no_thread_left() -> Generator[None]:
         pytest.fail(f"threads left behind: {', '.join(left)}")
 
 
+@pytest.fixture
+def inference() -> Generator[None]:
+    """torch without gradients."""
+    import torch
+
+    with torch.inference_mode():
+        yield
+
+
 class _Errors(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
@@ -16,9 +16,6 @@ from rtvfi.models.dis.family import DisOnTensors
 from rtvfi.models.linear.blend import Linear, Nearest
 from rtvfi.models.load import build_model
 from rtvfi.models.weights.store import manifest, weight_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CPU = torch.device("cpu")
 NAMES = [
@@ -37,11 +34,7 @@ NAMES += ["interpany-rife-t", "interpany-rife-dr", "interpany-ifrnet-d", "interp
 """One of every family, and of every way RIFE versions differ."""
 TRIPLES = [name for name in NAMES if MODELS[name].num_frames == 3]
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 @lru_cache

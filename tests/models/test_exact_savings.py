@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import torch
 from made_weights import random_state
@@ -19,16 +17,9 @@ from rtvfi.models.rife.rows import RIFE_GROUPS
 from rtvfi.models.rife.shape import SHAPES
 from rtvfi.models.tuning import tune
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 CPU = torch.device("cpu")
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

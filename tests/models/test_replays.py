@@ -13,15 +13,11 @@ from rtvfi.models import fast
 from rtvfi.models.fast import Capture, fastest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 CPU = torch.device("cpu")
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 class Lying:

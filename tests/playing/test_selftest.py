@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,10 @@ from rtvfi.core.options import StreamOptions
 from rtvfi.engine import trusted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Play = Callable[..., Playing]
 
 pytestmark = pytest.mark.mpv
 
@@ -60,6 +64,12 @@ def playing(monkeypatch: pytest.MonkeyPatch, film: Path, **more: Any) -> Playing
     return Playing(monkeypatch, film, **fields | more)
 
 
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch, clips: Clips) -> Play:
+    """``playing`` with a clip."""
+    return partial(playing, monkeypatch, clips.get(FEATURE))
+
+
 def wait_for_the_model(film: Playing) -> None:
     """Wait until all that the end of the test brings about has been done."""
     showing, joined = film._player._showing, threading.Event()
@@ -70,11 +80,11 @@ def wait_for_the_model(film: Playing) -> None:
 
 
 def test_the_film_plays_to_its_end_while_the_gpu_is_tested(
-    clips: Clips, slow: Slow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    play: Play, slow: Slow, tmp_path: Path
 ) -> None:
     out = tmp_path / "report.json"
     options = {"pause": "no", "speed": "4"}
-    with playing(monkeypatch, clips.get(FEATURE), mpv=options, report=out) as film:
+    with play(mpv=options, report=out) as film:
         assert slow.begun.wait(60)
         assert film.join() == 0  # the test has not ended yet
     report = json.loads(out.read_text())
@@ -84,10 +94,10 @@ def test_the_film_plays_to_its_end_while_the_gpu_is_tested(
 
 
 def test_the_model_joins_when_the_gpu_has_passed(
-    clips: Clips, slow: Slow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    play: Play, slow: Slow, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    with playing(monkeypatch, clips.get(FEATURE)) as film:
+    with play() as film:
         assert slow.begun.wait(60)
         film.wait_for("playback-restart")
         film.land(1.0)  # seeking works meanwhile
@@ -102,17 +112,13 @@ def test_the_model_joins_when_the_gpu_has_passed(
 
 
 def test_a_gpu_that_fails_leaves_the_film_to_dis(
-    clips: Clips,
-    slow: Slow,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    play: Play, slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     slow._verdict = FAILED
     out = tmp_path / "report.json"
     fields = {"is_model_ours": True, "report": out}
-    with playing(monkeypatch, clips.get(FEATURE), **fields) as film:
+    with play(**fields) as film:
         assert slow.begun.wait(60)
         slow.may_end.set()
         wait_for_the_model(film)
@@ -125,16 +131,12 @@ def test_a_gpu_that_fails_leaves_the_film_to_dis(
 
 
 def test_a_gpu_asked_for_by_name_is_not_replaced(
-    clips: Clips,
-    slow: Slow,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    play: Play, slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     slow._verdict = FAILED
     slow.may_end.set()
     out = tmp_path / "report.json"
-    with playing(monkeypatch, clips.get(FEATURE), device="cuda:0", report=out) as film:
+    with play(device="cuda:0", report=out) as film:
         assert slow.begun.wait(60)
         wait_for_the_model(film)
         film.land(1.0)  # as it is

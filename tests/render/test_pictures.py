@@ -43,6 +43,12 @@ NEAREST = [min((k + 1) // 2, 11) for k in range(24)]
 # --- pictures in -----------------------------------------------------------------------------
 
 
+@pytest.fixture
+def folder(clips: Clips, tmp_path: Path) -> Path:
+    """Pictures of a clip."""
+    return folder_of(clips, tmp_path / "in")
+
+
 def test_a_folder_of_pictures_is_a_film(clips: Clips, tmp_path: Path) -> None:
     folder = folder_of(clips, tmp_path / "shot 1.5")
     assert render(folder, "--in-fps", "24000/1001", *EXACT) == 0
@@ -61,13 +67,9 @@ def test_a_folder_of_pictures_is_a_film(clips: Clips, tmp_path: Path) -> None:
     ],
 )
 def test_the_rate_of_pictures_must_be_said(
-    words: tuple[str, ...],
-    message: str,
-    clips: Clips,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert render(folder_of(clips, tmp_path / "in"), *words) != 0
+    assert render(folder, *words) != 0
     assert message in capsys.readouterr().err
 
 

@@ -16,19 +16,13 @@ from rtvfi.models.distil_drba.network import SHAPES, DistilDrba, detect, expecte
 from rtvfi.models.tuning import Tuning, tune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
 CPU = torch.device("cpu")
 FLOAT = tune(CPU, torch.float32)
 LINKS = (None, None)
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 @lru_cache

@@ -19,18 +19,12 @@ from rtvfi.models.rife.shape import SHAPES, expected_parameters
 from rtvfi.models.tuning import tune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rtvfi.models.rife.network import RifePrepared
 
 CPU = torch.device("cpu")
 SIDES = {"drm_t1_t01": ("10", "12"), "drm_t1_t12": ("12", "10")}
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 @lru_cache

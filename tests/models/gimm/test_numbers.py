@@ -35,15 +35,11 @@ from rtvfi.models.gimm.model import Gimm
 from rtvfi.models.gimm.shape import detect, expected_parameters, is_spare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from torch import Tensor
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 # --- parameters ------------------------------------------------------------------------------

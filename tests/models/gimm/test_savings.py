@@ -26,15 +26,9 @@ from rtvfi.models.tuning import Tuning
 from rtvfi.models.warp import splat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 # --- what is saved changes nothing -----------------------------------------------------------

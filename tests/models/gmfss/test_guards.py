@@ -18,15 +18,9 @@ from rtvfi.models.gmfss.ratios import splat_steps
 from rtvfi.models.tuning import Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 def random_pictures(height: int, width: int, number: int = 2) -> Tensor:

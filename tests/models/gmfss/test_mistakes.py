@@ -27,7 +27,7 @@ from rtvfi.models.gmfss.ratios import splat_steps
 from rtvfi.models.warp import backwarp, splat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from torch import Tensor
 
@@ -35,11 +35,7 @@ if TYPE_CHECKING:
 
 UNION = "gmfss-union"
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 def check_flow() -> None:

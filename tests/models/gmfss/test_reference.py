@@ -29,15 +29,9 @@ from rtvfi.models.gmfss.ratios import reached, rife_steps, splat_steps, swapped
 from rtvfi.models.warp import splat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 # --- flow --------------------------------------------------------------------------------------

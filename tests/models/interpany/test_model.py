@@ -18,17 +18,11 @@ from rtvfi.models.interpany.schedule import subdivided
 from rtvfi.models.tuning import tune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
 FLOAT = tune(torch.device("cpu"), torch.float32)
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 def row(name: str, variant: str) -> ModelInfo:

@@ -25,17 +25,11 @@ from rtvfi.models.interpany import amt, schedule
 from rtvfi.models.interpany.parts import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
 EXACT = 5e-5
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 def cases() -> list[Any]:

@@ -14,17 +14,11 @@ from rtvfi.models.interpany.rhythm import RhythmInterpany
 from rtvfi.models.tuning import tune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rtvfi.models.interpany.model import Prepared
 
 FLOAT = tune(torch.device("cpu"), torch.float32)
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 def model(name: str) -> RhythmInterpany:

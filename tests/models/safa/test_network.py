@@ -19,8 +19,6 @@ from rtvfi.models.strips import fetch
 from rtvfi.models.tuning import Tuning, tune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -29,11 +27,7 @@ GOLDEN_PAD = 16
 """The reference numbers are of pictures that were not padded."""
 CASES = ("r11", "r01", "r00", "auto", "cut")
 
-
-@pytest.fixture(autouse=True)
-def _inference() -> Iterator[None]:
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures("inference")
 
 
 @lru_cache

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clips import ClipSpec
 from interlaced import combing, write
+from reading import every_third_time, read_all, read_on
 from running import Running
 
 from rtvfi.core.errors import DecodeError, DeviceError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from clips import Clips
     from fakeva.driver import FakeVaapi
 
-    from rtvfi.stream.decode.source import FrameSource
 
 KINDS: dict[str, dict[str, Any]] = {
     "mkv": {},
@@ -38,14 +38,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 KINDS["uneven"]["num_frames"] = 8
 SMALL = ClipSpec(size=(160, 90), num_frames=40, gop=12)
-
-
-def read_all(source: FrameSource) -> list[SourceFrame]:
-    frames = []
-    while (frame := source.read()) is not END:
-        assert isinstance(frame, SourceFrame)
-        frames.append(frame)
-    return frames
 
 
 def software(path: Path) -> list[SourceFrame]:
@@ -305,27 +297,9 @@ def test_a_hanging_driver_can_be_interrupted(film: Path, fakeva: FakeVaapi) -> N
 
 
 def test_an_interrupted_read_loses_no_frame(film: Path, fakeva: FakeVaapi) -> None:
-    asked = 0
-
-    def interrupted() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 20 and asked % 3 == 0
-
     fakeva.fault(slow_ms=5)
-    source = open_source(str(film), fakeva.options(), interrupted)
-    got: list[SourceFrame] = []
-    num_interruptions = 0
-    while True:
-        try:
-            frame = source.read()
-        except Interrupted:
-            num_interruptions += 1
-            continue
-        if frame is END:
-            break
-        assert isinstance(frame, SourceFrame)
-        got.append(frame)
+    source = open_source(str(film), fakeva.options(), every_third_time(20))
+    got, num_interruptions = read_on(source)
     assert num_interruptions > 5
     assert_same(got, software(film))
     source.close()

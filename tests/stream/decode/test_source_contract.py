@@ -11,6 +11,7 @@ import av
 import pytest
 from barcode import read_code
 from clips import FILM, ClipSpec
+from reading import assert_same, every_third_time, read_all, read_on
 
 from rtvfi.core.frame import END, SourceFrame, plane_views
 from rtvfi.core.options import SourceOptions
@@ -53,20 +54,6 @@ def source(clips: Clips, spec: ClipSpec) -> Generator[FrameSource]:
     source = open_source(str(clips.get(spec)), SourceOptions())
     yield source
     source.close()
-
-
-def read_all(source: FrameSource) -> list[SourceFrame]:
-    frames = []
-    while (frame := source.read()) is not END:
-        assert isinstance(frame, SourceFrame)
-        frames.append(frame)
-    return frames
-
-
-def assert_same(got: object, want: SourceFrame) -> None:
-    assert isinstance(got, SourceFrame)
-    assert got.pts == want.pts
-    assert got.payload.tobytes() == want.payload.tobytes()
 
 
 def test_every_frame_comes_in_order(source: FrameSource, spec: ClipSpec) -> None:
@@ -138,27 +125,9 @@ def test_frames_carry_the_epoch_of_the_source(clips: Clips) -> None:
 
 def test_an_interrupted_read_loses_no_frame(clips: Clips) -> None:
     path = str(clips.get(SMALL))
-    asked = 0
-
-    def interrupted() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 10 and asked % 3 == 0
-
     want = read_all(open_source(path, SourceOptions()))
-    source = open_source(path, SourceOptions(), interrupted)
-    got: list[SourceFrame] = []
-    num_interruptions = 0
-    while True:
-        try:
-            frame = source.read()
-        except Interrupted:
-            num_interruptions += 1
-            continue
-        if frame is END:
-            break
-        assert isinstance(frame, SourceFrame)
-        got.append(frame)
+    source = open_source(path, SourceOptions(), every_third_time(10))
+    got, num_interruptions = read_on(source)
     assert num_interruptions > 5
     assert len(got) == len(want)
     for g, w in zip(got, want, strict=True):

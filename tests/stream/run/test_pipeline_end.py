@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_stop_ends_a_wait_for_a_file_that_does_not_open() -> None:
-    latch = Latch()
+def stopped_while_opening(latch: Latch, *, asks: bool) -> Pipeline:
+    """A pipeline that was stopped while its file was being opened.
+
+    Args:
+        latch: holds the opening up.
+        asks: whether what is opened asks if it is still wanted.
+    """
 
     def opener(interrupted: Callable[[], bool]) -> FakeSource:
-        latch.pass_through()  # a drive that sleeps asks nobody
+        latch.pass_through(*([interrupted] if asks else []))
         return fake_source().opener(interrupted)
 
     pipeline = Pipeline(opener, FakePlayhead())
@@ -32,24 +37,18 @@ def test_stop_ends_a_wait_for_a_file_that_does_not_open() -> None:
         pipeline.stop()
         with pytest.raises(SourceError, match="closed while it was being opened"):
             opening.result(PATIENCE)
+    return pipeline
+
+
+def test_stop_ends_a_wait_for_a_file_that_does_not_open() -> None:
+    latch = Latch()
+    pipeline = stopped_while_opening(latch, asks=False)  # a drive that sleeps asks nobody
     latch.open()
     pipeline.close()
 
 
 def test_opening_is_abandoned_when_stopped() -> None:
-    latch = Latch()
-
-    def opener(interrupted: Callable[[], bool]) -> FakeSource:
-        latch.pass_through(interrupted)
-        return fake_source().opener(interrupted)
-
-    pipeline = Pipeline(opener, FakePlayhead())
-    with ThreadPoolExecutor(1, "opener") as pool:
-        opening = pool.submit(pipeline.open)
-        latch.wait_reached()
-        pipeline.stop()
-        with pytest.raises(SourceError, match="closed while it was being opened"):
-            opening.result(PATIENCE)
+    pipeline = stopped_while_opening(Latch(), asks=True)
     pipeline.close()
     assert not pipeline.is_running
 

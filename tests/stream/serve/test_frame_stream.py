@@ -206,21 +206,23 @@ def test_close_ends_a_blocked_read_and_stops_the_feed(pool: ThreadPoolExecutor) 
     assert read.result(PATIENCE) == b""
 
 
-def test_a_kick_ends_a_blocked_read_with_the_picture_in_hand(pool: ThreadPoolExecutor) -> None:
+def waiting(pool: ThreadPoolExecutor) -> tuple[Opened, Future[bytes]]:
+    """A stream of which record 2 was read, and a read of record 24 that waits."""
     opened = Opened(48, ready=3)
     opened.go_to(2)
     opened.read_record()
-    read = blocked(opened, pool, 24)
+    return opened, blocked(opened, pool, 24)
+
+
+def test_a_kick_ends_a_blocked_read_with_the_picture_in_hand(pool: ThreadPoolExecutor) -> None:
+    opened, read = waiting(pool)
     opened.stream.kick(0.125)
     stale = read.result(PATIENCE)
     assert stale == opened.mkv.prefix(24) + opened.feed.frames[2].payload.tobytes()
 
 
 def test_a_kicked_stream_reads_the_target_of_the_seek(pool: ThreadPoolExecutor) -> None:
-    opened = Opened(48, ready=3)
-    opened.go_to(2)
-    opened.read_record()
-    read = blocked(opened, pool, 24)
+    opened, read = waiting(pool)
     opened.stream.kick(0.0)
     read.result(PATIENCE)
     opened.go_to(0)
@@ -228,10 +230,7 @@ def test_a_kicked_stream_reads_the_target_of_the_seek(pool: ThreadPoolExecutor) 
 
 
 def test_a_kick_that_no_seek_follows_spoils_one_record_only(pool: ThreadPoolExecutor) -> None:
-    opened = Opened(48, ready=3)
-    opened.go_to(2)
-    opened.read_record()
-    read = blocked(opened, pool, 24)
+    opened, read = waiting(pool)
     opened.stream.kick(0.0)
     read.result(PATIENCE)
     opened.feed.provide(48)

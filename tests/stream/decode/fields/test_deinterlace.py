@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from interlaced import NUM, combing, field_at, write
+from reading import assert_seeks_agree
 
 from rtvfi.core.frame import SourceFrame, plane_views
 from rtvfi.core.options import SourceOptions
@@ -111,13 +112,7 @@ def test_a_seek_gives_the_pictures_of_reading_on(
     path = request.getfixturevalue(kind)
     _, frames = read(path, mode)
     source = open_source(str(path), SourceOptions(hwaccel="none", deinterlace=mode))
-    for number in (8, 17, 16, 9, 20, 29, 0, 24):
-        source.seek(frames[number].pts)
-        for want in frames[number : number + 2]:
-            got = source.read()
-            assert isinstance(got, SourceFrame)
-            assert got.pts == want.pts
-            assert got.payload.tobytes() == want.payload.tobytes(), number
+    assert_seeks_agree(source, frames, (8, 17, 16, 9, 20, 29, 0, 24))
     source.close()
 
 

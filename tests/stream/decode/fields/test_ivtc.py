@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from interlaced import SIZE, combing, field_at
+from reading import assert_seeks_agree
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.frame import SourceFrame, plane_views
@@ -86,13 +87,7 @@ def test_they_are_the_drawings(film: Path) -> None:
 def test_a_seek_gives_the_pictures_of_reading_on(film: Path) -> None:
     _, frames = read(film)
     source = open_source(str(film), WANTED)
-    for number in (20, 7, 40, 33, 0, 46):
-        source.seek(frames[number].pts)
-        for want in frames[number : number + 2]:
-            got = source.read()
-            assert isinstance(got, SourceFrame)
-            assert got.pts == want.pts
-            assert got.payload.tobytes() == want.payload.tobytes(), number
+    assert_seeks_agree(source, frames, (20, 7, 40, 33, 0, 46))
     source.close()
 
 
