@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rtvfi.core.errors import WeightsMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     import torch
     from torch import Tensor
@@ -79,6 +79,17 @@ def check_parameters(state: State, expected: Mapping[str, tuple[int, ...]], netw
         got = tuple(state[key].shape)
         if got != want:
             raise WeightsMismatch(f'parameter "{key}" is {got}, the network {network} needs {want}')
+
+
+def check_no_others(keys: Iterable[str], expected: Collection[str], network: str) -> None:
+    """Insist on there being no parameter but the expected ones.
+
+    Raises:
+        WeightsMismatch: names the first that is too many.
+    """
+    for key in keys:
+        if key not in expected:
+            raise WeightsMismatch(f'parameter "{key}" does not belong to the network {network}')
 
 
 def has_no_weights(_state: State) -> None:

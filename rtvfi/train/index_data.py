@@ -6,7 +6,7 @@ the time; so does what comes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
     from rtvfi.draw.scenes import SceneBatch, Scenes
-
-Variant = Literal["t", "d", "tr", "dr"]
-VARIANTS: Final[tuple[Variant, ...]] = ("t", "d", "tr", "dr")
+    from rtvfi.models.interpany.rows import Variant
 
 
 class IndexSample(NamedTuple):

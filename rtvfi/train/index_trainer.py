@@ -20,7 +20,8 @@ from rtvfi.models.interpany.amt import TINY, AmtNet
 from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
-from rtvfi.train.index_data import VARIANTS, IndexSample, Variant, drawn, varied
+from rtvfi.models.interpany.rows import VARIANTS, Variant
+from rtvfi.train.index_data import IndexSample, drawn, varied
 from rtvfi.train.index_losses import loss_of
 from rtvfi.train.run import Run
 

@@ -12,6 +12,7 @@ from rtvfi.core.data import data_path
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
 from rtvfi.engine.trusted import offline
+from rtvfi.models.interpany.rows import NETS, VARIANTS
 from rtvfi.train.recipe import read_recipe
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 SUMMARY: Final = "train the embedded network, or one of InterpAny-Clearer"
 
-NETWORKS: Final = ("rife", "ifrnet", "amt", "ema")
-VARIANTS: Final = ("t", "d", "tr", "dr")
 RECIPE_FIELDS: Final = ("network", "variant", "minutes", "steps", "batch", "crop")
 """Options that an ``IndexRecipe`` has under the same names."""
 
@@ -62,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """What makes it another network than the embedded one."""
     add = parser.add_argument
-    add("--network", choices=NETWORKS, help="train this network of InterpAny-Clearer instead")
+    add("--network", choices=tuple(NETS), help="train this network of InterpAny-Clearer instead")
     add(
         "--variant",
         choices=VARIANTS,

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
-from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.family import check_parameters, strip_prefix
+from rtvfi.models.family import check_no_others, check_parameters, strip_prefix
 from rtvfi.models.rife.ifnet import Encoder, Wiring, blocks
 from rtvfi.models.rife.shape import IFNetShape, block_parameters, encoder_parameters
 from rtvfi.models.scaled import FLOW_SCALES, ScaledBlocks
@@ -98,9 +97,7 @@ def detect(state: Mapping[str, Tensor]) -> str:
     name = "v1" if "block4.lastconv.0.weight" in state else "v2-lite"
     expected = expected_parameters(SHAPES[name])
     check_parameters(state, expected, f"DistilDRBA {name}")
-    extra = [key for key in state if key not in expected]
-    if extra:
-        raise WeightsMismatch(f'parameter "{extra[0]}" does not belong to DistilDRBA {name}')
+    check_no_others(state, expected, f"DistilDRBA {name}")
     return name
 
 

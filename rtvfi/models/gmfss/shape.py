@@ -14,8 +14,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.family import check_parameters
+from rtvfi.models.family import check_no_others, check_parameters
 from rtvfi.models.rife import shape as ifnet_shape
 
 if TYPE_CHECKING:
@@ -156,9 +155,7 @@ def detect(state: Mapping[str, Tensor]) -> tuple[str, str]:
     expected = expected_parameters(network, group)
     check_parameters(state, expected, network)
     # RIFE is published with parameters that only its training needs, under several names.
-    extra = [key for key in state if key not in expected and not key.startswith("rife.")]
-    if extra:
-        raise WeightsMismatch(f'parameter "{extra[0]}" does not belong to {network}')
+    check_no_others((key for key in state if not key.startswith("rife.")), expected, network)
     return network, group
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.family import Detected, Family
+from rtvfi.models.family import Detected, Family, check_parameters
 from rtvfi.models.interpany.model import Interpany, expected_parameters, told
 from rtvfi.models.interpany.rhythm import RhythmInterpany
 from rtvfi.models.tuning import tune
@@ -19,12 +18,7 @@ def _detect(state: State) -> Detected | None:
     if told(state) is None:
         return None
     network, wanted = expected_parameters(state)
-    for key, shape in wanted.items():
-        if key not in state:
-            raise WeightsMismatch(f'the parameter "{key}" of {network} is missing')
-        if tuple(state[key].shape) != shape:
-            found = tuple(state[key].shape)
-            raise WeightsMismatch(f'"{key}" of {network} is {found}, expected {shape}')
+    check_parameters(state, wanted, network)
     return Detected(network, wanted)
 
 

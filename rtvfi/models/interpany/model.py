@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from rtvfi.core.errors import WeightsMismatch
+from rtvfi.models.family import check_no_others, check_parameters
 from rtvfi.models.interpany.amt import TINY, AmtNet
 from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
@@ -94,14 +95,8 @@ def network_of(state: Mapping[str, Tensor]) -> tuple[str, Network]:
     state = plain_state(state)
     name, net = empty_network(state)
     wanted = {key: tuple(value.shape) for key, value in net.state_dict().items()}
-    for key in sorted({*wanted, *state}):
-        if key not in state:
-            raise WeightsMismatch(f'the parameter "{key}" of {name} is missing')
-        if key not in wanted:
-            raise WeightsMismatch(f'the parameter "{key}" does not belong to {name}')
-        if tuple(state[key].shape) != wanted[key]:
-            shape = tuple(state[key].shape)
-            raise WeightsMismatch(f'"{key}" of {name} is {shape}, expected {wanted[key]}')
+    check_parameters(state, wanted, name)
+    check_no_others(state, wanted, name)
     net.load_state_dict(dict(state), assign=True)
     return name, net.eval().requires_grad_(False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from rtvfi.models.base import ModelInfo, with_weights
 
@@ -31,7 +31,8 @@ NETS: Final = {
     "amt": Net("AMT-S", 936.5, 1861.2, 16, "CC-BY-NC-4.0"),
     "ema": Net("EMA-VFI", 2010.1, 4029.9, 32, "Apache-2.0"),
 }
-VARIANTS: Final = ("t", "d", "tr", "dr")
+Variant = Literal["t", "d", "tr", "dr"]
+VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
 """Told the time; how far everything has gone; either of them, and a reference."""
 EXTRA: Final = ("rife-d-pro", "rife-dr-pro", "rife-dr-vgg")
 """Other weights of RIFE: trained for longer, trained for how pictures look."""

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.family import check_parameters
+from rtvfi.models.family import check_no_others, check_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +61,7 @@ def detect(state: Mapping[str, Tensor]) -> str:
     """
     expected = expected_parameters()
     check_parameters(state, expected, "SAFA 0.5")
-    extra = next((key for key in state if key not in expected), None)
-    if extra is not None:
-        raise WeightsMismatch(f'parameter "{extra}" does not belong to SAFA 0.5')
+    check_no_others(state, expected, "SAFA 0.5")
     return NETWORK
 
 
