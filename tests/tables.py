@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.cli.main import COMMANDS
+from rtvfi.models import discover
 from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights.store import manifest
 from rtvfi.stream.write.encoders.codecs import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rtvfi.models.base import ModelInfo
 
 ROOT = Path(__file__).resolve().parent.parent
 PRODUCT = ROOT / "rtvfi"
@@ -54,6 +58,34 @@ def models() -> str:
         groups.setdefault(key, []).append(f"`{info.id}`")
     rows = [(", ".join(ids), *key[1:]) for key, ids in groups.items()]
     return table(("model", "frames it looks at", "cost", "licence"), rows)
+
+
+def families() -> str:
+    """A row for every package of models, in the order of the catalogue."""
+    rows = []
+    found = [module for module in discover.modules("rows") if module.ROWS]
+    for module in sorted(found, key=lambda module: int(module.PLACE)):
+        package = PRODUCT / "models" / module.__name__.split(".")[-2]
+        subject = escape(sentence(package / "__init__.py"))
+        ids = [f"`{row.id}`" for row in module.ROWS]
+        named = ", ".join(ids) if len(ids) < 5 else f"{ids[0]} ... {ids[-1]}"
+        looks = " or ".join(sorted({str(row.num_frames) for row in module.ROWS}))
+        rows.append((f"`{package.name}/`", subject, named, looks, ", ".join(_weights(module.ROWS))))
+    head = ("`rtvfi/models/`", "what it is", "models", "pictures a call looks at", "weights")
+    return table(head, rows)
+
+
+def _weights(rows: Iterable[ModelInfo]) -> set[str]:
+    """Where a family's weights come from."""
+    fetched = manifest()
+    return {
+        "none"
+        if row.weights is None
+        else "`rtvfi weights get`"
+        if row.weights.removesuffix(".safetensors") in fetched
+        else "come with rtvfi"
+        for row in rows
+    }
 
 
 def encoders() -> str:
@@ -95,6 +127,7 @@ def escape(text: str | None) -> str:
 PAGES = {
     ROOT / "README.md": {"commands": commands, "options": options, "models": models},
     ROOT / "docs" / "render.md": {"encoders": encoders},
+    ROOT / "docs" / "models.md": {"families": families},
     ROOT / "docs" / "modules.md": {"modules": modules},
 }
 """Page to its tables by the name of their mark."""
