@@ -20,11 +20,13 @@ PYTORCH = "+rocm7.2"
 CPU = "+cpu"
 
 
-def node(root: Path, number: int, version: int, name: str = "") -> None:
+def node(root: Path, number: int, version: int, name: str = "", units: int = 0) -> None:
     """A node of the kernel's list of what computes; version 0 is a processor."""
     folder = root / "sys/class/kfd/kfd/topology/nodes" / str(number)
     folder.mkdir(parents=True)
-    (folder / "properties").write_text(f"cpu_cores_count 0\ngfx_target_version {version}\n")
+    (folder / "properties").write_text(
+        f"cpu_cores_count 0\nsimd_count {units}\ngfx_target_version {version}\n"
+    )
     (folder / "name").write_text(f"{name}\n")
 
 
@@ -81,6 +83,25 @@ def test_no_driver_means_the_processor(checkout: Checkout) -> None:
     node(checkout.folder, 1, 110000)  # its kernel driver is there, but /dev/kfd is not let in
     result = checkout.run("--print-torch")
     assert CPU in result.stdout
+    assert "gfx1100 (Radeon RX 7900): its compute driver, /dev/kfd, is not here" in result.stderr
+
+
+def test_a_processor_that_was_asked_for_is_not_explained(checkout: Checkout) -> None:
+    node(checkout.folder, 1, 110000)
+    assert checkout.run("--print-torch", RTVFI_TORCH="cpu").stderr == ""
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_cards_the_larger_is_taken(checkout: Checkout, order: tuple[int, int]) -> None:
+    kfd(checkout)
+    cards = ((120000, 64), (110000, 192))
+    for number, which in enumerate(order, start=1):
+        node(checkout.folder, number, cards[which][0], units=cards[which][1])
+    assert "gfx1100" in checkout.run("--print-torch").stdout
+    gpus = machine.gpus(checkout.folder)
+    place = best(gpus)
+    assert place is not None
+    assert gpus[place].arch == "gfx1100"
 
 
 @pytest.mark.parametrize(("version", "label"), [(90006, PYTORCH), (100306, AMD), (130000, PYTORCH)])

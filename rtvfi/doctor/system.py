@@ -9,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.chips import chips
 from rtvfi.core.hardware.sensors import SETTING, Sensors, folder_of
 from rtvfi.doctor.finding import fail, ok, size, warn
 
@@ -99,7 +100,7 @@ def check_machine(place: Place) -> Iterator[Finding]:
             "(/dev/kfd), an NVIDIA GPU its own driver",
         )
     for gpu in gpus:
-        yield ok("gpu", " ".join(filter(None, (gpu.name, gpu.arch and f"({gpu.arch})"))))
+        yield ok("gpu", _described(gpu))
     if any(gpu.vendor == "amd" for gpu in gpus):
         node = root / "dev/kfd"
         if not os.access(node, os.R_OK | os.W_OK):
@@ -108,6 +109,18 @@ def check_machine(place: Place) -> Iterator[Finding]:
     driver = machine.nvidia_driver(root)
     if driver:
         yield ok("gpu", f"NVIDIA driver {driver}")
+
+
+def _described(gpu: machine.Gpu) -> str:
+    """A GPU, what it is sold as, and why it is not computed on, where it is not."""
+    chip = chips().get(gpu.arch)
+    parts = [gpu.arch, *([chip.products] if chip is not None else [])]
+    text = f"{gpu.name} ({': '.join(parts)})" if gpu.arch else gpu.name
+    if chip is not None and not chip.builds:
+        text += ", for which no build of torch has kernels"
+    elif chip is not None and chip.kind == "display":
+        text += ", made for displays: the processor is faster"
+    return text
 
 
 def check_power(root: Path) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.core.errors import DeviceError
 from rtvfi.core.hardware import machine
 from rtvfi.core.hardware.chips import best
+from rtvfi.core.hardware.verdict import OWN_MASK
 from rtvfi.settings.keys import SETTINGS, checked
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def show_best_amd(root: Path = machine.ROOT) -> bool:
         return True
     place = best(gpus)
     if place is not None and len(gpus) > 1:
-        os.environ["ROCR_VISIBLE_DEVICES"] = str(place)
+        os.environ["ROCR_VISIBLE_DEVICES"] = os.environ[OWN_MASK] = str(place)
         log.info("of %d AMD GPUs %s is used", len(gpus), gpus[place].arch)
     return place is not None or not gpus
 

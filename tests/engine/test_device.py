@@ -10,6 +10,7 @@ import torch
 
 from rtvfi.core.errors import DeviceError, UsageError
 from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.verdict import OWN_MASK
 from rtvfi.engine import device
 from rtvfi.engine.device import keep_freed_memory, resolve_device
 
@@ -116,6 +117,7 @@ def rocm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in device._MASKS:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv(name, "")  # so that what is set is taken back
+    monkeypatch.setenv(OWN_MASK, "")
     (tmp_path / "dev").mkdir()
     (tmp_path / "dev/kfd").touch()
     return tmp_path

@@ -56,12 +56,13 @@ def best(gpus: Sequence[Gpu]) -> int | None:
     """Which of the AMD GPUs to compute on, by its place in the kernel's order; None = none of them.
 
     A card is taken before the graphics of a processor, and what only drives a display never.
-    Between equals the first. A chip that the table does not know counts as a card: it is newer.
+    Of two cards the one with more units; between equals the first. A chip that the table does not
+    know counts as a card: it is newer.
     """
 
     def worth(gpu: Gpu) -> int:
         chip = chips().get(gpu.arch)
         return _WORTH[chip.kind] if chip is not None else _WORTH["card"]
 
-    ranked = sorted(range(len(gpus)), key=lambda i: -worth(gpus[i]))
+    ranked = sorted(range(len(gpus)), key=lambda i: (-worth(gpus[i]), -gpus[i].units))
     return ranked[0] if ranked and worth(gpus[ranked[0]]) else None

@@ -22,6 +22,8 @@ class Gpu:
     """LLVM's name of an AMD chip, such as gfx1100."""
     render: int = 0
     """Number of its render node, such as 128; 0 when not told."""
+    units: int = 0
+    """How many SIMD units it has; 0 when not told."""
 
 
 def read(path: Path) -> str:
@@ -105,7 +107,8 @@ def _amd(root: Path) -> list[Gpu]:
         if version := int(facts.get("gfx_target_version", 0)):
             name = read(node / "name").strip()
             render = int(facts.get("drm_render_minor", 0))
-            found.append(Gpu("amd", name or "an AMD GPU", gfx(version), render))
+            units = int(facts.get("simd_count", 0))
+            found.append(Gpu("amd", name or "an AMD GPU", gfx(version), render, units))
     return found or [Gpu("amd", "an AMD GPU")]
 
 

@@ -32,6 +32,9 @@ VARIABLES: Final = (
 )
 """They make another GPU of one."""
 
+OWN_MASK: Final = "RTVFI_OWN_MASK"
+"""What we have set ROCR_VISIBLE_DEVICES to ourselves, which follows from the GPUs."""
+
 
 class Form(NamedTuple):
     """How networks compute on a GPU."""
@@ -108,8 +111,14 @@ def key_of(device: str, root: Path = machine.ROOT) -> dict[str, str]:
         "torch": machine.torch_version() or "none",
         "driver": machine.gpu_driver(root),
         "kernel": machine.kernel(root),
-        **{name: os.environ[name] for name in VARIABLES if os.environ.get(name)},
+        **{name: os.environ[name] for name in VARIABLES if _is_set(name)},
     }
+
+
+def _is_set(name: str) -> bool:
+    value = os.environ.get(name)
+    is_ours = name == "ROCR_VISIBLE_DEVICES" and value == os.environ.get(OWN_MASK)
+    return bool(value) and not is_ours
 
 
 def _file(key: Mapping[str, str]) -> Path:

@@ -46,6 +46,15 @@ def test_a_change_below_makes_it_void(monkeypatch: pytest.MonkeyPatch, change: o
     assert kept("auto") is None
 
 
+def test_the_mask_that_we_set_ourselves_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROCR_VISIBLE_DEVICES", "")
+    keep("auto", PASSED)
+    monkeypatch.setenv("ROCR_VISIBLE_DEVICES", "1")
+    assert kept("auto") is None  # the user's
+    monkeypatch.setenv(verdict.OWN_MASK, "1")
+    assert kept("auto") == PASSED
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": {}, "verdict": {}}', "null"])
 def test_a_file_that_is_none_counts_as_not_tested(text: str) -> None:
     keep("auto", PASSED)
