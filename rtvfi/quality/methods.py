@@ -88,9 +88,15 @@ class ModelMethod:
     back, and tiles that are copied where both pictures agree."""
 
     def __init__(
-        self, name: str, model: Interpolator, device: torch.device, weights: Path | None = None
+        self,
+        name: str,
+        model: Interpolator,
+        device: torch.device,
+        dtype: torch.dtype,
+        weights: Path | None = None,
     ) -> None:
         self.name = name
+        self._dtype = dtype
         self.origin = f"weights {sha256_of(weights)[:12]}" if weights is not None else ""
         self.model = model
         self._device = device
@@ -129,7 +135,7 @@ class ModelMethod:
         if isinstance(self.model, DisOnTensors):
             # on one thread, so that its milliseconds stand beside those of others
             return CodesInterpolation(Dis(self.model.flow_scale, info.format.bits), info)
-        return Interpolation(self.model, info, self._device, _dtype(self._device))
+        return Interpolation(self.model, info, self._device, self._dtype)
 
     def _made(
         self,
@@ -160,8 +166,8 @@ class Minterpolate:
         return minterpolate.cost([triplet.left, triplet.middle, triplet.right] * 4)
 
 
-def method_of(word: str, device: torch.device) -> Method:
-    """The method of a name.
+def method_of(word: str, device: torch.device, dtype: torch.dtype = torch.float32) -> Method:
+    """The method of a name, on that device, with pictures of that type.
 
     Raises:
         UsageError: no such model, file or flow scale.
@@ -181,17 +187,12 @@ def method_of(word: str, device: torch.device) -> Method:
             f'"{word}" has the flow scale "{scale}", expected one of {", ".join(FLOW_SCALES)}',
             f"{name}@0.5",
         )
-    flow_scale, dtype = float(scale or 1), _dtype(device)
+    flow_scale = float(scale or 1)
     if Path(name).suffix in WEIGHT_FILES:
         model = _from_file(Path(name), device, dtype, flow_scale)
-        return ModelMethod(word, model, device, Path(name))
+        return ModelMethod(word, model, device, dtype, Path(name))
     model = load_model(name, device, dtype, flow_scale)
-    return ModelMethod(word, model, device, find_weights(name))
-
-
-def _dtype(device: torch.device) -> torch.dtype:
-    """As playing has it."""
-    return torch.float16 if device.type == "cuda" else torch.float32
+    return ModelMethod(word, model, device, dtype, find_weights(name))
 
 
 def _from_file(

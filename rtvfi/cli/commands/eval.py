@@ -184,7 +184,7 @@ def _methods(words: Sequence[str], device_name: str) -> list[Method]:
         leave_a_core()  # as while playing
     from rtvfi.quality.methods import method_of
 
-    return [method_of(word, device) for word in words]
+    return [method_of(word, device, compute.dtype) for word in words]
 
 
 def _progress(console: Console) -> Progress:

@@ -47,7 +47,9 @@ def triplets(shared: Path) -> list[Triplet]:
 
 
 def method(state: dict[str, torch.Tensor]) -> ModelMethod:
-    return ModelMethod(NAME, build_model(MODELS[NAME], state, CPU, torch.float32), CPU)
+    return ModelMethod(
+        NAME, build_model(MODELS[NAME], state, CPU, torch.float32), CPU, torch.float32
+    )
 
 
 def psnr_of(method: Method, rows: list[Triplet]) -> float:
