@@ -51,8 +51,8 @@ _FIXED: Final = 600 << 20
 """Bytes that do not depend on the picture: parameters, pieces of tables, what libraries keep."""
 _OF_PIXEL, _OF_MOTION = 1400, 400
 """Bytes for a pixel of the padded picture, and for one at the size of motion. Measured in float32
-with three pictures at 640x384, 1280x768 and 2560x1440, from which it is at most a fifth away; half
-precision needs less."""
+with three pictures at 640x384, 1280x768 and (scale 0.5) 2560x1440, where it is 10 to 25 % above the
+peak; half precision needs less."""
 
 
 def needed_bytes(height: int, width: int, scale: float) -> int:
