@@ -20,17 +20,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.interpany.curve import Curve
-    from rtvfi.stream.write.stills import Animation
+    from rtvfi.stream.write.stills import Moving
 
 SUMMARY: Final = "interpolate between two pictures, each object at its own pace"
-ANIMATIONS: Final[dict[str, Animation]] = {".gif": "gif", ".webp": "webp", ".apng": "apng"}
+ANIMATIONS: Final[dict[str, Moving]] = {
+    ".gif": "gif",
+    ".webp": "webp",
+    ".apng": "apng",
+    ".mp4": "mp4",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi retime``."""
     add = parser.add_argument
     add("files", nargs=2, type=Path, metavar="FILE", help="the first and the last picture")
-    add_output(add, "a .gif, .webp or .apng, or a folder for numbered pictures")
+    add_output(add, "a .gif, .webp, .apng or .mp4, or a folder for numbered pictures")
     add(
         "--mask",
         action="append",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import av
 import av.filter
 import numpy as np
+from av.video.reformatter import Colorspace
 
 from rtvfi.core.errors import DecodeError, EncodeError, OpenError, first_line
 from rtvfi.core.files import replacing
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Animation = Literal["gif", "webp", "apng"]
+Moving = Animation | Literal["mp4"]
 
 ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
     # container, encoder, pixel format, options
@@ -31,6 +33,7 @@ ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
     "webp": ("webp", "libwebp_anim", "yuv420p", {"loop": "0"}),
     "apng": ("apng", "apng", "rgb24", {"plays": "0"}),
 }
+_MP4: Final = ("mp4", "libx264", "yuv420p", {"movflags": "+faststart"})
 _FAILURES: Final = (av.FFmpegError, ValueError, OSError)
 
 
@@ -122,23 +125,26 @@ def write_png(path: Path, rgb: NDArray[np.float32], bits: int) -> None:
 
 
 def write_animation(
-    path: Path, pictures: Sequence[NDArray[np.float32]], kind: Animation, rate: Fraction
+    path: Path, pictures: Sequence[NDArray[np.float32]], kind: Moving, rate: Fraction
 ) -> None:
     """Write pictures that follow each other for ever, whole or not at all.
 
     Args:
         path: where; a file there is replaced.
         pictures: (H, W, 3), [0, 1].
-        kind: gif (256 colours), webp or apng, all with 8 bits.
+        kind: gif (256 colours), webp, apng or mp4 (H.264, BT.709; an odd side grows by its last
+            row or column, and it does not loop), all with 8 bits.
         rate: pictures per second.
 
     Raises:
         EncodeError: it cannot be written.
     """
+    if kind == "mp4":
+        pictures = [_even(rgb) for rgb in pictures]
     frames = [_frame(rgb, 8) for rgb in pictures]
     size = (frames[0].width, frames[0].height)
     shown = _with_palette(frames) if kind == "gif" else frames
-    _write(path, shown, size, ANIMATIONS[kind], rate)
+    _write(path, shown, size, _MP4 if kind == "mp4" else ANIMATIONS[kind], rate)
 
 
 def write_frames(
@@ -173,6 +179,12 @@ def _frame(rgb: NDArray[np.float32], bits: int) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(codes.astype(np.uint16), format="rgb48le")
 
 
+def _even(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Even sides, for halved chroma."""
+    height, width = rgb.shape[:2]
+    return np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
 def _write(
     path: Path,
     frames: Iterable[av.VideoFrame],
@@ -190,9 +202,16 @@ def _write(
         ):
             stream: Any = container.add_stream(encoder, rate=rate)
             stream.width, stream.height, stream.pix_fmt = *size, pixels
+            matrix = None
+            if encoder == "libx264":
+                matrix = Colorspace.ITU709
+                stream.options = {"crf": "14", "preset": "slow"}
+                context = stream.codec_context
+                context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
             for number, frame in enumerate(frames):
                 frame.pts, frame.time_base = number, 1 / rate
-                container.mux(stream.encode(frame.reformat(format=pixels)))
+                shown = frame.reformat(format=pixels, dst_colorspace=matrix)
+                container.mux(stream.encode(shown))
             container.mux(stream.encode(None))
     except _FAILURES as error:
         raise EncodeError(f'"{path}" cannot be written: {first_line(error)}') from error

@@ -68,6 +68,19 @@ def test_an_animation_has_the_given_pictures_too(folder: Path, kind: str) -> Non
         assert sum(1 for _ in container.decode(video=0)) == 5
 
 
+def test_a_film_keeps_colours_and_an_odd_side(folder: Path) -> None:
+    for name, colour in (("a", (0.8, 0.1, 0.2)), ("b", (0.8, 0.1, 0.2))):
+        write_png(folder / f"{name}.png", np.full((41, 57, 3), colour, np.float32), 8)
+    words = ("--count", "3", "--fps", "12", "-o", str(folder / "out.mp4"))
+    assert run(folder, "retime", *words, model="linear") == 0
+    with av.open(str(folder / "out.mp4")) as container:
+        assert container.streams.video[0].average_rate == 12
+        frames = list(container.decode(video=0))
+    assert [(frame.width, frame.height, frame.colorspace) for frame in frames] == [(58, 42, 1)] * 5
+    rgb = frames[2].to_ndarray(format="rgb24", src_colorspace="ITU709").mean((0, 1))
+    assert rgb == pytest.approx([204, 26, 51], abs=3)
+
+
 def test_a_folder_holds_all_pictures_in_order(folder: Path) -> None:
     assert retime(folder, "out", "--count", "2", "--iters", "1", model=DR) == 0
     names = sorted(path.name for path in (folder / "out").iterdir())
