@@ -230,6 +230,21 @@ object is at which time. Whatever no mask covers moves evenly.""",
             ),
         ),
     ),
+    "studio": Page(
+        """\
+Opens a page in your browser, for this machine alone: pick two frames of a film or
+two pictures, draw or cut out objects, bend the curve each of them follows, look at
+it, and save it as GIF, WebP, MP4 or PNGs. Closing the page ends it.
+
+It needs two small packages: pip install "rtvfi[studio]".""",
+        (
+            (
+                "studio film.mkv --at 1:23",
+                "a frame of a film and the next one, others to be picked",
+            ),
+            ("studio a.png b.png", "two pictures"),
+        ),
+    ),
     "weights": Page(
         """\
 Downloads, adds and checks network weights. Nothing is downloaded unless you ask

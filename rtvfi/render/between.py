@@ -16,7 +16,7 @@ from rtvfi.models.load import load_model
 from rtvfi.stream.write.stills import read_still
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -78,11 +78,18 @@ class Between:
         Raises:
             UsageError: a map among ``ts``, and a model that takes none.
         """
+        return list(self.each(a, b, ts))
+
+    def each(self, a: Any, b: Any, ts: Sequence[float | Tensor]) -> Iterator[Any]:
+        """``made``, one after the other."""
         if any(isinstance(t, torch.Tensor) for t in ts):
             self.check_maps()
         with torch.inference_mode():
             left, right = self.model.prepare(a), self.model.prepare(b)
-            return [self.model.pair(left, right, [t]) for t in ts]
+        for t in ts:
+            with torch.inference_mode():
+                picture = self.model.pair(left, right, [t])
+            yield picture
 
     def check_maps(self) -> None:
         """Raise UsageError for a model that takes no timestep for every pixel."""

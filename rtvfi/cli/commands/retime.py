@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from torch import Tensor
-
     from rtvfi.models.interpany.curve import Curve
     from rtvfi.stream.write.stills import Moving
 
@@ -72,8 +70,8 @@ def main(arguments: argparse.Namespace) -> int:
     curves = _curves(arguments.mask, arguments.curve)
     kind = ANIMATIONS.get(output.suffix.lower())
     _check(arguments, kind)
-    from rtvfi.models.interpany.index import softened
     from rtvfi.render.between import Between, read_map
+    from rtvfi.render.paces import paced
     from rtvfi.stream.write.stills import read_still, write_animation, write_png
 
     first, last = (read_still(path) for path in arguments.files)
@@ -82,12 +80,9 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError(f'"{arguments.files[1]}" has another size than "{arguments.files[0]}"')
     masks = [read_map(path, size)[0, 0] > 0.5 for path in arguments.mask]
     between = Between(arguments.model, arguments.device, size, arguments.iters)
-    if masks:
-        between.check_maps()
-    times = [k / (count + 1) for k in range(1, count + 1)]
-    indices = [softened(index) for index in indices_of(masks, curves, times)] if masks else times
-    made = between.made(between.taken(first.rgb), between.taken(last.rgb), indices)
-    shown = [first.rgb, *(between.shown(picture) for picture in made), last.rgb]
+    objects = list(zip(masks, curves, strict=True))
+    made = paced(between, (first.rgb, last.rgb), objects, count)
+    shown = [first.rgb, *made, last.rgb]
     if kind is not None:
         write_animation(output, shown, kind, arguments.fps)
         return 0
@@ -133,19 +128,3 @@ def _curves(masks: Sequence[Path], texts: Sequence[str]) -> list[Curve]:
                 f'--curve "{text}": {error}', hint='as in "0,0 0.3,0.8 1,1"'
             ) from error
     return curves
-
-
-def indices_of(
-    masks: Sequence[Tensor], curves: Sequence[Curve], times: Sequence[float]
-) -> list[Tensor]:
-    """How far every pixel of the first picture is at each time, (1, 1, H, W), not yet blurred.
-
-    Args:
-        masks: (H, W) bool, at least one; where they overlap, the first wins.
-        curves: of each.
-        times: 0..1; what no mask covers goes with them.
-    """
-    from rtvfi.models.interpany.index import painted
-
-    gone = [curve.at(times) for curve in curves]
-    return [painted(masks, [g[k] for g in gone], time) for k, time in enumerate(times)]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from rtvfi.cli.commands.retime import indices_of
 from rtvfi.cli.main import main
 from rtvfi.models.interpany.curve import parse_curve
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
 from rtvfi.models.weights.file import add_file
 from rtvfi.models.weights.store import Store
+from rtvfi.render.paces import indices_of
 from rtvfi.stream.write.stills import read_still, write_png
 
 if TYPE_CHECKING:

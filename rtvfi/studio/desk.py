@@ -1,0 +1,222 @@
+"""What the page works on: two pictures, the film they may come from, and what is made of them."""
+
+from __future__ import annotations
+
+import zipfile
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.core.errors import UsageError
+from rtvfi.core.program import command_line
+from rtvfi.models.catalogue import MODELS
+from rtvfi.models.weights.store import is_available
+from rtvfi.studio.codec import (
+    bytes_of,
+    fitted,
+    fitted_mask,
+    jpeg_of,
+    mask_of,
+    picture_of,
+    png_of,
+)
+from rtvfi.studio.cut_out import cut_out
+from rtvfi.studio.jobs import Jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rtvfi.render.between import Between
+    from rtvfi.studio.film import Film, Frame
+    from rtvfi.studio.jobs import Job
+    from rtvfi.studio.wish import Wish
+
+    Rgb = NDArray[np.float32]
+
+PREVIEW: Final = 480
+"""Pixels of the longer side of what is made to be looked at meanwhile."""
+_CROSS_FADE: Final = "linear"
+"""Without weights: it shows the pace of the whole picture, and of nothing else."""
+
+
+def usable() -> list[dict[str, Any]]:
+    """Models for the page, those first that were trained to be told how far things have gone."""
+    rows = [row for row in MODELS.values() if row.family in ("interpany", "rife")]
+    rows = [row for row in rows if is_available(row)]
+    # D nets first, and of RIFE the newest; T nets are told the time, whatever the map says.
+    rows.sort(key=lambda row: (row.family == "rife", "-t" in row.id[-3:]))
+    told = [row for row in rows if row.family == "interpany"]
+    plain = [row for row in rows if row.family == "rife"][::-1]
+    found = [
+        {"id": row.id, "maps": True, "steps": row.id.endswith(("r", "r-pro", "r-vgg"))}
+        for row in (*told, *plain)
+    ]
+    return [*found, {"id": _CROSS_FADE, "maps": False, "steps": False}]
+
+
+class Desk:
+    """Everything one page shows.
+
+    Args:
+        device: where networks run, as on the command line.
+        folder: for what is exported; its owner removes it.
+        film: to pick frames from.
+    """
+
+    def __init__(self, device: str, folder: Path, film: Film | None = None) -> None:
+        self.film = film
+        self.jobs = Jobs()
+        self._device = device
+        self._folder = folder
+        self._ends: list[Rgb | None] = [None, None]
+        self.versions = [0, 0]
+        """Raised whenever a picture changes."""
+        self.picked = Fraction(0)
+        """Where in the film the first picture is."""
+        self._models: dict[tuple[Any, ...], Between] = {}
+
+    # ---- pictures ----
+
+    def end(self, which: int) -> Rgb:
+        """The first (0) or last (1) picture.
+
+        Raises:
+            UsageError: there is none yet.
+        """
+        rgb = self._ends[which]
+        if rgb is None:
+            raise UsageError(f"there is no {('first', 'last')[which]} picture yet")
+        return rgb
+
+    @property
+    def sizes(self) -> list[tuple[int, int] | None]:
+        """Width and height of both pictures."""
+        return [None if e is None else (e.shape[1], e.shape[0]) for e in self._ends]
+
+    def put(self, which: int, rgb: Rgb) -> None:
+        """Work on this picture."""
+        self._ends[which] = rgb
+        self.versions[which] += 1
+
+    def put_file(self, which: int, data: bytes, name: str) -> None:
+        """Work on a picture file that the user chose in the page."""
+        self.put(which, picture_of(data, name))
+
+    def frame(self, seconds: Fraction) -> Frame:
+        """A frame of the film.
+
+        Raises:
+            UsageError: there is no film.
+        """
+        if self.film is None:
+            raise UsageError("the studio was opened without a film")
+        return self.film.at(seconds)
+
+    def pick(self, which: int, seconds: Fraction) -> Frame:
+        """Work on a frame of the film.
+
+        Raises:
+            UsageError: there is no film.
+        """
+        frame = self.frame(seconds)
+        self.put(which, frame.rgb)
+        if which == 0:
+            self.picked = frame.time
+        return frame
+
+    def cut_out(self, box: Sequence[float]) -> bytes:
+        """The object inside a box of the first picture: a grey PNG."""
+        mask = cut_out(bytes_of(self.end(0)), box)
+        return png_of(mask.astype("uint8") * 255)
+
+    # ---- made of them ----
+
+    def preview(self, wish: Wish) -> Job:
+        """Small pictures, to be looked at while they are made."""
+
+        def work(job: Job) -> None:
+            for rgb in self._pictures(wish, PREVIEW):
+                job.pictures.append(jpeg_of(bytes_of(rgb)))
+                job.made()
+
+        return self._start(wish, work)
+
+    def export(self, wish: Wish) -> Job:
+        """A file of all pictures in full size."""
+
+        def work(job: Job) -> None:
+            shown = []
+            for rgb in self._pictures(wish, None):
+                shown.append(rgb)
+                job.made()
+            job.file = self._written(job.id, shown, wish)
+
+        return self._start(wish, work)
+
+    def _start(self, wish: Wish, work: Any) -> Job:
+        """Check first what can be checked at once."""
+        first, last = self.end(0), self.end(1)
+        if first.shape != last.shape:
+            sizes = " and ".join(f"{rgb.shape[1]}x{rgb.shape[0]}" for rgb in (first, last))
+            raise UsageError(f"the pictures are {sizes}: they must be of one size")
+        row = next((row for row in usable() if row["id"] == wish.model), None)
+        if row is None:
+            raise UsageError(
+                f'there are no weights for "{wish.model}" here',
+                hint=command_line("weights get rife-4.25"),
+            )
+        if wish.objects and not row["maps"]:
+            raise UsageError(
+                f'"{wish.model}" has one time for all pixels',
+                hint=f"{command_line('weights get rife-4.25')} fetches a network for objects",
+            )
+        return self.jobs.start(wish.count + 2, work)
+
+    def _pictures(self, wish: Wish, longest: int | None) -> Iterator[Rgb]:
+        """All pictures in order, the given ones included."""
+        import torch
+
+        from rtvfi.render.paces import paced
+
+        first, last = self.end(0), self.end(1)
+        masks = [mask_of(one.mask, first.shape[:2]) for one in wish.objects]
+        if longest is not None:
+            first, last = fitted(first, longest), fitted(last, longest)
+            masks = [fitted_mask(mask, longest) for mask in masks]
+        yield first
+        curves = (one.curve for one in wish.objects)
+        objects = [(torch.from_numpy(m), c) for m, c in zip(masks, curves, strict=True)]
+        model = self._model(wish, (first.shape[0], first.shape[1]))
+        yield from paced(model, (first, last), objects, wish.count)
+        yield last
+
+    def _model(self, wish: Wish, size: tuple[int, int]) -> Between:
+        from rtvfi.render.between import Between
+
+        key = (wish.model, size, wish.steps)
+        if key not in self._models:
+            self._models.clear()  # one at a time in memory
+            self._models[key] = Between(wish.model, self._device, size, wish.steps)
+        return self._models[key]
+
+    def _written(self, number: int, shown: Sequence[Rgb], wish: Wish) -> Path:
+        from rtvfi.stream.write.stills import write_animation
+
+        if wish.form != "png":
+            path = self._folder / f"studio-{number}.{wish.form}"
+            write_animation(path, shown, wish.form, wish.rate)
+            return path
+        path = self._folder / f"studio-{number}.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for k, rgb in enumerate(shown):
+                archive.writestr(f"{k:04}.png", png_of(bytes_of(rgb)))
+        return path
+
+    def close(self) -> None:
+        """Stop all work."""
+        self.jobs.close()
+        if self.film is not None:
+            self.film.close()

@@ -1,0 +1,100 @@
+"""The studio as a process: a server on this machine alone, until the page is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import tempfile
+import time
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from rtvfi.studio.app import application, new_token
+from rtvfi.studio.desk import Desk
+from rtvfi.studio.film import Film
+from rtvfi.studio.presence import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rtvfi.studio.codec import Rgb
+
+log = logging.getLogger(__name__)
+
+HOST: Final = "127.0.0.1"
+_LOOK_SECONDS: Final = 1.0
+
+
+class Server(uvicorn.Server):
+    """Ends by itself when nobody is there any more."""
+
+    def __init__(self, config: uvicorn.Config, presence: Presence) -> None:
+        super().__init__(config)
+        self._presence = presence
+
+    async def main_loop(self) -> None:
+        """Serve, and look now and then."""
+        looking = asyncio.get_running_loop().create_task(self._look())
+        try:
+            await super().main_loop()
+        finally:
+            looking.cancel()
+
+    async def _look(self) -> None:
+        while not self._presence.is_over(time.monotonic()):
+            await asyncio.sleep(_LOOK_SECONDS)
+        log.info("the page is closed")
+        self.should_exit = True
+
+
+@contextlib.contextmanager
+def opened(film: str | None, ends: tuple[Rgb, ...], device: str) -> Iterator[Desk]:
+    """A desk with a folder of its own for what is exported.
+
+    Raises:
+        OpenError: the film cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="rtvfi-studio-") as folder:
+        desk = Desk(device, Path(folder), None if film is None else Film(film))
+        try:
+            for which, rgb in enumerate(ends):
+                desk.put(which, rgb)
+            yield desk
+        finally:
+            desk.close()
+
+
+def serve(desk: Desk, port: int, show: Callable[[str], None]) -> None:
+    """Serve until the page is closed or the process is interrupted.
+
+    Args:
+        desk: what the page works on.
+        port: 0 takes a free one.
+        show: called with the page's address once it can be opened.
+    """
+    presence, token = Presence(), new_token()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((HOST, port))
+        listening.listen()
+        config = uvicorn.Config(
+            application(desk, presence, token),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=5,
+        )
+        show(f"http://{HOST}:{listening.getsockname()[1]}/{token}/")
+        Server(config, presence).run(sockets=[listening])
+
+
+def browse(address: str) -> None:
+    """Open the page in the user's browser, if there is one."""
+    with contextlib.suppress(webbrowser.Error):
+        webbrowser.open(address)
