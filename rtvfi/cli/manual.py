@@ -200,8 +200,9 @@ smooth. Keys are those of play. See docs/any-mpv.md.""",
     "serve": Page(
         """\
 Makes pictures for a player in another process, which starts it and ends it; it is
-not for typing. See docs/any-mpv.md.""",
+not for typing. See docs/protocol.md, and docs/any-mpv.md for mpv.""",
         (
+            ("serve --control auto", "print where to connect, then do what is asked there"),
             (
                 "serve --mpv-socket /run/user/1000/mpv.sock --script-version 1",
                 "for the mpv that listens there, with the script of rtvfi mpv",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_settings, config_of
-from rtvfi.core.errors import UsageError
 from rtvfi.settings.config import play_options
 
 if TYPE_CHECKING:
@@ -22,7 +22,13 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi serve``."""
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--control",
+        metavar="SOCKET",
+        help="make this socket and do what is asked there; auto = a name that is printed",
+    )
+    where.add_argument(
         "--mpv-socket",
         metavar="SOCKET",
         type=Path,
@@ -49,8 +55,11 @@ def main(arguments: argparse.Namespace) -> int:
     options = play_options(config_of(arguments, is_live=True), ())
     if arguments.smaller:
         options = replace(options, stream=options.stream.smaller())
-    if arguments.mpv_socket is None:
-        raise UsageError("serve wants --mpv-socket", "rtvfi serve --help")
+    if arguments.control is not None:
+        from rtvfi.apart.control import default_path, serve
+
+        path = default_path() if arguments.control == "auto" else Path(arguments.control)
+        return serve(options, path, partial(print, flush=True))
     from rtvfi.apart.attached import attach, connect
 
     try:

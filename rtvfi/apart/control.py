@@ -1,0 +1,189 @@
+"""The engine as a program that others drive: JSON lines over a Unix socket, one owner.
+
+``docs/protocol.md`` describes every message. The owner is whoever connects first, of the same user;
+the socket's name is gone then. When the owner's connection closes, in whatever way, this ends.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import select
+import socket
+import struct
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.apart.session import Session
+from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
+from rtvfi.playing.front import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rtvfi.settings.config import PlayOptions
+
+log = logging.getLogger(__name__)
+
+VERSION: Final = 1
+"""Of the protocol: raised when a message changes its meaning, not when one is added."""
+_OWNER_SECONDS: Final = 60.0
+"""Longest wait for an owner."""
+_LOOK_SECONDS: Final = 0.5
+_MOST_BYTES: Final = 1 << 20
+"""Of one request."""
+
+
+def default_path() -> Path:
+    """A place for the socket that only this user may enter."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/") and Path(runtime).is_dir():
+        return Path(runtime) / f"rtvfi-{os.getpid()}.sock"
+    return Path(tempfile.mkdtemp(prefix="rtvfi-")) / "control.sock"
+
+
+def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> int:
+    """Listen at a path, serve the first who connects until that connection closes.
+
+    Args:
+        options: how films are shown; its files do not count.
+        path: of the socket; must not be there yet.
+        announce: told a JSON object as text as soon as somebody may connect.
+
+    Raises:
+        PlayerError: nobody can connect there, or nobody did.
+        RtvfiError: what was asked for cannot run.
+    """
+    check(options)
+    with _listening(path) as listener:
+        announce(json.dumps({"listening": str(path), "version": VERSION}))
+        try:
+            connection = _owner(listener)
+        finally:
+            with suppress(OSError):
+                path.unlink()
+            if path.parent.name.startswith("rtvfi-"):
+                with suppress(OSError):
+                    path.parent.rmdir()
+    with connection:
+        Control(options, connection).run()
+    return 0
+
+
+def _listening(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)  # nobody else may connect, not even for a moment
+    try:
+        listener.bind(str(path))
+        listener.listen(1)
+    except OSError as error:
+        listener.close()
+        raise PlayerError(f'no socket can be made at "{path}": {error.strerror}') from error
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _owner(listener: socket.socket) -> socket.socket:
+    """The first connection of the same user."""
+    deadline = time.monotonic() + _OWNER_SECONDS
+    while True:
+        listener.settimeout(max(0.01, deadline - time.monotonic()))
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError as error:
+            raise PlayerError(f"nobody connected within {_OWNER_SECONDS:.0f} s") from error
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        if struct.unpack("3i", credentials)[1] == os.getuid():
+            return connection
+        connection.close()
+
+
+class Control:
+    """One owner and what it asks for.
+
+    Args:
+        options: see ``serve``.
+        connection: of the owner; stays open.
+    """
+
+    def __init__(self, options: PlayOptions, connection: socket.socket) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        self._has_greeted = self._is_over = False
+        self._session = Session(options, self._note)
+
+    def run(self) -> None:
+        """Everything from the greeting to the end of the connection."""
+        try:
+            for line in self._lines():
+                self._send(self._answer(line))
+                if self._is_over:
+                    return
+        except OSError as error:
+            log.debug("the owner is gone: %s", error)
+        finally:
+            self._session.close()
+
+    def _note(self, text: str) -> None:
+        """Tell the owner what a user should read (any thread)."""
+        log.info("%s", text)
+        with suppress(OSError):
+            self._send({"note": text})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        with self._sending:
+            text = json.dumps(message, ensure_ascii=False)
+            self._connection.sendall(text.encode("utf-8", "surrogateescape") + b"\n")
+
+    def _lines(self) -> Iterator[bytes]:
+        rest = b""
+        while True:
+            if not select.select([self._connection], [], [], _LOOK_SECONDS)[0]:
+                self._session.look(time.monotonic())
+                continue
+            data = self._connection.recv(1 << 16)
+            if not data or len(rest) > _MOST_BYTES:
+                return
+            *lines, rest = (rest + data).split(b"\n")
+            yield from filter(None, lines)
+
+    def _answer(self, line: bytes) -> dict[str, Any]:
+        number: Any = None
+        try:
+            request = json.loads(line.decode("utf-8", "surrogateescape"))
+            if not isinstance(request, dict):
+                raise UsageError("a request is a JSON object")
+            number = request.pop("id", None)
+            return {"id": number, "ok": True, **self._do(request.pop("do", ""), request)}
+        except RtvfiError as error:
+            return {"id": number, "ok": False, "error": error.message, "hint": error.hint}
+        except ValueError as error:
+            return {"id": number, "ok": False, "error": f"no JSON object: {error}", "hint": ""}
+
+    def _do(self, what: str, words: dict[str, Any]) -> dict[str, Any]:
+        if what == "hello":
+            return self._greet(words)
+        if not self._has_greeted:
+            self._is_over = True
+            raise UsageError('the first request must be "hello", with the version')
+        if what == "bye":
+            self._is_over = True
+            return {}
+        return self._session.do(what, words)
+
+    def _greet(self, words: dict[str, Any]) -> dict[str, Any]:
+        version = words.get("version")
+        if version != VERSION:
+            self._is_over = True
+            raise UsageError(
+                f"the owner speaks version {version} of the protocol, this rtvfi version {VERSION}",
+                "both must be of the same release",
+            )
+        self._has_greeted = True
+        return {"version": VERSION, "pid": os.getpid()}

@@ -1,0 +1,242 @@
+"""What a program that drives the engine may ask for: one film at a time, opened, watched, changed.
+
+Requests are carried out on the caller's thread, one after the other; models are loaded on the
+worker, and what comes of that is told as a note.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.core.errors import UsageError
+from rtvfi.engine.model_host import is_quick
+from rtvfi.playing import osd
+from rtvfi.playing.live_model import LiveModel
+from rtvfi.playing.mpv.screen import PlayerGone
+from rtvfi.playing.opening import Opener, Picture
+from rtvfi.playing.remarks import Remarks
+from rtvfi.playing.wanted import Choice, Wanted
+from rtvfi.playing.worker import Worker
+from rtvfi.settings.keys import any_of
+from rtvfi.stream.run.playhead import Playhead
+from rtvfi.stream.serve.web import PictureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rtvfi.engine.build import Viewing
+    from rtvfi.settings.config import PlayOptions
+
+_LEAVE_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a player would say of the film, as ``Opener.view`` asks mpv for it."""
+
+    duration: float | None = None
+    demuxer_start_time: float = 0.0
+    display_fps: float | None = None
+    keeps_times: bool = False
+    track_list: tuple[dict[str, Any], ...] = ()
+
+    def __getitem__(self, option: str) -> bool:
+        return option == "rebase-start-time" and not self.keeps_times
+
+
+class Session:
+    """One owner's film.
+
+    Args:
+        options: how films are shown.
+        note: told what a user should read, from any thread.
+    """
+
+    def __init__(self, options: PlayOptions, note: Callable[[str], None]) -> None:
+        self._options = options
+        self._note = note
+        self._playhead = Playhead()
+        self._opener = Opener(options, self._playhead)
+        self._choice = Choice(Wanted.of(options.model, options.fps, options.stream))
+        self._remarks = Remarks(note)
+        self._model = LiveModel(options, self._choice, self._remarks, self._proven)
+        self._pictures = PictureServer()
+        self._worker = Worker("rtvfi-worker", lambda error: note(error.message), PlayerGone)
+        self._viewing: Viewing | None = None
+        self._told = _Told()
+        self._picture = Picture(("",), 1)
+        self._live = ""
+        self._requests: dict[str, Callable[..., dict[str, Any]]] = {
+            "open": self._open,
+            "close": self._close_film,
+            "seek": self._seek,
+            "playhead": self._report,
+            "speed": self._speed,
+            "style": self._style,
+            "model": self._take_model,
+            "rate": self._rate,
+            "statistics": self._statistics,
+        }
+
+    def do(self, what: str, words: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a request; what its answer says.
+
+        Raises:
+            RtvfiError: it cannot be carried out; everything is as before.
+        """
+        request = self._requests.get(what)
+        if request is None:
+            known = any_of(("hello", *self._requests, "bye"))
+            raise UsageError(f'there is no request "{what}", expected {known}')
+        try:
+            return request(**words)
+        except TypeError as error:
+            raise UsageError(f'"{what}" does not understand what it was given: {error}') from error
+
+    def look(self, now: float) -> None:
+        """Tell what has changed; called now and then."""
+        viewing = self._viewing
+        if viewing is None:
+            return
+        self._model.look(now)
+        statistics = viewing.pipeline.statistics()
+        self._remarks.look(statistics, self._choice.now.model, now)
+        line = osd.live(viewing, self._choice.now, self._model.host.place_name)
+        if statistics.is_interpolating and line != self._live:
+            self._live = line
+            self._note(line)
+
+    def close(self) -> None:
+        """End everything; waits a moment at most for what hangs."""
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        self._close_film()
+        self._opener.abandon()
+        self._model.stop(deadline)
+        self._worker.stop(deadline)
+        self._opener.stop(deadline)
+        self._pictures.close()
+
+    # ---- requests ----
+
+    def _open(
+        self, *, path: str, stream_index: int | None = None, player: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        told = _Told(**(player or {}))
+        picture = Picture((path,), 1, stream_index)
+        viewing = self._opener.view(picture, self._choice.now.rate, told)
+        self._close_film()
+        self._told, self._picture = told, picture
+        return self._show(viewing)
+
+    def _show(self, viewing: Viewing) -> dict[str, Any]:
+        viewing.stream.on_failure = lambda error: self._note(error.message)
+        viewing.pipeline.retime(self._choice.now.retiming(self._options.stream.passes))
+        address = self._pictures.offer(viewing.stream)
+        self._viewing, self._live = viewing, ""
+        self._fit(viewing)
+        info = viewing.info
+        return {
+            "address": address,
+            "size": viewing.stream.size,
+            "width": info.width,
+            "height": info.height,
+            "format": info.format.name,
+            "source_rate": str(info.source_rate),
+            "target_rate": str(viewing.target_rate),
+            "end": viewing.end,
+        }
+
+    def _fit(self, viewing: Viewing) -> None:
+        """Give a viewing the wanted model: at once where none is loaded, else by and by."""
+        if is_quick(self._choice.now.model):
+            self._model.use(viewing)
+        else:
+            self._worker.do(partial(self._use, viewing))
+
+    def _proven(self, viewing: Viewing) -> None:
+        """The GPU was tested: now the model may be loaded (the tester's thread)."""
+        self._worker.do(partial(self._use, viewing))
+
+    def _use(self, viewing: Viewing) -> None:
+        if viewing is self._viewing:
+            self._model.use(viewing)
+
+    def _close_film(self) -> dict[str, Any]:
+        viewing, self._viewing = self._viewing, None
+        if viewing is not None:
+            self._pictures.withdraw(viewing.stream)
+        return {}
+
+    def _shown(self) -> Viewing:
+        if self._viewing is None:
+            raise UsageError("no film is open", '"open" comes first')
+        return self._viewing
+
+    def _seek(self, *, to: float) -> dict[str, Any]:
+        self._shown().stream.kick(float(to))
+        return {}
+
+    def _report(
+        self,
+        *,
+        position: float | None,
+        running: bool | None = None,
+        late: float | None = None,
+        restarted: bool = False,
+    ) -> dict[str, Any]:
+        if restarted:
+            self._playhead.restarted()
+        self._playhead.report(None if position is None else float(position))
+        if running is not None:
+            self._playhead.set_running(bool(running))
+        if late is not None:
+            self._playhead.set_late(float(late))
+        return {}
+
+    def _speed(self, *, value: float) -> dict[str, Any]:
+        self._playhead.set_speed(float(value))
+        return {}
+
+    def _style(self, *, name: str) -> dict[str, Any]:
+        self._choice.take(self._choice.now.with_style(name))
+        if self._viewing is not None:
+            self._viewing.pipeline.retime(self._choice.now.retiming(self._options.stream.passes))
+        return {"style": self._choice.now.live_style}
+
+    def _take_model(self, *, name: str) -> dict[str, Any]:
+        self._choice.take(self._choice.now.with_model(name))
+        if self._viewing is not None:
+            self._fit(self._viewing)
+        return {"model": self._choice.now.model}
+
+    def _rate(self, *, value: str) -> dict[str, Any]:
+        wanted = self._choice.now.with_rate(value)
+        if self._viewing is None:
+            self._choice.take(wanted)
+            return {"rate": wanted.rate}
+        new = self._opener.view(self._picture, wanted.rate, self._told)
+        self._choice.take(wanted)
+        self._close_film()
+        return {"rate": wanted.rate, **self._show(new)}
+
+    def _statistics(self) -> dict[str, Any]:
+        viewing = self._shown()
+        now = viewing.pipeline.statistics()
+        return {
+            "model": self._choice.now.model,
+            "style": self._choice.now.live_style,
+            "device": self._model.host.place,
+            "decoder": now.decoder,
+            "is_interpolating": now.is_interpolating,
+            "is_behind": now.is_behind,
+            "margin": now.margin,
+            "cost_ms": now.cost_ms,
+            "level": now.standing.level,
+            "given_up": now.standing.given_up,
+            "frames": {kind.name.lower(): count for kind, count in now.counts.items()},
+            "ready": now.num_ready,
+            "failure": None if now.failure is None else now.failure.message,
+        }
