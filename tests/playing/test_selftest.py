@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+import time
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import device_faults
 import pytest
 from clips import Clips, ClipSpec
 from playing import Playing
 
-from rtvfi.core.hardware.verdict import FORMS, Verdict
+from rtvfi.core.hardware.verdict import FORMS, Form, Verdict
 from rtvfi.core.options import StreamOptions
 from rtvfi.engine import trusted
+from rtvfi.engine.proof.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Play = Callable[..., Playing]
 
@@ -144,3 +149,35 @@ def test_a_gpu_asked_for_by_name_is_not_replaced(
     assert report["frames"]["interpolated"] == 0
     assert 'device "cuda:0" failed its self-test' in report["live"]["failure"]
     assert "--selftest off" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("fault", "form"),
+    [("crash", None), ("hang_in_half", FORMS[1]), ("off", None), ("nan_in_half", FORMS[1])],
+)
+def test_the_film_plays_while_children_crash_and_hang(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: str, form: Form | None
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(device_faults.__file__).parent))
+    monkeypatch.setattr(trusted, "is_gpu_wanted", lambda name: name != "cpu")
+    more = device_faults.hook(fault)
+    monkeypatch.setattr(trusted, "Trial", lambda _: Trial("cpu", more=more, silence=30))
+    options = {"pause": "no", "loop-file": "inf"}
+    with playing(monkeypatch, clips.get(FEATURE), mpv=options) as film:
+        seen: list[float] = []
+        film.mpv.observe_property("time-pos", lambda *_: seen.append(time.monotonic()))
+        film.wait_for("playback-restart")
+        film.wait(lambda: film._player._showing.model._tester is not None, "the test")
+        tester, tested = film._player._showing.model._tester, threading.Event()
+        assert tester is not None
+        tester.do(tested.set)
+        assert tested.wait(300)
+        trust = film._player._showing.model.host.trust
+        assert trust.verdict is not None
+        assert trust.verdict.form == form
+        gaps = [b - a for a, b in pairwise(seen)]
+        sys.stderr.write(f"{fault}: {len(seen)} pictures, longest gap {max(gaps):.2f} s\n")
+        assert len(seen) > FEATURE.num_frames  # it went round
