@@ -10,6 +10,7 @@ import pytest
 
 from rtvfi.core.hardware.verdict import FORMS, Form
 from rtvfi.core.python_process import TOO_LONG
+from rtvfi.engine.proof import trial
 from rtvfi.engine.proof.trial import Trial
 
 if TYPE_CHECKING:
@@ -145,10 +146,23 @@ def test_bits_that_change_are_noted() -> None:
 
 def test_a_test_that_was_abandoned_before_it_began_starts_nothing() -> None:
     started = Started(lambda _form, _gl: (RIGHT, ""))
-    trial = Trial("cuda", started)
-    trial.abandon()
-    assert trial.verdict() is None
+    one = Trial("cuda", started)
+    one.abandon()
+    assert one.verdict() is None
     assert started.asked == []
+
+
+def test_miopen_is_not_let_search_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Mapping[str, str]] = []
+
+    def process(_module: str, _arguments: object, environ: Mapping[str, str]) -> Pretended:
+        asked.append(environ)
+        return Pretended((RIGHT, ""))
+
+    monkeypatch.setenv("MIOPEN_FIND_MODE", "NORMAL")  # as warmup sets it
+    monkeypatch.setattr(trial, "PythonProcess", process)
+    assert Trial("cuda").verdict() is not None
+    assert {environ["MIOPEN_FIND_MODE"] for environ in asked} == {"FAST"}
 
 
 # --- real processes --------------------------------------------------------------------------
@@ -170,11 +184,11 @@ def test_a_process_that_crashes_is_survived() -> None:
 
 @pytest.mark.usefixtures("_hooks")
 def test_a_process_that_hangs_is_ended_when_nobody_wants_it() -> None:
-    trial = Trial("cpu", more=device_faults.hook("hang_at_import"))
+    one = Trial("cpu", more=device_faults.hook("hang_at_import"))
     results: list[object] = []
-    thread = threading.Thread(target=lambda: results.append(trial.verdict()))
+    thread = threading.Thread(target=lambda: results.append(one.verdict()))
     thread.start()
-    trial.abandon()  # before it began, or in the middle of it
+    one.abandon()  # before it began, or in the middle of it
     thread.join(60)
     assert results == [None]
 
