@@ -25,7 +25,7 @@ HOLDS: Final = 0.6
 SCALES: Final = (1.0, 0.5, 0.25)
 """Flow scales of quick models, the best first."""
 _EVENED_OUT: Final = 2
-"""Times as much work where held drawings are evened out: most are held for two frames, and shots
+"""Times as much work where held drawings are evened out: most are held for two frames, and scenes
 on threes are few."""
 _SIZE: Final = (480, 272)
 """Of the pictures that are measured with."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.engine.build import pipeline_for, rendering
 from rtvfi.engine.device import take_every_core
 from rtvfi.engine.model_host import ModelHost
+from rtvfi.render.frames import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.render.progress import RichProgress, State
-from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.stream.record.recorder import Recorder
 from rtvfi.stream.run.playhead import Playhead
 

@@ -12,15 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.render.frames import terminable
 from rtvfi.render.maker import Maker
 from rtvfi.render.progress import JsonProgress, RichProgress
 from rtvfi.render.run import Run, check_not_empty
-from rtvfi.render.stretch import terminable
 from rtvfi.render.target import check_output, journal_for, target_path
 from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import CODECS
 from rtvfi.stream.write.encoders.encode import check_encoder
-from rtvfi.stream.write.join import Excerpt, join
+from rtvfi.stream.write.join import FileExcerpt, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.picture_writer import holds_pictures, output_form
 from rtvfi.stream.write.shown import Shown
@@ -107,7 +107,7 @@ class _Renderer:
                 end = job.grid.pts(job.first_index + written.num_frames)
                 stopped = replace(job, span=replace(job.span, end=end))
             reorder = CODECS[written.encoder].reorder
-            join([Excerpt(growing.path, 0, written.num_frames)], stopped, reorder)
+            join([FileExcerpt(growing.path, 0, written.num_frames)], stopped, reorder)
         if not is_done:
             goes_on = "" if is_of_pictures else "; the same command goes on"
             log.info('stopped: "%s" holds %d frames%s', job.path, written.num_frames, goes_on)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import DecodeError, OpenError
 from rtvfi.core.frame import OutputFrame
+from rtvfi.render.frames import TURN_SECONDS, frames, put_all, seek_index
 from rtvfi.render.progress import State
-from rtvfi.render.stretch import TURN_SECONDS, frames, put_all, seek_index
 from rtvfi.render.target import kept_pngs
 from rtvfi.stream.write.job import Job
 from rtvfi.stream.write.montage import Montage

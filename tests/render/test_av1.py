@@ -13,7 +13,7 @@ from files import off_grid, planes, track
 from viewing import Viewer, killed
 
 from rtvfi.cli import main as cli
-from rtvfi.render import stretch
+from rtvfi.render import frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def test_a_rendering_that_was_stopped_goes_on(
 ) -> None:
     source, target = clips.get(HEARD), tmp_path / name
     words = ["render", *QUICK, "--encoder", "libsvtav1", "--no-audio", "-o", str(target)]
-    real = stretch.put_all
+    real = frames.put_all
 
     def stopped(frames: Iterator[Any], writer: Writer, look: Callable[[], None]) -> None:
         def some() -> Iterator[Any]:

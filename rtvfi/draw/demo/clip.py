@@ -2,7 +2,7 @@
 
 ``python -m rtvfi.draw.demo.clip OUT.mkv`` writes it.
 
-Two shots at 24000/1001 frames per second, the way anime is shot: the girl is drawn on twos, the
+Two scenes at 24000/1001 frames per second, the way anime is shot: the girl is drawn on twos, the
 fox on threes, the camera pans on ones. The characters' poses are smooth functions of time, so the
 true motion between two drawings is known: a drawing shows the pose of the first frame it is held
 for.
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 
 
 CUT: Final = 168
-"""First frame of the second shot."""
+"""First frame of the second scene."""
 NUM_FRAMES: Final = 324
 HOLDS: Final = (2, 3)
 """Frames for which a drawing of the girl and of the fox is held."""
 
 
-def shot_start(frame: int) -> int:
-    """First frame of the shot a frame belongs to."""
+def scene_start(frame: int) -> int:
+    """First frame of the scene a frame belongs to."""
     return 0 if frame < CUT else CUT
 
 
 def held(frame: int, hold: int) -> int:
     """The frame whose pose a frame shows, for a character held for ``hold`` frames."""
-    start = shot_start(frame)
+    start = scene_start(frame)
     return start + (frame - start) // hold * hold
 
 
 def girl_pose(frame: float) -> Pose:
-    """Where the girl is at a time in frames; smooth within a shot, which ``frame`` < CUT decides.
+    """Where the girl is at a time in frames; smooth within a scene, which ``frame`` < CUT decides.
 
-    In the second shot the place is on the roof; ``pan`` moves the roof.
+    In the second scene the place is on the roof; ``pan`` moves the roof.
     """
     if frame < CUT:
         turn = 2 * pi * frame / 24
@@ -94,7 +94,7 @@ class Layer:
     paint: Callable[[int], Canvas]
     speed: int
     frames: int
-    """Length of its shot."""
+    """Length of its scene."""
 
     @property
     def width(self) -> int:
@@ -124,7 +124,7 @@ NIGHT: Final = (
 
 def pan(layer: Layer, frame: int) -> int:
     """How many pixels the camera has moved to the right over a layer."""
-    return layer.speed * (frame - shot_start(frame))
+    return layer.speed * (frame - scene_start(frame))
 
 
 @lru_cache(maxsize=16)

@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.stream.record.islands import Run, Segment, ranges
+from rtvfi.stream.record.islands import Excerpt, Segment, ranges
 from rtvfi.stream.see.cadence import SETTLING_FRAMES
 from rtvfi.stream.write.job import Job
-from rtvfi.stream.write.join import Excerpt, join
+from rtvfi.stream.write.join import FileExcerpt, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.pieces import coding, opened
 from rtvfi.stream.write.shown import Shown
@@ -88,14 +88,14 @@ def segment_of(
     )
 
 
-def worth_keeping(viewed: Viewed, found: list[list[Run]]) -> list[list[Run]]:
+def worth_keeping(viewed: Viewed, found: list[list[Excerpt]]) -> list[list[Excerpt]]:
     """The islands without those too short to have been watched."""
     lengths = [_length(island) for island in found]
     enough = min([round(_SHORT_SECONDS / viewed.grid.step), *sorted(lengths)[-1:]])
     return [island for island in found if _length(island) >= enough]
 
 
-def _length(island: list[Run]) -> int:
+def _length(island: list[Excerpt]) -> int:
     return island[-1].stop - island[0].start
 
 
@@ -135,7 +135,7 @@ class Assembly:
         self._is_made = False
         """The file asked for."""
 
-    def build(self, viewed: Viewed, found: list[list[Run]]) -> list[dict[str, Any]]:
+    def build(self, viewed: Viewed, found: list[list[Excerpt]]) -> list[dict[str, Any]]:
         """Make the files of one viewing.
 
         Returns:
@@ -156,7 +156,7 @@ class Assembly:
             files.append(_described(path, viewed, island))
         return files
 
-    def _piece(self, viewed: Viewed, island: list[Run], number: int) -> Path:
+    def _piece(self, viewed: Viewed, island: list[Excerpt], number: int) -> Path:
         """One file of an island: its only segment, or its segments joined."""
         first, last = island[0].start, island[-1].stop
         segment = island[0].segment
@@ -168,8 +168,8 @@ class Assembly:
         job = job_of(path, viewed, first, self._encode)
         job = replace(job, span=replace(job.span, end=viewed.grid.pts(last)))
         cuts = [
-            Excerpt(run.segment.path, run.start - run.segment.first, run.stop - run.segment.first)
-            for run in island
+            FileExcerpt(e.segment.path, e.start - e.segment.first, e.stop - e.segment.first)
+            for e in island
         ]
         join(cuts, job, reorder=0)
         return path
@@ -184,11 +184,9 @@ class Assembly:
         return next(path for path in parts if not path.exists())
 
 
-def _described(path: Path, viewed: Viewed, island: list[Run]) -> dict[str, Any]:
-    rough = [n for run in island for n in run.segment.rough if run.start <= n < run.stop]
-    settling = [
-        (run.start, min(run.stop, run.segment.first + run.segment.num_settling)) for run in island
-    ]
+def _described(path: Path, viewed: Viewed, island: list[Excerpt]) -> dict[str, Any]:
+    rough = [n for e in island for n in e.segment.rough if e.start <= n < e.stop]
+    settling = [(e.start, min(e.stop, e.segment.first + e.segment.num_settling)) for e in island]
 
     def seconds(index: int) -> float:
         return round(float(viewed.grid.pts(index) - viewed.zero), 3)
@@ -204,5 +202,5 @@ def _described(path: Path, viewed: Viewed, island: list[Run]) -> dict[str, Any]:
         "to": seconds(island[-1].stop),
         "stand_ins": spans(ranges(rough)),
         "settling": spans(settling),
-        "filled": spans([(run.start, run.stop) for run in island if run.segment.is_filled]),
+        "filled": spans([(e.start, e.stop) for e in island if e.segment.is_filled]),
     }

@@ -31,7 +31,7 @@ class Segment:
     coding: tuple[str, bytes] = ("", b"")
     """Its codec and headers; see ``pieces.coding``."""
     num_settling: int = 0
-    """Pictures at its beginning whose passes may be other ones than in an unbroken run."""
+    """Pictures at its beginning whose passes may be other ones than in an unbroken viewing."""
     has_ended: bool = True
     """It was closed well."""
     is_filled: bool = False
@@ -43,7 +43,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Excerpt:
     """A part of a segment: [start, stop), grid indices; ``start`` is a key frame of it."""
 
     segment: Segment
@@ -56,7 +56,7 @@ class Run:
         return self.segment.num_rough(self.start, self.stop)
 
 
-def islands(segments: Iterable[Segment]) -> list[list[Run]]:
+def islands(segments: Iterable[Segment]) -> list[list[Excerpt]]:
     """Every picture once, in order of time, from as few stand-ins as the key frames allow.
 
     Returns:
@@ -69,12 +69,12 @@ def islands(segments: Iterable[Segment]) -> list[list[Run]]:
     return sorted(found, key=lambda island: island[0].start)
 
 
-def _islands(segments: Iterable[Segment]) -> list[list[Run]]:
-    found: list[list[Run]] = []
+def _islands(segments: Iterable[Segment]) -> list[list[Excerpt]]:
+    found: list[list[Excerpt]] = []
     for segment in sorted(segments, key=lambda s: (s.first, -s.stop)):
         if segment.stop <= segment.first:
             continue
-        whole = Run(segment, segment.first, segment.stop)
+        whole = Excerpt(segment, segment.first, segment.stop)
         if not found or segment.first > found[-1][-1].stop:
             found.append([whole])
         else:
@@ -82,24 +82,24 @@ def _islands(segments: Iterable[Segment]) -> list[list[Run]]:
     return found
 
 
-def _merged(runs: list[Run], segment: Segment) -> list[Run]:
+def _merged(excerpts: list[Excerpt], segment: Segment) -> list[Excerpt]:
     """The island with the segment entered at its best key frame, if that gains anything."""
-    end = runs[-1].stop
+    end = excerpts[-1].stop
     if segment.stop < end:
-        return runs  # what comes after it could not be entered there
-    choices = [runs] if segment.stop == end else []
+        return excerpts  # what comes after it could not be entered there
+    choices = [excerpts] if segment.stop == end else []
     for key in segment.keys:
         if key <= end:
-            before = [r for r in (_until(run, key) for run in runs) if r.stop > r.start]
-            choices.append([*before, Run(segment, key, segment.stop)])
-    return min(choices, key=lambda choice: sum(run.num_rough for run in choice))
+            before = [r for r in (_until(excerpt, key) for excerpt in excerpts) if r.stop > r.start]
+            choices.append([*before, Excerpt(segment, key, segment.stop)])
+    return min(choices, key=lambda choice: sum(excerpt.num_rough for excerpt in choice))
 
 
-def _until(run: Run, stop: int) -> Run:
-    return Run(run.segment, run.start, min(run.stop, stop))
+def _until(excerpt: Excerpt, stop: int) -> Excerpt:
+    return Excerpt(excerpt.segment, excerpt.start, min(excerpt.stop, stop))
 
 
-def gaps(found: Iterable[list[Run]]) -> list[tuple[int, int]]:
+def gaps(found: Iterable[list[Excerpt]]) -> list[tuple[int, int]]:
     """What lies between islands and is in none of them, as half-open ranges."""
     missing: list[tuple[int, int]] = []
     stop: int | None = None

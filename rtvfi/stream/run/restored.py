@@ -1,9 +1,9 @@
 """A source whose pictures are restored by a network before anything else sees them.
 
 Frames that are equal to the last bit are one drawing, restored once. A drawing is helped by the one
-that follows it in the same shot; the last of a shot is restored alone. The public program takes the
-pictures in pairs instead, whose helpers lie after and before them in turn, which can flicker, and
-depends on where one began to read. Here nothing before a picture is looked at, so that it comes out
+that follows it in the same scene; the last of a scene is restored alone. The public program takes
+the pictures in pairs instead, whose helpers lie after and before them in turn, which can flicker
+and depends on where one began to read. Here nothing before a picture is looked at, so that it is
 the same wherever reading began, as ``FrameSource.seek`` promises, and each costs one run as well.
 """
 

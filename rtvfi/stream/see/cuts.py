@@ -1,7 +1,7 @@
 """Scene cuts, repeated pictures and what moves, measured on the host planes without torch.
 
 Two measures tell a cut. *Structural similarity* of 32x32 miniatures, as in MultiPassDedup and DRBA,
-mistakes fast pans for cuts and shots of one place for one shot. *Novelty* is what block matching
+mistakes fast pans for cuts and scenes of one place for one scene. *Novelty* is what block matching
 cannot find in the frame before; it must also stand out against that of the frames around: in a
 whip pan, or behind a wing that passes, all of them are new.
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A run of pictures of a piece: [start, stop), counted from the piece's first.
+class FileExcerpt:
+    """Consecutive pictures of a piece: [start, stop), counted from the piece's first.
 
     ``start`` is a key frame; ``stop`` too, or the end, or anything in a piece without B-frames.
     """
@@ -30,7 +30,7 @@ class Excerpt:
     stop: int
 
 
-def join(excerpts: Sequence[Excerpt], job: Job, reorder: int) -> None:
+def join(excerpts: Sequence[FileExcerpt], job: Job, reorder: int) -> None:
     """Write ``job`` from pieces that follow each other without a gap.
 
     Args:
@@ -53,7 +53,7 @@ def join(excerpts: Sequence[Excerpt], job: Job, reorder: int) -> None:
         out.copy(job.span.end)
 
 
-def _append(out: OutputFile, excerpt: Excerpt, number: int, job: Job, common: Coding) -> int:
+def _append(out: OutputFile, excerpt: FileExcerpt, number: int, job: Job, common: Coding) -> int:
     taken = 0
     with opened(excerpt.path) as source:
         if coding(source) != common:

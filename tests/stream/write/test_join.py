@@ -14,7 +14,7 @@ from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.write.job import Job
-from rtvfi.stream.write.join import Excerpt, join
+from rtvfi.stream.write.join import FileExcerpt, join
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT
 from rtvfi.stream.write.timeline import Span
 
@@ -39,7 +39,7 @@ def target_of(source: Path, path: Path) -> Job:
 def test_pieces_of_one_encoder_follow_each_other(clips: Clips, tmp_path: Path) -> None:
     piece = clips.get(num_frames=12, codec="ffv1", gop=6)
     job = target_of(piece, tmp_path / "o.mkv")
-    join([Excerpt(piece, 0, 12), Excerpt(piece, 6, 12)], job, reorder=0)
+    join([FileExcerpt(piece, 0, 12), FileExcerpt(piece, 6, 12)], job, reorder=0)
     numbers = [read_code(luma) for _, (luma, *_) in planes(job.path)]
     assert numbers == [*range(12), *range(6, 12)]
 
@@ -52,4 +52,4 @@ def test_pieces_of_different_codec_or_headers_are_refused(
     second = clips.get(ClipSpec(**{"num_frames": 12, "codec": "ffv1", **other}))
     job = target_of(first, tmp_path / "o.mkv")
     with pytest.raises(EncodeError, match="is of another encoder than what comes before it"):
-        join([Excerpt(first, 0, 12), Excerpt(second, 0, 12)], job, reorder=0)
+        join([FileExcerpt(first, 0, 12), FileExcerpt(second, 0, 12)], job, reorder=0)

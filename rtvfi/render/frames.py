@@ -1,4 +1,4 @@
-"""Every frame of a stretch of film, as fast as it goes; nothing hurries."""
+"""Every frame of a part of a film, as fast as it goes; nothing hurries."""
 
 from __future__ import annotations
 
