@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from machines import MACHINES as MACHINES_OF_FILES
+from machines import seen
 from test_run import Checkout, checkout, driver, kfd
 
 from rtvfi.core.hardware import machine
@@ -158,3 +160,23 @@ def test_the_device_is_the_card(tmp_path: Path, versions: list[int], place: int 
     gpus = machine.gpus(tmp_path)
     assert [gpu.arch for gpu in gpus] == [machine.gfx(version) for version in versions]
     assert best(gpus) == place
+
+
+@pytest.mark.parametrize(
+    ("name", "wheels", "device", "words"),
+    [
+        ("RTX 4070 beside a Ryzen 7950X", "+cu130", "NVIDIA GeForce RTX 4070", "an NVIDIA GPU"),
+        ("RX 9060 and RX 7900", AMD, "gfx1100, 1 hidden", "gfx1100"),
+        ("an old kernel that does not tell chips", PYTORCH, "whatever torch finds", "cannot be"),
+        ("a chip of next year", CPU, "processor", "RTVFI_TORCH=rocm tries"),
+        ("RX 7900 in a container without /dev/kfd", CPU, "processor", "/dev/kfd, is not here"),
+        ("nothing but a processor", CPU, "processor", ""),
+    ],
+)
+def test_the_table_of_machines_tells_what_owners_get(
+    name: str, wheels: str, device: str, words: str
+) -> None:
+    row = seen(next(made for made in MACHINES_OF_FILES if made.name == name))
+    assert wheels in row.wheels
+    assert row.device == device
+    assert words in row.said

@@ -10,6 +10,7 @@ import torch
 from fakes import stream_info
 from hypothesis import given
 from hypothesis import strategies as st
+from overlapping import network
 
 from rtvfi.core.errors import OutOfMemory
 from rtvfi.core.hardware import machine
@@ -124,6 +125,22 @@ def peaks(monkeypatch: pytest.MonkeyPatch, per_pixel: int) -> None:
         return side * side * (per_pixel + per_pixel // 2 * (num_new - 1)), side * side * 10
 
     monkeypatch.setattr(room, "_peak", peak)
+
+
+@pytest.mark.parametrize("name", ["linear", "cel", "rife-4.25.lite", "distil-drba-v1"])
+@pytest.mark.parametrize("num_new", [1, 2])
+def test_models_of_every_kind_can_be_measured(
+    monkeypatch: pytest.MonkeyPatch, name: str, num_new: int
+) -> None:
+    held = iter([100, 400, 1000])
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: next(held))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 5100)
+    model = network(name)
+    with torch.inference_mode():
+        peak, prepared = room._peak(model, torch.device("cpu"), torch.float32, (64, num_new))
+    assert peak == 5000
+    assert prepared == 600 // model.info.num_frames
 
 
 def test_a_model_that_cannot_be_measured_gets_what_it_asks_for(

@@ -15,7 +15,7 @@ import torch
 
 from rtvfi.models.base import Planes
 from rtvfi.models.fast import MOST_NEW
-from rtvfi.stream.plan.batch import Retimes, Retimes3, outputs_of
+from rtvfi.stream.plan.batch import Retimes, Retimes3, needs, outputs_of, parted
 from rtvfi.stream.plan.ladder import FULL
 from rtvfi.stream.plan.planner import Copy, Mid
 from rtvfi.stream.run.executors.base import around
@@ -99,6 +99,10 @@ class Overlapped(Interpolation):
     def launch(self, work: Work, pictures: Pictures) -> Pending:
         """See ``Overlapping.launch``."""
         self._spans = Spans()
+        self._cache.trim(self.most_prepared, needs(work))
+        if isinstance(work, Retimes | Retimes3) and len(work.outputs) > self.most_new:
+            parts = [self.run(part, pictures) for part in parted(work, self.most_new)]
+            return Made({index: payload for part in parts for index, payload in part.items()})
         if isinstance(work, Mid):
             self._cache.pictures[work.image] = self._middle(work, pictures)
             return Pass(self._spans, self._times)

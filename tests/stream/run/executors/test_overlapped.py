@@ -68,6 +68,13 @@ def test_of_every_pixel_format_too(pixel_format: str) -> None:
     assert shown(overlapped(Linear(), info=info), info) == wanted
 
 
+def test_and_with_little_memory() -> None:
+    wanted = shown(Interpolation(Linear(), INFO, CPU, torch.float32))
+    bounded = overlapped(Linear())
+    bounded.most_new, bounded.most_prepared = 1, 2
+    assert shown(bounded) == wanted
+
+
 class Three(Linear):
     """Three frames."""
 
