@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from goldens_at import GOLDENS, tensors
 
-from rtvfi.models.base import ModelInfo
+from rtvfi.models.catalogue import MODELS
 from rtvfi.models.gimm import motion, synthesis
 from rtvfi.models.gimm.model import Gimm, GimmPrepared
 from rtvfi.models.gimm.shape import expected_parameters
@@ -22,16 +22,7 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 FLOAT = tune(CPU, torch.float32)
-INFO = ModelInfo(
-    id="gimm",
-    family="gimm",
-    picture="rgb",
-    num_frames=2,
-    pad_multiple=32,
-    gmac_1080p=None,
-    licence="S-Lab-1.0",
-    weights="gimm.safetensors",
-)
+INFO = MODELS["gimm"]
 FLOWS = 5e-3
 """Pixels; the splat adds in another order than the reference."""
 

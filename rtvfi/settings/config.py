@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import platformdirs
 
@@ -125,16 +125,14 @@ class RenderOptions(FilmOptions):
     """Network that restores the film's pictures first, see ``engine.enhance``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A value and where it came from."""
 
     value: Value
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class MpvEntry:
+class MpvEntry(NamedTuple):
     """The values of an option of mpv and where they came from."""
 
     values: tuple[str, ...]

@@ -23,7 +23,7 @@ from rtvfi.models.interpany.rife import RifeNet, RifeWidths
 from rtvfi.models.interpany.rows import VARIANTS, Variant
 from rtvfi.train.index_data import IndexSample, drawn, varied
 from rtvfi.train.index_losses import loss_of
-from rtvfi.train.run import Run
+from rtvfi.train.run import TrainingRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,8 +102,8 @@ def new_network(recipe: IndexRecipe) -> Network:
     return {"ifrnet": IFRNet, "ema": EmaNet}[recipe.network](recipe.has_reference)
 
 
-class IndexTrainer(Run["Network"]):
-    """A run (see ``Run``) measured in processor time: time spent suspended
+class IndexTrainer(TrainingRun["Network"]):
+    """A run (see ``TrainingRun``) measured in processor time: time spent suspended
     or waiting for other programs does not count.
 
     Args:
@@ -127,7 +127,7 @@ class IndexTrainer(Run["Network"]):
         self._newest: tuple[int, IndexSample] | None = None
 
     def check(self, stored: Mapping[str, Any]) -> None:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         named = {key: stored["recipe"].get(key) for key in ("network", "variant", "is_small")}
         if named != {key: getattr(self.recipe, key) for key in named}:
             raise WeightsMismatch(
@@ -136,7 +136,7 @@ class IndexTrainer(Run["Network"]):
             )
 
     def described(self) -> dict[str, Any]:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         return {"recipe": asdict(self.recipe)}
 
     @property
@@ -149,7 +149,7 @@ class IndexTrainer(Run["Network"]):
 
     @property
     def is_done(self) -> bool:
-        """See ``Run``; processor time may end it too."""
+        """See ``TrainingRun``; processor time may end it too."""
         return self.progress >= 1
 
     def _sample(self) -> IndexSample:
@@ -167,7 +167,7 @@ class IndexTrainer(Run["Network"]):
         return varied(self._newest[1], self.recipe.crop or self.rule.crop, g)
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         sample = self._sample()
         index, reference = sample.shown(self.recipe.variant)
         img0, img1, truth, index = (
@@ -179,7 +179,7 @@ class IndexTrainer(Run["Network"]):
         return loss_of(self.net, self.net.encode(img0, img1), index, reference, truth)
 
     def rate(self) -> float:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         most = self.recipe.learning_rate or self.rule.learning_rate
         least = most * self.rule.least_rate / self.rule.learning_rate
         # a short run cannot afford a long rise
@@ -190,7 +190,7 @@ class IndexTrainer(Run["Network"]):
 
     @torch.no_grad()
     def scores(self) -> dict[str, float]:
-        """PSNR in dB, told as in training, on scenes never trained on; see ``Run``."""
+        """PSNR in dB, told as in training, on scenes never trained on; see ``TrainingRun``."""
         scores = []
         for number in range(3):
             sample = drawn(

@@ -49,7 +49,7 @@ class LogWatch:
         log.info("%s", dict(entry))
 
 
-class Run(Generic[Net]):
+class TrainingRun(Generic[Net]):
     """One run in one folder (see ``RunFolder``); a base class.
 
     Args:

@@ -15,7 +15,7 @@ from rtvfi.quality.measures.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, rgb_to_planes
 from rtvfi.train.data import Feed, Held, Sample, planes_to
 from rtvfi.train.losses import flow_error, pyramid_l1
-from rtvfi.train.run import Run
+from rtvfi.train.run import TrainingRun
 from rtvfi.train.workers import SceneWorkers
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def luma_psnr(made: Planes, truth: Planes) -> float:
     return sum(values) / len(values)
 
 
-class Trainer(Run[CelNet]):
+class Trainer(TrainingRun[CelNet]):
     """One run in one folder (see ``RunFolder``).
 
     Args:
@@ -158,7 +158,7 @@ class Trainer(Run[CelNet]):
         )
 
     def check(self, stored: Mapping[str, Any]) -> None:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         self._take(
             stored["net"],
             f'the run in "{self.folder.path}" is of another network than the recipe\'s',
@@ -174,15 +174,15 @@ class Trainer(Run[CelNet]):
             raise WeightsMismatch(*mismatch) from error
 
     def begin(self) -> None:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         self.folder.record(self.recipe)
 
     def rate(self) -> float:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         return learning_rate(self.recipe.train, self.step)
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
-        """See ``Run``."""
+        """See ``TrainingRun``."""
         sample = self.feed.sample(self.step).to(self.device)
         return loss_of(self.net, sample, self.recipe.train)
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rtvfi.train.run import Run
+    from rtvfi.train.run import TrainingRun
 
 SMOOTHING = 0.98
 
@@ -45,7 +45,7 @@ def line_of(entry: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def watching(trainer: Run[Any]) -> Iterator[None]:
+def watching(trainer: TrainingRun[Any]) -> Iterator[None]:
     """Show how ``trainer`` goes: on a terminal a bar; else its own lines in the log."""
     if not sys.stderr.isatty():
         yield

@@ -26,16 +26,8 @@ pytestmark = pytest.mark.usefixtures("inference")
 
 
 def row(name: str, variant: str) -> ModelInfo:
-    return ModelInfo(
-        id=f"interpany-{name}-{variant}",
-        family="interpany",
-        picture="rgb",
-        num_frames=2,
-        pad_multiple=32,
-        gmac_1080p=None,
-        licence="MIT",
-        weights=None,
-    )
+    name = f"interpany-{name}-{variant}"
+    return ModelInfo(id=name, family="interpany", pad_multiple=32, gmac_1080p=None)
 
 
 @lru_cache(maxsize=4)
