@@ -116,7 +116,8 @@ def check_selftest(place: Place) -> Iterator[Finding]:
         return
     said = found.sentence(is_live=True)
     if said:
-        yield warn("selftest", f"{said}; found on {found.date}", f"{again} tests it anew")
+        more = "".join(f"; also: {failure}" for failure in found.failures[1:])
+        yield warn("selftest", f"{said}; found on {found.date}{more}", f"{again} tests it anew")
     else:
         yield ok(
             "selftest",

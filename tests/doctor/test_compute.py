@@ -213,7 +213,11 @@ def test_a_cache_that_cannot_be_written_costs_every_start(tmp_path: Path) -> Non
             "warn",
             "float32, as its self-test demands (half is off); found on 2026-11-30",
         ),
-        (Verdict(form=None, failures=("it hung",)), "warn", "the processor computes (it hung)"),
+        (
+            Verdict(form=None, failures=("it hung", "it crashed"), date="2026-11-30"),
+            "warn",
+            "the processor computes (it hung); found on 2026-11-30; also: it crashed",
+        ),
     ],
 )
 def test_the_verdict_on_the_gpu_is_shown(

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # for "run", which compares two environments
     parser.add_argument("--rank", action="store_true", help=argparse.SUPPRESS)
     parser.epilog = (
-        "The exit code is 1 when the processor has to compute. The result is kept for play and "
-        "render until chip, torch, driver or kernel change."
+        "The exit code is 1 when the processor has to compute. The result is kept for\n"
+        "play and render until chip, torch, driver or kernel change."
     )
 
 

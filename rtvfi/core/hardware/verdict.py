@@ -84,9 +84,11 @@ class Verdict:
         return self.form is not None and not (is_live and self.fails_beside_window)
 
     def sentence(self, *, is_live: bool = False) -> str:
-        """What was given up, for the user; empty when nothing was."""
-        what, why = self.name or "the GPU", "; ".join(self.failures)
+        """What was given up, for the user, with what went wrong first; empty when nothing was."""
+        what, why = self.name or "the GPU", "".join(self.failures[:1])
         if not self.works(is_live=is_live):
+            if self.form is not None:  # what went wrong last: alone it works
+                why = self.failures[-1]
             return f"{what} failed its self-test, so the processor computes ({why})"
         assert self.form is not None
         if self.form == FORMS[0]:

@@ -87,8 +87,16 @@ def test_what_is_given_up_is_one_sentence(form: Form | None, words: str) -> None
     assert not words or said.startswith("Radeon RX 7800")
 
 
+def test_the_sentence_tells_the_first_failure_only() -> None:
+    assert FAILED.sentence().endswith("(a convolution failed: SIGSEGV)")
+
+
 def test_what_fails_beside_a_window_renders_and_does_not_play() -> None:
-    found = replace(PASSED, fails_beside_window=True)
+    wrong = ("half is off", "with OpenGL it crashed")
+    found = replace(PASSED, form=FORMS[1], fails_beside_window=True, failures=wrong)
+    assert found.sentence(is_live=True).endswith("(with OpenGL it crashed)")
+    assert found.sentence().endswith("(half is off)")
+    found = replace(PASSED, fails_beside_window=True, failures=wrong[1:])
     assert found.works(is_live=False)
     assert not found.works(is_live=True)
     assert "the processor computes" in found.sentence(is_live=True)
