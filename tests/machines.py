@@ -36,6 +36,8 @@ class Machine:
     """More of the system's files."""
     has_kfd: bool = True
     """The compute driver's node is there."""
+    has_dri: bool = True
+    """Render nodes are there."""
     units: tuple[int, ...] = ()
     """SIMD units of the chips, where they matter."""
 
@@ -49,6 +51,8 @@ class Machine:
             if self.units:
                 facts += f"simd_count {self.units[number - 1]}\n"
             files[f"{_NODES}/{number}/properties"] = facts
+            if self.has_dri:
+                files[f"dev/dri/renderD{127 + number}"] = ""
         if self.has_kfd:
             files["dev/kfd"] = ""
         for name, text in files.items():
@@ -100,6 +104,7 @@ MACHINES: Final = (
     Machine("RTX 4070, old driver", files=nvidia("535.183.01"), has_kfd=False),
     Machine("RTX 4070 beside a Ryzen 7950X", (100306,), nvidia("590.48.01")),
     Machine("RX 7900 in a container without /dev/kfd", (110000,), has_kfd=False),
+    Machine("RX 7900 in a container without /dev/dri", (110000,), has_dri=False),
     Machine("an old kernel that does not tell chips", ()),
     Machine("nothing but a processor", has_kfd=False),
 )

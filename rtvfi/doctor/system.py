@@ -14,7 +14,7 @@ from rtvfi.core.hardware.sensors import SETTING, Sensors, folder_of
 from rtvfi.doctor.finding import fail, ok, size, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rtvfi.doctor.finding import Finding, Place
@@ -101,10 +101,7 @@ def check_machine(place: Place) -> Iterator[Finding]:
         )
     for gpu in gpus:
         yield ok("gpu", _described(gpu))
-    if any(gpu.vendor == "amd" for gpu in gpus):
-        node = root / "dev/kfd"
-        if not os.access(node, os.R_OK | os.W_OK):
-            yield fail("gpu", f"you may not use {node} (the compute driver)", join_group(node))
+    yield from _check_nodes(root, [gpu for gpu in gpus if gpu.vendor == "amd"])
     yield from check_power(root)
     driver = machine.nvidia_driver(root)
     if driver:
@@ -121,6 +118,17 @@ def _described(gpu: machine.Gpu) -> str:
     elif chip is not None and chip.kind == "display":
         text += ", made for displays: the processor is faster"
     return text
+
+
+def _check_nodes(root: Path, gpus: Sequence[machine.Gpu]) -> Iterator[Finding]:
+    """What ROCm has to open for these AMD GPUs."""
+    node = root / "dev/kfd"
+    if gpus and not os.access(node, os.R_OK | os.W_OK):
+        yield fail("gpu", f"you may not use {node} (the compute driver)", join_group(node))
+    for render in (root / f"dev/dri/renderD{gpu.render}" for gpu in gpus if gpu.render):
+        if not render.exists():
+            hint = "a container needs --device /dev/dri beside --device /dev/kfd"
+            yield fail("gpu", f"{render} is not here, without which ROCm sees no GPU", hint)
 
 
 def check_power(root: Path) -> Iterator[Finding]:

@@ -133,3 +133,14 @@ def test_a_setting_that_keeps_clocks_low_is_named(tmp_path: Path, setting: str, 
     assert finding.level == level
     assert f"3 % busy, power {setting}" in finding.text
     assert ("echo auto" in finding.hint) == (level == "warn")
+
+
+def test_a_container_without_render_nodes_is_told_what_it_lacks(tmp_path: Path) -> None:
+    put(tmp_path, "dev/kfd")
+    node = "sys/class/kfd/kfd/topology/nodes/1/properties"
+    put(tmp_path, node, "gfx_target_version 110000\ndrm_render_minor 128\n")
+    said = [f for f in system.check_machine(Place({}, tmp_path)) if f.level == "fail"]
+    assert [f.text.endswith("renderD128 is not here, without which ROCm sees no GPU") for f in said]
+    assert "--device /dev/dri" in said[0].hint
+    put(tmp_path, "dev/dri/renderD128")
+    assert not [f for f in system.check_machine(Place({}, tmp_path)) if f.level == "fail"]
