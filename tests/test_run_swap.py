@@ -102,6 +102,13 @@ def test_a_torch_that_is_worse_is_not_taken(old: Checkout, before: int, after: i
     assert len(old.calls()) == 1  # it is not tried again
 
 
+@pytest.mark.parametrize("said", ["", "noise\n4\n", "Segmentation fault\n"])
+def test_a_torch_whose_test_says_nothing_of_use_is_not_taken(old: Checkout, said: str) -> None:
+    old.state("rank-new", said)
+    start(old)
+    assert is_old(old)
+
+
 def test_a_torch_that_cannot_be_fetched_changes_nothing(old: Checkout) -> None:
     old.state("offline")
     result = start(old)
