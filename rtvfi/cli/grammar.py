@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rtvfi.cluster.link import Link
 from rtvfi.core.errors import UsageError
 from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.core.options import EncodeOptions
@@ -142,6 +143,20 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
     add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")
     add("--pix-fmt", metavar="NAME", help=f"{', '.join(PIXEL_FORMATS)}; by default the film's own")
     add("--force", action="store_true", help="overwrite existing files")
+
+
+def add_link(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever speaks to a cluster."""
+    add = parser.add_argument_group("encryption of a cluster").add_argument
+    add("--tls-ca", metavar="FILE", help="certificate of who signed all certificates, PEM")
+    add("--tls-cert", metavar="FILE", help="this machine's certificate")
+    add("--tls-key", metavar="FILE", help="this machine's key")
+
+
+def link_of(arguments: argparse.Namespace, address: str) -> Link:
+    """What ``add_link`` read."""
+    names = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key)
+    return Link(address, *(None if name is None else Path(name) for name in names))
 
 
 def encode_options(arguments: argparse.Namespace, config: Config) -> EncodeOptions:

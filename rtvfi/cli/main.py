@@ -36,6 +36,7 @@ from rtvfi.cli.commands import (
     version,
     warmup,
     weights,
+    worker,
 )
 from rtvfi.cli.commands import eval as eval_
 from rtvfi.cli.manual import GENERAL, PAGES
@@ -43,6 +44,7 @@ from rtvfi.core import logs
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.core.files import is_same
 from rtvfi.core.program import command_line, program
+from rtvfi.core.program import version as program_version
 from rtvfi.settings.keys import any_of, did_you_mean
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class Command:
 _MODULES: Final = (
     play,
     render,
+    worker,
     join,
     info,
     models,
@@ -111,7 +114,7 @@ class _Version(argparse.Action):
     """``--version``, reading the number only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
-        print(f"rtvfi {version.version()}")
+        print(f"rtvfi {program_version()}")
         parser.exit()
 
 
@@ -230,7 +233,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if arguments.count(file) > 1 or any(is_same(file, w) for w in {*arguments} - {file}):
                 raise UsageError(f'the log "{file}" is an input, which would be overwritten')
             logs.configure(is_debug="--debug" in arguments, file=file)
-            log.debug("rtvfi %s: rtvfi %s", version.version(), shlex.join(arguments))
+            log.debug("rtvfi %s: rtvfi %s", program_version(), shlex.join(arguments))
         code = _run(arguments)
         sys.stdout.flush()
     except RtvfiError as error:

@@ -86,6 +86,12 @@ interrupted rendering. See docs/render.md.""",
             ("render film.mkv --encoder libx265 --crf 20", "a smaller file, slower to encode"),
         ),
     ),
+    "worker": Page(
+        """\
+Renders segments of films for another machine, which runs "render --on". Both
+connect to a Dask scheduler, started with: dask scheduler. See docs/cluster.md.""",
+        (("worker 192.168.1.5:8786", "take work from the scheduler at this address"),),
+    ),
     "join": Page(
         """\
 Repairs a recording that was interrupted by a crash or a power failure: joins the

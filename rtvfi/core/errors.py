@@ -14,6 +14,7 @@ RtvfiError                 failed: exit code 1
 ├── DeviceError            the requested device cannot be used
 │   └── OutOfMemory        its memory is full
 ├── EncodeError            writing video failed
+├── ClusterError           other machines that should render
 └── PlayerError            mpv cannot be started or refused a command
 
 The message says what failed, the value in quotes and what was expected; the hint is the next
@@ -112,6 +113,10 @@ def model_failure(error: Exception) -> RtvfiError:
 
 class EncodeError(RtvfiError):
     """Writing a video file failed."""
+
+
+class ClusterError(RtvfiError):
+    """The machines that should render cannot be reached, or do not suit."""
 
 
 class PlayerError(RtvfiError):

@@ -1,4 +1,4 @@
-"""Programs: what the user types to start us, and how we start others."""
+"""Programs: what the user types to start us, our version, and how we start others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -71,3 +74,14 @@ def launch_words() -> list[str]:
         return [launcher]
     found = shutil.which("rtvfi")
     return [found] if found else [sys.executable, "-P", "-m", "rtvfi"]
+
+
+def version() -> str:
+    """The version of the installed package, or of the checkout."""
+    try:
+        return metadata.version("rtvfi")
+    except metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+        with project.open("rb") as file:
+            number: str = tomllib.load(file)["project"]["version"]
+        return number

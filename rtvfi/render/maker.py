@@ -7,7 +7,6 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from rtvfi.engine.build import Rendering, pipeline_for, rendering
-from rtvfi.engine.device import resolve_device
 from rtvfi.engine.enhance import Enhancer
 from rtvfi.engine.model_host import ModelHost
 from rtvfi.models.weights.store import find_weights, sha256_of
@@ -58,14 +57,12 @@ class Maker:
     """Opens films and has their pictures made, all with the same options and model.
 
     Raises:
-        RtvfiError: the model or the device that was asked for cannot be had.
+        RtvfiError: weights are not here.
     """
 
     def __init__(self, options: RenderOptions) -> None:
         self._options = options
         weights = find_weights(options.model)
-        if options.device not in ("auto", "cpu"):
-            resolve_device(options.device)
         self._models = ModelHost(options.device, options.stream)
         self._weights = None if weights is None else sha256_of(weights)
         self._enhancer = (

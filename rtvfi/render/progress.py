@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rtvfi.core.clock import clock
+from rtvfi.core.errors import first_line
+from rtvfi.core.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from rich.progress import TaskID
+
+log = logging.getLogger(__name__)
 
 _EVERY_SECONDS: Final = 0.5
 
@@ -47,7 +52,7 @@ class Progress(Protocol):
         ...
 
 
-class _Clock:
+class Pace:
     """Frames per second and time left, from the states seen."""
 
     def __init__(self) -> None:
@@ -55,6 +60,7 @@ class _Clock:
         self._shown = 0.0
 
     def is_due(self) -> bool:
+        """Whether half a second has passed since it last was."""
         now = time.monotonic()
         if now - self._shown < _EVERY_SECONDS:
             return False
@@ -70,28 +76,32 @@ class _Clock:
         return rate, max(0, state.total - state.num_frames) / rate
 
 
-class JsonProgress:
-    """One JSON object per line on standard output."""
+class _Told:
+    """States as one JSON object each; ``docs/render.md`` lists what stands in it."""
 
     def __init__(self, source: str, target: Path) -> None:
-        self._clock = _Clock()
+        self.clock = Pace()
         self._last: State | None = None
         self._names = {"input": source, "output": str(target)}
 
     def show(self, state: State) -> None:
         """See ``Progress``."""
         self._last = state
-        if self._clock.is_due():
-            self._write("progress", state)
+        if self.clock.is_due():
+            self.write(self._object("progress", state))
 
     def end(self) -> None:
         """See ``Progress``."""
         if self._last is not None:
-            self._write("end", self._last)
+            self.write(self._object("end", self._last))
 
-    def _write(self, event: str, state: State) -> None:
-        rate, left = self._clock.pace(state)
-        line: dict[str, Any] = {
+    def write(self, text: str) -> None:
+        """Where it goes."""
+        raise NotImplementedError
+
+    def _object(self, event: str, state: State) -> str:
+        rate, left = self.clock.pace(state)
+        told: dict[str, Any] = {
             "event": event,
             **self._names,
             "frames": state.num_frames,
@@ -101,8 +111,34 @@ class JsonProgress:
             "bytes": state.num_bytes,
             "stages_ms": {name: round(ms, 2) for name, ms in state.stages_ms.items()},
         }
-        sys.stdout.write(json.dumps(line) + "\n")
+        return json.dumps(told) + "\n"
+
+
+class JsonProgress(_Told):
+    """One JSON object per line on standard output."""
+
+    def write(self, text: str) -> None:
+        """Whole lines, at once."""
+        sys.stdout.write(text)
         sys.stdout.flush()
+
+
+class StatusFile(_Told):
+    """The newest JSON object alone in a file, replaced as a whole, for whoever looks in."""
+
+    def __init__(self, path: Path, source: str, target: Path) -> None:
+        super().__init__(source, target)
+        self._path: Path | None = path
+
+    def write(self, text: str) -> None:
+        """A file that cannot be written is said once, and does not stop the work."""
+        if self._path is None:
+            return
+        try:
+            write_whole(self._path, text)
+        except OSError as error:
+            log.warning('--status "%s" cannot be written: %s', self._path, first_line(error))
+            self._path = None
 
 
 class RichProgress:
@@ -114,7 +150,7 @@ class RichProgress:
         from rich.progress import Progress as Bar
 
         del source
-        self._clock = _Clock()
+        self._clock = Pace()
         self._bar = Bar(
             TextColumn("{task.fields[name]}", markup=False),
             BarColumn(bar_width=24),
@@ -136,7 +172,7 @@ class RichProgress:
         stages = " ".join(f"{name} {ms:.0f}" for name, ms in state.stages_ms.items())
         text = (
             f"{state.num_frames}/{state.total or '?'} frames  {rate:.1f} fps  "
-            f"{_left(left)} left  {state.num_bytes / 1e6:.0f} MB  ({stages} ms)"
+            f"{left_text(left)} left  {state.num_bytes / 1e6:.0f} MB  ({stages} ms)"
         )
         self._bar.update(self._task, total=state.total, completed=state.num_frames, text=text)
 
@@ -146,5 +182,6 @@ class RichProgress:
             self._bar.stop()
 
 
-def _left(seconds: float | None) -> str:
+def left_text(seconds: float | None) -> str:
+    """How long it takes yet; None = nobody knows."""
     return "?" if seconds is None else clock(seconds)

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.engine.device import resolve_device
 from rtvfi.render.frames import terminable
 from rtvfi.render.maker import Maker
-from rtvfi.render.progress import JsonProgress, RichProgress
-from rtvfi.render.run import Run, check_not_empty
+from rtvfi.render.run import Run, check_not_empty, whole_job
+from rtvfi.render.shows import Shows
 from rtvfi.render.target import check_output, journal_for, target_path
 from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import CODECS
@@ -46,9 +47,11 @@ def render(options: RenderOptions) -> int:
     Raises:
         RtvfiError: what was asked for cannot run, or the first failure of a file.
     """
-    renderer = _Renderer(options)
+    if options.device not in ("auto", "cpu"):
+        resolve_device(options.device)
     failures: list[RtvfiError] = []
-    with terminable():
+    with terminable(), Shows(options) as shows:
+        renderer = _Renderer(options, shows)
         for source in options.files:
             try:
                 if not renderer.render(source):
@@ -67,9 +70,10 @@ def render(options: RenderOptions) -> int:
 class _Renderer:
     """Renders one file after the other with the same options and model."""
 
-    def __init__(self, options: RenderOptions) -> None:
+    def __init__(self, options: RenderOptions, shows: Shows) -> None:
         self._options = options
         self._maker = Maker(options)
+        self._shows = shows
 
     def render(self, source: str) -> bool:
         """One file; False when it was interrupted."""
@@ -85,7 +89,8 @@ class _Renderer:
             if journal.num_carried:
                 log.info("going on after %d frames", journal.num_carried)
             run = Run(options, film, maker.begin(film, opened, first), first)
-            return self._write(run, run.job(target, form, journal.carried), film, journal)
+            job = whole_job(options, film, target, form, journal.carried)
+            return self._write(run, job, film, journal)
 
     def _write(self, run: Run, job: Job, film: Film, journal: Journal) -> bool:
         is_of_pictures = holds_pictures(job.container)
@@ -93,8 +98,7 @@ class _Renderer:
             say_differences(job.source, job.container, has_audio=job.has_audio)
         is_direct = job.container == CRASH_SAFE_FORMAT or is_of_pictures
         growing = job if is_direct else pictures_alone(job, journal.growing)
-        shown = JsonProgress if self._options.is_json else RichProgress
-        progress = shown(film.source, job.path)
+        progress = self._shows.begin(film.source, job.path)
         try:
             is_done, written = run.write(growing, film.part.stop, progress.show)
         finally:

@@ -51,35 +51,6 @@ class Run:
         self._shown = 0.0
         """Clock of the last look at the progress."""
 
-    def job(self, target: Path, form: str, carried: tuple[Path, int] | None = None) -> Job:
-        """All of the part as one file.
-
-        Args:
-            target: where it goes.
-            form: see ``output_form``.
-            carried: see ``Job.carried``.
-        """
-        options, film, part = self._options, self._film, self._film.part
-        grid = film.grid
-        is_cut = options.start != 0 or options.end is not None
-        zero = grid.pts(part.first) if options.start else part.zero
-        end = None if part.stop is None else grid.pts(part.stop)
-        span = Span(zero=zero, start=grid.pts(part.first) if is_cut else None, end=end)
-        return Job(
-            path=target,
-            container=form,
-            info=self._montage.info if self._montage else self._shown_as.info,
-            shown=None if self._montage else self._shown_as,
-            grid=grid,
-            first_index=part.first,
-            span=span,
-            encode=options.encode,
-            source=None if Path(film.source).is_dir() else film.source,
-            has_audio=options.has_audio,
-            carried=carried,
-            pngs=kept_pngs(target) if options.keeps_pngs else None,
-        )
-
     def write(
         self, job: Job, stop: int | None, show: Callable[[State], None]
     ) -> tuple[bool, WriterStatistics]:
@@ -152,6 +123,42 @@ class Run:
             num_bytes=num_bytes,
             stages_ms=stages,
         )
+
+
+def whole_job(
+    options: RenderOptions,
+    film: Film,
+    target: Path,
+    form: str,
+    carried: tuple[Path, int] | None = None,
+) -> Job:
+    """All of a film's part as one file.
+
+    Args:
+        options: what was asked for.
+        film: opened.
+        target: where it goes.
+        form: see ``output_form``.
+        carried: see ``Job.carried``.
+    """
+    grid, part, shown = film.grid, film.part, Shown(film.info)
+    is_cut = options.start != 0 or options.end is not None
+    zero = grid.pts(part.first) if options.start else part.zero
+    end = None if part.stop is None else grid.pts(part.stop)
+    return Job(
+        path=target,
+        container=form,
+        info=Montage(shown.info).info if options.is_montage else shown.info,
+        shown=None if options.is_montage else shown,
+        grid=grid,
+        first_index=part.first,
+        span=Span(zero=zero, start=grid.pts(part.first) if is_cut else None, end=end),
+        encode=options.encode,
+        source=None if Path(film.source).is_dir() else film.source,
+        has_audio=options.has_audio,
+        carried=carried,
+        pngs=kept_pngs(target) if options.keeps_pngs else None,
+    )
 
 
 def check_not_empty(statistics: WriterStatistics, target: Path) -> None:

@@ -115,6 +115,8 @@ class RenderOptions(FilmOptions):
     """The film's own times stay, with a multiple of pictures between them; else a steady rate."""
     is_json: bool = False
     """Progress as lines for programs."""
+    status: Path | None = None
+    """A file that always holds the newest of those lines."""
     is_png_only: bool = False
     """Write a folder of PNGs instead of a film."""
     keeps_pngs: bool = False

@@ -7,7 +7,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
+from rtvfi.cli.grammar import (
+    add_encoding,
+    add_link,
+    add_settings,
+    config_of,
+    encode_options,
+    link_of,
+)
 from rtvfi.core.clock import seconds_of
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.models.safa.rows import ENHANCERS
@@ -63,6 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_encoding(parser)
     add("--resume", action="store_true", help="fail unless an interrupted rendering can be resumed")
     add("--json", action="store_true", help="print progress as JSON, one object a line")
+    add("--status", metavar="OUT", help="keep the newest of those objects in a file")
+    add("--on", metavar="ADDRESS", help="render on the workers of a cluster, see docs/cluster.md")
+    add("--send", action="store_true", help="with --on: send films that a worker does not see")
+    add_link(parser)
 
 
 def _seconds(option: str, text: str | None) -> Fraction | None:
@@ -137,24 +148,30 @@ def main(arguments: argparse.Namespace) -> int:
     )
     if picture_rate is not None:
         options = replace(options, encode=replace(options.encode, is_for_players=True))
+    options = replace(
+        options,
+        source=replace(options.source, picture_rate=picture_rate),
+        output=_output(arguments.output),
+        extension="." + arguments.ext.lstrip("."),
+        start=_seconds("--start", arguments.start) or Fraction(0),
+        end=_seconds("--end", arguments.end),
+        has_audio=not arguments.no_audio,
+        force=arguments.force,
+        must_resume=arguments.resume,
+        keeps_times=arguments.vfr == "keep",
+        is_json=arguments.json,
+        status=Path(arguments.status) if arguments.status else None,
+        is_png_only=arguments.png_only,
+        keeps_pngs=arguments.keep_pngs,
+        is_montage=arguments.montage,
+        enhance=arguments.enhance,
+    )
+    if arguments.on is not None:
+        from rtvfi.cluster.client import render_on
+
+        return render_on(options, link_of(arguments, arguments.on), sends=arguments.send)
+    if arguments.send or arguments.tls_ca or arguments.tls_cert or arguments.tls_key:
+        raise UsageError("--send and --tls-* belong to --on ADDRESS")
     from rtvfi.render.render import render
 
-    return render(
-        replace(
-            options,
-            source=replace(options.source, picture_rate=picture_rate),
-            output=_output(arguments.output),
-            extension="." + arguments.ext.lstrip("."),
-            start=_seconds("--start", arguments.start) or Fraction(0),
-            end=_seconds("--end", arguments.end),
-            has_audio=not arguments.no_audio,
-            force=arguments.force,
-            must_resume=arguments.resume,
-            keeps_times=arguments.vfr == "keep",
-            is_json=arguments.json,
-            is_png_only=arguments.png_only,
-            keeps_pngs=arguments.keep_pngs,
-            is_montage=arguments.montage,
-            enhance=arguments.enhance,
-        )
-    )
+    return render(options)

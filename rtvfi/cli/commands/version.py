@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.program import version
 
 if TYPE_CHECKING:
     import argparse
@@ -16,17 +16,6 @@ SUMMARY: Final = "print versions"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The grammar of ``rtvfi version``: nothing."""
-
-
-def version() -> str:
-    """The version of the installed package, or of the checkout."""
-    try:
-        return metadata.version("rtvfi")
-    except metadata.PackageNotFoundError:
-        project = Path(__file__).resolve().parents[3] / "pyproject.toml"
-        with project.open("rb") as file:
-            number: str = tomllib.load(file)["project"]["version"]
-        return number
 
 
 def main(_arguments: argparse.Namespace) -> int:

@@ -1,0 +1,26 @@
+"""``rtvfi worker`` on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.cli.grammar import add_link, link_of
+
+if TYPE_CHECKING:
+    import argparse
+
+SUMMARY: Final = "render for another machine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The grammar of ``rtvfi worker``."""
+    parser.add_argument("address", metavar="ADDRESS", help="the scheduler, HOST:PORT")
+    parser.add_argument("--name", metavar="NAME", help="what the dashboard calls this worker")
+    add_link(parser)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry out ``rtvfi worker``; returns the exit code."""
+    from rtvfi.cluster.worker import work
+
+    return work(link_of(arguments, arguments.address), arguments.name)

@@ -1,0 +1,290 @@
+"""Segments handed out to workers, and what comes back of them."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import queue
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rtvfi.cluster.work import (
+    Failed,
+    Made,
+    Refused,
+    Task,
+    Unseen,
+    difference,
+    identity,
+    leave,
+    named,
+    perform,
+    receive,
+    stored_name,
+)
+from rtvfi.cluster.worker import RESOURCE
+from rtvfi.core.errors import ClusterError, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rtvfi.cluster.work import Identity
+    from rtvfi.core.errors import RtvfiError
+
+log = logging.getLogger(__name__)
+
+_MOST_TRIES: Final = 3
+"""Of a segment on workers that answered; a film that breaks one breaks the next."""
+_AHEAD: Final = 2
+"""Segments a worker has at once: one under way, one that waits, so that it never does."""
+_LOOK_SECONDS: Final = 0.2
+_CHUNK: Final = 16 << 20
+
+
+@dataclass(slots=True)
+class _Order:
+    """A segment that somebody wants."""
+
+    film: object
+    """Whose it is; see ``Farm.drop``."""
+    task: Task
+    done: Callable[[Made], None]
+    failed: Callable[[RtvfiError], None]
+    num_tries: int = 0
+
+
+class Farm:
+    """The workers of a cluster that suit, with segments under way on them. One thread.
+
+    Args:
+        client: a Dask client.
+        wanted: what a worker must be.
+        sends: films that a worker does not see are sent to it.
+    """
+
+    def __init__(self, client: Any, wanted: Identity, *, sends: bool) -> None:
+        self._client = client
+        self._wanted = wanted
+        self._sends = sends
+        self._suited: dict[str, str] = {}
+        """Folder for films, by address of the worker."""
+        self._refused: set[str] = set()
+        self._waiting: deque[_Order] = deque()
+        self._under_way: dict[Any, _Order] = {}
+        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._is_lonely = False
+        self.tally: Counter[str] = Counter()
+        """Segments made, by worker."""
+
+    @property
+    def num_workers(self) -> int:
+        """Workers that suit."""
+        return len(self._suited)
+
+    def add(
+        self,
+        film: object,
+        task: Task,
+        done: Callable[[Made], None],
+        failed: Callable[[RtvfiError], None],
+    ) -> None:
+        """Have a segment made, after those added before.
+
+        Args:
+            film: whose it is.
+            task: what it is.
+            done: called in ``run`` with the segment.
+            failed: called in ``run`` instead, when it cannot be made.
+        """
+        self._waiting.append(_Order(film, task, done, failed))
+
+    def drop(self, film: object) -> None:
+        """Nothing more is wanted of a film."""
+        self._waiting = deque(order for order in self._waiting if order.film is not film)
+        for future, order in list(self._under_way.items()):
+            if order.film is film:
+                del self._under_way[future]
+                self._client.cancel(future)
+
+    def wait_for_one(self, look: Callable[[], None]) -> None:
+        """Until a worker is there that suits.
+
+        Raises:
+            ClusterError: the scheduler is gone.
+        """
+        while True:
+            self.meet()
+            if self._suited:
+                return
+            look()
+            time.sleep(_LOOK_SECONDS)
+
+    def run(self, look: Callable[[], None]) -> None:
+        """Until everything is made.
+
+        Args:
+            look: called every now and then.
+
+        Raises:
+            RtvfiError: the scheduler is gone, or what ``done`` raised.
+        """
+        try:
+            while self._waiting or self._under_way:
+                self.meet()
+                self._hand_out()
+                with suppress(queue.Empty):
+                    self._take(self._ended.get(timeout=_LOOK_SECONDS))
+                look()
+        finally:
+            self._client.cancel(list(self._under_way), force=True)
+            self._under_way.clear()
+
+    def meet(self) -> None:
+        """Look who has come and who has gone; who does not suit is sent away.
+
+        Raises:
+            ClusterError: the scheduler is gone.
+        """
+        if self._client.status != "running":
+            raise ClusterError(
+                "the scheduler is gone", "start it again: the same command goes on from here"
+            )
+        there = self._client.nthreads()
+        for address in self._suited.keys() - there.keys():
+            log.warning("worker %s is gone", _short(address))
+            del self._suited[address]
+        new = there.keys() - self._suited.keys() - self._refused
+        if new:
+            self._look_at(new)
+        if not self._suited and not self._is_lonely:
+            log.warning("no worker is there that suits: waiting for one")
+        self._is_lonely = not self._suited
+
+    def _look_at(self, new: Iterable[str]) -> None:
+        model, enhance = named(self._wanted)
+        found = self._client.run(introduce, model, enhance, workers=list(new), on_error="return")
+        for address, told in found.items():
+            if isinstance(told, OSError):
+                continue  # it has just gone
+            if isinstance(told, BaseException):
+                self._send_away(address, f"it does not answer as rtvfi does: {first_line(told)}")
+                continue
+            found_there, films = told
+            sentence = difference(self._wanted, found_there)
+            if sentence:
+                self._send_away(address, sentence)
+            else:
+                self._suited[address] = films
+
+    def _send_away(self, address: str, sentence: str) -> None:
+        self._refused.add(address)
+        self._suited.pop(address, None)
+        log.warning("worker %s is refused: %s", _short(address), sentence)
+        self._client.run(leave, sentence, workers=[address], on_error="ignore")
+        self._client.retire_workers([address])
+
+    def _hand_out(self) -> None:
+        while self._waiting and len(self._under_way) < _AHEAD * len(self._suited):
+            order = self._waiting.popleft()
+            # Which worker takes it is Dask's choice; a folder is named by each itself.
+            future = self._client.submit(
+                on_worker,
+                self._wanted,
+                pickle.dumps(order.task),
+                resources={RESOURCE: 1},
+                pure=False,
+            )
+            self._under_way[future] = order
+            future.add_done_callback(self._ended.put)
+
+    def _take(self, future: Any) -> None:
+        order = self._under_way.pop(future, None)
+        if order is None:
+            return
+        if future.status != "finished":
+            self._again(order, _why(future))
+            return
+        address, outcome = future.result()
+        if isinstance(outcome, Made):
+            self.tally[_short(address)] += 1
+            order.done(outcome)
+        elif isinstance(outcome, Refused):
+            if address not in self._refused:
+                self._send_away(address, outcome.sentence)
+            self._waiting.appendleft(order)
+        elif isinstance(outcome, Unseen):
+            self._send(order, address)
+        else:
+            self._again(order, f"worker {_short(address)}: {outcome.message}", outcome)
+
+    def _again(self, order: _Order, why: str, failed: Failed | None = None) -> None:
+        order.num_tries += 1
+        if order.num_tries == _MOST_TRIES:
+            hint = failed.hint if failed else ""
+            order.failed(ClusterError(f"a segment failed {_MOST_TRIES} times, {why}", hint))
+            return
+        log.warning("a segment is tried again elsewhere: %s", why)
+        self._waiting.appendleft(order)
+
+    def _send(self, order: _Order, address: str) -> None:
+        """A worker has not got the film: send it there, and try again."""
+        source = Path(order.task.source)
+        if not self._sends or not source.is_file():
+            order.failed(
+                ClusterError(
+                    f'worker {_short(address)} does not see "{source}"',
+                    "--send sends it, or put it where all machines see it under the same path",
+                )
+            )
+            return
+        self._waiting.appendleft(order)
+        films = self._suited.get(address)
+        if films is None:
+            return
+        log.info('sending "%s" to worker %s', source.name, _short(address))
+        give = partial(self._client.run, receive, films, stored_name(str(source), order.task.facts))
+        try:
+            with source.open("rb") as file:
+                offset, data = 0, file.read(_CHUNK)
+                while data:
+                    following = file.read(_CHUNK)
+                    give(offset, data, is_last=not following, workers=[address], on_error="raise")
+                    offset, data = offset + len(data), following
+        except OSError as error:
+            log.warning("the film did not reach worker %s: %s", _short(address), first_line(error))
+
+
+def introduce(model: str, enhance: str | None, dask_worker: Any) -> tuple[Identity, str]:
+    """``identity`` of a worker, and its folder for films. Dask gives the worker, by this name."""
+    return identity(model, enhance), _films(dask_worker)
+
+
+def on_worker(wanted: Identity, packed: bytes) -> tuple[str, Any]:
+    """``perform`` on whichever worker this is, with its address."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    return worker.address, perform(wanted, packed, _films(worker))
+
+
+def _films(worker: Any) -> str:
+    return str(Path(worker.local_directory) / "films")
+
+
+def _why(future: Any) -> str:
+    if future.status == "error":
+        error = future.exception()
+        if type(error).__name__ == "KilledWorker":
+            return "the workers that had it ended"
+        return first_line(error)
+    return "the worker that had it is gone"
+
+
+def _short(address: str) -> str:
+    """Without the protocol."""
+    return address.partition("://")[2] or address

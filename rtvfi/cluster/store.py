@@ -1,0 +1,100 @@
+"""Segments that are here, beside the file they will become: a rendering goes on from them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.cluster.segments import Segment
+from rtvfi.core.errors import EncodeError, first_line
+from rtvfi.core.files import replacing, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rtvfi.cluster.work import Made
+
+log = logging.getLogger(__name__)
+
+_PLAN: Final = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A segment on the disk."""
+
+    num_frames: int
+    encoder: str
+    seconds: float
+    """That it took on its worker."""
+
+
+class SegmentStore:
+    """The segments of one file.
+
+    Args:
+        folder: of the rendering's journal; it exists.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "segments"
+        self.here: dict[Segment, Stored] = {}
+        self.num_bytes = 0
+        """Of those that are here."""
+
+    def plan(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
+        """These segments, or those that an earlier run began with; finds what is here of them.
+
+        Raises:
+            EncodeError: the folder cannot be written.
+        """
+        notes = self._folder / _PLAN
+        try:
+            self._folder.mkdir(exist_ok=True)
+            with suppress(OSError, ValueError, TypeError):
+                segments = [Segment(*row) for row in json.loads(notes.read_text(encoding="utf-8"))]
+            write_whole(notes, json.dumps([[s.first, s.stop] for s in segments]) + "\n")
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+        for segment in segments:
+            # Noted after the file is whole, so what is noted is there.
+            with suppress(OSError, ValueError, TypeError):
+                told = json.loads(self._notes(segment).read_text(encoding="utf-8"))
+                self.num_bytes += self.path(segment).stat().st_size
+                self.here[segment] = Stored(**told)
+        return tuple(segments)
+
+    def path(self, segment: Segment) -> Path:
+        """Of its file."""
+        return self._folder / f"{segment.name}.mkv"
+
+    def _notes(self, segment: Segment) -> Path:
+        return self._folder / f"{segment.name}.json"
+
+    def put(self, segment: Segment, made: Made) -> None:
+        """Keep a segment; one that is here already stays.
+
+        Raises:
+            EncodeError: it cannot be written.
+        """
+        if segment in self.here:
+            return
+        stored = Stored(made.num_frames, made.encoder, made.seconds)
+        try:
+            with replacing(self.path(segment)) as part:
+                part.write_bytes(made.file)
+            write_whole(self._notes(segment), json.dumps(asdict(stored)) + "\n")
+        except OSError as error:
+            raise _unwritable(self._folder, error) from error
+        self.here[segment] = stored
+        self.num_bytes += len(made.file)
+
+
+def _unwritable(folder: Path, error: OSError) -> EncodeError:
+    return EncodeError(
+        f'"{folder}" cannot be written: {first_line(error)}', "choose another folder with -o"
+    )

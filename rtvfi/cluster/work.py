@@ -1,0 +1,194 @@
+"""What a worker does: it says who it is, takes films in, and makes segments.
+
+These functions run in the worker's process; they are sent by name, so both sides must have the
+same version, which is looked at before anything else.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rtvfi.core.errors import RtvfiError, first_line
+from rtvfi.core.program import version
+from rtvfi.models.weights.store import find_weights, sha256_of, stored_weights
+from rtvfi.render.maker import Maker
+from rtvfi.render.render import pictures_alone
+from rtvfi.render.run import Run, whole_job
+from rtvfi.stream.write.journal import file_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rtvfi.settings.config import RenderOptions
+
+log = logging.getLogger(__name__)
+
+Identity = dict[str, str]
+"""What must be equal on all machines, by what it is called in a sentence."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """One segment of a film."""
+
+    options: RenderOptions
+    source: str
+    """The film's path or address; on a worker it may lie elsewhere."""
+    facts: Mapping[str, Any]
+    """What tells the film from another, see ``file_facts``."""
+    form: str
+    """Container that the segments are joined into."""
+    first: int
+    stop: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """A segment as a Matroska file of pictures alone."""
+
+    file: bytes
+    num_frames: int
+    encoder: str
+    seconds: float
+    """That it took on the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The worker does not suit; the sentence says why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """The worker has no such film."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The segment could not be made; what was said of it."""
+
+    message: str
+    hint: str
+
+
+Outcome = Made | Refused | Unseen | Failed
+
+
+def identity(model: str, enhance: str | None) -> Identity:
+    """Versions and weights of this machine."""
+    found = {"version of rtvfi": version(), "version of av": metadata.version("av")}
+    names = {model: find_weights} | ({enhance: stored_weights} if enhance else {})
+    for name, find in names.items():
+        try:
+            path = find(name)
+            found[f"weights of {name}"] = "none" if path is None else sha256_of(path)
+        except RtvfiError as error:
+            found[f"weights of {name}"] = error.message
+    return found
+
+
+def difference(wanted: Identity, found: Identity) -> str:
+    """In a sentence what of two machines differs; empty when nothing does."""
+    for what in wanted:
+        if wanted[what] != found.get(what):
+            return f"its {what} is {found.get(what, 'unknown')}, expected {wanted[what]}"
+    return ""
+
+
+def perform(wanted: Identity, packed: bytes, films: str) -> Outcome:
+    """Make a segment.
+
+    Args:
+        wanted: what this worker must be.
+        packed: a pickled ``Task``; read only when this worker is it.
+        films: folder of the films that were sent to this worker.
+    """
+    model, enhance = named(wanted)
+    sentence = difference(wanted, identity(model, enhance))
+    if sentence:
+        return Refused(sentence)
+    task: Task = pickle.loads(packed)
+    path = _seen(task, Path(films))
+    if path is None:
+        return Unseen()
+    try:
+        return _made(task, path)
+    except RtvfiError as error:
+        return Failed(error.message, error.hint)
+    except OSError as error:
+        return Failed(f"the segment cannot be written: {first_line(error)}", "")
+
+
+def named(wanted: Identity) -> tuple[str, str | None]:
+    """The model and the network that restores, of an identity."""
+    names = [what.removeprefix("weights of ") for what in wanted if what.startswith("weights of ")]
+    return names[0], names[1] if len(names) > 1 else None
+
+
+def _seen(task: Task, films: Path) -> str | None:
+    """Where the film is on this machine; None = it is not."""
+    if _is_it(task.source, task):
+        return task.source
+    sent = str(films / stored_name(task.source, task.facts))
+    return sent if _is_it(sent, task) else None
+
+
+def _is_it(path: str, task: Task) -> bool:
+    return file_facts(path) == task.facts
+
+
+def stored_name(source: str, facts: Mapping[str, Any]) -> str:
+    """What a film that was sent is called: by its content, with its extension."""
+    return f"{facts.get('sha256_of_ends', 'film')}{Path(source).suffix}"
+
+
+@lru_cache(maxsize=1)
+def _maker(options: bytes) -> Maker:
+    """The model stays loaded from segment to segment."""
+    found: RenderOptions = pickle.loads(options)
+    return Maker(found)
+
+
+def _made(task: Task, path: str) -> Made:
+    began = time.monotonic()
+    maker = _maker(pickle.dumps(task.options))
+    with tempfile.TemporaryDirectory(prefix="rtvfi-") as folder, ExitStack() as opened:
+        film = maker.open(path, opened)
+        run = Run(task.options, film, maker.begin(film, opened, task.first), task.first)
+        target = Path(folder) / "segment.mkv"
+        whole = replace(whole_job(task.options, film, target, task.form), first_index=task.first)
+        _, written = run.write(pictures_alone(whole, target), task.stop, lambda _: None)
+        return Made(
+            file=target.read_bytes(),
+            num_frames=written.num_frames,
+            encoder=written.encoder,
+            seconds=time.monotonic() - began,
+        )
+
+
+def receive(films: str, name: str, offset: int, data: bytes, *, is_last: bool) -> None:
+    """Take in a piece of a film; it is there once the last piece is."""
+    folder = Path(films)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{name}.part"
+    with part.open("r+b" if offset else "wb") as file:
+        file.seek(offset)
+        file.write(data)
+    if is_last:
+        part.replace(folder / name)
+
+
+def leave(sentence: str) -> None:
+    """Say on the worker why it is not wanted."""
+    log.warning("this worker ends: %s", sentence)
