@@ -10,9 +10,15 @@ import os
 import signal
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtvfi.engine.proof.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Fault = Callable[[str, str, Any], Any]
+    """Name of what was computed, name of its dtype, and the result to what comes of it."""
 
 SHARE = 0.1
 """Of the side of the networks' shapes: enough for faults that are there everywhere."""
@@ -33,6 +39,15 @@ def _has_library() -> bool:
     return torch.backends.cudnn.enabled
 
 
+def _in_half(fault: Fault) -> Fault:
+    """The same, in half precision alone."""
+
+    def found(name: str, dtype: str, out: Any) -> Any:
+        return fault(name, dtype, out) if dtype == "float16" else out
+
+    return found
+
+
 def crash_at_import(name: str, _dtype: str, out: Any) -> Any:
     if name == "import":
         _crash()
@@ -51,8 +66,7 @@ def crash(name: str, _dtype: str, out: Any) -> Any:
     return out
 
 
-def crash_in_half(name: str, dtype: str, out: Any) -> Any:
-    return crash(name, dtype, out) if dtype == "float16" else out
+crash_in_half = _in_half(crash)
 
 
 def crash_in_half_of_the_library(name: str, dtype: str, out: Any) -> Any:
@@ -65,16 +79,14 @@ def hang(name: str, _dtype: str, out: Any) -> Any:
     return out
 
 
-def hang_in_half(name: str, dtype: str, out: Any) -> Any:
-    return hang(name, dtype, out) if dtype == "float16" else out
+hang_in_half = _in_half(hang)
 
 
 def off(name: str, _dtype: str, out: Any) -> Any:
     return out + 1e-2 if "convolution" in name else out
 
 
-def off_in_half(name: str, dtype: str, out: Any) -> Any:
-    return off(name, dtype, out) if dtype == "float16" else out
+off_in_half = _in_half(off)
 
 
 def nan_in_half(name: str, dtype: str, out: Any) -> Any:

@@ -15,3 +15,12 @@ def fetch(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     return functional.grid_sample(
         picture.float(), torch.stack((x, y), -1), padding_mode="border", align_corners=False
     )
+
+
+def smooth_texture() -> torch.Tensor:
+    """(1, 4, 64, 64) RGBA, opaque, of slopes that a bilinear lookup hits well."""
+    line = torch.linspace(-3, 3, 64)
+    smooth = torch.stack(
+        (line.sin().outer(line.cos()), line.cos().outer(line.sin()), line.outer(line) / 9)
+    )
+    return torch.cat((smooth / 2 + 0.5, torch.ones(1, 64, 64)))[None]

@@ -6,7 +6,6 @@ Like golden_fill, raw words of PCG64 and + - * / in float64: the same bytes on e
 from __future__ import annotations
 
 import re
-import zlib
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -71,12 +70,3 @@ def _base(key: str, shape: tuple[int, ...]) -> Doubles:
     else:
         out = out * (2.0 / float(np.prod(shape[1:]))) ** 0.5
     return out
-
-
-def checksum(arrays: Mapping[str, Floats]) -> int:
-    """CRC-32 over names and bytes, names in order."""
-    crc = 0
-    for key in sorted(arrays):
-        crc = zlib.crc32(key.encode(), crc)
-        crc = zlib.crc32(np.ascontiguousarray(arrays[key], dtype="<f4").tobytes(), crc)
-    return crc

@@ -172,3 +172,12 @@ def case_inputs(case: Mapping[str, Any]) -> tuple[Floats, Floats, float | Floats
     first, second = make_frames(case["seed"], case["h"], case["w"])
     t = case["t"]
     return first, second, make_tmap(case["seed"], case["h"], case["w"]) if t == "map" else t
+
+
+def checksum(arrays: Mapping[str, Any]) -> int:
+    """CRC-32 over names and numbers (as little-endian float32), names in order."""
+    crc = 0
+    for key in sorted(arrays):
+        crc = zlib.crc32(key.encode(), crc)
+        crc = zlib.crc32(np.ascontiguousarray(arrays[key], dtype="<f4").tobytes(), crc)
+    return crc

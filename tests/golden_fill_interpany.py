@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -40,12 +39,3 @@ def fill(network: str, shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
             value = (value.astype(np.float64) * gain).astype(np.float32)
         out[key] = np.ascontiguousarray(value)
     return out
-
-
-def checksum(weights: Mapping[str, Any]) -> int:
-    """One number over all parameters, by name."""
-    crc = 0
-    for key in sorted(weights):
-        crc = zlib.crc32(key.encode(), crc)
-        crc = zlib.crc32(np.ascontiguousarray(weights[key], dtype="<f4").tobytes(), crc)
-    return crc

@@ -10,6 +10,7 @@ from fakes import PATIENCE, FakePlayhead, FakeSource, stream_info
 from rtvfi.core.frame import END, OutputFrame
 from rtvfi.core.rates import Grid
 from rtvfi.stream.plan.planner import PlanOptions
+from rtvfi.stream.plan.steering import Retiming
 from rtvfi.stream.run.parts import Start
 from rtvfi.stream.run.pipeline import Pipeline
 
@@ -100,3 +101,13 @@ class Running:
         """Everything from ``index`` on."""
         self.seek(index)
         return self.take(1_000_000)
+
+
+def smoothed(executor: Executor, num_frames: int, hold: int) -> PlanOptions:
+    """How a film whose drawings are held for so many frames is planned in the style smooth."""
+    source = fake_source(num_frames, numbers=[i // hold for i in range(num_frames)])
+    with Running(source.opener, executor, retiming=Retiming(style="smooth")) as running:
+        running.all()
+        plan = running.pipeline.statistics().plan
+    assert plan is not None
+    return plan

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from fetching import fetch
+from fetching import fetch, smooth_texture
 
 from rtvfi.draw.compression import compress, cosines
 from rtvfi.draw.layers import Layer, exact_flow, exact_index, render
@@ -70,11 +70,7 @@ def test_a_limb_turns_about_its_joint_at_the_end_of_an_arm() -> None:
     size = 96
     values = (48, 48, 40, 0.4, 5, -3, 0, 0.6, 0, 1, 0, -0.8, 20, 0.3, -0.5, 0.7, 0.0)
     limb = Layer(*(torch.tensor([float(value)]) for value in values))
-    line = torch.linspace(-3, 3, 64)
-    smooth = torch.stack(
-        (line.sin().outer(line.cos()), line.cos().outer(line.sin()), line.outer(line) / 9)
-    )
-    texture = torch.cat((smooth / 2 + 0.5, torch.ones(1, 64, 64)))[None]
+    texture = smooth_texture()
     t = torch.tensor([0.3])
     middle, owner, place = render([limb], [texture], t, size)
     flow = exact_flow([limb], owner[:, ::2, ::2], place[:, ::2, ::2], t)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fetching import fetch
+from fetching import fetch, smooth_texture
 
 from rtvfi.draw.layers import Layer, exact_flow, render
 from rtvfi.draw.options import SceneOptions
@@ -42,11 +42,7 @@ def test_the_flow_of_a_turning_growing_bending_layer_is_exact() -> None:
     size = 96
     values = (48, 48, 90, 0.4, 5, -3, 0.1, 0.2, 0.05, 3, 1)
     layer = Layer(*(torch.tensor([float(value)]) for value in values))
-    line = torch.linspace(-3, 3, 64)
-    smooth = torch.stack(
-        (line.sin().outer(line.cos()), line.cos().outer(line.sin()), line.outer(line) / 9)
-    )
-    texture = torch.cat((smooth / 2 + 0.5, torch.ones(1, 64, 64)))[None]
+    texture = smooth_texture()
     t = torch.tensor([0.3])
     middle, owner, place = render([layer], [texture], t, size)
     flow = exact_flow([layer], owner[:, ::2, ::2], place[:, ::2, ::2], t)

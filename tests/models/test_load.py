@@ -80,10 +80,15 @@ def test_drba_is_a_triple_model_around_any_of_its_networks(
     assert model.net.info.pad_multiple == MODELS[name].pad_multiple
 
 
+def put(store: Store, folder: Path, version: str, under: str) -> None:
+    """Weights of a RIFE under the name of another."""
+    torch.save(constant_state(f"rife {version}"), folder / "x.pkl")
+    add_file(store, folder / "x.pkl", f"rife-{version}")
+    store.path(f"rife-{version}").rename(store.path(f"rife-{under}"))
+
+
 def test_drba_with_a_file_of_an_early_network_is_refused(store: Store, tmp_path: Path) -> None:
-    torch.save(constant_state("rife 4.6"), tmp_path / "x.pkl")
-    add_file(store, tmp_path / "x.pkl", "rife-4.6")
-    store.path("rife-4.6").rename(store.path("rife-4.25"))
+    put(store, tmp_path, "4.6", under="4.25")
     with pytest.raises(WeightsMismatch, match=r"rife 4\.6, expected rife 4\.26\.heavy or rife 4"):
         load_model("drba", CPU, torch.float32)
 
@@ -97,9 +102,7 @@ def test_without_weights_one_sentence_says_how_to_get_them(model_id: str, store:
 
 
 def test_weights_under_a_wrong_name_are_refused(store: Store, tmp_path: Path) -> None:
-    torch.save(constant_state("rife 4.25"), tmp_path / "x.pkl")
-    add_file(store, tmp_path / "x.pkl", "rife-4.25")
-    store.path("rife-4.25").rename(store.path("rife-4.6"))
+    put(store, tmp_path, "4.25", under="4.6")
     with pytest.raises(WeightsMismatch, match=r"hold the network rife 4\.25, expected rife 4\.6"):
         load_model("rife-4.6", CPU, torch.float32)
 

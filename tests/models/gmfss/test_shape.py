@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-import gmfss_fill
 import pytest
 import torch
 from gmfss_nets import KEY_LISTS, PARTS, shapes, state
+from golden_fill import checksum
 from goldens_at import GOLDENS
 
 from rtvfi.core.errors import WeightsMismatch
@@ -43,7 +43,7 @@ def test_reference_weights_are_the_same_bytes_here(name: str) -> None:
         names = [listed + "_union", listed] if "union" in name else [listed]
         key = next(key for key in names if key in wanted)
         filled = {k: v.numpy() for k, v in part_of(state(name), part).items()}
-        assert gmfss_fill.checksum(filled) == wanted[key]
+        assert checksum(filled) == wanted[key]
         assert sum(v.size for v in filled.values()) == counts[key]
 
 

@@ -12,7 +12,7 @@ from fakes import MADE, FakeExecutor, FakePlayhead, number_of
 from held import held
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from running import INFO, Running, fake_source
+from running import INFO, Running, fake_source, smoothed
 
 from rtvfi.core.frame import Kind
 from rtvfi.core.stamp import Stamp
@@ -107,12 +107,7 @@ def test_the_rest_of_a_plan_stays() -> None:
 
 def test_the_cadence_of_a_film_sets_its_passes() -> None:
     executor = FakeExecutor(INFO)
-    source = fake_source(48, numbers=[i // 3 for i in range(48)])
-    with Running(source.opener, executor, retiming=Retiming(style="smooth")) as running:
-        running.all()
-        plan = running.pipeline.statistics().plan
-    assert plan is not None
-    assert plan.passes == 2
+    assert smoothed(executor, 48, hold=3).passes == 2
     assert {mid.image[0] for mid in mids(executor)} == {1, 2}
 
 

@@ -13,7 +13,7 @@ import pytest
 from fakes import FakeExecutor
 from hypothesis import given
 from hypothesis import strategies as st
-from running import INFO, Running, fake_source
+from running import INFO, Running, fake_source, smoothed
 from schedules import Blender, Shown, lookahead, stamps_at
 
 from rtvfi.core.rates import Grid
@@ -200,11 +200,7 @@ def test_passes_and_thinning_exclude_each_other() -> None:
 
 def test_whole_frames_that_repeat_need_no_passes() -> None:
     executor = FakeExecutor(INFO)
-    source = fake_source(160, numbers=[i // 2 for i in range(160)])
-    with Running(source.opener, executor, retiming=Retiming(style="smooth")) as running:
-        running.all()
-        plan = running.pipeline.statistics().plan
-    assert plan is not None
+    plan = smoothed(executor, 160, hold=2)
     assert (plan.passes, plan.thin) == (0, True)
     made = [action for call in executor.calls for action in call]
     late = made[[getattr(action, "index", 0) > 240 for action in made].index(True) :]

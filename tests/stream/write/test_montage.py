@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
+from fakes import stream_info
 
-from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, StreamInfo, plane_views
+from rtvfi.core.frame import PIXEL_FORMATS, plane_views
 from rtvfi.stream.write.montage import Montage
 
 
 @pytest.mark.parametrize("name", PIXEL_FORMATS)
 @pytest.mark.parametrize("width", [16, 17])
 def test_both_pictures_are_there_to_the_last_sample(name: str, width: int) -> None:
-    info = StreamInfo(
-        width=width,
-        height=9,
-        format=PIXEL_FORMATS[name],
-        color=ColorInfo(),
-        source_rate=Fraction(24),
-        start=Fraction(0),
-        duration=None,
-        pixel_aspect=Fraction(1),
-    )
+    info = stream_info(width, 9, format=name)
     random = np.random.default_rng(0)
     left, right = (random.integers(0, 256, info.payload_bytes, np.uint8) for _ in range(2))
     montage = Montage(info)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 import pytest
+from fakes import stream_info
 
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
@@ -35,17 +36,7 @@ HDR = HdrInfo(
 
 
 def stream(pixel_format: str = "yuv420p", **changes: Any) -> StreamInfo:
-    info = StreamInfo(
-        width=96,
-        height=64,
-        format=PIXEL_FORMATS[pixel_format],
-        color=ColorInfo(),
-        source_rate=Fraction(24),
-        start=Fraction(0),
-        duration=None,
-        pixel_aspect=Fraction(1),
-    )
-    return replace(info, **changes)
+    return replace(stream_info(96, 64, format=pixel_format), **changes)
 
 
 def picture(info: StreamInfo, number: int) -> NDArray[np.uint8]:
