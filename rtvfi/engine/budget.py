@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rtvfi.core.errors import first_line
 from rtvfi.core.hardware import machine
+from rtvfi.core.hardware.chips import chips
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +129,9 @@ class Budget:
 
         free, total = torch.cuda.mem_get_info(device)
         properties = torch.cuda.get_device_properties(device)
-        self.is_shared = bool(getattr(properties, "is_integrated", False))
+        chip = chips().get(getattr(properties, "gcnArchName", "").partition(":")[0])
+        is_part = chip is not None and chip.kind != "card"  # of a processor
+        self.is_shared = is_part or bool(getattr(properties, "is_integrated", False))
         """It is main memory."""
         self.bytes = budget_bytes(
             free, is_shared=self.is_shared, available=machine.memory_bytes()[1] or free

@@ -113,6 +113,22 @@ def test_the_allocator_is_told_the_bound(card: SimpleNamespace) -> None:
     assert not budget.is_shared
 
 
+@pytest.mark.parametrize(
+    ("arch", "is_integrated", "is_shared"),
+    [
+        ("gfx1103:sramecc-:xnack-", 0, True),
+        ("gfx1100", 0, False),
+        ("gfx1300", 0, False),
+        ("", 1, True),
+    ],
+)
+def test_the_chip_tells_whose_memory_it_is(
+    card: SimpleNamespace, arch: str, is_integrated: int, is_shared: bool
+) -> None:
+    card.gcnArchName, card.is_integrated = arch, is_integrated
+    assert Budget(GPU).is_shared == is_shared
+
+
 def test_graphics_of_a_processor_are_told_apart(card: SimpleNamespace) -> None:
     card.is_integrated = 1
     assert Budget(GPU).bytes == 3 * GB
