@@ -9,6 +9,7 @@ full all the same still ends in ``OutOfMemory``.
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from rtvfi.core.errors import first_line
@@ -167,6 +168,12 @@ class Budget:
         fit = fitted(found, self.bytes, pixels, most_new)
         log.debug("memory of %s: %s, %s", model.info.id, found, fit)
         return fit
+
+
+@cache
+def budget_of(device: torch.device) -> Budget:
+    """The one budget of a device in this process: what is free later on is less by what we took."""
+    return Budget(device)
 
 
 def _peak(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import OutOfMemory, UsageError, WeightsMismatch, model_failure
 from rtvfi.core.hardware.kernels import Kernels, kept_kernels
-from rtvfi.engine.budget import LEAST, Budget
+from rtvfi.engine.budget import LEAST, budget_of
 from rtvfi.engine.device import cores_for_pictures, keep_freed_memory, leave_a_core
 from rtvfi.engine.trusted import Trust
 from rtvfi.models.base import HasLighter, HasScales
@@ -78,7 +78,6 @@ class ModelHost:
         """How convolutions run; None: as nobody measured it."""
         self._forced: Kernels | None = None
         """How they shall run while that is measured."""
-        self._budget: Budget | None = None
         self._options = options
         self._loaded: dict[tuple[str, float], Interpolator] = {}
         self._lock = threading.Lock()
@@ -230,15 +229,14 @@ class ModelHost:
         """
         if compute.device.type != "cuda":
             return None
-        if self._budget is None:
-            self._budget = Budget(compute.device)
-        fit = self._budget.fit(model, compute.dtype, info.width * info.height, new)
+        budget = budget_of(compute.device)
+        fit = budget.fit(model, compute.dtype, info.width * info.height, new)
         if fit is None and not self._is_live:
             return LEAST  # an estimate stops no rendering
         if fit is None:
             raise OutOfMemory(
                 f"{model.info.id} needs more memory for {info.width}x{info.height} than the "
-                f"{self._budget.bytes / 1e9:.1f} GB it may take",
+                f"{budget.bytes / 1e9:.1f} GB it may take",
                 "try --scale 0.5, or a lighter --model",
             )
         return fit

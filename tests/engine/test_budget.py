@@ -16,13 +16,22 @@ from rtvfi.core.errors import OutOfMemory
 from rtvfi.core.hardware import machine
 from rtvfi.core.options import StreamOptions
 from rtvfi.engine import budget as room
-from rtvfi.engine.budget import LEAST, Budget, Fit, Footprint, budget_bytes, fitted, footprint
+from rtvfi.engine.budget import (
+    LEAST,
+    Budget,
+    Fit,
+    Footprint,
+    budget_bytes,
+    budget_of,
+    fitted,
+    footprint,
+)
 from rtvfi.engine.model_host import ModelHost
 from rtvfi.engine.trusted import Compute
 from rtvfi.models.linear.blend import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 GPU = torch.device("cuda")
 GB = 1 << 30
@@ -91,8 +100,9 @@ def test_a_footprint_comes_from_small_pictures() -> None:
 
 
 @pytest.fixture
-def card(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def card(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """A GPU that only tells numbers; may be changed."""
+    budget_of.cache_clear()
     told = SimpleNamespace(free=8 * GB, total=16 * GB, is_integrated=0, fractions=[])
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (told.free, told.total))
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: told)
@@ -103,7 +113,8 @@ def card(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(machine, "memory_bytes", lambda: (32 * GB, 6 * GB))
-    return told
+    yield told
+    budget_of.cache_clear()
 
 
 def test_the_allocator_is_told_the_bound(card: SimpleNamespace) -> None:
@@ -194,6 +205,13 @@ def test_playing_refuses_what_would_not_fit_and_rendering_tries(
     assert fit_of(5000, is_live=False) == LEAST
     with pytest.raises(OutOfMemory, match=r"linear needs more memory for 1920x1080 than the 7\.3"):
         fit_of(5000, is_live=True)
+
+
+def test_the_bound_is_that_of_the_start(card: SimpleNamespace) -> None:
+    first = budget_of(GPU)
+    card.free = GB  # the rest is ours
+    assert budget_of(GPU) is first
+    assert card.fractions == [first.bytes / (16 * GB)]
 
 
 def test_a_processor_has_no_such_bound() -> None:
