@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.core.program import command_line
 from rtvfi.playing.front import Front, check
-from rtvfi.playing.mpv import screen, window
+from rtvfi.playing.mpv import screen, trial, window
 from rtvfi.playing.mpv.libmpv import InsideDoor, add_hook
 from rtvfi.playing.mpv.screen import PlayerGone
 from rtvfi.playing.worker import Worker
@@ -65,6 +65,7 @@ class Player(Front):
         self._has_begun = False
         """The file under way was counted as played."""
         self._is_over = threading.Event()
+        self._can: trial.Can = "lists"
         self._hooks: Worker
 
     # ---- life ----
@@ -77,6 +78,10 @@ class Player(Front):
         self.connect(player, InsideDoor(player))
         player.event_callback("shutdown")(lambda _: self._on_shutdown())
         self._hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
+        self._can = trial.capacity(str(player.mpv_version))
+        self._opener.keeps_shapes &= self._can == "lists"
+        if self._can == "nothing":
+            self._screen.complain(PlayerError(trial.NOTHING, f"supported: {trial.SUPPORTED}"))
         try:
             add_hook(player, "on_preloaded", self._attach, self._hooks.do)
             self._set_up(player)
@@ -130,7 +135,9 @@ class Player(Front):
         start = self._options.start
         if start is not None and (said := screen.beyond_end(self._mpv, start)):
             self._screen.say(said)
-        super()._attach()
+        self._is_first = True
+        if self._can != "nothing":
+            super()._attach()
 
     def _on_restart(self) -> None:
         if self._is_first:

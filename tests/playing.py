@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rtvfi.engine.build import Viewing
 
-PATIENCE: Final = 15.0
+PATIENCE: Final = 40.0
 """Seconds after which an event that did not come is a failure; never waited out otherwise."""
 
 _QUIET: Final = (

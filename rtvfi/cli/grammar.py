@@ -172,10 +172,12 @@ def encode_options(arguments: argparse.Namespace, config: Config) -> EncodeOptio
             f'--pix-fmt is "{arguments.pix_fmt}", expected {any_of(tuple(PIXEL_FORMATS))}',
             did_you_mean(arguments.pix_fmt, tuple(PIXEL_FORMATS)),
         )
+    codepage = config.mpv.get("sub-codepage")
     return EncodeOptions(
         encoder=arguments.encoder,
         crf=arguments.crf,
         preset=arguments.preset_encoder,
         pix_fmt=arguments.pix_fmt,
         vaapi_device=str(config["vaapi_device"]),
+        sub_codepage=codepage.values[-1] if codepage is not None else "auto",
     )

@@ -26,6 +26,10 @@ UNSPECIFIED: Final = 2
 """ISO 23001-8 code for a matrix, primaries or transfer the file does not state."""
 
 
+DOLBY_OWN_COLOURS: Final = 5
+"""Profile of Dolby Vision whose pictures mean nothing without its metadata."""
+
+
 class EndOfStream(Enum):
     """Type of ``END``."""
 
@@ -230,7 +234,7 @@ class StreamInfo:
     has_captions: bool = False
     """Closed captions (CEA-608 and 708) lie inside the pictures."""
     dolby_profile: int | None = None
-    """Of Dolby Vision; 5 has colours of its own, 8 stands for those beside usual ones."""
+    """Of Dolby Vision; ``DOLBY_OWN_COLOURS``, or 8 for all those beside usual ones."""
     is_seekable: bool = True
     codec: str = ""
     decoder: str = "software"

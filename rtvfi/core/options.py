@@ -147,6 +147,8 @@ class EncodeOptions:
     """One of ``frame.PIXEL_FORMATS``; None = as the pictures are."""
     is_for_players: bool = False
     """Where ``pix_fmt`` does not say: 4:4:4 becomes 4:2:0, but in lossless files."""
+    sub_codepage: str = "auto"
+    """Encoding of subtitles that are copied, as mpv's option of that name says it."""
     is_live: bool = False
     """While playing: fast, and without B-frames, so that a file can be cut at any picture."""
 

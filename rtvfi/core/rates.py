@@ -248,6 +248,6 @@ def between(
 def _refusal(text: str) -> UsageError:
     return UsageError(
         f'"{text}" is not a frame rate; expected a multiple (2x, 2.5x, up to {MAX_MULTIPLE}x), '
-        f"frames per second (60, 59.94, 60000/1001, 1 to {MAX_RATE}), display, or vrr",
+        f"frames per second (60, 59.94, 60000/1001, 1 to {MAX_RATE}), display, auto or vrr",
         hint="--fps display",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +29,6 @@ OPTIONS: Final = (
 )
 """Options of mpv that the player sets. osc and ytdl are there where mpv is built with Lua."""
 FUNCTIONS: Final = ("mpv_stream_cb_add_ro", "mpv_hook_add", "mpv_hook_continue")
-_OLDEST: Final = (0, 33)
 _PACKAGES: Final = "apt install libmpv2, pacman -S mpv, dnf install mpv-libs"
 
 
@@ -58,18 +56,37 @@ def check_mpv(_place: Place) -> Iterator[Finding]:
             yield fail("mpv", text, f"install the system's own: {_PACKAGES}")
         else:
             yield ok("mpv", "starts without a window, and has what the player needs")
+            yield _check_tracks(str(player.mpv_version))
         yield _look_for_ytdl()
         yield from _check_sound(player)
     finally:
         player.terminate()
 
 
-def _check_version(text: str) -> Iterator[Finding]:
-    found = re.search(r"(\d+)\.(\d+)", text)
-    if found and (int(found[1]), int(found[2])) < _OLDEST:
-        yield warn("mpv", f"{text} is older than any rtvfi was tried with", _PACKAGES)
-    else:
-        yield ok("mpv", f"lib{text}")
+def _check_version(version: str) -> Iterator[Finding]:
+    from rtvfi.playing.mpv import trial
+
+    tried = f"{trial.SUPPORTED}, tried with {', '.join(trial.TRIED)}"
+    said = {
+        "supported": ok("mpv", f"lib{version} (supported: {tried})"),
+        "newer": ok("mpv", f"lib{version}: newer than rtvfi was tried with ({tried})"),
+        "older": warn("mpv", f"lib{version}: older than is supported ({tried})", _PACKAGES),
+        "unknown": ok("mpv", f"lib{version}: no release (supported: {tried})"),
+    }
+    yield said[trial.standing(version)]
+
+
+def _check_tracks(version: str) -> Finding:
+    """Whether our tracks play."""
+    from rtvfi.playing.mpv import trial
+
+    found = trial.capacity(version, anew=True)
+    if found == "nothing":
+        return fail("mpv", trial.NOTHING, f"install {trial.SUPPORTED}: {_PACKAGES}")
+    if found == "files":
+        text = "plays tracks of rtvfi, but a film whose shape changes keeps one shape"
+        return warn("mpv", text, f"install {trial.SUPPORTED}: {_PACKAGES}")
+    return ok("mpv", "plays tracks of rtvfi")
 
 
 def _check_sound(player: Any) -> Iterator[Finding]:

@@ -1,11 +1,14 @@
 """What mpv's script for yt-dlp makes of a page whose picture and sound come apart: an EDL. Pure.
 
+From mpv 0.42 on it lists every form that the page offers, each to be opened when it is chosen.
+
 Source: mpv's DOCS/edl-mpv.rst.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,38 +21,52 @@ _PLAIN: Final = re.compile(rb"[^,;\n]*")
 _HARMLESS: Final = {b"!no_clip", b"!no_chapters", b"!track_meta", b"!global_tags"}
 
 
-def streams_of(edl: bytes) -> tuple[str, ...]:
-    """The addresses of streams that run side by side, one of which has the picture.
+@dataclass(slots=True)
+class Stream:
+    """One of several that run side by side."""
+
+    address: str = ""
+    kinds: set[str] = field(default_factory=set)
+    """``video``, ``audio``: what it holds, where the list says so."""
+
+
+def streams_of(edl: bytes) -> tuple[Stream, ...]:
+    """The streams that run side by side, at least one of which has the picture.
 
     Returns:
         Nothing where a stream is put together from parts, or the text is not understood.
     """
     if not edl.startswith(_PREFIX):
         return ()
-    streams: list[list[bytes]] = [[]]
-    for words in _entries(edl[len(_PREFIX) :]):
-        if words[0] == b"!new_stream":
-            if streams[-1]:
-                streams.append([])
-        elif words[0].startswith(b"!"):
-            if words[0] not in _HARMLESS:
+    streams = [Stream()]
+    for (_, first), *others in _entries(edl[len(_PREFIX) :]):
+        newest = streams[-1]
+        if first == b"!new_stream":
+            if newest.address or newest.kinds:
+                streams.append(Stream())
+        elif first == b"!delay_open":
+            kinds = (word for name, word in others if name == b"media_type")
+            newest.kinds |= {kind.decode("ascii", "replace") for kind in kinds}
+        elif first.startswith(b"!"):
+            if first not in _HARMLESS:
                 return ()
-        elif len(words) > 1:  # a part of a file
+        elif newest.address or any(name != b"length" for name, _ in others):  # a part of a file
             return ()
         else:
-            streams[-1].append(words[0])
-    if any(len(stream) != 1 for stream in streams):
-        return ()
-    return tuple(stream[0].decode("utf-8", "surrogateescape") for stream in streams)
+            newest.address = first.decode("utf-8", "surrogateescape")
+    return tuple(streams) if all(stream.address for stream in streams) else ()
 
 
-def _entries(text: bytes) -> Iterator[list[bytes]]:
-    """The words of each entry; those with a length in front may hold any bytes."""
-    words: list[bytes] = []
+def _entries(text: bytes) -> Iterator[list[tuple[bytes, bytes]]]:
+    """The words of each entry with their names, empty where they have none; those with a length in
+    front may hold any bytes.
+    """
+    words: list[tuple[bytes, bytes]] = []
     position = 0
     while position < len(text):
-        if name := _NAME.match(text, position):
-            position = name.end()
+        name = b""
+        if named := _NAME.match(text, position):
+            position, name = named.end(), named[1]
         if length := _LENGTH.match(text, position):
             end = length.end() + int(length[1])
             word = text[length.end() : end]
@@ -57,9 +74,9 @@ def _entries(text: bytes) -> Iterator[list[bytes]]:
             plain = _PLAIN.match(text, position)
             assert plain is not None
             word, end = plain[0], plain.end()
-        words.append(word)
+        words.append((name, word))
         if end >= len(text) or text[end : end + 1] != b",":
-            if words != [b""]:
+            if words != [(b"", b"")]:
                 yield words
             words = []
         position = end + 1

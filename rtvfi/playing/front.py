@@ -104,6 +104,7 @@ class Front:
         player.observe_property(
             "window-minimized", lambda _, is_hidden: showing.rest(is_hidden=bool(is_hidden))
         )
+        player.event_callback("seek")(lambda _: showing.sought())
         player.event_callback("playback-restart")(lambda _: self._on_restart())
         player.event_callback("end-file")(self._on_end)
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from rtvfi.core.errors import OpenError, RtvfiError
 from rtvfi.core.files import is_address
+from rtvfi.core.frame import DOLBY_OWN_COLOURS
 from rtvfi.core.hardware.panels import panel_range
 from rtvfi.core.rates import Grid, parse_rate
 from rtvfi.engine.build import Place, Viewing, pipeline_for, view
@@ -76,16 +77,24 @@ def picture_of(player: Any, path: str) -> Picture:
     tracks = films(player.track_list)
     if not tracks:
         raise NothingToDo("it holds no video: it plays as it is")
-    sources = _readable(player, path)
+    of_web = next((track for track in tracks if track.get("default")), tracks[0])
+    sources = _readable(player, path, tracks.index(of_web))
     # Of what the web gives, mpv and FFmpeg number the streams in their own ways.
-    track = tracks[0] if is_address(sources[0]) else chosen(player, sources[0], tracks)
+    track = of_web if is_address(sources[0]) else chosen(player, sources[0], tracks)
     if track is None:
         raise NothingToDo("no video track is wanted: it plays as it is")
-    return Picture(sources, int(track["id"])) if len(tracks) == 1 else Picture.of(track, sources)
+    # From mpv 0.42 on, programs of a transport stream are editions, and only one is listed.
+    is_alone = len(tracks) == 1 and len(player.edition_list or ()) < 2
+    return Picture(sources, int(track["id"])) if is_alone else Picture.of(track, sources)
 
 
-def _readable(player: Any, path: str) -> tuple[str, ...]:
+def _readable(player: Any, path: str, number: int) -> tuple[str, ...]:
     """What a source of ours can read besides mpv.
+
+    Args:
+        player: has the file open.
+        path: what it calls the file.
+        number: place among the tracks of the one that is shown, where the web offers several.
 
     Raises:
         NothingToDo: nothing can.
@@ -95,9 +104,12 @@ def _readable(player: Any, path: str) -> tuple[str, ...]:
     scheme = opened.partition("://")[0] if is_address(opened) else ""
     if player.current_demuxer == "timeline":
         streams = streams_of(os.fsencode(opened)) if path != opened else ()
-        if not streams or not all(stream.startswith(_WEB) for stream in streams):
+        if not streams or not all(stream.address.startswith(_WEB) for stream in streams):
             raise NothingToDo("it is put together from several files: it plays as it is")
-        return _web(player, streams)
+        films_of = [stream for stream in streams if "video" in stream.kinds]
+        if number < len(films_of):
+            streams = (films_of[number],)
+        return _web(player, tuple(stream.address for stream in streams))
     if opened.startswith(_WEB):
         return _web(player, (opened,))
     if opened in ("-", "/dev/stdin") or scheme in ("fd", "fdclose"):
@@ -137,7 +149,8 @@ class Opener:
     ) -> None:
         self.options = self._options = options
         self._recorder = recorder
-        self._keeps_shapes = keeps_shapes and recorder is None  # a file that is written has one
+        self.keeps_shapes = keeps_shapes and recorder is None  # a file that is written has one
+        """Pictures keep the shapes they have."""
         self._playhead = playhead
         self._lock = threading.Lock()
         """The hook and the worker may open files at once."""
@@ -187,6 +200,10 @@ class Opener:
         pipeline = self._take(picture)
         try:
             info = pipeline.open()
+            if info.dolby_profile == DOLBY_OWN_COLOURS:
+                raise NothingToDo(
+                    "its Dolby Vision (profile 5) only mpv can show: it plays as it is"
+                )
             target = self.rate_of(info, rate, self.display_rate(player))
             place = _place(info, target, player)
             if self._recorder is not None:
@@ -235,8 +252,9 @@ class Opener:
         with self._lock:
             prefetched, self._prefetched = self._prefetched, None
         if prefetched is not None:
-            is_it = number in (None, prefetched[1].open().stream_index) and not picture.stretches
-            if prefetched[0] == path and is_it:
+            info = prefetched[1].open()
+            is_it = number in (None, info.stream_index) and not picture.stretches
+            if prefetched[0] == path and is_it and (self.keeps_shapes or not info.stretches):
                 return prefetched[1]
             prefetched[1].stop()
         return self._new_pipeline(path, number, picture.stretches)
@@ -248,7 +266,7 @@ class Opener:
         source = replace(
             options.source,
             stream_index=stream_index,
-            keeps_shapes=self._keeps_shapes,
+            keeps_shapes=self.keeps_shapes,
             stretches=stretches,
         )
         pipeline = pipeline_for(path, source, options.stream, self._playhead)

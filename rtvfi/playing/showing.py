@@ -170,6 +170,11 @@ class Showing:
         if track is not None:
             self._worker.do(partial(self._change_picture, track, self._current.number))
 
+    def sought(self) -> None:
+        """mpv has begun a seek."""
+        with self._lock:
+            self._tracks.sought()
+
     def settled(self) -> None:
         """A picture is there: a film's first, or that of a seek or switch."""
         with self._lock:

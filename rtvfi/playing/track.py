@@ -4,15 +4,17 @@ mpv must do with one and not with the other.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rtvfi.core.errors import PlayerError
 from rtvfi.core.files import is_address
 from rtvfi.playing.mpv.pictures import films
+from rtvfi.playing.mpv.screen import bind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rtvfi.engine.build import Viewing
     from rtvfi.stream.serve.frame_stream import FrameStream
@@ -27,8 +29,20 @@ _KEPT_OPEN: Final = {
 }
 """What keeps a film open while it is read again."""
 
+_MESSAGE: Final = "rtvfi-switched"
+
 _NEAR_SECONDS: Final = 0.2
 _MOST_PICTURES: Final = 3
+
+
+def _together(player: Any, *commands: Sequence[str]) -> None:
+    """Carry out commands with nothing of mpv's own between them, where the player can do that."""
+    together = getattr(player, "together", None)
+    if together is not None:
+        together(*commands)
+        return
+    for command in commands:
+        player.command(*command)
 
 
 class Door(Protocol):
@@ -75,6 +89,12 @@ class Tracks:
         self._awaited = 0.0
         """Where the film is read again."""
         self._num_pictures = 0
+        self._marks = itertools.count(1)
+        self._mark = 0
+        """Of the newest switch that keeps the film open."""
+        self._is_marked = self._is_sought = False
+        """mpv has come to that switch; and has begun its seek."""
+        bind(player, {_MESSAGE: self.marked}, {})
         self._is_undone = False
         """What the original needs of mpv's filters is switched off for ours."""
         self._is_deinterlaced = self._is_told = False
@@ -183,27 +203,47 @@ class Tracks:
         has_others = any(t["selected"] and t["type"] == "audio" for t in player.track_list)
         if number == self._ours or has_others or position is None:
             player.vid = number
+            self._let_end()
             return
         if self._own_options is None:
             self._own_options = {name: player[name] for name in _KEPT_OPEN}
         self._awaited, self._num_pictures = position, 0
+        self._is_sought, self._mark = False, next(self._marks)
         for name, value in _KEPT_OPEN.items():
             player.file_local[name] = value
-        player.vid = number
-        player.command("seek", position, "absolute+exact")
+        _together(
+            player,
+            ("set", "vid", str(number)),
+            # Whatever mpv tells before this belongs to seeks before it.
+            ("script-message", _MESSAGE, str(self._mark)),
+            ("seek", str(position), "absolute+exact"),
+        )
+
+    def marked(self, mark: str) -> None:
+        """mpv has got as far as a switch of ours: the next seek that it tells of belongs to it."""
+        self._is_marked = self._own_options is not None and mark == str(self._mark)
+
+    def sought(self) -> None:
+        """mpv has begun a seek."""
+        self._is_sought = self._is_sought or self._is_marked
+        self._is_marked = False
 
     def settled(self) -> None:
         """A seek or switch has its picture: when it is the awaited one, the film may end again."""
-        if self._own_options is None:
+        if self._own_options is None or not self._is_sought:
             return
         position = self._mpv.time_pos
         self._num_pictures += 1
         # Before it, mpv may show the film's end for a moment; or the user has gone elsewhere.
         is_there = position is not None and abs(position - self._awaited) < _NEAR_SECONDS
         if is_there or self._num_pictures > _MOST_PICTURES:
-            for name, value in self._own_options.items():
-                self._mpv.file_local[name] = value
-            self._own_options = None
+            self._let_end()
+
+    def _let_end(self) -> None:
+        """The film ends again as the user wants it."""
+        own, self._own_options = self._own_options, None
+        for name, value in (own or {}).items():
+            self._mpv.file_local[name] = value
 
     def _fit(self, *, ours: bool) -> None:
         """What mpv does to the pictures suits the track that is shown."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import OpenError
+from rtvfi.core.frame import DOLBY_OWN_COLOURS
 from rtvfi.stream.decode.ebml import facts_of
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OWN_COLOURS: Final = 5
-"""The profile of Dolby Vision whose pictures look green and violet in usual players."""
 _SCHEMES: Final = ("edl://", "memory://", "appending://")
 _BEGINNINGS: Final = {
     b"# mpv EDL": "an mpv EDL",
@@ -50,7 +49,7 @@ def check_pictures(path: str, info: StreamInfo) -> None:
     Raises:
         OpenError: they have colours of their own.
     """
-    if info.dolby_profile == _OWN_COLOURS:
+    if info.dolby_profile == DOLBY_OWN_COLOURS:
         raise OpenError(
             f'"{path}" is Dolby Vision of profile 5, whose colours no encoder here can write',
             "convert it to HDR10 or SDR first, with ffmpeg's libplacebo filter say",

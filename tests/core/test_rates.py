@@ -99,7 +99,7 @@ def test_parse_rate(text: str, choice: RateChoice) -> None:
     ],
 )
 def test_a_wrong_rate_is_told_what_is_allowed(text: str) -> None:
-    with pytest.raises(UsageError, match=r"2\.5x.*60000/1001.*display") as caught:
+    with pytest.raises(UsageError, match=r"2\.5x.*60000/1001.*display, auto or vrr") as caught:
         parse_rate(text)
     assert f'"{text}"' in caught.value.message
     assert caught.value.hint

@@ -28,6 +28,30 @@ def test_a_player_without_a_window_tells_what_it_has() -> None:
 
 
 @pytest.mark.mpv
+def test_supported_versions_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    said = [f.text for f in screen.check_mpv(Place({})) if f.topic == "mpv"]
+    assert "mpv 0.35 to 0.41, tried with 0.35, 0.40, 0.41" in said[0]
+    assert "plays tracks of rtvfi" in said
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "word"),
+    [
+        ("mpv 0.34", "warn", "older"),
+        ("mpv v0.37.0", "ok", "supported"),
+        ("mpv v0.42.0", "ok", "newer"),
+        ("mpv git", "ok", "no release"),
+    ],
+)
+@pytest.mark.mpv
+def test_a_version_is_set_beside_them(version: str, level: str, word: str) -> None:
+    (finding,) = screen._check_version(version)
+    assert finding.level == level
+    assert word in finding.text
+
+
+@pytest.mark.mpv
 def test_an_option_that_is_missing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screen, "OPTIONS", ("osc", "no-such-option"))
     bad = [f for f in screen.check_mpv(Place({})) if f.level == "fail"]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import mpv
 import pytest
+from oddities import write_matroska
 from playing import PATIENCE, Playing
 from shapes import write
 
-from rtvfi.core.frame import Shape
+from rtvfi.core.frame import Crop, Shape
 from rtvfi.stream.decode import shapes
 
 if TYPE_CHECKING:
@@ -122,3 +123,20 @@ def test_a_change_that_was_not_found_is_met_when_it_is_decoded(
         starts = [float(stretch.start) for stretch in playing.viewing.info.stretches]
     assert starts[:2] == pytest.approx([0, 2.4], abs=0.01)
     assert starts[2] > 2.79
+
+
+@pytest.mark.parametrize("aspect", [SQUARE, Fraction(4, 3)])
+def test_what_the_container_cuts_off_is_cut_off_as_mpv_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, aspect: Fraction
+) -> None:
+    crop = Crop(4, 10, 8, 12)
+    film = write_matroska(
+        tmp_path / "a.mkv", count=50, width=96, height=64, crop=crop, pixel_aspect=aspect
+    )
+    wanted = plain(film, [0.4, 1.2], picture)
+    with Playing(monkeypatch, film) as playing:
+        playing.wait_for("playback-restart")
+        for time, size in zip((0.4, 1.2), wanted, strict=True):
+            playing.settle("seek", time, "absolute+exact")
+            assert playing.is_ours_shown
+            assert picture(playing.mpv) == size

@@ -25,6 +25,7 @@ TWO = b"edl://!no_clip;!no_chapters;" + quoted(PICTURE) + b";!new_stream;!no_cli
         (b"edl://file=" + quoted(PICTURE) + b";", (PICTURE.decode(),)),
         (b"edl://a.mkv", ("a.mkv",)),
         (b"edl://a.mkv,0,2", ()),
+        (b"edl://a.mkv,start=0,length=2", ()),
         (b"edl://a.mkv;b.mkv", ()),
         (b"edl://!mp4_dash,init=x;a.mkv", ()),
         (b"edl://!new_stream;a.mkv;!new_stream;b.mkv", ("a.mkv", "b.mkv")),
@@ -33,7 +34,25 @@ TWO = b"edl://!no_clip;!no_chapters;" + quoted(PICTURE) + b";!new_stream;!no_cli
     ],
 )
 def test_streams_side_by_side_are_found(edl: bytes, addresses: tuple[str, ...]) -> None:
-    assert streams_of(edl) == addresses
+    assert tuple(stream.address for stream in streams_of(edl)) == addresses
+
+
+def offered(word: bytes, *kinds: bytes) -> bytes:
+    """A form that a page offers, as mpv 0.42 lists it."""
+    opened = b"".join(b";!delay_open,media_type=" + kind + b",codec=x,w=2,h=2" for kind in kinds)
+    meta = b";!track_meta,title=%3%a;b,byterate=4,flags=default;"
+    return b"!new_stream;!no_clip;!no_chapters" + opened + meta + quoted(word) + b",length=60"
+
+
+def test_all_forms_that_a_page_offers_are_told_apart() -> None:
+    forms = (
+        offered(SOUND, b"audio"),
+        offered(PICTURE, b"video"),
+        offered(b"m", b"video", b"audio"),
+    )
+    found = streams_of(b"edl://" + b";".join(forms) + b";!global_tags,title=x")
+    assert [stream.address for stream in found] == [SOUND.decode(), PICTURE.decode(), "m"]
+    assert [stream.kinds for stream in found] == [{"audio"}, {"video"}, {"video", "audio"}]
 
 
 @given(st.binary())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import av
 import mpv
@@ -209,21 +210,103 @@ def test_times_of_the_file_are_kept_where_mpv_keeps_them(
 # --- files that grow -------------------------------------------------------------------------
 
 
+_WRITER: Final = """
+import sys
+data = open(sys.argv[1], "rb").read()
+out = open(sys.argv[2], "ab")
+done = out.tell()
+for line in sys.stdin:
+    end = round(float(line) * len(data))
+    out.write(data[done:end])
+    out.flush()
+    done = end
+    print("written", flush=True)
+"""
+
+
+class Writing:
+    """A process that writes a film as it comes; begun when a part is there.
+
+    Args:
+        film: all of it.
+        target: grows.
+    """
+
+    def __init__(self, film: Path, target: Path, part: float) -> None:
+        words = [sys.executable, "-c", _WRITER, str(film), str(target)]
+        self._child = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.write(part)
+
+    def write(self, part: float) -> None:
+        """Let the file have that share of the film."""
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        print(part, file=self._child.stdin, flush=True)
+        assert self._child.stdout.readline() == "written\n"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.communicate()
+
+
+def live(clips: Clips, kind: str, tmp_path: Path) -> Path:
+    """A film of 12 s as a recorder writes it: without a length and an index."""
+    film = clips.get(ClipSpec(num_frames=288, container="mkv", audio=True))
+    form = {"mkv": "matroska", "ts": "mpegts"}[kind]
+    out = tmp_path / f"whole.{kind}"
+    words = ["ffmpeg", "-v", "error", "-i", str(film), "-map", "0", "-c", "copy", "-f", form]
+    with out.open("wb") as file:
+        live = ["-live", "1"] if kind == "mkv" else []
+        subprocess.run([*words, *live, "pipe:"], stdout=file, check=True, timeout=60)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["ts", "mkv"])
 def test_a_recording_that_grows_is_followed(
-    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
-    data = clips.get(ClipSpec(num_frames=288, container="ts", audio=True)).read_bytes()
-    film, half = tmp_path / "live.ts", len(data) // 2 // 188 * 188
-    film.write_bytes(data[:half])
-    with Playing(monkeypatch, film) as playing:
+    film = tmp_path / f"live.{kind}"
+    with (
+        Writing(live(clips, kind, tmp_path), film, 0.5) as writing,
+        Playing(monkeypatch, film, mpv={"pause": "no"}) as playing,
+    ):
         playing.wait_for("playback-restart")
         first = playing.viewing
-        with film.open("ab") as file:
-            file.write(data[half:])
-        playing.settle("seek", first.end - 0.5, "absolute+exact")
+        assert 4 < first.end < 8
+        writing.write(1)
+        playing.settle("seek", first.end - 2.5, "absolute+exact")
         playing.wait(lambda: playing.viewing.end > first.end + 3, "a longer track")
+        playing.mpv.pause = True
         playing.settle("seek", first.end + 2, "absolute+exact")
         assert playing.is_ours_shown
         number = playing.number()
         assert number is not None
         assert abs(number - playing.time * 24) < 1
+
+
+@pytest.mark.parametrize("kind", ["ts", "mkv"])
+def test_at_the_live_end_of_a_recording_mpv_goes_on_alone(
+    clips: Clips,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+) -> None:
+    caplog.set_level("INFO", "rtvfi")
+    film = tmp_path / f"live.{kind}"
+    with (
+        Writing(live(clips, kind, tmp_path), film, 0.5) as writing,
+        Playing(monkeypatch, film, mpv={"pause": "no"}) as playing,
+    ):
+        playing.wait_for("playback-restart")
+        first = playing.viewing
+        writing.write(0.58)
+        playing.settle("seek", first.end - 2, "absolute+exact")
+        playing.wait(lambda: not playing.is_ours_shown, "mpv's own track")
+        writing.write(1)
+        assert "this is its end: it plays as it is" in caplog.text
+        playing.wait(lambda: (playing._values.get("time-pos") or 0) > first.end + 1, "more film")

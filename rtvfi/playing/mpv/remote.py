@@ -18,11 +18,11 @@ from socket import SHUT_RDWR
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.playing.mpv.screen import PlayerGone
+from rtvfi.playing.mpv.screen import PlayerGone, line_of
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +71,10 @@ class RemoteMpv:
             raise SystemError(f"mpv: {name}: {answer.get('error')}")
         return answer.get("data")
 
+    def together(self, *commands: Sequence[str]) -> None:
+        """Carry out commands with nothing of mpv's own between them; nothing is answered."""
+        self._send_line(line_of(commands).encode("utf-8", "surrogateescape"))
+
     def _get(self, name: str) -> Any:
         answer = self._ask(["get_property", name])
         error = answer.get("error")
@@ -99,10 +103,13 @@ class RemoteMpv:
 
     def _send(self, message: dict[str, Any]) -> None:
         # Names of files may hold bytes that are no text: mpv takes and gives them as they are.
-        line = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+        line = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogateescape")
+        self._send_line(line)
+
+    def _send_line(self, line: bytes) -> None:
         try:
             with self._sending:
-                self._connection.sendall(line)
+                self._connection.sendall(line + b"\n")
         except OSError as error:
             raise PlayerGone("the player has ended") from error
 

@@ -4,6 +4,7 @@ any player, in this process or another.
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import suppress
 from functools import partial
@@ -43,6 +44,11 @@ def bind(
 def _call(handler: Callable[..., None], *words: bytes | str) -> None:
     """python-mpv 1.0 hands on a message's arguments as bytes."""
     handler(*(word.decode() if isinstance(word, bytes) else word for word in words))
+
+
+def line_of(commands: Sequence[Sequence[str]]) -> str:
+    """Commands as one line of input.conf, which mpv carries out with nothing between them."""
+    return "; ".join(" ".join(("no-osd", *map(json.dumps, command))) for command in commands)
 
 
 def overlay(player: Any, lines: Sequence[str] | None) -> None:

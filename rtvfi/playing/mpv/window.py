@@ -10,6 +10,8 @@ import os
 import random
 import threading
 from contextlib import suppress
+from ctypes import CFUNCTYPE, c_char_p, c_int, c_void_p, cast
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +19,7 @@ import mpv
 
 from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.core.files import is_address
-from rtvfi.playing.mpv.screen import PlayerGone
+from rtvfi.playing.mpv.screen import PlayerGone, line_of
 from rtvfi.settings.mpv_options import sort_out
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ _AS_MPV: Final = {
 }
 """libmpv starts as a bare engine; these make it the player. The user's mpv.conf wins over them."""
 
+_command_string = CFUNCTYPE(c_int, c_void_p, c_char_p)(("mpv_command_string", mpv.backend))
+"""python-mpv's own takes one argument too many."""
+
 _LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING}
 """What mpv says is for a log, but for this."""
 
@@ -47,6 +52,8 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
     """
 
     _handle: Any = None
+    _is_nowhere = False
+    """There is nothing here that a window could be opened on, and no other output is wanted."""
 
     @property
     def handle(self) -> Any:
@@ -63,6 +70,14 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
         if self._core_shutdown:
             raise PlayerGone("the player has ended")
 
+    def together(self, *commands: Sequence[str]) -> None:
+        """Carry out commands one after the other, and nothing of mpv's own between them.
+
+        Args:
+            commands: names and arguments of one line each.
+        """
+        _command_string(cast(self.handle, c_void_p), line_of(commands).encode())
+
     def terminate(self) -> None:
         """End the player; twice is fine."""
         if self._handle is not None:
@@ -71,8 +86,27 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
     __del__ = terminate
 
 
-def _log(level: str, prefix: str, text: str) -> None:
-    log.log(_LEVELS.get(level, logging.DEBUG), "mpv %s: %s", prefix, text.rstrip())
+def _log(level: str, prefix: str, text: str, *, has_output: bool = True) -> None:
+    """What mpv says.
+
+    Args:
+        level: of it.
+        prefix: of what in mpv.
+        text: in one or more lines.
+        has_output: an output for pictures was named; else mpv tries several in turn, and what the
+            first of them lack is no news: that there is no window is said in one sentence.
+    """
+    is_trying = prefix.startswith("vo/") and not has_output
+    number = logging.DEBUG if is_trying else _LEVELS.get(level, logging.DEBUG)
+    log.log(number, "mpv %s: %s", prefix, text.rstrip())
+
+
+def _is_nowhere() -> bool:
+    """No display is named and there is no screen: outputs would only complain, one after the other,
+    and libwayland past every log.
+    """
+    named = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")))
+    return not named and not any(Path("/dev/dri").glob("card*"))
 
 
 def open_window(options: Sequence[tuple[str, str]]) -> Any:
@@ -88,11 +122,16 @@ def open_window(options: Sequence[tuple[str, str]]) -> Any:
     sorted_out = sort_out(options)
     given = {**sorted_out.values, **sorted_out.at_start}
     level = "v" if log.isEnabledFor(logging.DEBUG) else "error"
+    has_output = "vo" in given
+    is_nowhere = not has_output and _is_nowhere()
+    start = {**_AS_MPV, **({"vo": "null"} if is_nowhere else {}), **given}
+    handler = partial(_log, has_output=has_output)
     try:
-        player = _Mpv(log_handler=_log, loglevel=level, **{**_AS_MPV, **given})
+        player = _Mpv(log_handler=handler, loglevel=level, **start)
     except (AttributeError, ValueError, TypeError) as error:
         _blame(given, error)
         raise PlayerError(f"mpv does not start: {error}") from error
+    player._is_nowhere = is_nowhere
     for name, value in sorted_out.values.items():
         # At construction they are defaults that mpv.conf overrides; set again they hold. What can
         # only be given at construction (config-dir, ...) refuses, and is in force already.
@@ -190,4 +229,5 @@ def is_missing(player: Any) -> bool:
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     # What mpv tries last draws into memory then.
     is_unseen = player.current_vo == "sdl" and not player["vo"] and not display
-    return player.current_vo is None or is_unseen
+    is_nowhere = isinstance(player, _Mpv) and player._is_nowhere and player.current_vo == "null"
+    return player.current_vo is None or is_unseen or is_nowhere

@@ -68,7 +68,10 @@ class Job:
 
     def companion(self) -> Companion | None:
         """What is copied beside the pictures; see ``extras.companion_of``."""
-        return companion_of(self.source, self.span, self.extras, has_audio=self.has_audio)
+        codepage = self.encode.sub_codepage
+        return companion_of(
+            self.source, self.span, self.extras, has_audio=self.has_audio, codepage=codepage
+        )
 
     @property
     def timeline(self) -> Timeline:

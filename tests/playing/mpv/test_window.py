@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from clips import Clips, ClipSpec
 
 from rtvfi.core.errors import UsageError
 from rtvfi.playing.controls import KEYS
@@ -12,7 +15,6 @@ from rtvfi.playing.mpv import screen, window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.mpv
 
@@ -132,3 +134,36 @@ def test_what_is_said_to_a_player_that_has_ended_reaches_the_log(
     with caplog.at_level("INFO"):
         shown.say("recording stopped")
     assert "recording stopped" in caplog.messages
+
+
+@pytest.mark.parametrize("has_output", [True, False])
+def test_outputs_that_are_only_tried_are_quiet(
+    caplog: pytest.LogCaptureFixture, has_output: bool
+) -> None:
+    caplog.set_level("DEBUG", "rtvfi")
+    window._log("error", "vo/gpu", "no TTY", has_output=has_output)
+    window._log("error", "cplayer", "bad", has_output=has_output)
+    assert [r.levelname for r in caplog.records] == [("DEBUG", "WARNING")[has_output], "WARNING"]
+
+
+def test_without_a_display_nothing_is_tried(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    real = Path.glob
+    monkeypatch.setattr(
+        Path, "glob", lambda self, text: [] if str(self) == "/dev/dri" else real(self, text)
+    )
+    film = clips.get(ClipSpec(num_frames=24))
+    player = window.open_window([*NO_CONFIG[1:], ("pause", "yes")])
+    try:
+        shown = threading.Event()
+        player.event_callback("playback-restart")(lambda _: shown.set())
+        player.loadfile(str(film))
+        assert shown.wait(30)
+        assert player.current_vo == "null"
+        assert window.is_missing(player)
+    finally:
+        player.terminate()
+    assert capfd.readouterr().err == ""

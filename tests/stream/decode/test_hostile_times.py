@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ import pytest
 from clips import FILM, Clips, ClipSpec
 from fakes import FakeMpv, FakePlayhead
 
-from rtvfi.core.frame import SourceFrame
+from rtvfi.core.frame import DOLBY_OWN_COLOURS, SourceFrame
 from rtvfi.core.options import SourceOptions, StreamOptions
 from rtvfi.core.rates import Grid, RateChoice, resolve, snap_rate
 from rtvfi.playing.opening import NothingToDo, Opener, Picture
 from rtvfi.settings.config import PlayOptions
+from rtvfi.stream.decode import pyav
 from rtvfi.stream.decode.container import open_container
+from rtvfi.stream.decode.info import describe
 from rtvfi.stream.decode.source import open_source
 from rtvfi.stream.serve.records import RecordMap
 from rtvfi.stream.write.beside.streams import Streams
@@ -115,6 +118,17 @@ def view(path: Path, start: float | None = None) -> None:
         opener.view(Picture((str(path),), 1), "2x", FakeMpv(start)).close()
     finally:
         opener.stop(time.monotonic() + 10)
+
+
+def test_a_film_whose_colours_only_mpv_knows_plays_as_it_is(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def described(*args: Any) -> StreamInfo:
+        return replace(describe(*args), dolby_profile=DOLBY_OWN_COLOURS)
+
+    monkeypatch.setattr(pyav, "describe", described)
+    with pytest.raises(NothingToDo, match="only mpv can show"):
+        view(clips.get(num_frames=24))
 
 
 def test_a_film_that_claims_a_year_plays_as_it_is(clips: Clips, tmp_path: Path) -> None:

@@ -60,17 +60,20 @@ class OfFilm:
         path: the film.
         span: the part that is written.
         has_audio: whether sound is copied.
+        codepage: of subtitles, see ``text.encoding_of``.
 
     Raises:
         OpenError: it cannot be opened any more.
     """
 
-    def __init__(self, path: str, span: Span, *, has_audio: bool = True) -> None:
+    def __init__(
+        self, path: str, span: Span, *, has_audio: bool = True, codepage: str = "auto"
+    ) -> None:
         self._path = path
         self._span = span
         self._has_audio = has_audio
         self._source = open_container(path)
-        self._streams = Streams(path, self._source, span)
+        self._streams = Streams(path, self._source, span, codepage)
         self._covers: list[Cover] = []
         self._out: OutputContainer | None = None
 

@@ -45,25 +45,31 @@ class Extra:
     """A code, where its name tells one."""
 
 
-def open_text(path: str) -> InputContainer:
+def open_text(path: str, codepage: str = "auto") -> InputContainer:
     """Open a file of subtitles; text in another encoding than UTF-8 is read as if it were.
+
+    Args:
+        path: the file.
+        codepage: see ``text.encoding_of``.
 
     Raises:
         OpenError: it cannot be opened.
     """
     form = "" if is_url(path) else _FORMS.get(Path(path).suffix.lower(), "")
     text = _read(path) if form else b""
-    if encoding_of(text).startswith("utf-16"):  # without a mark, FFmpeg takes it for anything
-        return _reopened(path, text, form)
+    encoding = encoding_of(text, codepage)
+    if encoding.startswith("utf-16"):  # without a mark, FFmpeg takes it for anything
+        return _reopened(path, text, form, encoding)
     opened = open_container(path)
     if is_url(path) or {codec_of(stream) for stream in opened.streams} - TEXT:
         return opened
     text = text or _read(path)
-    if not text or encoding_of(text) == "utf-8":
+    encoding = encoding_of(text, codepage)
+    if not text or encoding == "utf-8":
         return opened
     form = opened.format.name.partition(",")[0]
     opened.close()
-    return _reopened(path, text, form)
+    return _reopened(path, text, form, encoding)
 
 
 def _read(path: str) -> bytes:
@@ -75,9 +81,9 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _reopened(path: str, text: bytes, form: str) -> InputContainer:
-    log.debug("%s: read as %s", path, encoding_of(text))
-    file = io.BytesIO(as_utf8(text))
+def _reopened(path: str, text: bytes, form: str, encoding: str) -> InputContainer:
+    log.debug("%s: read as %s", path, encoding)
+    file = io.BytesIO(as_utf8(text, encoding))
     try:
         return av.open(file, "r", format=form, metadata_errors="replace")
     except FAILURES as error:
@@ -95,10 +101,10 @@ class OfExtra:
         OpenError: the file cannot be opened.
     """
 
-    def __init__(self, extra: Extra, span: Span) -> None:
+    def __init__(self, extra: Extra, span: Span, codepage: str = "auto") -> None:
         self._extra = extra
         is_text = extra.kind == "subtitle"
-        source = open_text(extra.path) if is_text else open_container(extra.path)
+        source = open_text(extra.path, codepage) if is_text else open_container(extra.path)
         # Text is written for the film's beginning, sound begins where its file does.
         begin = Fraction(source.start_time or 0, av.time_base)
         shift = self._shift = extra.zero - (0 if is_text else begin)
@@ -162,7 +168,12 @@ class Together:
 
 
 def companion_of(
-    source: str | None, span: Span, extras: Sequence[Extra], *, has_audio: bool
+    source: str | None,
+    span: Span,
+    extras: Sequence[Extra],
+    *,
+    has_audio: bool,
+    codepage: str = "auto",
 ) -> Companion | None:
     """What is copied beside the pictures of a film; None = nothing.
 
@@ -173,16 +184,17 @@ def companion_of(
         span: the part of it.
         extras: files beside it.
         has_audio: whether its sound is copied.
+        codepage: of subtitles, see ``text.encoding_of``.
 
     Raises:
         OpenError: the film itself cannot be opened any more.
     """
     if source is None:
         return None
-    parts: list[Companion] = [OfFilm(source, span, has_audio=has_audio)]
+    parts: list[Companion] = [OfFilm(source, span, has_audio=has_audio, codepage=codepage)]
     for extra in extras:
         try:
-            parts.append(OfExtra(extra, span))
+            parts.append(OfExtra(extra, span, codepage))
         except OpenError as error:
             log.warning("left out: %s", error.message)
     return parts[0] if len(parts) == 1 else Together(parts)

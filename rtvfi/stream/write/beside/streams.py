@@ -48,10 +48,14 @@ class Streams:
         path: the file, for messages.
         source: the file, opened; closed with this.
         span: the part that is written, on the file's clock.
+        codepage: of subtitles, see ``text.encoding_of``.
     """
 
-    def __init__(self, path: str, source: InputContainer, span: Span) -> None:
+    def __init__(
+        self, path: str, source: InputContainer, span: Span, codepage: str = "auto"
+    ) -> None:
         self._path = path
+        self._codepage = codepage
         self._source = source
         self._span = span
         self._tracks: dict[int, Track] = {}
@@ -76,7 +80,7 @@ class Streams:
                 return
             copy: Stream = out.add_stream_from_template(cast("Any", stream))
         else:
-            track = track_of(out, stream)
+            track = track_of(out, stream, self._codepage)
             if track is None:
                 return
             copy = track.stream

@@ -9,9 +9,12 @@ from __future__ import annotations
 import codecs
 import ctypes
 import ctypes.util
+import logging
 import unicodedata
 from functools import cache
 from typing import Any, Final
+
+log = logging.getLogger(__name__)
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -49,9 +52,14 @@ _WORTH: Final = {
 }
 
 
-def as_utf8(data: bytes) -> bytes:
-    """The same text in UTF-8, without a byte order mark; ``data`` itself where it is that."""
-    encoding = encoding_of(data)
+def as_utf8(data: bytes, encoding: str = "") -> bytes:
+    """The same text in UTF-8, without a byte order mark; ``data`` itself where it is that.
+
+    Args:
+        data: the text.
+        encoding: it has, in Python's name for it; empty = see ``encoding_of``.
+    """
+    encoding = encoding or encoding_of(data)
     if encoding == "utf-8" and not data.startswith(codecs.BOM_UTF8):
         return data
     for mark, name in _MARKS:
@@ -60,8 +68,17 @@ def as_utf8(data: bytes) -> bytes:
     return data.decode(encoding, "replace").encode()
 
 
-def encoding_of(data: bytes) -> str:
-    """The encoding of a text, in Python's name for it."""
+def encoding_of(data: bytes, codepage: str = "auto") -> str:
+    """The encoding of a text, in Python's name for it.
+
+    Args:
+        data: the text.
+        codepage: mpv's option ``sub-codepage``: ``auto``; an encoding for what is no UTF-8; or one
+            after a plus sign, for all text.
+    """
+    told = _named(codepage)
+    if told and codepage.startswith("+"):
+        return told
     for mark, name in _MARKS:
         if data.startswith(mark):
             return name
@@ -70,8 +87,21 @@ def encoding_of(data: bytes) -> str:
     try:
         data.decode()
     except UnicodeDecodeError:
-        return _asked(data[:_MOST_BYTES]) or _likeliest(data[:_MOST_BYTES])
+        return told or _asked(data[:_MOST_BYTES]) or _likeliest(data[:_MOST_BYTES])
     return "utf-8"
+
+
+@cache
+def _named(codepage: str) -> str:
+    """Python's name of an encoding that was told; empty where it is to be found out."""
+    name = codepage.removeprefix("+").rpartition(":")[2]
+    if name.lower() in ("auto", ""):
+        return ""
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        log.warning('sub-codepage "%s" is not known here: subtitles are read as with auto', name)
+        return ""
 
 
 def _wide(data: bytes) -> str:

@@ -74,14 +74,14 @@ class Track(Protocol):
         ...
 
 
-def track_of(out: OutputContainer, source: Stream) -> Track | None:
+def track_of(out: OutputContainer, source: Stream, codepage: str = "auto") -> Track | None:
     """Add a stream to a container that has not begun; None where it cannot hold it in any form."""
     form = out.format.name
     way = way_of(form, source)
     if not way:
         return None
     if way == "copy":
-        return _Copied(out, source)
+        return _Copied(out, source, codepage)
     return (_Sound if source.type == "audio" else _Written)(out, source, way)
 
 
@@ -140,7 +140,8 @@ def _dressed(packet: Packet, like: Packet) -> Packet:
 class _Copied:
     """Packets as they are, but for text that is not UTF-8."""
 
-    def __init__(self, out: OutputContainer, source: Stream) -> None:
+    def __init__(self, out: OutputContainer, source: Stream, codepage: str) -> None:
+        self._codepage = codepage
         self.stream: Stream = out.add_stream_from_template(cast("Any", source))
         self._is_text = codec_of(source) in TEXT - {"mov_text"}
         self._seen = b""
@@ -154,7 +155,7 @@ class _Copied:
             data.decode()
         except UnicodeDecodeError:
             self._seen = (self._seen + b"\n" + data)[-_FEW_BYTES:]
-            text = data.decode(encoding_of(self._seen), "replace")
+            text = data.decode(encoding_of(self._seen, self._codepage), "replace")
             return (_dressed(av.Packet(text.encode()), packet),)
         return (packet,)
 

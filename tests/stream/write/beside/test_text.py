@@ -59,3 +59,21 @@ def test_utf8_is_passed_on_untouched() -> None:
 @pytest.mark.parametrize("data", [b"", b"\xff", b"\x00\x01", bytes(range(256)), b"\xfe\xff\xd8"])
 def test_whatever_it_is_what_comes_out_is_utf8(data: bytes) -> None:
     text.as_utf8(data).decode()
+
+
+@pytest.mark.parametrize(
+    ("codepage", "data", "wanted"),
+    [
+        ("auto", "cp1251", "cp1251"),
+        ("cp866", "cp1251", "cp866"),
+        ("CP866", "utf-8", "utf-8"),
+        ("+cp1250", "utf-8", "cp1250"),
+        ("+cp1250", "utf-8-sig", "cp1250"),
+        ("shift-jis", "cp932", "shift_jis"),
+        ("enca:ru:cp866", "cp1251", "cp866"),
+        ("no-such-page", "cp1251", "cp1251"),
+    ],
+)
+def test_the_users_codepage_is_that_of_mpv(codepage: str, data: str, wanted: str) -> None:
+    text_in = subtitles(LINES["cp932" if data == "cp932" else "cp1251"]).encode(data)
+    assert text.encoding_of(text_in, codepage) == wanted

@@ -31,10 +31,10 @@ SECOND = 25
 """Pictures of a film."""
 
 
-def render(source: Path, target: Path) -> Path:
+def render(source: Path, target: Path, *more: str) -> Path:
     words = ["--model", "copy", "--fps", "1x", "--device", "cpu", "-o", str(target)]
     quick = ["--preset-encoder", "12" if target.suffix == ".webm" else "ultrafast"]
-    assert cli.main(["render", str(source), *words, *quick]) == 0
+    assert cli.main(["render", str(source), *words, *quick, *more]) == 0
     return target
 
 
@@ -183,6 +183,15 @@ def test_strange_bytes_inside_a_film_become_utf8(tmp_path: Path) -> None:
     film.write_bytes(wrong.replace(encoded.encode(), padded))
     made = render(film, tmp_path / "o.mkv")
     assert track(made, "subtitle").data[0].decode().strip() == encoded
+
+
+def test_render_reads_text_as_the_option_of_mpv_says(tmp_path: Path) -> None:
+    line = "Привет"
+    film = film_with_text(tmp_path / "a.mkv", f"1\n00:00:00,200 --> 00:00:00,600\n{line}\n\n")
+    padded = line.encode("cp866").ljust(len(line.encode()), b" ")
+    film.write_bytes(film.read_bytes().replace(line.encode(), padded))
+    made = render(film, tmp_path / "o.mkv", "--mpv", "sub-codepage=cp866")
+    assert track(made, "subtitle").data[0].decode().strip() == line
 
 
 # --- covers ----------------------------------------------------------------------------------
