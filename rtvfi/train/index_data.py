@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from rtvfi.core.errors import UsageError
 from rtvfi.models.interpany.index import enlarged, softened, softened_small
 from rtvfi.models.interpany.parts import Reference
 
@@ -93,8 +94,10 @@ def _index(batch: SceneBatch, t: float, *, is_small: bool) -> tuple[Tensor, Tens
 
 def varied(sample: IndexSample, crop: int, g: Generator) -> IndexSample:
     """Cut out, mirrored, turned and coloured anew, everything alike."""
-    slack = sample.img0.shape[-1] - crop + 1
-    top, left = torch.randint(0, slack, (2,), generator=g).tolist()
+    height, width = sample.img0.shape[-2:]
+    if min(height, width) < crop:
+        raise UsageError(f"pictures of {width}x{height} are too small to cut {crop} out", "--crop")
+    top, left = (int(torch.randint(0, n - crop + 1, (), generator=g)) for n in (height, width))
     turns, flips = torch.randint(0, 4, (2,), generator=g).tolist()
     colours = torch.randperm(3, generator=g)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
@@ -24,10 +25,10 @@ from rtvfi.models.interpany.rows import VARIANTS, Variant
 from rtvfi.train.index_data import IndexSample, drawn, varied
 from rtvfi.train.index_losses import loss_of
 from rtvfi.train.run import TrainingRun
+from rtvfi.train.septuplets import Septuplets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -79,6 +80,8 @@ class IndexRecipe:
     uses: int = 4
     """Steps a drawn batch is used for, each time cut out anew."""
     validate_every: int = 250
+    septuplets: str = ""
+    """A folder of them in place of drawn scenes."""
 
     def __post_init__(self) -> None:
         if self.network not in RULES or self.variant not in VARIANTS:
@@ -123,7 +126,11 @@ class IndexTrainer(TrainingRun["Network"]):
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=self.rule.weight_decay)
         super().__init__(net, optimizer, out)
         crop = recipe.crop or self.rule.crop
-        self.scenes = Scenes(scene_options(crop + 32, recipe.fastest), recipe.seed)
+        self._is_small_index = (recipe.network, recipe.variant) == ("rife", "d")
+        if recipe.septuplets:
+            self._films = Septuplets(Path(recipe.septuplets), recipe.seed)
+        else:
+            self.scenes = Scenes(scene_options(crop + 32, recipe.fastest), recipe.seed)
         self._newest: tuple[int, IndexSample] | None = None
 
     def check(self, stored: Mapping[str, Any]) -> None:
@@ -155,16 +162,19 @@ class IndexTrainer(TrainingRun["Network"]):
     def _sample(self) -> IndexSample:
         number = self.step // self.recipe.uses
         if self._newest is None or self._newest[0] != number:
-            whole = drawn(
-                self.scenes,
-                number,
-                self.recipe.batch or self.rule.batch,
-                has_reference=self.recipe.has_reference,
-                is_small=(self.recipe.network, self.recipe.variant) == ("rife", "d"),
-            )
-            self._newest = (number, whole)
+            self._newest = (number, self._whole(number, self.recipe.batch or self.rule.batch))
         g = torch.Generator().manual_seed(self.recipe.seed * 2_000_003 + self.step)
         return varied(self._newest[1], self.recipe.crop or self.rule.crop, g)
+
+    def _whole(self, number: int, num: int, *, is_held: bool = False) -> IndexSample:
+        """A sample, uncropped; ``is_held``: of what is never trained on."""
+        told = {
+            "has_reference": self.recipe.has_reference,
+            "is_small": self._is_small_index,
+        }
+        if self.recipe.septuplets:
+            return self._films.sample(number, num, is_held=is_held, **told)
+        return drawn(self.scenes, number + (10**9 if is_held else 0), num, **told)
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
         """See ``TrainingRun``."""
@@ -193,16 +203,11 @@ class IndexTrainer(TrainingRun["Network"]):
         """PSNR in dB, told as in training, on scenes never trained on; see ``TrainingRun``."""
         scores = []
         for number in range(3):
-            sample = drawn(
-                self.scenes,
-                10**9 + number,
-                4,
-                has_reference=self.recipe.has_reference,
-                is_small=(self.recipe.network, self.recipe.variant) == ("rife", "d"),
-            )
+            sample = self._whole(number, 4, is_held=True)
             index, reference = sample.shown(self.recipe.variant)
             crop = self.recipe.crop or self.rule.crop
-            cut = (slice(None), slice(None), slice(16, 16 + crop), slice(16, 16 + crop))
+            top, left = ((n - crop) // 2 for n in sample.img0.shape[-2:])
+            cut = (..., slice(top, top + crop), slice(left, left + crop))
             if reference is not None:
                 reference = type(reference)(*(part[cut].to(self.device) for part in reference))
             img0, img1, truth, index = (

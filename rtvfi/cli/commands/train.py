@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,8 @@ RECIPE_FIELDS: Final = ("network", "variant", "minutes", "steps", "batch", "crop
 """Options that an ``IndexRecipe`` has under the same names."""
 
 log = logging.getLogger(__name__)
+_SAID_EVERY: Final = 5.0
+"""Seconds between two lines of progress."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +71,18 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         default="d",
         help="its input: t time, d distance index (default), tr and dr with a reference picture",
     )
+    add(
+        "--septuplets",
+        metavar="FOLDER",
+        type=Path,
+        help="train it on folders with im1.png to im7.png (Vimeo-90K), whose indices are made",
+    )
+    add(
+        "--make-index",
+        metavar="FOLDER",
+        type=Path,
+        help="only make the distance indices of such a folder, from flow; goes on where it stopped",
+    )
     add("--small", action="store_true", help="a RIFE small enough to train on a CPU")
     add("--minutes", metavar="N", type=float, help="CPU minutes after which the run ends")
     add(
@@ -84,6 +99,8 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Train or go on training."""
+    if arguments.make_index is not None:
+        return _make_index(arguments)
     if arguments.out is None and arguments.sheet is None:
         raise UsageError("--out is missing", command_line("train --out RUN"))
     for name, least in (("threads", 1), ("workers", 0)):
@@ -93,6 +110,8 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError("--clips without --select", "--select LIST.csv names the triplets")
     if arguments.network:
         return _train_network(arguments)
+    if arguments.septuplets:
+        raise UsageError("--septuplets without --network", "--network rife")
     import torch
 
     torch.set_num_threads(arguments.threads)
@@ -132,14 +151,44 @@ def _train_network(arguments: argparse.Namespace) -> int:
 
     torch.set_num_threads(arguments.threads)
     said = {name: getattr(arguments, name) for name in RECIPE_FIELDS}
-    recipe = IndexRecipe(**said, is_small=arguments.small, learning_rate=arguments.rate)
+    folder = arguments.septuplets
+    recipe = IndexRecipe(
+        **said,
+        is_small=arguments.small,
+        learning_rate=arguments.rate,
+        septuplets="" if folder is None else str(folder.resolve()),
+    )
     device = offline(arguments.device).device
-    log.info("drawing the textures")
+    if folder is None:
+        log.info("drawing the textures")
     trainer = IndexTrainer(recipe, arguments.out, device)
     trainer.resume()
     best = arguments.out / "best.pt"
     add = command_line(f"weights add {best} --as interpany-{recipe.network}-{recipe.variant}")
     return _run(trainer, f"its weights are used after {add}")
+
+
+def _make_index(arguments: argparse.Namespace) -> int:
+    """``--make-index``: how far everything is, for every triple of every septuplet."""
+    import torch
+
+    from rtvfi.train.flows import flow_finder
+    from rtvfi.train.septuplets import make_index
+
+    torch.set_num_threads(arguments.threads)
+    what, find = flow_finder(offline(arguments.device).device)
+    log.info("flow by %s", what)
+    begun = time.monotonic()
+
+    def done(number: int, total: int) -> None:
+        nonlocal begun
+        if time.monotonic() - begun > _SAID_EVERY or number == total:
+            begun = time.monotonic()
+            log.info("%d of %d septuplets", number, total)
+
+    num = make_index(arguments.make_index, find, done)
+    log.info("%d indices made", num)
+    return 0
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

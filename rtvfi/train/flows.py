@@ -1,0 +1,58 @@
+"""Flow for the index of real pictures: RAFT's where its weights are here, else OpenCV's DIS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import torch
+
+from rtvfi.models.catalogue import MODELS
+from rtvfi.models.gimm.model import Gimm
+from rtvfi.models.load import load_model
+from rtvfi.models.weights.store import is_available
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rtvfi.train.septuplets import Finder
+
+WITH_RAFT: Final = ("gimm", "gimm-base")
+"""Models whose weights hold a RAFT, trained further from the one that the authors take."""
+
+
+def flow_finder(device: torch.device) -> tuple[str, Finder]:
+    """What finds flows, in words, and the function."""
+    found = next((name for name in WITH_RAFT if is_available(MODELS[name])), None)
+    if found is None:
+        return "DIS of OpenCV, at full size", _dis()
+    model = load_model(found, device, torch.float32)
+    assert isinstance(model, Gimm)
+    return f"RAFT, out of {found}", _raft(model, device)
+
+
+def _dis() -> Finder:
+    of: Any = cv2  # whose types leave these names out
+    search: Any = of.DISOpticalFlow_create(of.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+
+    def find(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+        first, second = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (a, b))
+        flow: NDArray[np.float32] = search.calc(first, second, None)
+        return flow
+
+    return find
+
+
+def _raft(model: Gimm, device: torch.device) -> Finder:
+    def find(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
+        height, width = a.shape[:2]
+        with torch.inference_mode():
+            pictures = (torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255 for x in (a, b))
+            first, second = (model.prepare(picture.to(device)) for picture in pictures)
+            flow = model.flows(first, second)[0][0, :, :height, :width]
+        found: NDArray[np.float32] = flow.permute(1, 2, 0).float().cpu().numpy()
+        return found
+
+    return find
