@@ -147,7 +147,9 @@ def test_a_folder_without_index_or_without_septuplets_is_said(folder: Path, tmp_
         septuplets.folders(tmp_path / "nowhere")
 
 
-def test_the_command_makes_what_is_missing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_command_makes_what_is_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     septuplets.make_index(folder, known(), lambda *_: None)
     index_path(folder / "00001" / "0010", (6, 4, 1)).unlink()
     assert main(["train", "--make-index", str(folder), "--device", "cpu"]) == 0
