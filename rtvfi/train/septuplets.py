@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 import torch
+from torch.nn import functional
 
 from rtvfi.core.errors import OpenError
 from rtvfi.core.files import natural_key, replacing
@@ -193,29 +194,39 @@ class Septuplets:
 
 def _triple(folder: Path, g: Generator, *, has_reference: bool, is_small: bool) -> IndexSample:
     """One of the 70 triples of a septuplet, each as likely."""
-    first, target, last = TRIPLES[int(torch.randint(0, len(TRIPLES), (), generator=g))]
-    img0, truth, img1 = (_as_tensor(_read(folder, k)) for k in (first, target, last))
-
-    def told(at: int) -> tuple[Tensor, Tensor]:
-        """The time of a picture everywhere, and its index."""
-        time = (at - first) / (last - first)
-        if at in (first, last):
-            gone = torch.full_like(img0[:, :1], time)
-        else:
-            gone = _gone(folder, (first, at, last), time, is_small=is_small)
-            # an odd side has a row or column without an index: its neighbour's
-            missing = img0.shape[-1] - gone.shape[-1], img0.shape[-2] - gone.shape[-2]
-            gone = torch.nn.functional.pad(gone, (0, missing[0], 0, missing[1]), mode="replicate")
-        return torch.full_like(gone, time), gone
-
-    sample = IndexSample(img0, img1, truth, *told(target))
+    triple = TRIPLES[int(torch.randint(0, len(TRIPLES), (), generator=g))]
+    first, last = triple[0], triple[2]
+    sample = triple_of(folder, triple, is_small=is_small)
     if not has_reference:
         return sample
     low, high = min(first, last), max(first, last)
     at = int(torch.randint(low, high + 1, (), generator=g))
-    time, gone = told(at)
-    reference = Reference(_as_tensor(_read(folder, at)), gone)
-    return sample._replace(reference=reference, reference_time=time)
+    of = triple_of(folder, (first, at, last), is_small=is_small)
+    return sample._replace(reference=Reference(of.truth, of.gone), reference_time=of.time)
+
+
+def triple_of(
+    folder: Path, triple: tuple[int, int, int], *, is_small: bool, has_index: bool = True
+) -> IndexSample:
+    """Three pictures of a septuplet; the middle one may be one of the ends.
+
+    Args:
+        folder: of the septuplet.
+        triple: first, target and last, from 0.
+        is_small: blur the index as RIFE D is shown it.
+        has_index: read it; else it is the time.
+    """
+    first, target, last = triple
+    img0, truth, img1 = (_as_tensor(_read(folder, k)) for k in triple)
+    time = (target - first) / (last - first)
+    everywhere = torch.full_like(img0[:, :1], time)
+    if not has_index or target in (first, last):
+        return IndexSample(img0, img1, truth, everywhere, everywhere)
+    gone = _gone(folder, triple, time, is_small=is_small)
+    # an odd side has a row or column without an index: its neighbour's
+    missing = img0.shape[-1] - gone.shape[-1], img0.shape[-2] - gone.shape[-2]
+    gone = functional.pad(gone, (0, missing[0], 0, missing[1]), mode="replicate")
+    return IndexSample(img0, img1, truth, everywhere, gone)
 
 
 def _gone(folder: Path, triple: tuple[int, int, int], time: float, *, is_small: bool) -> Tensor:

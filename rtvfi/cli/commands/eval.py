@@ -64,6 +64,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="scenes whose objects each keep their own cadence, with 0 to 3 passes",
     )
     add("--seed", metavar="N", type=int, default=1, help="random seed of the scenes (default 1)")
+    told = parser.add_mutually_exclusive_group()
+    told.add_argument(
+        "--index",
+        action="store_true",
+        help="networks interpany-* on septuplets or scenes, told how far everything truly is",
+    )
+    told.add_argument(
+        "--uniform", action="store_true", help="the same, told the time everywhere, as players do"
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
     form.add_argument("--markdown", action="store_true", help="print Markdown tables")
@@ -78,6 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi eval``; returns the exit code."""
     words = _checked(arguments)
+    if arguments.index or arguments.uniform:
+        return _indexed(words, arguments)
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -124,6 +135,32 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
     if not words:
         raise UsageError(f'--models is "{models}", expected names', f"--models {MODELS}")
     return words
+
+
+def _indexed(words: Sequence[str], arguments: argparse.Namespace) -> int:
+    """``--index`` and ``--uniform``: the authors' protocol of InterpAny-Clearer."""
+    if arguments.models is None:
+        raise UsageError("--models is missing", "--models interpany-rife-d")
+    device = offline(arguments.device).device
+    from rtvfi.train.protocol import NUM_SCENES, scene_samples, score, septuplet_samples
+
+    is_uniform = arguments.uniform
+    if arguments.what == SCENES:
+        samples = scene_samples(arguments.count or NUM_SCENES, arguments.seed)
+    else:
+        samples = septuplet_samples(Path(arguments.what), arguments.count, is_uniform=is_uniform)
+    rows = {word: score(word, samples, device, is_uniform=is_uniform) for word in words}
+    if arguments.json:
+        print(json.dumps({word: row._asdict() for word, row in rows.items()}, indent=2))
+        return 0
+    if arguments.markdown:
+        print("| | pictures | PSNR | SSIM | line distance |\n|---|---|---|---|---|")
+    shape = "| {} | {} | {:.2f} | {:.4f} | {:.4f} |"
+    if not arguments.markdown:
+        shape = "{:26} {} pictures   PSNR {:.2f}   SSIM {:.4f}   lines {:.4f}"
+    for word, row in rows.items():
+        print(shape.format(word, *row))
+    return 0
 
 
 def _circumstances(methods: Sequence[Method]) -> list[str]:

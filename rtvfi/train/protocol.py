@@ -1,0 +1,123 @@
+"""How good networks with a distance index are, told the truth, or the time everywhere.
+
+The authors' protocol: the first and last of seven pictures are given, the five between are made.
+The index of each is made from flow with the true picture, which no player has, or is its time
+everywhere (``uniform``). On drawn scenes the true index is exact.
+
+Source: zzh-tech/InterpAny-Clearer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import torch
+
+from rtvfi.core.errors import OpenError, UsageError
+from rtvfi.draw.scenes import Scenes
+from rtvfi.models.interpany.model import Interpany
+from rtvfi.models.load import load_model
+from rtvfi.quality.measures.lines import line_distance, line_points
+from rtvfi.quality.measures.metrics import psnr, ssim
+from rtvfi.train.index_data import IndexSample, drawn
+from rtvfi.train.index_trainer import scene_options
+from rtvfi.train.septuplets import NUM, folders, index_path, triple_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+NUM_SCENES: Final = 24
+_SIZE: Final = 160
+_FASTEST: Final = 48.0
+
+
+class Score(NamedTuple):
+    """Means over all pictures."""
+
+    num: int
+    psnr: float
+    ssim: float
+    lines: float
+    """Line distance, see ``docs/quality.md``."""
+
+
+def scene_samples(count: int, seed: int) -> Callable[[bool], Iterator[IndexSample]]:
+    """Drawn scenes at random times; whether the index is blurred at half size is asked."""
+    scenes = Scenes(scene_options(_SIZE, _FASTEST), 90_000 + seed)
+
+    def samples(is_small: bool) -> Iterator[IndexSample]:
+        for number in range(count):
+            yield drawn(scenes, number, 1, has_reference=False, is_small=is_small)
+
+    return samples
+
+
+def septuplet_samples(
+    top: Path, count: int | None, *, is_uniform: bool
+) -> Callable[[bool], Iterator[IndexSample]]:
+    """The five pictures between the first and last of every septuplet.
+
+    Raises:
+        OpenError: there is none, or no index where it is wanted.
+    """
+    every = folders(top)[:count]
+    if not is_uniform and not all(index_path(f, (0, 1, NUM - 1)).exists() for f in every):
+        raise OpenError(
+            f'"{top}" has no indices',
+            f'rtvfi train --make-index "{top}" makes them; --uniform needs none',
+        )
+
+    def samples(is_small: bool) -> Iterator[IndexSample]:
+        for folder in every:
+            for target in range(1, NUM - 1):
+                yield triple_of(
+                    folder, (0, target, NUM - 1), is_small=is_small, has_index=not is_uniform
+                )
+
+    return samples
+
+
+def score(
+    model_id: str,
+    samples: Callable[[bool], Iterator[IndexSample]],
+    device: torch.device,
+    *,
+    is_uniform: bool,
+) -> Score:
+    """Measure one model; T and TR are told the time whatever is asked.
+
+    Raises:
+        UsageError: it is no network of InterpAny-Clearer.
+        ModelError: it cannot be had.
+    """
+    model: Any = load_model(model_id, device, torch.float32)
+    if not isinstance(model, Interpany):
+        raise UsageError(f'"{model_id}" is told no index', "--models takes interpany-* for it")
+    variant = model_id.split("-")[2]
+    is_time = is_uniform or variant.startswith("t")
+    is_small = model_id.startswith("interpany-rife-d") and not model.has_reference
+    found = []
+    for sample in samples(is_small):
+        index = sample.time if is_time else sample.gone
+        with torch.inference_mode():
+            a, b = (model.prepare(x.to(device)) for x in (sample.img0, sample.img1))
+            made = model.pair(a, b, [index.to(device)])
+        picture, truth = (_luma(x[0].cpu()) for x in (made, sample.truth))
+        lines = line_distance(line_points(picture), line_points(truth))
+        found.append((psnr(picture, truth), ssim(picture, truth), lines or 0.0))
+    means = np.array(found).mean(0)
+    return Score(len(found), *(float(mean) for mean in means))
+
+
+def _luma(image: Tensor) -> NDArray[np.uint8]:
+    """(H, W) 8-bit of (3, H, W), 0..1."""
+    red, green, blue = image.float().clamp(0, 1).mul(255).numpy()
+    grey: NDArray[np.uint8] = np.rint(0.2126 * red + 0.7152 * green + 0.0722 * blue).astype(
+        np.uint8
+    )
+    return grey
