@@ -48,35 +48,26 @@ def _in_half(fault: Fault) -> Fault:
     return found
 
 
-def crash_at_import(name: str, _dtype: str, out: Any) -> Any:
-    if name == "import":
-        _crash()
-    return out
+def _at(place: str, deed: Callable[[], object]) -> Fault:
+    """A deed wherever the name of what was computed has that word."""
+
+    def found(name: str, _dtype: str, out: Any) -> Any:
+        if place in name:
+            deed()
+        return out
+
+    return found
 
 
-def hang_at_import(name: str, _dtype: str, out: Any) -> Any:
-    if name == "import":
-        _hang()
-    return out
-
-
-def crash(name: str, _dtype: str, out: Any) -> Any:
-    if "convolution" in name:
-        _crash()
-    return out
-
-
+crash_at_import = _at("import", _crash)
+hang_at_import = _at("import", _hang)
+crash = _at("convolution", _crash)
+hang = _at("convolution", _hang)
 crash_in_half = _in_half(crash)
 
 
 def crash_in_half_of_the_library(name: str, dtype: str, out: Any) -> Any:
     return crash_in_half(name, dtype, out) if "convolution" in name and _has_library() else out
-
-
-def hang(name: str, _dtype: str, out: Any) -> Any:
-    if "convolution" in name:
-        _hang()
-    return out
 
 
 hang_in_half = _in_half(hang)

@@ -45,6 +45,13 @@ def film(clips: Clips) -> Path:
     return clips.get(SPEC)
 
 
+def assert_seeks_meet_our_track(playing: Playing) -> None:
+    playing.wait(lambda: playing.is_ours_shown, "our track")
+    for target in (3.0, 0.5):
+        playing.settle("seek", target, "absolute+exact")
+        assert off_by(playing, FILM) < HALF
+
+
 # --- the web ---------------------------------------------------------------------------------
 
 
@@ -53,10 +60,7 @@ def test_a_film_of_the_web_gets_its_track_while_it_plays(
 ) -> None:
     with WebServer(film.parent) as server, Playing(monkeypatch, server.url(film.name)) as playing:
         playing.wait_for("playback-restart")
-        playing.wait(lambda: playing.is_ours_shown, "our track")
-        for target in (3.0, 0.5):
-            playing.settle("seek", target, "absolute+exact")
-            assert off_by(playing, FILM) < HALF
+        assert_seeks_meet_our_track(playing)
 
 
 def test_a_server_without_ranges_is_played_as_it_is(
@@ -128,10 +132,7 @@ def test_a_page_whose_sound_comes_apart_is_smooth_too(
             playing.wait_for("playback-restart")
             assert playing.mpv.current_demuxer == "timeline"
             assert len(playing.tracks("audio")) == 1
-            playing.wait(lambda: playing.is_ours_shown, "our track")
-            for target in (3.0, 0.5):
-                playing.settle("seek", target, "absolute+exact")
-                assert off_by(playing, FILM) < HALF
+            assert_seeks_meet_our_track(playing)
 
 
 # --- what only mpv reads ---------------------------------------------------------------------

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 MAX_FAILURES_IN_A_ROW: Final = 100
 _MAX_READ_ERRORS: Final = 8
-_PEEKED_PACKETS: Final = 40
-_PEEKED_BYTES: Final = 16 << 20
+_PEEKED: Final = (40, 16 << 20)
+"""Packets, and bytes of them, that are looked at before the first picture."""
 
 
 class Reader(Protocol):
@@ -164,8 +164,8 @@ class FrameReader:
 
     def peek(self) -> list[Packet[av.VideoStream]]:
         """The first packets, to look at their timestamps; ``next_frame`` still decodes them."""
-        size = 0
-        while not self._drained and len(self._packets) < _PEEKED_PACKETS and size < _PEEKED_BYTES:
+        size, (most, most_bytes) = 0, _PEEKED
+        while not self._drained and len(self._packets) < most and size < most_bytes:
             packet = self._demux()
             if packet is None:
                 break
