@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -24,12 +25,13 @@ HOLDS: Final = 0.6
 """Share of a frame's time that making its pictures may take: the rest is for decoder and player."""
 SCALES: Final = (1.0, 0.5, 0.25)
 """Flow scales of quick models, the best first."""
-_EVENED_OUT: Final = 2
-"""Times as much work where held drawings are evened out: most are held for two frames, and scenes
-on threes are few."""
+_USUAL_PASSES: Final = 1
+"""Most drawings are held for two frames."""
 _SIZE: Final = (480, 272)
 """Of the pictures that are measured with."""
 _REPEATS: Final = 3
+_LEAST_SECONDS: Final = 0.03
+"""For how long it is looked at least, so that what others do now and then does not count."""
 
 
 class Cost(NamedTuple):
@@ -76,16 +78,18 @@ def _scale(options: StreamOptions, info: StreamInfo) -> float:
 
 
 def _holds(scale: float, info: StreamInfo, rate: Fraction, options: StreamOptions) -> bool:
-    passes = options.passes if options.passes is not None else _EVENED_OUT - 1
-    work = share(_cost(scale, cores_for_pictures(is_live=True)), info, rate)
-    return work * (1 + passes if options.style == "smooth" else 1) <= HOLDS
+    passes = 0
+    if options.style == "smooth":
+        passes = _USUAL_PASSES if options.passes is None else options.passes
+    cost = _cost(scale, cores_for_pictures(is_live=True))
+    return share(cost, info, rate, passes) <= HOLDS
 
 
-def share(cost: Cost, info: StreamInfo, rate: Fraction) -> float:
-    """Seconds of work for a second of film at this output rate."""
-    num_new = Quality(ratio=Fraction(rate / info.source_rate)).num_calls
+def share(cost: Cost, info: StreamInfo, rate: Fraction, passes: int = 0) -> float:
+    """Seconds of work for a second of film at this output rate, evened out by so many passes."""
+    num_new = Quality(ratio=Fraction(rate / info.source_rate), passes=passes).num_calls
     pixels = info.width * info.height * (1 if info.format.chroma_shift else 2)
-    return float(info.source_rate) * pixels * (cost.motion + num_new * cost.picture)
+    return float(info.source_rate) * pixels * ((1 + passes) * cost.motion + num_new * cost.picture)
 
 
 @lru_cache
@@ -101,12 +105,13 @@ def _cost(flow_scale: float, threads: int) -> Cost:
     try:
         model = Dis(flow_scale, 8, crew.spread)
         best = [float("inf")] * 2
-        for _ in range(_REPEATS):
+        end = time.perf_counter() + _LEAST_SECONDS
+        for number in count():
+            if number >= _REPEATS and time.perf_counter() > end:
+                break
+            left = model.prepare([lumas[0], chroma, chroma])  # known from the pair before
             begin = time.perf_counter()
-            ends = (
-                model.prepare([lumas[0], chroma, chroma]),
-                model.prepare([lumas[1], chroma, chroma]),
-            )
+            ends = left, model.prepare([lumas[1], chroma, chroma])
             motion = model.motion(*ends)
             found = time.perf_counter()
             out = [np.empty_like(plane) for plane in (lumas[0], chroma, chroma)]

@@ -104,6 +104,7 @@ def test_work_is_motion_once_and_pictures_that_fall_between() -> None:
     # 24 to 60: two of five outputs fall on no frame twice, one of five is one
     cost = Cost(motion=1e-9, picture=1e-8)
     assert share(cost, INFO, Fraction(60)) == pytest.approx(24 * (0.001 + 2 * 0.01))
+    assert share(cost, INFO, Fraction(60), passes=1) == pytest.approx(24 * (0.002 + 3 * 0.01))
     assert share(cost, stream_info(1000, 1000, format="yuv444p"), Fraction(48)) == pytest.approx(
         2 * 24 * (0.001 + 0.01)
     )
