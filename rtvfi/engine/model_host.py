@@ -86,6 +86,8 @@ class ModelHost:
         self._crew: Crew | None = None
         self.place: str | None = None
         """Where the newest executor computes: ``cpu``, ``cuda:0``."""
+        self.scale: float | None = None
+        """Flow scale of the newest executor of a quick model; None of networks."""
         self.warm_up_seconds = 0.0
         """What the first call of the newest executor took, before anything was shown of it."""
         self.place_name = "the processor"
@@ -154,11 +156,13 @@ class ModelHost:
 
             fitting = fitting_scale(info, viewing.target_rate, self._options)
             scale = max(_SMALLEST_SCALE, fitting * self._shrunk)
+        self.scale = scale
         return CodesInterpolation(Dis(scale, info.format.bits, self._crew.spread), info)
 
     def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
         compute = self._resolved()
         self.place, self.place_name = str(compute.device), "the processor"
+        self.scale = None
         if compute.device.type == "cuda":
             import torch
 

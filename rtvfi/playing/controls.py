@@ -124,9 +124,10 @@ class Controls:
             return
         showing, lines = self._showing, ["rtvfi: interpolation off"]
         if showing.shown is not None:
-            device = str(showing.model.host.place)
+            host = showing.model.host
+            device = str(host.place)
             wanted = self._choice.now
-            place = device + osd.warm_up(showing.model.host.warm_up_seconds)
+            place = device + osd.scale(host.scale) + osd.warm_up(host.warm_up_seconds)
             load = showing.model.load
             lines = osd.lines(showing.shown, wanted, place, self._watch.report, load)
             lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))

@@ -185,6 +185,7 @@ class Front:
             "device": showing.model.host.place,
             "dtype": showing.model.host.dtype,
             "selftest": showing.model.host.remark,
+            "flow_scale": showing.model.host.scale,
             "model": self._choice.now.model,
             "style": self._choice.now.live_style,
             "passes": None if statistics.plan is None else statistics.plan.passes,

@@ -57,6 +57,11 @@ def warm_up(seconds: float) -> str:
     return f", first picture after {seconds:.0f} s" if seconds > LONG_WARM_UP else ""
 
 
+def scale(flow_scale: float | None) -> str:
+    """What follows the device: how finely motion is found, where the machine's speed decides."""
+    return "" if flow_scale is None else f", scale {flow_scale:g}"
+
+
 def live(viewing: Viewing, wanted: Wanted, place: str) -> str:
     """What is live, in a few words."""
     rates = " → ".join(f"{float(r):.5g}" for r in (viewing.info.source_rate, viewing.target_rate))

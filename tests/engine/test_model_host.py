@@ -131,3 +131,18 @@ def test_a_network_for_rendering_steps_down_by_what_weights_are_here(
     assert {(v.network, v.flow_scale) for v in executor.variants} == steps
     assert all(v.is_lite and v.share < 0.1 for v in executor.variants)
     assert len(ladder(Quality(num_frames=3), executor.variants)) == 6
+
+
+def test_a_quick_model_that_plays_takes_the_scale_that_is_held(
+    make_viewed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewing = make_viewed().viewing
+    monkeypatch.setattr("rtvfi.engine.look.fitting_scale", lambda *_: 0.5)
+    playing = ModelHost("cpu", StreamOptions(), is_live=True)
+    executor: Any = playing.executor("dis", viewing)
+    assert playing.scale == executor.model.flow_scale == 0.5
+    rendering = ModelHost("cpu", StreamOptions())
+    rendering.executor("dis", viewing)
+    assert rendering.scale == 1.0
+    rendering.executor("linear", viewing)
+    assert rendering.scale is None

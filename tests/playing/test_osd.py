@@ -97,6 +97,11 @@ def test_a_long_first_call_is_told() -> None:
     assert osd.warm_up(0.3) == ""
 
 
+def test_the_scale_that_the_machine_holds_is_told() -> None:
+    assert osd.scale(0.25) == ", scale 0.25"
+    assert osd.scale(None) == ""
+
+
 def test_what_the_gpu_is_doing_has_a_line_of_its_own() -> None:
     assert "gpu     87 % busy, 1187 of 2400 MHz\n" in shown(load="87 % busy, 1187 of 2400 MHz")
     assert "gpu  " not in shown()
