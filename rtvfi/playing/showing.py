@@ -171,7 +171,10 @@ class Showing:
             self._worker.do(partial(self._change_picture, track, self._current.number))
 
     def sought(self) -> None:
-        """mpv has begun a seek."""
+        """mpv has begun a seek: a read of ours under way ends, whoever chose our track."""
+        viewing, target = self.viewing, self._mpv.time_pos
+        if viewing is not None and target is not None:
+            viewing.stream.kick(target)
         with self._lock:
             self._tracks.sought()
 

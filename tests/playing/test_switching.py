@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rtvfi.playing.mpv.screen import line_of
+from rtvfi.playing.showing import Showing
 from rtvfi.playing.track import Tracks
 
 if TYPE_CHECKING:
@@ -122,3 +124,18 @@ def test_going_back_to_ours_ends_it(switched: tuple[FakePlayer, Tracks]) -> None
 def test_commands_of_one_line_keep_their_words_apart() -> None:
     line = line_of([("set", "title", 'a "b"; c'), ("script-message", "x", "1")])
     assert line == 'no-osd "set" "title" "a \\"b\\"; c"; no-osd "script-message" "x" "1"'
+
+
+@pytest.mark.parametrize("position", [1.5, None])
+def test_a_seek_ends_a_read_of_ours_whoever_chose_our_track(position: float | None) -> None:
+    """Toggled off by our key, and chosen again by mpv's: ours is shown, though not wanted."""
+    kicks: list[float] = []
+    showing: Any = SimpleNamespace(
+        _lock=threading.RLock(),
+        _mpv=SimpleNamespace(time_pos=position),
+        _tracks=SimpleNamespace(sought=lambda: None),
+        shown=None,
+        viewing=SimpleNamespace(stream=SimpleNamespace(kick=kicks.append)),
+    )
+    Showing.sought(showing)
+    assert kicks == ([] if position is None else [position])

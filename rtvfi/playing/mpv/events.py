@@ -103,9 +103,6 @@ class Watch:
         if target is None:
             return
         self._seek = (target, time.monotonic())
-        viewing = self._shown()
-        if viewing is not None:
-            viewing.stream.kick(target)
 
 
 def process_age_ms() -> float:
