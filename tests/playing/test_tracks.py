@@ -281,7 +281,7 @@ def test_a_recording_that_grows_is_followed(
         playing.settle("seek", first.end - 2.5, "absolute+exact")
         playing.wait(lambda: playing.viewing.end > first.end + 3, "a longer track")
         playing.mpv.pause = True
-        playing.settle("seek", first.end + 2, "absolute+exact")
+        playing.land(first.end + 2)  # the switch to it may be under way
         assert playing.is_ours_shown
         number = playing.number()
         assert number is not None
