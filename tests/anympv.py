@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 PATIENCE: Final = 60.0
 MPV: Final = shutil.which("mpv")
+_QUIET: Final = ("--vo=null", "--ao=null", "--no-terminal", "--ytdl=no")
 
 
 def is_there(pid: int) -> bool:
@@ -87,16 +88,18 @@ class AnyMpv:
             "RTVFI_CONFIG": "",
             "PYTHONPATH": str(ROOT),
         }
-        words = ["--vo=null", "--ao=null", "--no-terminal", "--ytdl=no"]
-        words += [f"--input-ipc-server={self._socket}", *mpv, "--", *map(str, files)]
-        assert MPV is not None
-        self.process = subprocess.Popen([MPV, *words], env=environ, stdin=subprocess.DEVNULL)
+        words = self._command((f"--input-ipc-server={self._socket}", *mpv), [*map(str, files)])
+        self.process = subprocess.Popen(words, env=environ, stdin=subprocess.DEVNULL)
         self._changed = threading.Condition()
         self._is_settled = False
         self._num_pictures = 0
         self._told: dict[str, Any] | None = None
         self.said: list[str] = []
         self.player: Any = None
+
+    def _command(self, mpv: tuple[str, ...], files: list[str]) -> list[str]:
+        assert MPV is not None
+        return [MPV, *_QUIET, *mpv, "--", *files]
 
     def __enter__(self) -> Self:
         deadline = time.monotonic() + PATIENCE
@@ -203,3 +206,14 @@ class AnyMpv:
         number = self.number()
         assert number is not None, f"no number on the screen at {self.time}"
         return abs(number - self.time * rate)
+
+
+class OwnWindow(AnyMpv):
+    """The same of ``rtvfi play`` with the engine apart."""
+
+    def _command(self, mpv: tuple[str, ...], files: list[str]) -> list[str]:
+        words = [sys.executable, "-P", "-m", "rtvfi", "play", "--engine", "apart"]
+        words += ["--model", "copy", "--fps", "2x", "--device", "cpu", "--hwaccel", "none"]
+        for option in (*_QUIET, *mpv):
+            words += ["--mpv", option.removeprefix("--").replace("no-terminal", "terminal=no")]
+        return [*words, "--", *files]

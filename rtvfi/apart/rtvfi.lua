@@ -5,6 +5,12 @@
 -- film, told by mpv's own JSON IPC what is shown, and ends with this mpv. Its track is one more
 -- video track beside the film's own: whatever happens to the engine, the film goes on.
 
+-- "rtvfi play" has an engine already, or loads its own copy of this file.
+local only = os.getenv("RTVFI_SCRIPT")
+if only and debug.getinfo(1, "S").source ~= "@" .. only then
+    return
+end
+
 local VERSION = "1"
 local TICK = 1
 
@@ -15,6 +21,7 @@ local options = {
     style = "",
     fps = "",
     more = "",
+    words = "[]",
     keys = true,
     wait = 15,
     patience = 6,
@@ -23,6 +30,7 @@ local options = {
 require("mp.options").read_options(options, "rtvfi")
 local utils = require("mp.utils")
 
+local unpack = unpack or table.unpack
 local NAME = mp.get_script_name()
 local KEYS = {
     { "Ctrl+i", "rtvfi-toggle" },
@@ -192,6 +200,7 @@ function start()
     for word in options.more:gmatch("%S+") do
         add(word)
     end
+    add(unpack(utils.parse_json(options.words) or {}))
     if options.log ~= "" then
         add("--log-file", mp.command_native({ "expand-path", options.log }))
     end

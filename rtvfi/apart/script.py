@@ -14,7 +14,8 @@ from rtvfi.core.files import write_whole
 
 log = logging.getLogger(__name__)
 
-_SCRIPT: Final = Path(__file__).with_name("rtvfi.lua")
+SCRIPT: Final = Path(__file__).with_name("rtvfi.lua")
+"""What runs inside mpv."""
 _MARK: Final = "-- Smooth motion by rtvfi"
 """How a script of ours begins."""
 
@@ -90,7 +91,7 @@ def install(folder: Path, command: list[str]) -> list[Path]:
             before = conf.read_text(encoding="utf-8", errors="surrogateescape")
             after, count = re.subn(r"(?m)^command=.*$", lambda _: line, before, count=1)
             fresh = after if count else f"{before.rstrip()}\n{line}\n".lstrip()
-        for path, text in ((script, _SCRIPT.read_text(encoding="utf-8")), (conf, fresh)):
+        for path, text in ((script, SCRIPT.read_text(encoding="utf-8")), (conf, fresh)):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text, errors="surrogateescape")
     except OSError as error:

@@ -135,6 +135,16 @@ def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config
     return resolve_config(said, arguments.preset, user_file(), profile, mpv)
 
 
+def words_of(arguments: argparse.Namespace) -> list[str]:
+    """What ``add_settings`` read, as the words of another command line; mpv's options stay out."""
+    words = [] if arguments.preset is None else ["--preset", str(arguments.preset)]
+    for action in arguments.parser._actions:
+        value = getattr(arguments, action.dest, None)
+        if action.dest in SETTINGS and value is not None:
+            words += [action.option_strings[-1], str(value)]
+    return words
+
+
 def add_encoding(parser: argparse.ArgumentParser) -> None:
     """The options of whatever writes video."""
     add = parser.add_argument_group("writing").add_argument

@@ -8,17 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
+from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options, words_of
 from rtvfi.core import clock
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.core.program import command_line
+from rtvfi.models.catalogue import find
 from rtvfi.models.weights.auto import AUTO, better_model
 from rtvfi.settings.config import play_options, will_use_gpu
 from rtvfi.settings.playlist import check_there, expand
 
 if TYPE_CHECKING:
     import argparse
+
+    from rtvfi.settings.config import PlayOptions
 
 SUMMARY: Final = "play files with smooth motion"
 
@@ -53,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_encoding(parser)
     parser.add_argument(
+        "--engine",
+        choices=("auto", "inside", "apart"),
+        default="auto",
+        help="make pictures in a process apart, whose faults leave the film alone: auto (with a "
+        "network on a GPU), inside, apart",
+    )
+    parser.add_argument(
         "--report",
         metavar="FILE.json",
         type=Path,
@@ -66,6 +76,21 @@ def _check_start(start: str | None) -> None:
             f'--start is "{start}", expected seconds (90), a time (1:30), a part (25%) or '
             "a chapter (#2)"
         )
+
+
+def _is_apart(arguments: argparse.Namespace, options: PlayOptions) -> bool:
+    """Whether the engine gets a process of its own: where torch meets a GPU and its drivers."""
+    if arguments.engine == "auto":
+        is_network = not find(options.model).is_torch_free and options.model != "copy"
+        return is_network and will_use_gpu(options.device) and not _kept_inside(arguments)
+    if arguments.engine == "apart" and (said := _kept_inside(arguments)):
+        raise UsageError(f"{said} wants the engine inside", "leave --engine apart out")
+    return bool(arguments.engine == "apart")
+
+
+def _kept_inside(arguments: argparse.Namespace) -> str:
+    """The option that only an engine in the player's process can serve."""
+    return next((f"--{name}" for name in ("record", "report") if getattr(arguments, name)), "")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -93,7 +118,12 @@ def main(arguments: argparse.Namespace) -> int:
     if better is not None and config["model"] == AUTO:
         hint = command_line(f"weights get {better}")
         log.info("%s makes the pictures; %s makes better ones: %s", options.model, better, hint)
+    is_apart = _is_apart(arguments, options)
     try:
+        if is_apart:
+            from rtvfi.apart.own_window import play_apart
+
+            return play_apart(options, words_of(arguments))
         from rtvfi.player import play
     except OSError as error:  # python-mpv looks for the library when it is imported
         raise PlayerError(

@@ -1,0 +1,113 @@
+"""``rtvfi play`` with the engine in a process of its own: as inside, and its faults end no film."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from anympv import PATIENCE, ROOT, OwnWindow, wait_gone
+from clips import FILM, ClipSpec
+
+from rtvfi.cli import main as cli
+from rtvfi.cli.commands.play import _is_apart
+from rtvfi.cli.grammar import words_of
+from rtvfi.core.errors import UsageError
+from rtvfi.settings.config import play_options, resolve_config
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+    from clips import Clips
+
+pytestmark = [pytest.mark.mpv, pytest.mark.timeout(240)]
+
+FEATURE = ClipSpec(num_frames=240, gop=48, audio=True)
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    return cli._parse(["play", "film.mkv", *words])
+
+
+def test_an_engine_that_is_killed_leaves_our_window_and_the_film(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with OwnWindow(tmp_path, clips.get(FEATURE)) as window:
+        window.begin()
+        assert window.is_ours_shown, "and the script in the user's folder stays out"
+        assert len([t for t in window.player.track_list if t["type"] == "video"]) == 2
+        window.settle("seek", 3, "absolute+exact")
+        assert window.off_by(float(FILM)) < 0.51
+        pid = window.tell()["pid"]
+        assert pid != window.process.pid
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+        window.wait(lambda: not window.is_ours_shown, "the film's own track")
+        window.wait(lambda: window.is_ours_shown, "ours once more")
+        last = window.tell()["pid"]
+        window.player.command("quit")
+        assert window.process.wait(PATIENCE) == 0
+        wait_gone(last)
+        assert [*window.runtime.iterdir()] == []
+
+
+@pytest.mark.slow
+def test_a_window_that_is_killed_leaves_no_engine(clips: Clips, tmp_path: Path) -> None:
+    with OwnWindow(tmp_path, clips.get(FEATURE)) as window:
+        window.begin()
+        pid = window.tell()["pid"]
+        window.process.kill()
+        window.process.wait(PATIENCE)
+        wait_gone(pid)
+
+
+@pytest.mark.slow
+def test_nothing_that_plays_is_a_failure(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mkv"
+    bad.write_text("no film")
+    words = ["play", str(bad), "--engine", "apart", "--model", "copy", "--mpv", "vo=null"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "rtvfi", *words, "--device", "cpu"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "RTVFI_CONFIG": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 1
+    assert "cannot be played" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "model", "device", "is_apart"),
+    [
+        ((), "dis", "cpu", False),
+        ((), "cel", "cpu", False),
+        ((), "cel", "cuda", True),
+        ((), "dis", "cuda", False),
+        (("--engine", "inside"), "cel", "cuda", False),
+        (("--engine", "apart"), "dis", "cpu", True),
+        (("--record", "out.mkv"), "cel", "cuda", False),
+    ],
+)
+def test_the_engine_is_apart_where_a_network_meets_a_gpu(
+    words: tuple[str, ...], model: str, device: str, is_apart: bool
+) -> None:
+    settings = {"model": model, "device": device}
+    options = play_options(resolve_config(settings, preset="default"), ("film.mkv",))
+    assert _is_apart(parsed(*words), options) == is_apart
+
+
+def test_what_only_an_engine_inside_can_do_is_not_asked_of_one_apart() -> None:
+    options = play_options(resolve_config({"model": "dis"}, preset="default"), ("film.mkv",))
+    with pytest.raises(UsageError, match="--report"):
+        _is_apart(parsed("--engine", "apart", "--report", "r.json"), options)
+
+
+def test_settings_reach_the_engine_as_they_were_typed() -> None:
+    words = ["--style", "plain", "--fps", "60", "--preset", "cpu", "--scale", "0.5"]
+    assert sorted(words_of(parsed(*words, "--mpv", "fs"))) == sorted(words)
