@@ -150,7 +150,6 @@ end
 local start
 
 local function ended(_, result, _)
-    local was_ready = is_ready
     engine, is_ready = nil, false
     if is_quitting then
         return
@@ -166,7 +165,7 @@ local function ended(_, result, _)
         say("rtvfi: " .. options.command .. " cannot be started: see script-opts/rtvfi.conf", 8)
     elseif #said > 0 then
         say("rtvfi: " .. said[#said], 8)
-    elseif was_ready and deaths == 0 then
+    elseif deaths == 0 then
         deaths = deaths + 1
         say("rtvfi's engine died: the film goes on as it is; once more, with less")
         start()
