@@ -171,11 +171,16 @@ class AnyMpv:
     # ---- looking ----
 
     def tell(self) -> dict[str, Any]:
-        """What the engine says of itself."""
+        """What the engine says of itself, or the script where there is none: then it has no pid."""
         with self._changed:
             self._told = None
-        self.player.command("script-message", "rtvfi-tell")
-        self.wait(lambda: self._told is not None, "the engine's answer")
+
+        def has_answer() -> bool:
+            if self._told is None:  # an engine that has just begun or died may have missed it
+                self.player.command("script-message", "rtvfi-tell")
+            return self._told is not None
+
+        self.wait(has_answer, "an answer")
         assert self._told is not None
         return self._told
 

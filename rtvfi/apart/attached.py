@@ -120,7 +120,10 @@ class Attached(Front):
                 player.register_message_handler("rtvfi-tell", lambda *_: self._tell(player))
                 tell("rtvfi-ready", pictures.root)
                 while not player.wait(_ALIVE_SECONDS):
-                    tell("rtvfi-alive")
+                    now = self._choice.now
+                    style = now.style if now.is_on else "off"
+                    place = self._showing.model.host.place or ""
+                    tell("rtvfi-alive", place, now.model, style, now.rate)
         finally:
             self._screen.close()
             deadline = time.monotonic() + _LEAVE_SECONDS

@@ -25,6 +25,8 @@ local options = {
     keys = true,
     wait = 15,
     patience = 6,
+    letgo = "gpu",
+    rest = 30,
     log = "",
 }
 require("mp.options").read_options(options, "rtvfi")
@@ -51,6 +53,11 @@ local pending = nil -- the hook that waits for the engine
 local timer = nil
 local silence = 0 -- ticks since the engine was last heard
 local deaths = 0
+local place = "" -- where the engine computes
+local live = {} -- what was chosen by keys: model, style, fps; an engine that follows takes it up
+local is_resting = false -- nobody looks: the engine was let go of
+local is_let_go = false
+local idle_timer = nil
 local own_socket = nil -- where mpv listens because of us
 
 local function say(text, seconds)
@@ -154,6 +161,13 @@ local function ended(_, result, _)
     if is_quitting then
         return
     end
+    if is_let_go then
+        is_let_go = false
+        if not is_resting then
+            start()
+        end
+        return
+    end
     back_to_film()
     go_on()
     local said = {}
@@ -191,15 +205,16 @@ function start()
         end
     end
     add("serve", "--mpv-socket", path, "--script", NAME, "--script-version", VERSION)
+    add(unpack(utils.parse_json(options.words) or {}))
     for _, key in ipairs({ "model", "style", "fps" }) do
-        if options[key] ~= "" then
-            add("--" .. key, options[key])
+        local value = live[key] or options[key]
+        if value ~= "" then
+            add("--" .. key, value)
         end
     end
     for word in options.more:gmatch("%S+") do
         add(word)
     end
-    add(unpack(utils.parse_json(options.words) or {}))
     if options.log ~= "" then
         add("--log-file", mp.command_native({ "expand-path", options.log }))
     end
@@ -228,6 +243,7 @@ mp.add_hook("on_preloaded", 50, function(hook)
     if not options.on or deaths > 1 or not has_film() then
         return
     end
+    is_resting = false
     start()
     if not engine then
         return
@@ -260,9 +276,48 @@ mp.register_script_message("rtvfi-attached", function(which, track)
     end
 end)
 
-mp.register_script_message("rtvfi-alive", function()
-    silence = 0
+-- The engine answers for itself.
+mp.register_script_message("rtvfi-tell", function()
+    if not engine then
+        mp.commandv("script-message", "rtvfi-told", '{"pid": null}')
+    end
 end)
+
+mp.register_script_message("rtvfi-alive", function(where, model, style, fps)
+    silence = 0
+    place = where
+    live = { model = model, style = style, fps = fps }
+end)
+
+-- Nobody has looked for a while: the film's own track stands there, and the engine ends, because a
+-- GPU that is only held may run at full clock. When somebody looks again the film goes on at once,
+-- and becomes smooth when the engine is back.
+local function let_go()
+    idle_timer = nil
+    local is_wanted = options.letgo == "always" or (options.letgo == "gpu" and place:match("^cuda"))
+    if is_wanted and engine and is_ready and not pending then
+        is_resting, is_let_go = true, true
+        back_to_film()
+        mp.abort_async_command(engine)
+    end
+end
+
+local function looked_at()
+    if mp.get_property_native("pause") or mp.get_property_native("window-minimized") then
+        idle_timer = idle_timer or mp.add_timeout(options.rest, let_go)
+        return
+    end
+    if idle_timer then
+        idle_timer:kill()
+        idle_timer = nil
+    end
+    if is_resting then
+        is_resting = false
+        start()
+    end
+end
+mp.observe_property("pause", "bool", looked_at)
+mp.observe_property("window-minimized", "bool", looked_at)
 
 mp.add_periodic_timer(TICK, function()
     if not (engine and is_ready) then

@@ -47,6 +47,11 @@ command={command}
 # Seconds after which an engine that does not answer is ended.
 #patience=6
 
+# An engine on a GPU ends when the film was paused or minimised for so many seconds, and is back
+# when it plays again: letgo=gpu; "always" on a processor, too, "never" keeps it.
+#letgo=gpu
+#rest=30
+
 # A file that gets all messages, for bug reports: ~~/rtvfi.log
 #log=
 """

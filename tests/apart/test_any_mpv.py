@@ -153,3 +153,24 @@ def test_a_command_that_is_not_there_leaves_the_film(clips: Clips, tmp_path: Pat
         mpv.begin()
         assert not mpv.is_ours_shown
         assert mpv.number() == 0
+
+
+def test_a_paused_film_lets_the_engine_go_and_is_smooth_again_when_it_plays(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with AnyMpv(tmp_path, clips.get(FEATURE), letgo="always", rest="1") as mpv:
+        mpv.begin()
+        mpv.player.command("set", "pause", "no")
+        mpv.wait(lambda: mpv.is_ours_shown, "ours")
+        mpv.player.command("script-message", "rtvfi-style", "smooth")
+        before = mpv.tell()
+        assert before["style"] == "smooth"
+        mpv.player.command("set", "pause", "yes")
+        wait_gone(before["pid"])
+        mpv.wait(lambda: not mpv.is_ours_shown and not mpv.player.seeking, "the film's own")
+        mpv.settle("seek", 0, "relative+exact")
+        assert mpv.off_by(float(FILM)) < HALF
+        mpv.player.command("set", "pause", "no")
+        mpv.wait(lambda: mpv.is_ours_shown, "ours again")
+        after = mpv.tell()
+        assert after["pid"] != before["pid"]
