@@ -29,6 +29,24 @@ local options = {
     rest = 30,
     log = "",
 }
+-- Celluloid loads scripts into an mpv that is told of no folder: our settings lie beside us all the same.
+local here = debug.getinfo(1, "S").source:match("^@(.*)/scripts/[^/]*$")
+local file = not mp.find_config_file("script-opts/rtvfi.conf")
+    and here
+    and io.open(here .. "/script-opts/rtvfi.conf")
+if file then
+    for line in file:lines() do
+        local key, value = line:match("^([%w_-]+)=(.*)$")
+        if type(options[key]) == "boolean" then
+            options[key] = value == "yes"
+        elseif type(options[key]) == "number" then
+            options[key] = tonumber(value) or options[key]
+        elseif key then
+            options[key] = value
+        end
+    end
+    file:close()
+end
 require("mp.options").read_options(options, "rtvfi")
 local utils = require("mp.utils")
 
@@ -49,6 +67,7 @@ local root = nil -- what the addresses of its tracks begin with
 local number = 0 -- of the film that was opened last
 local original = nil -- the film's own track that ours is made of
 local is_playing = false
+local is_hooked = false -- its hook has come to us
 local pending = nil -- the hook that waits for the engine
 local timer = nil
 local silence = 0 -- ticks since the engine was last heard
@@ -240,6 +259,7 @@ end
 mp.add_hook("on_preloaded", 50, function(hook)
     number = number + 1
     original = nil
+    is_hooked = true
     if not options.on or deaths > 1 or not has_film() then
         return
     end
@@ -330,9 +350,25 @@ mp.add_periodic_timer(TICK, function()
     end
 end)
 
-mp.register_event("file-loaded", function()
+-- A film that was opened before this script was there becomes smooth while it plays.
+local function come_late()
     is_playing = true
+    if is_hooked or not options.on or deaths > 1 or not has_film() then
+        return
+    end
+    is_hooked = true
+    number = number + 1
+    if is_ready then
+        attach("late")
+    else
+        start()
+    end
+end
+
+mp.register_event("start-file", function()
+    is_hooked = false
 end)
+mp.register_event("file-loaded", come_late)
 mp.register_event("end-file", function()
     is_playing = false
     go_on()
@@ -354,4 +390,8 @@ for _, row in ipairs(KEYS) do
             start()
         end
     end)
+end
+
+if mp.get_property_number("time-pos") then
+    come_late()
 end

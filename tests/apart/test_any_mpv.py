@@ -174,3 +174,17 @@ def test_a_paused_film_lets_the_engine_go_and_is_smooth_again_when_it_plays(
         mpv.wait(lambda: mpv.is_ours_shown, "ours again")
         after = mpv.tell()
         assert after["pid"] != before["pid"]
+
+
+@pytest.mark.slow
+def test_a_script_that_comes_late_into_an_mpv_without_a_folder_finds_film_and_settings(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with AnyMpv(tmp_path, clips.get(FEATURE), mpv=("--pause", "--no-config")) as mpv:
+        mpv.begin()
+        assert not mpv.is_ours_shown
+        mpv.player.command("load-script", str(tmp_path / "mpv" / "scripts" / "rtvfi.lua"))
+        mpv.wait(lambda: mpv.is_ours_shown, "ours")
+        mpv.wait(lambda: mpv.tell().get("model") == "copy", "the engine to have noticed")
+        mpv.settle("seek", 3, "absolute+exact")
+        assert mpv.off_by(float(FILM)) < HALF

@@ -30,6 +30,14 @@ _MOST_BYTES: Final = 64 << 20
 """Of one line: whoever sends more is no mpv."""
 
 
+_NUMBERS: Final = ("fps", "-pos", "-time", "avsync", "speed", "duration")
+"""How names of properties end that are numbers; what is none of JSON's comes as "nan" or "inf"."""
+
+
+def _value(name: str, data: Any) -> Any:
+    return None if isinstance(data, str) and name.endswith(_NUMBERS) else data
+
+
 class RemoteMpv:
     """A player apart: properties as attributes and options as items, like python-mpv's ``MPV``.
 
@@ -80,7 +88,7 @@ class RemoteMpv:
         error = answer.get("error")
         if error == "property not found":
             raise AttributeError(f"mpv has no property {name}")
-        return answer.get("data") if error == "success" else None
+        return _value(name, answer.get("data")) if error == "success" else None
 
     def _set(self, name: str, value: Any) -> None:
         self.command("set_property", name, value)
@@ -233,7 +241,7 @@ class RemoteMpv:
             with self._changed:
                 watcher = self._watchers.get(event.get("id", 0))
             if watcher is not None:
-                watcher(event["name"], event.get("data"))
+                watcher(event["name"], _value(event["name"], event.get("data")))
         elif name == "client-message":
             word, *rest = event.get("args") or [""]
             with self._changed:

@@ -64,12 +64,14 @@ def test_properties_are_attributes_and_options_items(ends: tuple[Any, FakeIpc]) 
     ipc.answers['["get_property", "options/vid"]'] = {"error": "success", "data": "auto"}
     assert player.time_pos == 1.5
     assert player.duration is None
+    ipc.answers['["get_property", "display-fps"]'] = {"error": "success", "data": "nan"}
     assert player["vid"] == "auto"
+    assert player.display_fps is None
     with pytest.raises(AttributeError):
         _ = player.nonsense
     player.vid = 2
     player.file_local["cache"] = "no"
-    asked = [ipc.asked.get(timeout=PATIENCE) for _ in range(6)]
+    asked = [ipc.asked.get(timeout=PATIENCE) for _ in range(7)]
     assert asked[-2:] == [
         ["set_property", "vid", 2],
         ["set_property", "file-local-options/cache", "no"],
