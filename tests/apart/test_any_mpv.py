@@ -158,10 +158,10 @@ def test_a_command_that_is_not_there_leaves_the_film(clips: Clips, tmp_path: Pat
 def test_a_paused_film_lets_the_engine_go_and_is_smooth_again_when_it_plays(
     clips: Clips, tmp_path: Path
 ) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE), letgo="always", rest="1") as mpv:
+    options = ("--loop-file=inf",)
+    with AnyMpv(tmp_path, clips.get(FEATURE), mpv=options, letgo="always", rest="1") as mpv:
         mpv.begin()
-        mpv.player.command("set", "pause", "no")
-        mpv.wait(lambda: mpv.is_ours_shown, "ours")
+        assert mpv.is_ours_shown
         mpv.player.command("script-message", "rtvfi-style", "smooth")
         before = mpv.tell()
         assert before["style"] == "smooth"
