@@ -35,8 +35,6 @@ AHEAD_SECONDS: Final = 1.5
 else pull gigabytes.
 """
 
-_TURN_SECONDS: Final = 0.02
-"""Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
 
 _WOBBLE_SECONDS: Final = 0.02
 """The estimated playhead may go back that little by itself."""
@@ -79,6 +77,8 @@ class FrameStream:
         clock: seconds, monotonic.
     """
 
+    turn_seconds = 0.02
+    """Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
     priming_seconds = 0.3
     """Longest wait for a stock of frames after a restart: mpv starts the sound with the first
     frame.
@@ -219,10 +219,10 @@ class FrameStream:
             or self._is_given_up()
         ):
             is_priming = is_restart and self._clock() < deadline
-            if is_priming and not self._feed.wait_primed(_TURN_SECONDS):
+            if is_priming and not self._feed.wait_primed(self.turn_seconds):
                 continue
             if due > self._ahead_of() and not self._is_unpaced:
-                self._is_cancelled.wait(_TURN_SECONDS)
+                self._is_cancelled.wait(self.turn_seconds)
                 continue
             frame = self._read_feed()
             if frame is END:
@@ -238,7 +238,7 @@ class FrameStream:
 
     def _read_feed(self) -> OutputFrame | EndOfStream | None:
         try:
-            return self._feed.read(_TURN_SECONDS)
+            return self._feed.read(self.turn_seconds)
         except RtvfiError as error:
             failure = error
         except Exception:  # noqa: BLE001 - a bug, logged where it happened; the film goes on

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 LOOPBACK: Final = "127.0.0.1"
 _FILE: Final = "interpolated.mkv"
 _PIECE_BYTES: Final = 1 << 20
+_TURN_SECONDS: Final = 0.005
+"""A player that seeks connects anew, and waits until the connection before it has noticed."""
 _REQUEST_SECONDS: Final = 10.0
 """Longest wait for the lines of a request; answers take as long as the player pauses."""
 
@@ -66,6 +68,7 @@ class PictureServer:
     def offer(self, stream: FrameStream) -> str:
         """Serve a stream from now on; its address."""
         stream.is_read_ahead = True
+        stream.turn_seconds = _TURN_SECONDS
         served = _Served(stream, secrets.token_urlsafe(24))
         with self._guard:
             self._served.append(served)
