@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.apart.watchdog import Watchdog
 from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.playing.front import Front, check
 from rtvfi.playing.mpv.remote import RemoteMpv
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 SCRIPT_VERSION: Final = "1"
 """Of what script and engine say to each other."""
 _LEAVE_SECONDS: Final = 0.5
+_HANGING: Final = 70
+"""Exit code of an engine that hangs."""
 _ALIVE_SECONDS: Final = 1.0
 """How often the script is told that we are there."""
 _SWITCH_INTERVAL: Final = 0.0005
@@ -105,6 +108,10 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
 class Attached(Front):
     """One mpv apart and what hangs on it."""
 
+    def __init__(self, options: PlayOptions) -> None:
+        super().__init__(options)
+        self._watchdog = Watchdog()
+
     def run(self, connection: socket.socket, script: str) -> int:
         """Everything from the connection to its end."""
         pictures = PictureServer()
@@ -120,6 +127,7 @@ class Attached(Front):
                 player.register_message_handler("rtvfi-tell", lambda *_: self._tell(player))
                 tell("rtvfi-ready", pictures.root)
                 while not player.wait(_ALIVE_SECONDS):
+                    self._end_a_hang()
                     now = self._choice.now
                     style = now.style if now.is_on else "off"
                     place = self._showing.model.host.place or ""
@@ -133,6 +141,16 @@ class Attached(Front):
             player.close()
             pictures.close()
         return 0
+
+    def _end_a_hang(self) -> None:
+        """No thread can be ended that waits for a GPU for ever, but the process: the script in mpv
+        notices.
+        """
+        viewing = self._showing.shown
+        wanted = None if viewing is None else viewing.stream.blocked_on
+        if self._watchdog.is_stuck(wanted, self._playhead.now(), time.monotonic()):
+            log.error("no picture has come for a long time: the engine ends")
+            os._exit(_HANGING)
 
     def _tell(self, player: RemoteMpv) -> None:
         """Say how it goes, for whoever asks: a script, a status bar, a test."""
