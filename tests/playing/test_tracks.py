@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -14,7 +15,7 @@ from clips import Clips, ClipSpec
 from playing import PATIENCE, Playing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 pytestmark = pytest.mark.mpv
@@ -212,6 +213,7 @@ def test_times_of_the_file_are_kept_where_mpv_keeps_them(
 
 _WRITER: Final = """
 import sys
+from contextlib import contextmanager
 data = open(sys.argv[1], "rb").read()
 out = open(sys.argv[2], "ab")
 done = out.tell()
@@ -265,16 +267,24 @@ def live(clips: Clips, kind: str, tmp_path: Path) -> Path:
     return out
 
 
+@contextmanager
+def growing(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Writing, Playing]]:
+    """The first half of a recording plays; what writes the rest."""
+    film = whole.with_stem("live")
+    with (
+        Writing(whole, film, 0.5) as writing,
+        Playing(monkeypatch, film, mpv={"pause": "no"}) as playing,
+    ):
+        playing.wait_for("playback-restart")
+        yield writing, playing
+
+
 @pytest.mark.parametrize("kind", ["ts", "mkv"])
 def test_a_recording_that_grows_is_followed(
     clips: Clips, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
-    film = tmp_path / f"live.{kind}"
-    with (
-        Writing(live(clips, kind, tmp_path), film, 0.5) as writing,
-        Playing(monkeypatch, film, mpv={"pause": "no"}) as playing,
-    ):
-        playing.wait_for("playback-restart")
+    whole = live(clips, kind, tmp_path)
+    with growing(whole, monkeypatch) as (writing, playing):
         first = playing.viewing
         assert 4 < first.end < 8
         writing.write(1)
@@ -297,12 +307,8 @@ def test_at_the_live_end_of_a_recording_mpv_goes_on_alone(
     kind: str,
 ) -> None:
     caplog.set_level("INFO", "rtvfi")
-    film = tmp_path / f"live.{kind}"
-    with (
-        Writing(live(clips, kind, tmp_path), film, 0.5) as writing,
-        Playing(monkeypatch, film, mpv={"pause": "no"}) as playing,
-    ):
-        playing.wait_for("playback-restart")
+    whole = live(clips, kind, tmp_path)
+    with growing(whole, monkeypatch) as (writing, playing):
         first = playing.viewing
         writing.write(0.58)
         playing.settle("seek", first.end - 2, "absolute+exact")
