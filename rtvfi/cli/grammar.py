@@ -84,7 +84,7 @@ def add_settings(
     add(
         "--overlap",
         metavar="WHEN",
-        help="on a GPU, copy pictures while others are made: off (default) or on; not yet proven",
+        help="on a GPU, copy pictures while others are made: off (default) or on (experimental)",
     )
     add = parser.add_argument_group("decoding").add_argument
     add("--hwaccel", metavar="NAME", help="hardware decoding: " + ", ".join(HWACCELS))

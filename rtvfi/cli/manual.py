@@ -48,7 +48,7 @@ scripts work as always. Ctrl+i switches the new frames off and on, Ctrl+y goes
 through the styles, Ctrl+o shows statistics.
 
 Some input cannot be interpolated and plays unchanged, with the reason printed:
-standard input, films assembled from several files, servers without seeking.""",
+standard input, films assembled from several files, servers that cannot seek.""",
         (
             ("play film.mkv", "watch a film; without a file, the demo"),
             ("play season1/ --mpv fs", "all films of a folder, in full screen"),
@@ -138,7 +138,7 @@ or slow.""",
     "bench": Page(
         """\
 Measures this machine: the time per new frame for each model and size, and how
-fast films are decoded and encoded. It ends in bounded time.""",
+fast films are decoded and encoded. It takes at most five minutes.""",
         (
             ("bench --quick", "a table within a minute"),
             ("bench --save", "measure, and let play use the best settings"),
@@ -146,19 +146,20 @@ fast films are decoded and encoded. It ends in bounded time.""",
     ),
     "selftest": Page(
         """\
-Runs on the GPU what networks need, and holds the numbers against the processor's:
-in half precision, in float32, and both without MIOpen or cuDNN. The first form that
-is right is what play and render use. They test by themselves before a GPU is first
-used; this tests anew.""",
+Runs the operations that networks need on the GPU and compares the results with the
+processor's: in half precision, in float32, and in both without MIOpen or cuDNN. play
+and render use the first form whose results are right. They run this test themselves
+before they first use a GPU; this command runs it again.""",
         (
             ("selftest", "test the GPU that auto takes"),
-            ("selftest --known", "show what was found out before"),
+            ("selftest --known", "show the last result"),
         ),
     ),
     "warmup": Page(
         """\
 Compiles and caches what a model needs for a film size, so that playback is
-interpolated at once. Otherwise the first film of a new size starts without.""",
+interpolated at once. Otherwise the first film of a new size starts without new
+frames.""",
         (
             ("warmup", "prepare for 1920x1080 films"),
             ("warmup --size 720p --model rife-4.25", "prepare for another size and model"),
@@ -205,10 +206,10 @@ smooth. Keys are those of play. See docs/any-mpv.md.""",
     ),
     "serve": Page(
         """\
-Makes pictures for a player in another process, which starts it and ends it; it is
-not for typing. See docs/protocol.md, and docs/any-mpv.md for mpv.""",
+Makes pictures for a player in another process. That player starts and ends it; it
+is not meant to be typed. See docs/protocol.md, and docs/any-mpv.md for mpv.""",
         (
-            ("serve --control auto", "print where to connect, then do what is asked there"),
+            ("serve --control auto", "print the address to connect to, then answer requests"),
             (
                 "serve --mpv-socket /run/user/1000/mpv.sock --script-version 1",
                 "for the mpv that listens there, with the script of rtvfi mpv",
@@ -222,7 +223,10 @@ given: 0 is the first, 1 the second, 2 the third.""",
         (
             ("image a.png b.png -o between.png", "the picture in the middle"),
             ("image a.png b.png -o move.gif --gif --count 7", "an animation, seven new pictures"),
-            ("image a.png b.png -o slow.gif --gif --num 1 1 1", "halved three times over"),
+            (
+                "image a.png b.png -o slow.gif --gif --num 1 1 1",
+                "three rounds, each adds a picture between every two",
+            ),
         ),
     ),
     "retime": Page(
@@ -241,13 +245,13 @@ object is at which time. Whatever no mask covers moves evenly.""",
         """\
 Opens a page in your browser, for this machine alone: pick two frames of a film or
 two pictures, draw or cut out objects, bend the curve each of them follows, look at
-it, and save it as GIF, WebP, MP4 or PNGs. Closing the page ends it.
+the result, and save it as GIF, WebP, MP4 or PNGs. Closing the page ends the command.
 
 It needs two small packages: pip install "rtvfi[studio]".""",
         (
             (
                 "studio film.mkv --at 1:23",
-                "a frame of a film and the next one, others to be picked",
+                "a frame of a film and the next one; others can be picked",
             ),
             ("studio a.png b.png", "two pictures"),
         ),

@@ -66,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(add)
     parser.epilog = (
-        f"Share: seconds of work for a second of a film of {FILM_RATE} frames brought to that "
-        f"rate. Up to {HOLDS:g} is held while playing."
+        f"Share: seconds of computing per second of a {FILM_RATE} fps film shown at that rate. "
+        f"Up to {HOLDS:g}, playback keeps up."
     )
 
 

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--mixed",
         action="store_true",
-        help="scenes whose objects each keep their own cadence, with 0 to 3 passes",
+        help="scenes in which each object has its own cadence, with 0 to 3 passes",
     )
     add("--seed", metavar="N", type=int, default=1, help="random seed of the scenes (default 1)")
     told = parser.add_mutually_exclusive_group()

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--enhance",
         metavar="NAME",
         choices=ENHANCERS,
-        help="restore every picture first: safa; without --fps and --model, only that",
+        help="restore every picture first: safa; without --fps or --model nothing is interpolated",
     )
     add("--montage", action="store_true", help="show source and result side by side")
     add("--start", metavar="TIME", help="start position: 90 or 1:30")

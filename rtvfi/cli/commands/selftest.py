@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what is tested: auto (default), cuda[:N] or rocm[:N]",
     )
     parser.add_argument(
-        "--known", action="store_true", help="only show what was found out before; test nothing"
+        "--known", action="store_true", help="show the last result instead of testing"
     )
     # for "run", which compares two environments
     parser.add_argument("--rank", action="store_true", help=argparse.SUPPRESS)
     parser.epilog = (
-        "The exit code is 1 when the processor has to compute. The result is kept for\n"
-        "play and render until chip, torch, driver or kernel change."
+        "The exit code is 1 if no form is right, so that the processor has to compute.\n"
+        "The result is kept for play and render until chip, torch, driver or kernel change."
     )
 
 

@@ -34,12 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="serve the mpv that listens there (its input-ipc-server), and end with it",
     )
-    parser.add_argument("--script", metavar="NAME", default="rtvfi", help="of our script in it")
-    parser.add_argument("--script-version", metavar="N", default="", help="what the script speaks")
+    parser.add_argument(
+        "--script", metavar="NAME", default="rtvfi", help="name of our script in that mpv"
+    )
+    parser.add_argument("--script-version", metavar="N", default="", help="version of its protocol")
     parser.add_argument(
         "--own-socket",
         action="store_true",
-        help="the socket was made for us: remove it once connected",
+        help="remove the socket once connected: it was made for this",
     )
     parser.add_argument(
         "--smaller", action="store_true", help="look for motion at half the usual size"
