@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST: Final = 64
-"""Cores beyond which nobody is told a number."""
+"""Most cores for which a number is given."""
 
 
 def thread_counts(num_cores: int) -> list[int]:

@@ -16,7 +16,7 @@ FILM_RATE: Final = 24
 TARGETS: Final = {48: 1, 60: 2, 120: 4}
 """New pictures in one call, by the rate that a film at FILM_RATE is brought to."""
 CORE_TARGETS: Final = (48, 60)
-"""Those for which the number of cores is told."""
+"""Those for which the number of cores is given."""
 HOPELESS: Final = 2.5
 """Share of real time above which a larger flow scale of the same size is not measured."""
 

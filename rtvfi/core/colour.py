@@ -47,7 +47,7 @@ class Levels:
 
 
 def luma_weights(info: StreamInfo) -> tuple[float, float]:
-    """(kr, kb) of the stream's matrix; BT.709's for a matrix nobody expects, which is said once."""
+    """(kr, kb) of the stream's matrix; BT.709's for an unexpected one, which is reported once."""
     code = info.color.resolved_matrix(info.width, info.height)
     if code not in _WEIGHTS and code not in _said:
         _said.add(code)

@@ -74,7 +74,7 @@ class WeightsMismatch(ModelError):
 
 
 class BadPicture(ModelError):
-    """The network made numbers that are none, as half precision does when it overflows."""
+    """The network's output contains NaN or infinity, as happens when half precision overflows."""
 
 
 class DeviceError(RtvfiError):

@@ -93,7 +93,7 @@ class StreamOptions:
 
     @property
     def is_auto_scaled(self) -> bool:
-        """Whether the flow scale is nobody's wish."""
+        """Whether nobody asked for a flow scale."""
         return self.flow_scale is None and self.flow_scales == StreamOptions().flow_scales
 
     def flow_scale_of(self, width: int, height: int) -> float:

@@ -192,7 +192,7 @@ class Times(Grid):
             raise ValueError("a clock's times begin at its origin")
 
     def pts(self, index: int) -> Fraction:
-        """See ``Grid``."""
+        """When output ``index`` is shown."""
         if 0 <= index < len(self.times):
             return self.times[index]
         if index < 0:
@@ -200,7 +200,7 @@ class Times(Grid):
         return self.times[-1] + (index - len(self.times) + 1) * self.step
 
     def first_at_or_after(self, pts: Fraction) -> int:
-        """See ``Grid``."""
+        """Lowest index shown at ``pts`` or later."""
         if pts <= self.origin:
             return math.ceil((pts - self.origin) / self.step)
         if pts > self.times[-1]:
@@ -208,7 +208,7 @@ class Times(Grid):
         return bisect_left(self.times, pts)
 
     def last_at_or_before(self, pts: Fraction) -> int:
-        """See ``Grid``."""
+        """Index of the output on screen at ``pts``."""
         if pts < self.origin:
             return math.floor((pts - self.origin) / self.step)
         if pts >= self.times[-1]:
@@ -217,7 +217,7 @@ class Times(Grid):
 
     @property
     def is_steady(self) -> bool:
-        """See ``Grid``."""
+        """Whether all periods are ``step``."""
         return False
 
 

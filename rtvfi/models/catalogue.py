@@ -65,7 +65,7 @@ def find(model_id: str) -> ModelInfo:
     """The row of that id.
 
     Raises:
-        UnknownModel: there is none; the hint names the nearest.
+        UnknownModel: no model has that id; the hint names the nearest one.
     """
     row = MODELS.get(model_id)
     if row is None:

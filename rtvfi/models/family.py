@@ -51,7 +51,7 @@ class Family:
     """As ``ModelInfo.family``."""
     detect: Callable[[State], Detected | None]
     """Which of its networks a state dict (without ``module.`` prefixes) is for, from keys and
-    shapes alone; None if it is none of this family. Raises WeightsMismatch, naming a parameter,
+    shapes alone; None if it is for another family. Raises WeightsMismatch, naming a parameter,
     where it is one but not whole.
     """
     build: Callable[[Request], Interpolator]

@@ -242,7 +242,7 @@ class ByKind:
         self._is_open = False
 
     def __call__(self, core: Core, *inputs: Any) -> Any:
-        """See ``base.Runner``."""
+        """Run it."""
         kind = _kind(inputs)
         if self._is_open and kind not in self._forms:
             self._forms[kind] = self._make(core, inputs)

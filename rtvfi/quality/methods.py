@@ -104,7 +104,7 @@ class ModelMethod:
         self._shape: tuple[int, ...] = ()
 
     def between(self, left: Picture, right: Picture) -> Picture:
-        """See ``Method``."""
+        """The picture half way."""
         executor = self.executor(left.y.shape)
         executor.reset()
         return self._made(executor, {(0, 0): payload_of(left), (0, 1): payload_of(right)}, left)
@@ -158,7 +158,7 @@ class Minterpolate:
         self.origin = minterpolate.version()
 
     def between(self, left: Picture, right: Picture) -> Picture:
-        """See ``Method``."""
+        """The picture half way."""
         return minterpolate.middle(left, right)
 
     def cost(self, triplet: Triplet) -> tuple[float, float]:

@@ -64,7 +64,7 @@ class MvTools:
             process.stdout.close()
 
     def between(self, left: Picture, right: Picture) -> Picture:
-        """See ``methods.Method``."""
+        """The picture half way."""
         return self._ask(left, right)[0]
 
     def cost(self, triplet: Triplet) -> tuple[float, float]:

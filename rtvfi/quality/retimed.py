@@ -94,7 +94,7 @@ class Passes:
         self._options = PlanOptions(passes=passes)
 
     def show(self, sources: Sequence[Picture]) -> Shown:
-        """See ``Shower``."""
+        """All outputs between ``MARGIN`` frames from the start and from the end."""
         lead, timed = split(plan_of(len(sources), self._options), len(sources))
         executor = self._method.executor(sources[0].y.shape)
         executor.reset()

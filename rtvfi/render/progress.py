@@ -1,4 +1,4 @@
-"""How far a rendering is: a line that moves for people, lines of JSON for programs."""
+"""How far a rendering is: a moving line for people, lines of JSON for programs."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ class _Told:
         self._names = {"input": source, "output": str(target)}
 
     def show(self, state: State) -> None:
-        """See ``Progress``."""
+        """A new state."""
         self._last = state
         if self.clock.is_due():
             self.write(self._object("progress", state))
 
     def end(self) -> None:
-        """See ``Progress``."""
+        """Nothing more comes."""
         if self._last is not None:
             self.write(self._object("end", self._last))
 
@@ -165,7 +165,7 @@ class RichProgress:
             self._bar.start()
 
     def show(self, state: State) -> None:
-        """See ``Progress``."""
+        """A new state."""
         if self._task is None or not self._clock.is_due():
             return
         rate, left = self._clock.pace(state)
@@ -177,7 +177,7 @@ class RichProgress:
         self._bar.update(self._task, total=state.total, completed=state.num_frames, text=text)
 
     def end(self) -> None:
-        """See ``Progress``."""
+        """Nothing more comes."""
         if self._task is not None:
             self._bar.stop()
 

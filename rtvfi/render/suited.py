@@ -62,7 +62,7 @@ def check_pictures(path: str, info: StreamInfo) -> None:
 
 
 def _timeline(path: str) -> str:
-    """What kind of timeline it is; empty when it is none."""
+    """The kind of timeline that a file is, in words; empty when it is a film."""
     if path.startswith(_SCHEMES):
         return "an mpv EDL"
     if not Path(path).is_file():  # an address, or a pipe, which would wait for a writer

@@ -114,7 +114,7 @@ class RenderOptions(FilmOptions):
     keeps_times: bool = False
     """The film's own times stay, with a multiple of pictures between them; else a steady rate."""
     is_json: bool = False
-    """Progress as lines for programs."""
+    """Progress is printed as JSON, an object a line."""
     status: Path | None = None
     """A file that always holds the newest of those lines."""
     is_png_only: bool = False
@@ -262,7 +262,7 @@ def _fits(profile: Profile, asked: Mapping[str, Entry]) -> bool:
 
 
 def presets() -> tuple[str, ...]:
-    """Names of the presets; what stands beside them for training is none."""
+    """Names of the presets. The recipe for training, which is in the same folder, is not one."""
     return tuple(name for name in data_names("configs", ".toml") if not name.endswith("-train"))
 
 

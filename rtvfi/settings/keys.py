@@ -110,7 +110,7 @@ def scales_by_size(text: str) -> tuple[tuple[float, float], ...]:
         Pixels up to which a scale holds, and the scale; the last for all that is larger.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it has another form.
     """
     wanted = "1, 0.5, 0.25, auto, or by size as in 1920x1080:1,0.5"
     steps = []

@@ -34,7 +34,7 @@ def is_list(name: str) -> bool:
 def expand(arguments: Iterable[str]) -> tuple[str, ...]:
     """Every file to play, in order: a folder gives the videos inside it (not in its folders).
 
-    What is not there is said and left out.
+    A file that is not there is reported and left out.
 
     Raises:
         OpenError: nothing is left to play.

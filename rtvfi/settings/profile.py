@@ -58,7 +58,7 @@ class Profile:
         """Read a file.
 
         Raises:
-            ValueError, RtvfiError: it is none.
+            ValueError, RtvfiError: it is not a profile.
         """
         table = tomllib.loads(text)
         try:

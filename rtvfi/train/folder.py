@@ -93,7 +93,7 @@ class RunFolder:
         write_whole(self.log, "".join(json.dumps(entry) + "\n" for entry in kept))
 
     def record(self, recipe: Recipe) -> None:
-        """Write the recipe down; a change since the last time is said, and the old one kept."""
+        """Write the recipe down; a change since the last time is reported, and the old one kept."""
         path = self.path / "recipe.toml"
         text = recipe_text(recipe)
         if path.exists() and path.read_text() != text:

@@ -134,7 +134,7 @@ class IndexTrainer(TrainingRun["Network"]):
         self._newest: tuple[int, IndexSample] | None = None
 
     def check(self, stored: Mapping[str, Any]) -> None:
-        """See ``TrainingRun``."""
+        """Raise WeightsMismatch where a checkpoint is of another network."""
         named = {key: stored["recipe"].get(key) for key in ("network", "variant", "is_small")}
         if named != {key: getattr(self.recipe, key) for key in named}:
             raise WeightsMismatch(
@@ -143,7 +143,7 @@ class IndexTrainer(TrainingRun["Network"]):
             )
 
     def described(self) -> dict[str, Any]:
-        """See ``TrainingRun``."""
+        """What a checkpoint says of the run besides its state."""
         return {"recipe": asdict(self.recipe)}
 
     @property
@@ -177,7 +177,7 @@ class IndexTrainer(TrainingRun["Network"]):
         return drawn(self.scenes, number + (10**9 if is_held else 0), num, **told)
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
-        """See ``TrainingRun``."""
+        """Of the next step: what to descend, and its parts."""
         sample = self._sample()
         index, reference = sample.shown(self.recipe.variant)
         img0, img1, truth, index = (
@@ -189,7 +189,7 @@ class IndexTrainer(TrainingRun["Network"]):
         return loss_of(self.net, self.net.encode(img0, img1), index, reference, truth)
 
     def rate(self) -> float:
-        """See ``TrainingRun``."""
+        """The learning rate of the next step."""
         most = self.recipe.learning_rate or self.rule.learning_rate
         least = most * self.rule.least_rate / self.rule.learning_rate
         # a short run cannot afford a long rise

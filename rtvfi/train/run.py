@@ -42,10 +42,10 @@ class LogWatch:
     """Validations into the program's log."""
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """See ``Watch``."""
+        """``step`` steps are done; the losses are those of the last."""
 
     def report(self, entry: Mapping[str, Any]) -> None:
-        """See ``Watch``."""
+        """A validation; ``entry`` as in ``log.jsonl``."""
         log.info("%s", dict(entry))
 
 

@@ -158,7 +158,7 @@ class Trainer(TrainingRun[CelNet]):
         )
 
     def check(self, stored: Mapping[str, Any]) -> None:
-        """See ``TrainingRun``."""
+        """Raise WeightsMismatch where a checkpoint is of another network."""
         self._take(
             stored["net"],
             f'the run in "{self.folder.path}" is of another network than the recipe\'s',
@@ -166,7 +166,7 @@ class Trainer(TrainingRun[CelNet]):
         )
 
     def _take(self, weights: Mapping[str, Tensor], *mismatch: str) -> None:
-        """Weights for the network and its average; ``mismatch`` is said where they do not fit."""
+        """Weights for the network and its average; ``mismatch``: the message if they do not fit."""
         try:
             self.net.load_state_dict(weights)
             self.average.load_state_dict(weights)
@@ -174,15 +174,15 @@ class Trainer(TrainingRun[CelNet]):
             raise WeightsMismatch(*mismatch) from error
 
     def begin(self) -> None:
-        """See ``TrainingRun``."""
+        """Called once the folder is this run's alone."""
         self.folder.record(self.recipe)
 
     def rate(self) -> float:
-        """See ``TrainingRun``."""
+        """The learning rate of the next step."""
         return learning_rate(self.recipe.train, self.step)
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
-        """See ``TrainingRun``."""
+        """Of the next step: what to descend, and its parts."""
         sample = self.feed.sample(self.step).to(self.device)
         return loss_of(self.net, sample, self.recipe.train)
 

@@ -26,13 +26,13 @@ class BarWatch:
         self._loss: float | None = None
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """See ``Watch``."""
+        """``step`` steps are done; the losses are those of the last."""
         new = losses["picture"]
         self._loss = new if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * new
         self._progress.update(self._task, completed=step, loss=f"loss {self._loss:.4f}")
 
     def report(self, entry: Mapping[str, Any]) -> None:
-        """See ``Watch``."""
+        """A validation; ``entry`` as in ``log.jsonl``."""
         self._progress.console.print(line_of(entry), highlight=False)
         score = entry.get("select", entry["held"])
         self._progress.update(self._task, score=f"{score:.2f} dB")

@@ -111,7 +111,7 @@ def _curves(masks: Sequence[Path], texts: Sequence[str]) -> list[Curve]:
     """A curve for every mask.
 
     Raises:
-        UsageError: there are more of the one than of the other, or a curve is none.
+        UsageError: there are not as many masks as curves, or a curve cannot be read.
     """
     from rtvfi.models.interpany.curve import parse_curve
 

@@ -43,7 +43,7 @@ def correlate(a: Tensor, b: Tensor, radius: int) -> Tensor:
 
     Args:
         a: (N, C, H, W) normalised features.
-        b: likewise.
+        b: the same.
         radius: largest shift, pixels of this level.
 
     Returns:
@@ -114,7 +114,7 @@ def lucas_kanade(flow: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor
     Args:
         flow: (N, 4, H, W) float32, to the left (x, y) and to the right (x, y), pixels.
         left: (N, 1, H, W) float32 luma in [-1, 1].
-        right: likewise.
+        right: the same.
         t: (N, 1, 1, 1) float32.
 
     Returns:

@@ -383,7 +383,7 @@ class Cel:
         return Cel(self.net, flow_scale)
 
     def with_runner(self, runner: Runner) -> Cel:
-        """See ``base.HasCore``."""
+        """The same network, same parameters, its core run by ``runner``."""
         other = copy.copy(self)
         other._run = runner
         return other

@@ -180,13 +180,13 @@ class AmtNet(Levels):
         )
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
-        """See ``Network``."""
+        """What all moments between two pictures share."""
         views = self.views(img0, img1, flow_scale)
         small = [enlarge(image, flow_scale) for image in (views.img0, views.img1)]
         return Shared(views, (self.feat_encoder(small[0]), self.feat_encoder(small[1])))
 
     def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """See ``Network``."""
+        """The picture where ``index`` says."""
         views = shared.views
         gone = shrink(index, 8 / views.flow_scale).float()
         out = self.coarsest(views, index, reference)

@@ -360,13 +360,13 @@ class EmaNet(Network):
         self.unet = Unet(17 + 2 * WIDTHS[0], 2 * WIDTHS[0])
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
-        """See ``Network``."""
+        """What all moments between two pictures share."""
         if self.has_reference:
             return Shared(img0, img1, [], [], [], flow_scale)
         return self._looked(Shared(img0, img1, [], [], [], flow_scale), img0, img1)
 
     def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """See ``Network``."""
+        """The picture where ``index`` says."""
         shared = self._with(shared, reference)
         img0, img1, looks, _, _, scale = shared
         small = (enlarge(img0, scale), enlarge(img1, scale))

@@ -42,11 +42,11 @@ class IFRNet(Levels):
         self.decoder1 = Decoder(3 * one + 4, 3 * one, 8, SIDE)
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Views:
-        """See ``Network``."""
+        """What all moments between two pictures share."""
         return self.views(img0, img1, flow_scale)
 
     def decode(self, shared: Views, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """See ``Network``."""
+        """The picture where ``index`` says."""
         out = self.coarsest(shared, index, reference)
         flows = [out[:, :4].float()]
         for level, decoder in ((2, self.decoder3), (1, self.decoder2), (0, self.decoder1)):

@@ -165,7 +165,7 @@ class Levels(Network):
     decoder4: Decoder
 
     def views(self, img0: Tensor, img1: Tensor, flow_scale: float) -> Views:
-        """See ``Network.encode``."""
+        """What all moments between two pictures share."""
         mean = mean_of_both(img0, img1)
         img0, img1 = img0 - mean, img1 - mean
         left, right = (self.encoder(enlarge(image, flow_scale)) for image in (img0, img1))

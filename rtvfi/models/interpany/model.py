@@ -130,7 +130,7 @@ class Interpany(ScaledCore):
 
     @property
     def has_reference(self) -> bool:
-        """See ``base.HasSteps``."""
+        """Whether it does; else there is one step, whatever is asked."""
         return self.net.has_reference
 
     def in_steps(self, num_steps: int) -> Self:

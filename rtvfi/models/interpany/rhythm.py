@@ -1,4 +1,4 @@
-"""A network that is told distances, told the drawing's own: DRBA's ratios as its index.
+"""A network that takes a distance index, given that of the drawing's own pace: DRBA's ratios.
 
 DRBA measures how far every pixel of the middle one of three pictures moves to both sides, and gives
 RIFE the ratio as a timestep. RIFE expects it where the new frame's pixels are; a network trained on

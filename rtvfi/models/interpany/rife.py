@@ -125,11 +125,11 @@ class RifeNet(Network):
         self.unet = Unet(17, context)
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
-        """See ``Network``."""
+        """What all moments between two pictures share."""
         return Shared(img0, img1, (4 / flow_scale, 2 / flow_scale, 1 / flow_scale))
 
     def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """See ``Network``."""
+        """The picture where ``index`` says."""
         estimate, _, _ = self._run(shared, index, reference)
         return estimate
 

@@ -54,7 +54,7 @@ def _row(name: str) -> ModelInfo:
 _NAMES: Final = (*(f"{net}-{variant}" for net in NETS for variant in VARIANTS), *EXTRA)
 PLACE: Final = 90
 ROWS: Final = tuple(_row(name) for name in _NAMES)
-"""What is told distances looks at a third picture where there is one: for its pace."""
+"""Variants that are told distances look at a third picture where there is one, to see the pace."""
 
 CHECKPOINTS: Final = ("flownet_sdi.pkl", "flownet_m.pkl", "latest.pth", "ema-vfi.pkl")
 """Names of the weight files in a published folder."""

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 30
 MOST_BYTES: Final = 1 << 30
-"""Longer files are none of ours, whatever a server says."""
+"""Longer files are not weights, whatever a server says."""
 _CHUNK: Final = 1 << 18
 _COMPLETE: Final = 416
 """HTTP: the range asked for begins at the end of the file, so everything was there."""

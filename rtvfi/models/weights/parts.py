@@ -136,7 +136,7 @@ def _told(folder: Path, whole: Sequence[WeightEntry], found: Mapping[str, Files]
     """The model that a folder holds.
 
     Raises:
-        WeightsMismatch: none of these.
+        WeightsMismatch: it holds none of these models.
         UsageError: nothing tells which.
     """
     # Of the models whose files are all there, those with most: a folder of GMFSS union would do

@@ -57,7 +57,7 @@ def line_distance(made: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float | 
 
     Args:
         made: (H, W) as ``line_points`` gives it.
-        truth: likewise.
+        truth: the same.
 
     Returns:
         None when the truth has no lines.

@@ -18,7 +18,7 @@ def psnr(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
 
     Args:
         made: (H, W) 8-bit luma.
-        truth: likewise.
+        truth: the same.
     """
     error = float(np.mean((made.astype(np.float64) - truth) ** 2))
     return 10 * math.log10(255**2 / error) if error else math.inf
@@ -29,7 +29,7 @@ def ssim(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
 
     Args:
         made: (H, W) 8-bit luma, at least 11 x 11.
-        truth: likewise.
+        truth: the same.
     """
     # scikit-image is an extra that only measuring needs
     from skimage.metrics import structural_similarity
@@ -47,8 +47,8 @@ def ripple(
 
     Args:
         made: (H, W) 8-bit luma, at least 8 x 8.
-        left: likewise.
-        right: likewise.
+        left: the same.
+        right: the same.
 
     Returns:
         None when both ends differ in every 8 x 8 block.

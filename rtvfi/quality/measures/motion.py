@@ -59,7 +59,7 @@ def match(a: Luma, b: Luma, reach: int) -> Matches:
 
     Args:
         a: (H, W) 8-bit, at least a block in size.
-        b: likewise.
+        b: the same.
         reach: about the longest way along an axis, pixels; a multiple of 4.
     """
     pictures = [(_whole(a).astype(np.float32), _whole(b).astype(np.float32))]
@@ -87,7 +87,7 @@ def deviation(made: Luma, truth: Luma, blocks: NDArray[np.bool_]) -> float | Non
 
     Args:
         made: (H, W) 8-bit.
-        truth: likewise.
+        truth: the same.
         blocks: those of the truth to look at, as ``textured`` gives them.
 
     Returns:

@@ -168,7 +168,7 @@ def _vint(data: bytes, place: int, *, keeps_marker: bool = False) -> tuple[int, 
     """An integer of variable length and what comes after it.
 
     Raises:
-        ValueError: it is none.
+        ValueError: there is no such integer at ``place``.
     """
     if place >= len(data) or not data[place]:
         raise ValueError("no element begins here")

@@ -115,7 +115,7 @@ class VaapiReader:
         return (self._run is not None and self._run.child.pixel_format) or ""
 
     def next_frame(self) -> av.VideoFrame | None:
-        """See ``Reader``."""
+        """The next frame; None after the last, every time."""
         if self._run is None:
             return None
         asked = time.monotonic()
@@ -141,12 +141,12 @@ class VaapiReader:
         return frame
 
     def seek(self, ticks: int) -> None:
-        """See ``Reader``."""
+        """Go on before ``ticks`` of the stream's time base, or where the container lands."""
         self.close()
         self._run = _Run(self._task.command(ticks * self._task.tick - _EARLY))
 
     def rewind(self) -> None:
-        """See ``Reader``."""
+        """Go on at the very first frame: works where seeking there does not."""
         self.close()
         self._run = _Run(self._task.command(None))
 

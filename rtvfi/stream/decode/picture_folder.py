@@ -27,7 +27,7 @@ _PICTURE: Final = re.compile(r"[^.].*\.(png|jpe?g|webp)", re.IGNORECASE)
 class PictureFolder:
     """The pictures of a folder in natural order (2 before 10), one every 1 / ``rate`` seconds.
 
-    All have the first one's size and format; others are converted, which is said once.
+    All have the first one's size and format; others are converted, which is reported once.
 
     Args:
         folder: its path.
@@ -61,7 +61,7 @@ class PictureFolder:
         )
 
     def read(self) -> SourceFrame | EndOfStream:
-        """See ``FrameSource``."""
+        """The next frame; after the last one ``END``, however often it is asked."""
         if self._next == len(self._paths):
             return END
         try:

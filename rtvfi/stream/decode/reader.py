@@ -159,7 +159,7 @@ class FrameReader:
 
     @property
     def lookback(self) -> int:
-        """See ``Reader``."""
+        """So many frames from the first key frame after a seek on lack neighbours they need."""
         return self._deinterlacer.lookback if self._deinterlacer is not None else 0
 
     def peek(self) -> list[Packet[av.VideoStream]]:

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 PATIENCE_SECONDS: Final = 5.0
 """A writer that takes no frame for so long has hung."""
 _NOTICED_SECONDS: Final = 0.25
-"""A wait that is said: playback is held up by it."""
+"""A longer wait is reported, because playback is held up by it."""
 
 Filler = Callable[[Viewed, int, int, Writer], None]
 """Puts the frames [start, stop) of a stream into a writer; KeyboardInterrupt: the user has enough.
@@ -110,7 +110,7 @@ class Recorder:
 
         Raises:
             UsageError: the file exists or is an input, its name is not that of a Matroska file, or
-                the quality is none of the encoder.
+                the encoder does not know the quality.
             EncodeError: its folder is not there.
         """
         folder = journal_folder(path)

@@ -140,13 +140,13 @@ class Restored:
             self._prepared = other
             picture = self._restorer.restore(one, one if other is None else other)
             if not bool(torch.isfinite(picture[..., ::8, ::8]).all()):
-                raise BadPicture("the network made numbers that are none of a picture it restored")
+                raise BadPicture("a restored picture contains NaN or infinity")
             return self._converter.from_planes(self._converter.from_rgb(picture))[0]
         except (RuntimeError, MemoryError) as error:
             raise model_failure(error) from error
 
     def _helper(self) -> Any:
-        """What the next drawing gives; None where there is none in the same shot."""
+        """What the next drawing gives; None where there is none in the same scene."""
         if not isinstance(self._after, SourceFrame):
             return None
         here, there = (self._miniatures.make(f.payload) for f in (self._run[0], self._after))
@@ -162,6 +162,6 @@ class Restored:
         self._source.seek(target)
 
     def close(self) -> None:
-        """See ``FrameSource``."""
+        """Let go of the file; closing twice is fine."""
         self._forget()
         self._source.close()

@@ -97,7 +97,7 @@ class ModelSlot:
 
     @property
     def expected(self) -> Mapping[Variant, float]:
-        """See ``Executor.expected``."""
+        """Seconds that a call took when it was tried out; empty unless the full model is slow."""
         return {} if self.executor is None else self.executor.expected
 
     def choose(self, variant: Variant) -> None:

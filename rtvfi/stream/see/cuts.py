@@ -37,7 +37,7 @@ _NEW: Final = 0.55
 """Novelty of a cut; hard cuts of films had at least 0.69."""
 _STANDS_OUT: Final = {False: 1.65, True: 1.25}
 """How many times the novelty of the frames around it a cut has, the second below the threshold of
-similarity; in films cuts had 2.4 at least, and what was none 1.5 at most.
+similarity; in films cuts had 2.4 at least, other frames 1.5 at most.
 """
 _QUIET: Final = 0.08
 """Added to the novelty of the neighbours: in a still scene it is next to none."""

@@ -88,7 +88,7 @@ def _tracks(head: bytes) -> tuple[int, int]:
     """Where the descriptions of the tracks begin, and how long they are.
 
     Raises:
-        ValueError: there are none.
+        ValueError: ``head`` describes no tracks.
     """
     size, place = _size(head, 4)
     _, place = _size(head, place + size + 4)  # into the segment

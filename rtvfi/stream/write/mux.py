@@ -58,7 +58,7 @@ def container_format(path: Path) -> str:
     """FFmpeg's name of the container a file name asks for.
 
     Raises:
-        UsageError: its extension is none of ``FORMATS``.
+        UsageError: its extension is not among ``FORMATS``.
     """
     name = FORMATS.get(path.suffix.lower())
     if name is None:

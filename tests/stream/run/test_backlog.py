@@ -28,7 +28,7 @@ Seen = list[tuple[int, Kind, bytes]]
 
 
 class Broken(Linear):
-    """The blend, whose calls of these numbers make numbers that are none."""
+    """The blend, whose calls of these numbers return NaN."""
 
     def __init__(self, *at: int) -> None:
         self.at = at

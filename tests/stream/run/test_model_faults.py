@@ -35,7 +35,7 @@ class Failing(FakeExecutor):
         return made
 
 
-NAN = BadPicture("the model failed: it made numbers that are none")
+NAN = BadPicture("the model failed: its output contains NaN or infinity")
 
 
 def test_a_bad_picture_is_passed_over() -> None:
@@ -112,7 +112,7 @@ def test_numbers_that_are_none_are_found(model: str, monkeypatch: pytest.MonkeyP
         return made
 
     monkeypatch.setattr(type(network), "pair", broken)
-    with pytest.raises(BadPicture, match="numbers that are none"):
+    with pytest.raises(BadPicture, match="NaN or infinity"):
         executor.warm_up()
     assert issubclass(BadPicture, ModelError)
 

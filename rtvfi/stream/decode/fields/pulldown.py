@@ -105,7 +105,7 @@ class Evened:
 
 
 def find_pulldown(times: Sequence[Fraction], tick: Fraction) -> Pulldown | None:
-    """The pulldown that the first pictures of a stream show; None where it is none.
+    """The pulldown that the first pictures of a stream show; None where they show none.
 
     Args:
         times: of the first packets, any order, seconds.

@@ -67,7 +67,7 @@ class Whole:
         return self._converting(self._picture, codes)
 
     def prepare(self, picture: Picture) -> Any:
-        """See ``base.Interpolator``."""
+        """Everything that depends on one picture alone."""
         return self._preparing(self._model.prepare, picture)
 
     def pair(self, a: Any, b: Any, ts: Sequence[float]) -> Tensor:

@@ -20,7 +20,7 @@ from rtvfi.stream.plan.planner import Mid, Retime
 from rtvfi.stream.run.executors.base import ExecutorBase
 from rtvfi.stream.run.executors.convert import Converter
 from rtvfi.stream.run.executors.pictures import Pictures
-from rtvfi.stream.run.executors.underway import NO_NUMBERS
+from rtvfi.stream.run.executors.underway import NOT_FINITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Payload = NDArray[np.uint8]
 
 SLOW_SECONDS: Final = 0.25
-"""Of a call of the full model, from which on the cost is told before the first one is made
+"""Of a call of the full model, from which on the cost is measured before the first one is made
 (``Executor.expected``): a good part of what is in stock, so the picture would stop while it runs.
 """
 
@@ -164,7 +164,7 @@ class Interpolation(ExecutorBase[Interpolator]):
 
     @torch.inference_mode()
     def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
-        """See ``Executor.run``."""
+        """Carry out one piece of work."""
         return super().run(work, pictures)
 
     def _upload(self, payload: Payload) -> Any:
@@ -218,8 +218,8 @@ def _check(picture: Any) -> None:
     """Look at every 64th sample: half precision that overflows does so far and wide.
 
     Raises:
-        BadPicture: there are numbers among them that are none.
+        BadPicture: they contain NaN or infinity.
     """
     luma = picture.y if isinstance(picture, Planes) else picture
     if not bool(torch.isfinite(luma[..., ::8, ::8]).all()):
-        raise BadPicture(NO_NUMBERS)
+        raise BadPicture(NOT_FINITE)

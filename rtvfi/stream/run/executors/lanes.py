@@ -89,12 +89,12 @@ class DirectLanes:
         return torch.empty(num_bytes, dtype=torch.uint8)
 
     def copy(self, way: Way, to: Tensor, source: Tensor, after: Span | None = None) -> Span:
-        """See ``Lanes.copy``."""
+        """Copy between host and device on a lane of its own."""
         del way, after
         return self.work(lambda: to.copy_(source))[1]
 
     def work(self, job: Callable[[], T]) -> tuple[T, Span]:
-        """See ``Lanes.work``."""
+        """Run ``job`` on the host now; what it asks of the device is in line on the work lane."""
         start = time.perf_counter()
         made = job()
         return made, Done(time.perf_counter() - start)
@@ -158,7 +158,7 @@ class CudaLanes:
         return torch.empty(num_bytes, dtype=torch.uint8, pin_memory=True)
 
     def copy(self, way: Way, to: Tensor, source: Tensor, after: Span | None = None) -> Span:
-        """See ``Lanes.copy``."""
+        """Copy between host and device on a lane of its own."""
         stream, span = self._copying[way], _Events()
         if isinstance(after, _Events):
             after.hold(stream)
@@ -169,7 +169,7 @@ class CudaLanes:
         return span
 
     def work(self, job: Callable[[], T]) -> tuple[T, Span]:
-        """See ``Lanes.work``."""
+        """Run ``job`` on the host now; what it asks of the device is in line on the work lane."""
         stream, span = torch.cuda.current_stream(self._device), _Events()
         span.begin(stream)
         made = job()
@@ -177,6 +177,6 @@ class CudaLanes:
         return made, span
 
     def follow(self, span: Span) -> None:
-        """See ``Lanes.follow``."""
+        """Whatever is given to the work lane from here on waits for this."""
         if isinstance(span, _Events):
             span.hold(torch.cuda.current_stream(self._device))

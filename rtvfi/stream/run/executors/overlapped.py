@@ -1,7 +1,7 @@
 """The executor of networks on a GPU whose host waits for nothing but finished pictures.
 
 Payloads go up from pinned buffers and come down into others, on lanes of their own (``lanes``);
-whether there are numbers that are none comes down behind the codes; and what follows is already in
+a byte behind the codes tells of NaN or infinity in the output; and what follows is already in
 line when the host waits: while a picture comes down, the next pair goes up and is at work. The
 pictures are those of ``Interpolation`` to the bit.
 """
@@ -53,7 +53,7 @@ DEPTH: Final = 1
 _UPS: Final = 3
 """Pictures that may be on their way up: the host is never that far ahead."""
 _TAIL: Final = 16
-"""Bytes behind the codes; the first is 0 where there were numbers that are none."""
+"""Bytes behind the codes; the first is 0 where the output contained NaN or infinity."""
 
 
 class Overlapped(Interpolation):
@@ -92,12 +92,12 @@ class Overlapped(Interpolation):
     # ---- the contract ----
 
     def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
-        """See ``Executor.run``."""
+        """Carry out one piece of work."""
         return dict(self.launch(work, pictures).finish())
 
     @torch.inference_mode()
     def launch(self, work: Work, pictures: Pictures) -> Pending:
-        """See ``Overlapping.launch``."""
+        """Begin a piece of work, for ``run``'s arguments; it may be finished in any order."""
         self._spans = Spans()
         self._cache.trim(self.most_prepared, needs(work))
         if isinstance(work, Retimes | Retimes3) and len(work.outputs) > self.most_new:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Stage = Literal["convert", "model", "download"]
 
-NO_NUMBERS: Final = "the model failed: it made numbers that are none"
+NOT_FINITE: Final = "the model failed: its output contains NaN or infinity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Download:
         """The pictures, the same arrays each time.
 
         Raises:
-            BadPicture: there are numbers among them that are none.
+            BadPicture: they contain NaN or infinity.
             RuntimeError: the device failed.
         """
         self.collect()
@@ -161,7 +161,7 @@ class Download:
         num, size = len(self._static), self._home.payload_bytes
         arrived = slot.bytes
         if not arrived[num * size]:
-            raise BadPicture(NO_NUMBERS)
+            raise BadPicture(NOT_FINITE)
         made = arrived[: num * size].reshape(num, size).copy()
         for payload, static in zip(made, self._static, strict=True):
             if static is not None:
@@ -189,13 +189,13 @@ class Asked:
 
     @property
     def busy(self) -> float:
-        """See ``Pending.busy``."""
+        """Seconds that the device was kept from other work; once it is finished."""
         return self._download.busy
 
     def finish(self) -> dict[int, Payload]:
-        """See ``Pending.finish``."""
+        """Wait for it; what ``Executor.run`` returns and raises."""
         return dict(zip(self._indices, self._download.payloads(), strict=True))
 
     def abandon(self) -> None:
-        """See ``Pending.abandon``."""
+        """It is not wanted any more: let go of its buffers without waiting."""
         self._download.abandon()

@@ -78,7 +78,7 @@ class OfFilm:
         self._out: OutputContainer | None = None
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """See ``Companion``."""
+        """Add streams, attachments, chapters and tags to a container that has not begun."""
         self._out = out
         shown = choose_stream(self._source)
         if shown is not None:
@@ -122,11 +122,11 @@ class OfFilm:
         self._streams.advance(until)
 
     def finish(self) -> None:
-        """See ``Companion``."""
+        """Write what conversions still hold; nothing comes afterwards."""
         self._streams.finish()
 
     def close(self) -> None:
-        """See ``Companion``."""
+        """Let go of the source."""
         self._streams.close()
 
 

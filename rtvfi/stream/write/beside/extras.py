@@ -119,7 +119,7 @@ class OfExtra:
         self._streams = Streams(extra.path, source, own)
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """See ``Companion``."""
+        """Add streams, attachments, chapters and tags to a container that has not begun."""
         tags = {"title": Path(self._extra.path).name}
         if self._extra.language:
             tags["language"] = self._extra.language
@@ -128,15 +128,15 @@ class OfExtra:
                 self._streams.add(out, stream, tags)
 
     def advance(self, until: Fraction | None) -> None:
-        """See ``Companion``."""
+        """Write what begins before ``until`` on the film's clock; None = all there is."""
         self._streams.advance(None if until is None else until - self._shift)
 
     def finish(self) -> None:
-        """See ``Companion``."""
+        """Write what conversions still hold; nothing comes afterwards."""
         self._streams.finish()
 
     def close(self) -> None:
-        """See ``Companion``."""
+        """Let go of the source."""
         self._streams.close()
 
 
@@ -147,22 +147,22 @@ class Together:
         self._parts = parts
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """See ``Companion``."""
+        """Add streams, attachments, chapters and tags to a container that has not begun."""
         for part in self._parts:
             part.add_to(out, video)
 
     def advance(self, until: Fraction | None) -> None:
-        """See ``Companion``."""
+        """Write what begins before ``until`` on the film's clock; None = all there is."""
         for part in self._parts:
             part.advance(until)
 
     def finish(self) -> None:
-        """See ``Companion``."""
+        """Write what conversions still hold; nothing comes afterwards."""
         for part in self._parts:
             part.finish()
 
     def close(self) -> None:
-        """See ``Companion``."""
+        """Let go of the source."""
         for part in self._parts:
             part.close()
 
@@ -177,7 +177,7 @@ def companion_of(
 ) -> Companion | None:
     """What is copied beside the pictures of a film; None = nothing.
 
-    A file beside the film that cannot be read is said and left out.
+    A file beside the film that cannot be read is reported and left out.
 
     Args:
         source: the film; None = nothing is copied.

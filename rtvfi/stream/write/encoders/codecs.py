@@ -157,7 +157,7 @@ def find_codec(name: str) -> Codec:
     """The row of an encoder.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no encoder has that name.
     """
     if name not in CODECS:
         raise UsageError(

@@ -153,7 +153,7 @@ def check_encoder(form: str, info: StreamInfo, options: EncodeOptions) -> None:
 
     Raises:
         UsageError: the container does not hold what the named encoder makes, no encoder takes these
-            pictures, or the settings are none of it.
+            pictures, or it does not know the settings.
     """
     fitting = _fitting(form, info, options)
     if options.encoder != "auto":

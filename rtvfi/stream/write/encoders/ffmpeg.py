@@ -90,7 +90,7 @@ class VaapiEncoder:
         return stream
 
     def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
-        """See ``Encoder``."""
+        """Take the picture with number ``tick`` (0, 1, 2, ...)."""
         if tick != self._num_put:
             raise ValueError(f"picture {self._num_put} was expected, not {tick}")
         self._num_put += 1  # also when it is lost to a child that ended: the next call says so
@@ -109,7 +109,7 @@ class VaapiEncoder:
         return self._take()
 
     def flush(self) -> Iterator[Packet]:
-        """See ``Encoder``."""
+        """The packets still inside; nothing can be encoded afterwards."""
         if self._child is None:
             return
         self._child.close_input()
@@ -122,7 +122,7 @@ class VaapiEncoder:
             raise self._stopped()
 
     def close(self) -> None:
-        """See ``Encoder``."""
+        """Let go of what it holds, flushed or not; twice is fine."""
         child, self._child = self._child, None
         if child is not None:
             child.stop()

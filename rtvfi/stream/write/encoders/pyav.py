@@ -74,7 +74,7 @@ class PyavEncoder:
         context.color_trc = color.transfer
 
     def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
-        """See ``Encoder``."""
+        """Take the picture with number ``tick`` (0, 1, 2, ...)."""
         setup = self._setup
         is_halved = setup.stored.format.name == setup.info.sampling
         halved = setup.info.sampling if is_halved else ""
@@ -86,7 +86,7 @@ class PyavEncoder:
         return self._encode(frame)
 
     def flush(self) -> list[Packet]:
-        """See ``Encoder``."""
+        """The packets still inside; nothing can be encoded afterwards."""
         return self._encode(None)
 
     def close(self) -> None:

@@ -170,7 +170,7 @@ def test_giving_work_asks_the_device_for_nothing() -> None:
 
 
 class Broken(Linear):
-    """Makes numbers that are none at these times."""
+    """Returns NaN at these times."""
 
     def __init__(self, *at: float) -> None:
         self.at = at
@@ -188,7 +188,7 @@ def test_an_error_is_that_of_the_right_picture() -> None:
     assert 0 in good.finish()
     after = executor.launch(retimes(2, C, D, HALF), pictures)
     for _ in range(2):
-        with pytest.raises(BadPicture, match="numbers that are none"):
+        with pytest.raises(BadPicture, match="NaN or infinity"):
             bad.finish()
     assert 2 in after.finish()
 
