@@ -150,7 +150,7 @@ class Session:
         }
 
     def _fit(self, viewing: Viewing) -> None:
-        """Give a viewing the wanted model: at once where none is loaded, else by and by."""
+        """Give a viewing the wanted model: at once if nothing has to be loaded, else later."""
         if is_quick(self._choice.now.model):
             self._model.use(viewing)
         else:

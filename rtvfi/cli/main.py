@@ -219,7 +219,7 @@ def _complain(error: RtvfiError) -> int:
 
 
 def _give_up_output() -> None:
-    """Nobody takes what is printed: Python would complain when it flushes at exit."""
+    """Stop printing, as nobody reads it: Python would complain when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -11,7 +11,7 @@ PATTERN: Final = r"(?:\d+:){0,2}\d+(?:\.\d+)?"
 
 
 def seconds_of(text: str) -> Fraction | None:
-    """The seconds a time means; None when it is none."""
+    """The seconds that a text means; None when it is not a time."""
     if not re.fullmatch(PATTERN, text, re.ASCII):
         return None
     total = Fraction(0)

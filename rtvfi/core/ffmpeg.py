@@ -246,7 +246,7 @@ class Child:
 
 
 def _widen(pipe: int) -> None:
-    """A larger pipe: fewer turns for a picture of megabytes. Where that is refused, as it was."""
+    """Make a pipe larger: fewer turns for a picture of megabytes. If refused, it stays as it is."""
     try:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     except (ImportError, AttributeError, OSError):

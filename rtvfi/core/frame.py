@@ -175,7 +175,7 @@ class Shape:
 
     @property
     def area(self) -> Fraction:
-        """Displayed, in pixels of its height."""
+        """The area shown, in pixels as high as the picture's own."""
         return self.width * self.aspect * self.height
 
     def is_like(self, other: Shape) -> bool:
@@ -251,11 +251,11 @@ class StreamInfo:
 
     @property
     def shape(self) -> Shape:
-        """Of every payload."""
+        """The shape of every payload."""
         return Shape(self.width, self.height, self.pixel_aspect)
 
     def shape_at(self, pts: Fraction) -> Shape:
-        """Of the picture at the top left of the payload that is shown at ``pts``."""
+        """Of the picture shown at ``pts``, which lies at the top left of the payload."""
         begun = [stretch.shape for stretch in self.stretches if stretch.start <= pts]
         return begun[-1] if begun else self.stretches[0].shape if self.stretches else self.shape
 

@@ -131,7 +131,7 @@ class StatusFile(_Told):
         self._path: Path | None = path
 
     def write(self, text: str) -> None:
-        """A file that cannot be written is said once, and does not stop the work."""
+        """A file that cannot be written is reported once, and does not stop the work."""
         if self._path is None:
             return
         try:
@@ -183,5 +183,5 @@ class RichProgress:
 
 
 def left_text(seconds: float | None) -> str:
-    """How long it takes yet; None = nobody knows."""
+    """The time left, as ``m:ss``; a question mark when it is not known."""
     return "?" if seconds is None else clock(seconds)

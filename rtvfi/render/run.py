@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Run:
-    """One stretch of a film under way.
+    """One part of a film under way.
 
     Args:
         options: what was asked for.

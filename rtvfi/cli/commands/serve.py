@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _remove(path: Path) -> None:
-    """Nobody else shall connect, and nothing be left behind."""
+    """Remove the socket's name, so that nobody else connects and nothing is left behind."""
     with suppress(OSError):
         path.unlink()
     if path.parent.name.startswith("rtvfi-mpv-"):

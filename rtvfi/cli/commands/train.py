@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """What makes it another network than the embedded one."""
+    """Options for training another network than the embedded one."""
     add = parser.add_argument
     add("--network", choices=tuple(NETS), help="train this network of InterpAny-Clearer instead")
     add(

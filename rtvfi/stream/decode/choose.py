@@ -96,7 +96,7 @@ def accelerate(
 
 @lru_cache(maxsize=256)
 def say_once(text: str) -> None:
-    """Warn, the first time."""
+    """Warn, but only the first time."""
     log.warning("%s", text)
 
 

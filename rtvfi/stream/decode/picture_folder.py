@@ -73,7 +73,7 @@ class PictureFolder:
         return SourceFrame(self._packer.pack(frame), pts, 1 / self._rate, self.epoch)
 
     def seek(self, target: Fraction) -> None:
-        """See ``FrameSource``."""
+        """Make the frame *played at* ``target`` the next one read."""
         self._next = min(max(0, floor(target * self._rate)), len(self._paths) - 1)
 
     def close(self) -> None:

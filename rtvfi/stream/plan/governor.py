@@ -100,7 +100,7 @@ class Governor:
                 self._cost[other] *= mean / before
 
     def expect(self, seconds: Mapping[Variant, float]) -> None:
-        """Tell what a two-frame call takes of which none was made yet, tried out beforehand."""
+        """Tell what a two-frame call took when it was tried out, before the first one is made."""
         self._expected = frozenset(seconds)
         for variant, cost in seconds.items():
             self._cost.setdefault((2, variant), cost)

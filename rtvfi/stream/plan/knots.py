@@ -22,7 +22,7 @@ class Knot(NamedTuple):
 
 
 class Scene:
-    """Begins with its first frame."""
+    """A scene that is not over yet; made with its first frame."""
 
     def __init__(self, stamp: Stamp, image: ImageId) -> None:
         first = Knot(stamp.pts, image)

@@ -40,7 +40,7 @@ _AGREEING_DRAWINGS: Final = 6
 
 
 class Pace(NamedTuple):
-    """What there is time for depends on these."""
+    """What decides how much there is time for."""
 
     source_rate: Fraction
     target_rate: Fraction

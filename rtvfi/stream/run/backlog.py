@@ -53,7 +53,7 @@ class Backlog:
         return self._then(lambda: self._outlet.put(batch, payloads, kind, is_final=is_final))
 
     def put_again(self, output: Again) -> bool:
-        """Hand on what the output before showed, likewise."""
+        """Hand on what the output before showed; False when a newer seek overtook us."""
         return self._then(lambda: self._outlet.put_again(output))
 
     def add(self, batch: Shown, underway: Underway, stand_ins: Mapping[int, Payload]) -> bool:

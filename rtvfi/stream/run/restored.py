@@ -157,7 +157,7 @@ class Restored:
         return self._restorer.prepare(self._converter.to_rgb(frame.payload))
 
     def seek(self, target: Fraction) -> None:
-        """See ``FrameSource``."""
+        """Make the frame *played at* ``target`` the next one read."""
         self._forget()
         self._source.seek(target)
 

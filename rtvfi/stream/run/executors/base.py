@@ -115,11 +115,11 @@ class ExecutorBase(Generic[M]):
         raise NotImplementedError
 
     def _middle(self, work: Mid, pictures: Pictures) -> Any:
-        """The picture of a pass, likewise."""
+        """The picture of a pass, as ``_download`` takes it."""
         return self._pair(work.left, work.right, [0.5], pictures)
 
     def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Any:
-        """Pictures around the middle one of three, likewise."""
+        """Pictures around the middle one of three, as ``_download`` takes them."""
         raise TypeError(f"{self._row.id} works on two frames, a plan for three was made")
 
     def _connect(self, a: Any, b: Any) -> Any:

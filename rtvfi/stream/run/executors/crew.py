@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """Used by one thread at a time. The helpers sleep between jobs and end with the process.
+    """A few helping threads for one thread at a time: asleep between jobs, gone with the process.
 
     Args:
         size: threads that work, the asking one among them; at least 1.

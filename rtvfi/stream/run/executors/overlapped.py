@@ -257,7 +257,7 @@ class Overlapped(Interpolation):
 
 
 def _flat(converter: Converter, size: int, picture: Any) -> Tensor:
-    """The codes of N pictures, and behind them whether all their numbers are some.
+    """The codes of N pictures, and behind them whether all their numbers are finite.
 
     Returns:
         (N * size + _TAIL,) uint8, on the device.

@@ -58,7 +58,7 @@ class Track(Protocol):
 
     @property
     def stream(self) -> Stream:
-        """Of the output."""
+        """The stream of the output."""
         ...
 
     def convert(self, packet: Packet) -> Iterable[Packet]:

@@ -253,7 +253,7 @@ def _num_cores() -> int:
 
 
 def _siting(codec: Codec, info: StreamInfo) -> list[str]:
-    """Left is what every player takes when nothing is said."""
+    """Left is what every player assumes when nothing is stated."""
     if codec.style not in ("x264", "x265") or not info.format.chroma_shift:
         return []
     code = {Siting.LEFT: 0, Siting.CENTRE: 1, Siting.TOP_LEFT: 2}[info.color.siting]

@@ -51,7 +51,7 @@ class Setup:
 
     @property
     def gop(self) -> int:
-        """See ``gop_frames``."""
+        """Most pictures from one key frame to the next."""
         return gop_frames(self.rate)
 
 
