@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rtvfi.core.errors import first_line
 from rtvfi.core.hardware import machine
 from rtvfi.core.hardware.chips import chips
+from rtvfi.models.base import Planes, TripleInterpolator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,8 +182,6 @@ def _peak(
 ) -> tuple[int, int]:
     """Bytes at the peak of a call, and of a prepared picture; see ``footprint``."""
     import torch
-
-    from rtvfi.models.base import Planes, TripleInterpolator
 
     side, num_new = what
 

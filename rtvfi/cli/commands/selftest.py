@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.hardware.verdict import FORMS
+from rtvfi.engine import trusted
 from rtvfi.settings.keys import SETTINGS, checked
 
 if TYPE_CHECKING:
@@ -37,13 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Test, print what came of it, and keep it."""
-    from rtvfi.engine.trusted import Trust, is_gpu_wanted
-
     name = arguments.device
     checked(SETTINGS["device"], name, "--device")
-    if not is_gpu_wanted(name):
+    if not trusted.is_gpu_wanted(name):
         return _tell(None, "there is no GPU that this torch could use", arguments)
-    trust = Trust(name, "auto" if arguments.known else "again", is_live=True)
+    trust = trusted.Trust(name, "auto" if arguments.known else "again", is_live=True)
     if not arguments.known:
         trust.prove()
     elif trust.is_due:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_link, link_of
+from rtvfi.cluster.worker import work
 
 if TYPE_CHECKING:
     import argparse
@@ -21,6 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi worker``; returns the exit code."""
-    from rtvfi.cluster.worker import work
-
     return work(link_of(arguments, arguments.address), arguments.name)

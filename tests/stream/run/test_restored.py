@@ -137,11 +137,11 @@ def test_the_epoch_is_that_of_the_source_within() -> None:
     assert frame.epoch == 4
 
 
-def test_a_full_memory_and_numbers_that_are_none_are_sentences() -> None:
+def test_a_full_memory_and_a_picture_of_nan_are_sentences() -> None:
     full = Recorder(RuntimeError("CUDA out of memory. Tried to allocate"))
     with pytest.raises(OutOfMemory, match="out of memory"):
         restored(FakeSource(INFO, 2), full).read()
-    with pytest.raises(BadPicture, match="none"):
+    with pytest.raises(BadPicture, match="NaN or infinity"):
         restored(FakeSource(INFO, 2), Recorder(value=float("nan"))).read()
 
 
