@@ -121,7 +121,7 @@ def _difference(got: Tensor, wanted: Tensor, dtype: torch.dtype) -> str:
     if got.shape != wanted.shape:
         return "gave a picture of another size"
     if not bool(torch.isfinite(got).all()):
-        return "gave numbers that are none"
+        return "gave NaN or infinity"
     away = (got - wanted).abs()
     mean, most = away.mean().item(), away.max().item()
     if mean > _MEAN[dtype] or most > _MOST[dtype]:

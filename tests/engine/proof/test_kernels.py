@@ -46,8 +46,8 @@ def test_every_kind_of_work_of_the_networks_is_tried() -> None:
     [
         (device_faults.off, "is off by 0.01"),
         (lambda _n, _d, out: out * 1.1, "is off by"),
-        (lambda _n, _d, out: out.masked_fill(out > 0.5, float("nan")), "numbers that are none"),
-        (lambda _n, _d, out: out * float("inf"), "numbers that are none"),
+        (lambda _n, _d, out: out.masked_fill(out > 0.5, float("nan")), "NaN or infinity"),
+        (lambda _n, _d, out: out * float("inf"), "NaN or infinity"),
         (lambda _n, _d, out: out[..., 1:], "another size"),
         (lambda _n, _d, out: torch.zeros_like(out), "is off by"),
         (lambda _n, _d, out: out.roll(1, -1), "is off by"),
