@@ -152,24 +152,26 @@ def with_network(words: str, store: Store, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("words", LARGE)
 def test_a_scene_is_made_of_its_own_frames_alone(
     words: str, clips: Clips, store: Store, tmp_path: Path
 ) -> None:
     given = with_network(words, store, tmp_path)
-    spec = ClipSpec(size=(160, 90), num_frames=8, cuts=(4,), rate=Fraction(24), codec="ffv1")
-    both, first = clips.get(spec), clips.get(replace(spec, num_frames=4, cuts=()))
+    half = 2 if "gimm" in given else 4  # frames of a scene; GIMM takes its time
+    spec = ClipSpec(size=(160, 90), num_frames=2 * half, rate=Fraction(24), codec="ffv1")
+    both = clips.get(replace(spec, cuts=(half,)))
+    first = clips.get(replace(spec, num_frames=half))
     films = {}
     for name, source, *more in (
         ("both", both),
         ("first", first),
-        ("second", both, "--start", str(4 / 24)),
+        ("second", both, "--start", str(half / 24)),
     ):
         assert render(source, "-o", tmp_path / f"{name}.mkv", *given, *more) == 0
         films[name] = whole(tmp_path / f"{name}.mkv")
     assert films["both"] == films["first"] + films["second"]
-    assert len(set(films["both"]) - set(whole(both))) >= 4
+    assert len(set(films["both"]) - set(whole(both))) >= half
 
 
 @pytest.mark.slow
