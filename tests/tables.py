@@ -146,3 +146,7 @@ def filled(page: Path) -> str:
 if __name__ == "__main__" and "--write" in sys.argv:
     for page in PAGES:
         page.write_text(filled(page), encoding="utf-8")
+    sys.path.insert(0, str(ROOT / "tests"))
+    import share
+
+    share.write()

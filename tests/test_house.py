@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import share
 import tables
 from packaging.requirements import Requirement
 
@@ -238,6 +239,8 @@ def test_the_wheel_carries_presets_and_weights(tmp_path: Path) -> None:
         ["git", "ls-files", "weights"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.split()
     assert {f"rtvfi/_data/{name}" for name in tracked} <= set(names)
+    installed = {name.partition(".data/data/share/")[2] for name in names}
+    assert {str(place) for place in share.files()} <= installed
     assert not [name for name in names if name.startswith("tests/")]
 
 

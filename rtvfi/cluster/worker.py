@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 RESOURCE = "GPU"
 """Dask's name of what a segment needs and a worker has one of."""
-_CONNECT_SECONDS = "15s"
+_CONNECT_SECONDS = 15
 
 
 def work(link: Link, name: str | None) -> int:
@@ -45,26 +45,24 @@ def work(link: Link, name: str | None) -> int:
 
 
 async def _work(link: Link, name: str | None, folder: str) -> None:
-    import dask
     from distributed import Worker
 
-    # A worker that hears no more of its scheduler ends; whoever started it starts it again.
-    with dask.config.set({"distributed.comm.timeouts.connect": _CONNECT_SECONDS}):
-        try:
-            worker = await Worker(
-                link.full_address,
-                nthreads=1,
-                name=name,
-                resources={RESOURCE: 1},
-                security=link.security(),
-                local_directory=folder,
-                dashboard=False,
-                memory_limit=0,  # Dask would pause a worker that holds large segments
-            )
-        except (OSError, RuntimeError) as error:
-            raise ClusterError(
-                f"no scheduler answers at {link.full_address}: {first_line(error)}",
-                "dask scheduler starts one and prints its address",
-            ) from error
-        log.info("waiting for work of %s", link.full_address)
-        await worker.finished()
+    try:
+        worker = await Worker(
+            link.full_address,
+            nthreads=1,
+            name=name,
+            resources={RESOURCE: 1},
+            security=link.security(),
+            local_directory=folder,
+            dashboard=False,
+            death_timeout=_CONNECT_SECONDS,
+            memory_limit=0,  # Dask would pause a worker that holds large segments
+        )
+    except (OSError, RuntimeError) as error:
+        raise ClusterError(
+            f"no scheduler answers at {link.full_address}: {first_line(error)}",
+            "dask scheduler starts one and prints its address",
+        ) from error
+    log.info("waiting for work of %s", link.full_address)
+    await worker.finished()

@@ -118,6 +118,19 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield cluster
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_where_no_scheduler_is_both_sides_say_so(clips: Clips, tmp_path: Path) -> None:
+    with cluster_in(tmp_path) as cluster:
+        cluster.scheduler.kill()
+        cluster.scheduler.wait()
+        worker = cluster.start("one", "-m", "rtvfi", "worker", cluster.address)
+        client = cluster.start_client(clips.get(FILM), tmp_path / "o.mkv")
+        for name, process in (("one", worker), ("client", client)):
+            assert process.wait(SECONDS) == 1
+            assert f"no scheduler answers at tcp://{cluster.address}" in cluster.said(name)
+
+
 def assert_as_here(source: Path, made: Path, folder: Path) -> None:
     """Pictures and sound are those of a rendering on this machine alone."""
     here = folder / "here.mkv"
