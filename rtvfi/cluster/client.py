@@ -222,6 +222,7 @@ class _Rendering:
 
     def _made(self, order: _Order, segment: Segment, made: Made) -> None:
         if order.failure is None:
+            log.debug("segment of %d pictures: %.3f s", made.num_frames, made.seconds)
             order.store.put(segment, made)
             self._finish_if_whole(order)
 
