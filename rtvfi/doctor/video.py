@@ -14,6 +14,7 @@ from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.libva import NoVaapi, ask
 from rtvfi.doctor.system import INSTALL, join_group
 from rtvfi.stream.decode.hardware import built_in, probe_vaapi
+from rtvfi.stream.write.encoders.codecs import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ _OLDEST: Final = (5, 1)
 FILTERS: Final = ("scale", "format", "bwdif", "select", "hwupload", "hwdownload")
 """What the child that decodes or encodes with VA-API is asked for."""
 DECODERS: Final = ("h264", "hevc", "av1", "vp9", "mpeg2video")
-ENCODERS: Final = ("libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1")
+ENCODERS: Final = tuple(codec.name for codec in CODECS.values() if not codec.is_hardware)
 _DISTROS: Final = "apt install ffmpeg, pacman -S ffmpeg, dnf install ffmpeg-free"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rtvfi.apart.attached import SCRIPT_VERSION, attach
 from rtvfi.apart.script import install, mpv_folder, uninstall
 from rtvfi.cli import main as cli
 from rtvfi.core.errors import RtvfiError, UsageError
+from rtvfi.playing.controls import KEYS
 from rtvfi.settings.config import play_options, resolve_config
 
 COMMAND = ["/opt/rtvfi/run"]
@@ -94,3 +96,10 @@ def test_the_script_speaks_the_version_of_the_engine() -> None:
     script = Path(__file__).resolve().parents[2] / "rtvfi" / "apart" / "rtvfi.lua"
     assert f'local VERSION = "{SCRIPT_VERSION}"' in script.read_text()
     assert script.read_text().startswith("-- Smooth motion by rtvfi")
+
+
+def test_the_script_binds_the_keys_of_our_own_window() -> None:
+    script = Path(__file__).resolve().parents[2] / "rtvfi" / "apart" / "rtvfi.lua"
+    block = script.read_text().partition("local KEYS = {")[2].partition("\n}")[0]
+    bound = dict(re.findall(r'\{ "(\S+)", "(\S+)" \}', block))
+    assert bound == {key: message for key, (message, _) in KEYS.items()}

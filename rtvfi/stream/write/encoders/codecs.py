@@ -59,6 +59,11 @@ class Codec:
     is_even: bool = False
     """It refuses 4:2:0 pictures of odd size."""
 
+    @property
+    def is_hardware(self) -> bool:
+        """Whether a device encodes."""
+        return self.name.endswith(("_nvenc", "_vaapi"))
+
 
 _NVENC: Final[dict[str, str]] = {"rc": "vbr", "b": "0", "bf": "0"}
 _NVENC_8: Final = {"yuv420p": "yuv420p", "yuv444p": "yuv444p"}
