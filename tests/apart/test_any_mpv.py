@@ -155,6 +155,7 @@ def test_a_command_that_is_not_there_leaves_the_film(clips: Clips, tmp_path: Pat
         assert mpv.number() == 0
 
 
+@pytest.mark.slow
 def test_a_paused_film_lets_the_engine_go_and_is_smooth_again_when_it_plays(
     clips: Clips, tmp_path: Path
 ) -> None:

@@ -115,7 +115,8 @@ def test_memory_that_fills_up_while_playing_gives_a_smaller_scale(
     break_model(monkeypatch, is_broken)
     report = report_played(monkeypatch, clips.get(FEATURE), tmp_path)
     assert 0.5 in scales
-    assert report["frames"]["interpolated"] > 30
+    assert calls[0] > 31, "it goes on at that scale"
+    assert report["frames"]["interpolated"] > 0
 
 
 def test_memory_that_stays_full_leaves_source_frames_and_says_so(
