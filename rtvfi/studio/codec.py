@@ -89,7 +89,7 @@ def fitted(rgb: Rgb, longest: int) -> Rgb:
     if size == (height, width):
         return rgb
     smaller: Any = cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA)
-    return smaller  # type: ignore[no-any-return]
+    return smaller  # type: ignore[no-any-return]  # OpenCV
 
 
 def fitted_mask(mask: Mask, longest: int) -> Mask:

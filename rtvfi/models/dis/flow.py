@@ -117,7 +117,7 @@ class Estimator:
 
         def directed(k: int, a: Codes, b: Codes) -> Callable[[], None]:
             def work() -> None:
-                flow: Any = self._searches[k].calc(a, b, None)  # type: ignore[call-overload]
+                flow: Any = self._searches[k].calc(a, b, None)  # type: ignore[call-overload]  # OpenCV
                 axes: list[Any] = [
                     cv2.copyMakeBorder(cv2.resize(axis, (columns, rows)), *border)
                     for axis in cv2.split(flow[:height, :width])
