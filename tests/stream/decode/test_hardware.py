@@ -159,7 +159,8 @@ def test_software_inside_the_child_is_not_called_hardware(film: str, shim: Shim)
         '*) [ -z "$skip" ] && set -- "$@" "$a"; skip=;; esac; done; exec ' + shim.real + ' "$@"'
     )
     shim.write(body)
-    with pytest.raises(DeviceError, match="this kind of h264"):
+    # ffmpeg 9 refuses a filter that has no device before there is a picture to judge.
+    with pytest.raises(DeviceError, match=r"this kind of h264|cannot decode here"):
         open_source(film, shim.options())
 
 
