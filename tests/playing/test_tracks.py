@@ -311,8 +311,9 @@ def test_at_the_live_end_of_a_recording_mpv_goes_on_alone(
     with growing(whole, monkeypatch) as (writing, playing):
         first = playing.viewing
         writing.write(0.58)
-        playing.settle("seek", first.end - 2, "absolute+exact")
+        playing.settle("seek", first.end - 1, "absolute+exact")
+        said = "this is its end: it plays as it is"
+        playing.wait(lambda: said in caplog.text, "the sentence")
         playing.wait(lambda: not playing.is_ours_shown, "mpv's own track")
         writing.write(1)
-        assert "this is its end: it plays as it is" in caplog.text
         playing.wait(lambda: (playing._values.get("time-pos") or 0) > first.end + 1, "more film")
