@@ -159,7 +159,8 @@ class AnyMpv:
 
     def begin(self) -> None:
         """Wait until the first film has its picture (it may have had it before we asked)."""
-        self.wait(lambda: self.player.playback_time is not None, "the film")
+        # While mpv waits in its hook, 0.41 has a time already, but no picture.
+        self.wait(lambda: self.player.video_params is not None, "the film")
         self.wait(lambda: self.player.seeking is False, "a picture")
 
     def settle(self, *command: Any) -> None:

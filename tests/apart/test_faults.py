@@ -73,6 +73,18 @@ def test_an_engine_that_dies_while_it_starts_keeps_no_film_waiting(
         goes_on(mpv)
 
 
+def test_an_mpv_that_is_killed_while_its_engine_starts_leaves_none(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
+        mpv.wait(lambda: bool(engines_of(mpv)), "an engine")
+        engines = engines_of(mpv)
+        mpv.process.kill()
+        mpv.process.wait(PATIENCE)
+        for pid in engines:
+            wait_gone(pid)
+
+
 def test_a_hundred_kills_at_any_moment_end_no_film_and_leave_nothing(
     clips: Clips, tmp_path: Path
 ) -> None:

@@ -38,7 +38,8 @@ def test_an_engine_that_is_killed_leaves_our_window_and_the_film(
 ) -> None:
     with OwnWindow(tmp_path, clips.get(FEATURE)) as window:
         window.begin()
-        assert window.is_ours_shown, "and the script in the user's folder stays out"
+        window.wait(lambda: window.is_ours_shown, "ours")
+        # The script in the user's folder stays out.
         assert len([t for t in window.player.track_list if t["type"] == "video"]) == 2
         window.settle("seek", 3, "absolute+exact")
         assert window.off_by(float(FILM)) < 0.51

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -62,6 +64,7 @@ def main(arguments: argparse.Namespace) -> int:
 
         path = default_path() if arguments.control == "auto" else Path(arguments.control)
         return serve(options, path, partial(print, flush=True))
+    _drop_inherited()
     from rtvfi.apart.attached import attach, connect
 
     try:
@@ -70,6 +73,17 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.own_socket:
             _remove(arguments.mpv_socket)
     return attach(options, connection, arguments.script, arguments.script_version)
+
+
+def _drop_inherited() -> None:
+    """Let go of sockets that mpv hands to its children: one is where it listens itself. When it was
+    killed meanwhile, we would connect to ourselves and never see it end.
+    """
+    for entry in [*Path("/proc/self/fd").iterdir()]:
+        number = int(entry.name)
+        with suppress(OSError):
+            if number > 2 and stat.S_ISSOCK(os.fstat(number).st_mode):
+                os.close(number)
 
 
 def _remove(path: Path) -> None:
