@@ -6,14 +6,20 @@ pyramid, Meister et al. (2018) for the census.
 
 from __future__ import annotations
 
+import warnings
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import torch
 from torch.nn import functional
 
+from rtvfi.core.errors import UsageError
 from rtvfi.models.interpany.rife import RifeNet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from rtvfi.models.interpany.parts import Estimate, Network, Reference
@@ -26,6 +32,8 @@ BETTER: Final = 0.01
 """Where the teacher's picture is nearer to the truth by more than this, its flow is followed."""
 COARSER: Final = 0.5
 """Weight of the pictures of EMA-VFI's heads."""
+VGG_FILE: Final = "vgg16-397923af.pth"
+"""VGG-16's weights by the name that torchvision has for them."""
 _BINOMIAL: Final = (1.0, 4.0, 6.0, 4.0, 1.0)
 
 
@@ -89,8 +97,53 @@ def distillation(taught: Taught, truth: Tensor) -> Tensor:
     return total
 
 
+def lpips_loss(weight: float, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """How unlike two pictures are to VGG-16, as the package ``lpips`` measures it.
+
+    Nothing is fetched: the package would, so the file is looked for first.
+
+    Args:
+        weight: what the result is multiplied by.
+        device: where to compute.
+
+    Returns:
+        A function of two pictures, (N, 3, H, W), 0..1.
+
+    Raises:
+        UsageError: the package, or VGG's weights, are not here.
+    """
+    try:
+        package = import_module("lpips")
+    except (ImportError, RuntimeError) as error:  # the latter from torchvision of another torch
+        raise UsageError(
+            f'--lpips: the package "lpips" cannot be loaded: {error}',
+            "pip install lpips, and the torchvision that goes with this torch",
+        ) from error
+    path = Path(torch.hub.get_dir(), "checkpoints", VGG_FILE)
+    if not path.is_file():
+        raise UsageError(
+            f'--lpips needs the weights of VGG-16, and "{path}" is not there',
+            f"put https://download.pytorch.org/models/{VGG_FILE} there",
+        )
+    with warnings.catch_warnings():  # it asks torchvision in a way that is going out of use
+        warnings.simplefilter("ignore")
+        net = package.LPIPS(net="vgg", verbose=False)
+    net = net.to(device).eval().requires_grad_(False)
+
+    def loss(got: Tensor, wanted: Tensor) -> Tensor:
+        apart: Tensor = net(got, wanted, normalize=True)
+        return weight * apart.mean()
+
+    return loss
+
+
 def loss_of(
-    net: Network, shared: object, index: Tensor, reference: Reference | None, truth: Tensor
+    net: Network,
+    shared: object,
+    index: Tensor,
+    reference: Reference | None,
+    truth: Tensor,
+    perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """What to make small, and its parts by name.
 
@@ -100,16 +153,21 @@ def loss_of(
         index: (N, 1, H, W).
         reference: where the network has one.
         truth: (N, 3, H, W).
+        perceptual: of the picture and the truth, added as the part "lpips".
     """
     if isinstance(net, RifeNet):
         taught = net.taught(shared, index, reference, truth)  # type: ignore[arg-type]  # its own
+        estimate = taught.estimate
         parts = {
-            "picture": laplacian(taught.estimate.picture, truth),
+            "picture": laplacian(estimate.picture, truth),
             "teacher": laplacian(taught.teacher_merged, truth),
             "distilled": DISTILLED * distillation(taught, truth),
         }
     else:
-        parts = _parts(net.decode(shared, index, reference), truth)
+        estimate = net.decode(shared, index, reference)
+        parts = _parts(estimate, truth)
+    if perceptual is not None:
+        parts["lpips"] = perceptual(estimate.picture, truth)
     total = torch.stack(list(parts.values())).sum()
     return total, {name: float(part.detach()) for name, part in parts.items()}
 

@@ -23,7 +23,7 @@ from rtvfi.models.interpany.ifrnet import IFRNet
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
 from rtvfi.models.interpany.rows import VARIANTS, Variant
 from rtvfi.train.index_data import IndexSample, drawn, varied
-from rtvfi.train.index_losses import loss_of
+from rtvfi.train.index_losses import loss_of, lpips_loss
 from rtvfi.train.run import TrainingRun
 from rtvfi.train.septuplets import Septuplets
 
@@ -82,10 +82,14 @@ class IndexRecipe:
     validate_every: int = 250
     septuplets: str = ""
     """A folder of them in place of drawn scenes."""
+    lpips: float = 0.0
+    """Weight of ``lpips_loss`` beside the authors' losses; 0: without."""
 
     def __post_init__(self) -> None:
         if self.network not in RULES or self.variant not in VARIANTS:
             raise UsageError(f'there is no network "{self.network}" of variant "{self.variant}"')
+        if not 0 <= self.lpips < math.inf:
+            raise UsageError(f'--lpips is "{self.lpips:g}", expected a weight of 0 or more')
         if self.is_small and self.network != "rife":
             raise UsageError(f'"{self.network}" comes in one size', "--small is for rife")
 
@@ -123,6 +127,7 @@ class IndexTrainer(TrainingRun["Network"]):
         self.num_steps, self.validate_every = recipe.steps, recipe.validate_every
         self.device = torch.device(device)
         net = new_network(recipe).to(self.device)
+        self._perceptual = lpips_loss(recipe.lpips, self.device) if recipe.lpips else None
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=self.rule.weight_decay)
         super().__init__(net, optimizer, out)
         crop = recipe.crop or self.rule.crop
@@ -134,12 +139,19 @@ class IndexTrainer(TrainingRun["Network"]):
         self._newest: tuple[int, IndexSample] | None = None
 
     def check(self, stored: Mapping[str, Any]) -> None:
-        """Raise WeightsMismatch where a checkpoint is of another network."""
+        """Raise WeightsMismatch where a checkpoint is of another network or loss."""
         named = {key: stored["recipe"].get(key) for key in ("network", "variant", "is_small")}
         if named != {key: getattr(self.recipe, key) for key in named}:
             raise WeightsMismatch(
                 f'the run in "{self.folder.path}" is of {named["network"]} {named["variant"]}',
                 "name another folder with --out",
+            )
+        weight = stored["recipe"].get("lpips", 0.0)
+        if weight != self.recipe.lpips:
+            raise WeightsMismatch(
+                f'the run in "{self.folder.path}" is trained with --lpips {weight:g}, '
+                f"not {self.recipe.lpips:g}",
+                f"--lpips {weight:g}, or another folder with --out",
             )
 
     def described(self) -> dict[str, Any]:
@@ -186,7 +198,8 @@ class IndexTrainer(TrainingRun["Network"]):
         if reference is not None:
             reference = type(reference)(*(part.to(self.device) for part in reference))
         self.net.train()
-        return loss_of(self.net, self.net.encode(img0, img1), index, reference, truth)
+        shared = self.net.encode(img0, img1)
+        return loss_of(self.net, shared, index, reference, truth, self._perceptual)
 
     def rate(self) -> float:
         """The learning rate of the next step."""

@@ -127,6 +127,47 @@ def test_processor_time_ends_a_run(tmp_path: Path) -> None:
     assert 0 < trainer.step < 1000
 
 
+@pytest.fixture
+def _distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LPIPS is a mean difference."""
+    monkeypatch.setattr(
+        index_trainer, "lpips_loss",
+        lambda weight, _: lambda got, wanted: weight * (got - wanted).square().mean(),
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("_distance")
+def test_lpips_is_descended_with_its_weight_and_not_at_all_at_0(tmp_path: Path) -> None:
+    slopes, parts = [], []
+    for weight in (0.0, 1.0, 3.0):
+        trainer = IndexTrainer(replace(RECIPE, lpips=weight), tmp_path / str(weight))
+        total, named = trainer.losses()
+        total.backward()  # type: ignore[no-untyped-call]
+        parts.append(named)
+        grads = [p.grad for p in trainer.net.parameters() if p.grad is not None]
+        slopes.append(torch.cat([grad.flatten() for grad in grads]))
+    assert "lpips" not in parts[0]
+    assert parts[2]["lpips"] == pytest.approx(3 * parts[1]["lpips"], rel=1e-3)
+    once, thrice = slopes[1] - slopes[0], slopes[2] - slopes[0]
+    assert float(once.norm()) > 0
+    assert float((thrice - 3 * once).norm()) < 0.01 * float(thrice.norm())
+
+
+@pytest.mark.usefixtures("_distance")
+def test_a_run_with_another_weight_of_lpips_is_not_gone_on_with(tmp_path: Path) -> None:
+    once = replace(RECIPE, steps=1, lpips=0.25)
+    IndexTrainer(once, tmp_path).run()
+    assert IndexTrainer(once, tmp_path).resume()
+    with pytest.raises(WeightsMismatch, match=r"with --lpips 0.25, not 0"):
+        IndexTrainer(RECIPE, tmp_path).resume()
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_a_weight_of_lpips_is_0_or_more(weight: float) -> None:
+    with pytest.raises(UsageError, match="--lpips"):
+        IndexRecipe(lpips=weight)
+
+
 def test_only_rife_comes_small() -> None:
     with pytest.raises(UsageError, match="one size"):
         IndexRecipe(network="amt", is_small=True)

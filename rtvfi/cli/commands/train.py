@@ -18,6 +18,7 @@ from rtvfi.train.recipe import read_recipe
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
     from types import FrameType
 
     import torch
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SUMMARY: Final = "train the embedded network, or one of InterpAny-Clearer"
 
-RECIPE_FIELDS: Final = ("network", "variant", "minutes", "steps", "batch", "crop")
+RECIPE_FIELDS: Final = ("network", "variant", "minutes", "steps", "batch", "crop", "lpips")
 """Options that an ``IndexRecipe`` has under the same names."""
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,13 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch", metavar="N", type=int, help="scenes per step (default: as published)")
     add("--crop", metavar="PIXELS", type=int, help="side of a scene (default: as published)")
     add("--rate", metavar="R", type=float, help="learning rate (default: as published)")
+    add(
+        "--lpips",
+        metavar="WEIGHT",
+        type=float,
+        default=0.0,
+        help="add LPIPS to the loss (default 0: without); needs its package and VGG-16's weights",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -110,8 +118,7 @@ def main(arguments: argparse.Namespace) -> int:
         raise UsageError("--clips without --select", "--select LIST.csv names the triplets")
     if arguments.network:
         return _train_network(arguments)
-    if arguments.septuplets:
-        raise UsageError("--septuplets without --network", "--network rife")
+    _refuse(arguments, ("septuplets", "lpips"), "without --network", "--network rife")
     import torch
 
     torch.set_num_threads(arguments.threads)
@@ -138,11 +145,17 @@ def main(arguments: argparse.Namespace) -> int:
         trainer.close()
 
 
+def _refuse(arguments: argparse.Namespace, names: Iterable[str], why: str, hint: str) -> None:
+    """Raise UsageError where one of these was given."""
+    for name in names:
+        if getattr(arguments, name):
+            raise UsageError(f"--{name} {why}", hint)
+
+
 def _train_network(arguments: argparse.Namespace) -> int:
     """``--network``: scenes with the exact distance index, no recipe file."""
-    for name in ("recipe", "init", "select", "sheet"):
-        if getattr(arguments, name):
-            raise UsageError(f"--{name} with --network", "it is for the embedded model")
+    foreign = ("recipe", "init", "select", "sheet")
+    _refuse(arguments, foreign, "with --network", "it is for the embedded model")
     if arguments.out is None:
         raise UsageError("--out is missing", command_line("train --network rife --out RUN"))
     import torch

@@ -238,6 +238,7 @@ def test_a_sheet_of_the_recipe_is_drawn_without_training(recipe: Path, tmp_path:
         ([], "--out is missing"),
         (["--out", "x", "--threads", "0"], '--threads is "0"'),
         (["--out", "x", "--workers", "-1"], '--workers is "-1"'),
+        (["--out", "x", "--lpips", "0.1"], "--lpips without --network"),
         (["--out", "x", "--clips", "y"], "--clips without --select"),
         (["--out", "x", "--recipe", "nowhere.toml"], '"nowhere.toml" cannot be read'),
     ],

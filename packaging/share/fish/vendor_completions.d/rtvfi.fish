@@ -367,6 +367,7 @@ complete -c rtvfi -n '__fish_seen_subcommand_from train' -l steps -x -d 'steps a
 complete -c rtvfi -n '__fish_seen_subcommand_from train' -l batch -x -d 'scenes per step (default: as published)'
 complete -c rtvfi -n '__fish_seen_subcommand_from train' -l crop -x -d 'side of a scene (default: as published)'
 complete -c rtvfi -n '__fish_seen_subcommand_from train' -l rate -x -d 'learning rate (default: as published)'
+complete -c rtvfi -n '__fish_seen_subcommand_from train' -l lpips -x -d 'add LPIPS to the loss (default 0: without); needs its package and VGG-16'"'"'s weights'
 complete -c rtvfi -n '__fish_seen_subcommand_from selftest' -s h -l help -d 'show this help message and exit'
 complete -c rtvfi -n '__fish_seen_subcommand_from selftest' -l debug -d 'show tracebacks and debug messages'
 complete -c rtvfi -n '__fish_seen_subcommand_from selftest' -l log-file -r -F -d 'write all messages to FILE, debug messages too'
