@@ -17,6 +17,8 @@ from scripts import run_script
 
 from rtvfi.models.weights.store import WheelSource, manifest
 from rtvfi.stream.decode.container import ffmpeg_name
+from rtvfi.stream.serve.web import LOOPBACK
+from rtvfi.studio.server import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,23 +96,57 @@ def test_no_pickle_is_trusted() -> None:
             assert keyword(call, "allow_pickle") in (None, "False"), place
 
 
+LISTENING = {
+    "apart/attached.py",  # connects to the socket of the mpv that started it
+    "apart/control.py",  # a socket of its own in the file system
+    "cluster/link.py",  # looks whether an address is private
+    "playing/mpv/remote.py",  # speaks over the connection it is given
+    "stream/serve/web.py",
+    "studio/server.py",
+}
+"""What may touch sockets; nobody else is reached by them unless a cluster was named."""
+
+
+WEB = ("super().__init__", "rtvfi/stream/serve/web.py:")
+
+
 def test_one_module_talks_to_the_network() -> None:
     for name in ("urllib.request", "http.client"):
         assert imports(name) == {"models/weights/fetch.py"}, name
-    for name in ("socket", "ftplib", "requests", "smtplib", "http.server", "xmlrpc", "asyncio"):
+    assert imports("socket") == LISTENING
+    assert imports("http.server") == {"stream/serve/web.py"}
+    assert imports("distributed") <= {"cluster/farm.py", "cluster/link.py", "cluster/worker.py"}
+    for name in ("ftplib", "requests", "smtplib", "xmlrpc"):
         assert imports(name) == set(), name
+
+
+def test_what_listens_can_be_reached_from_this_machine_alone() -> None:
+    assert (LOOPBACK, HOST) == ("127.0.0.1", "127.0.0.1")
+    places = {
+        (place.partition(":")[0], ast.unparse(call.args[0]))
+        for place, name, call in calls()
+        if call.args and (name.endswith(".bind") or (name, place[:26]) == WEB)
+        if name != "draw.bind"  # of keys
+    }
+    assert places == {
+        ("rtvfi/apart/control.py", "str(path)"),
+        ("rtvfi/stream/serve/web.py", "(LOOPBACK, 0)"),
+        ("rtvfi/studio/server.py", "(HOST, port)"),
+    }
 
 
 def test_children_are_started_in_few_places() -> None:
     assert imports("subprocess") == {
         "cli/commands/desktop.py",
         "core/ffmpeg.py",
+        "core/program.py",
         "core/python_process.py",
         "models/weights/wheel.py",
         "quality/films.py",
         "quality/minterpolate.py",
         "quality/mvtools.py",
         "quality/triplets.py",
+        "render/shows.py",
     }
     for name in ("multiprocessing", "pty"):
         assert imports(name) <= {"train/workers.py"}, name
@@ -122,8 +158,11 @@ def test_temporary_names_are_nobodys_guess() -> None:
 
 
 def test_no_permission_is_widened() -> None:
-    for place, name, _ in calls():
-        assert not name.endswith(("os.chmod", ".chmod", "os.umask", "os.chown")), place
+    for place, name, call in calls():
+        assert not name.endswith(("os.chmod", ".chmod", "os.chown")), place
+        if name == "os.umask":  # a socket that nobody else may open, and back
+            assert ast.unparse(call.args[0]) in ("127", "before"), place
+            assert place.startswith("rtvfi/apart/control.py"), place
 
 
 def test_weights_come_encrypted_and_are_checked() -> None:

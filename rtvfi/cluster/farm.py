@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import queue
 import time
 from collections import Counter, deque
@@ -195,7 +194,7 @@ class Farm:
             future = self._client.submit(
                 on_worker,
                 self._wanted,
-                pickle.dumps(order.task),
+                order.task,
                 resources={RESOURCE: 1},
                 pure=False,
             )
@@ -264,12 +263,12 @@ def introduce(model: str, enhance: str | None, dask_worker: Any) -> tuple[Identi
     return identity(model, enhance), _films(dask_worker)
 
 
-def on_worker(wanted: Identity, packed: bytes) -> tuple[str, Any]:
+def on_worker(wanted: Identity, task: Task) -> tuple[str, Any]:
     """``perform`` on whichever worker this is, with its address."""
     from distributed import get_worker
 
     worker = get_worker()
-    return worker.address, perform(wanted, packed, _films(worker))
+    return worker.address, perform(wanted, task, _films(worker))
 
 
 def _films(worker: Any) -> str:

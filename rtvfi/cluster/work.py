@@ -7,7 +7,6 @@ same version, which is looked at before anything else.
 from __future__ import annotations
 
 import logging
-import pickle
 import tempfile
 import time
 from contextlib import ExitStack
@@ -106,19 +105,18 @@ def difference(wanted: Identity, found: Identity) -> str:
     return ""
 
 
-def perform(wanted: Identity, packed: bytes, films: str) -> Outcome:
+def perform(wanted: Identity, task: Task, films: str) -> Outcome:
     """Make a segment.
 
     Args:
         wanted: what this worker must be.
-        packed: a pickled ``Task``; read only when this worker is it.
+        task: the segment.
         films: folder of the films that were sent to this worker.
     """
     model, enhance = named(wanted)
     sentence = difference(wanted, identity(model, enhance))
     if sentence:
         return Refused(sentence)
-    task: Task = pickle.loads(packed)
     path = _seen(task, Path(films))
     if path is None:
         return Unseen()
@@ -154,15 +152,14 @@ def stored_name(source: str, facts: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _maker(options: bytes) -> Maker:
+def _maker(options: RenderOptions) -> Maker:
     """The model stays loaded from segment to segment."""
-    found: RenderOptions = pickle.loads(options)
-    return Maker(found)
+    return Maker(options)
 
 
 def _made(task: Task, path: str) -> Made:
     began = time.monotonic()
-    maker = _maker(pickle.dumps(task.options))
+    maker = _maker(task.options)
     with tempfile.TemporaryDirectory(prefix="rtvfi-") as folder, ExitStack() as opened:
         film = maker.open(path, opened)
         run = Run(task.options, film, maker.begin(film, opened, task.first), task.first)

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rtvfi.core.hardware.verdict import FORMS, Form, Verdict
@@ -151,7 +151,7 @@ class Trial:
                 break
         if self._is_over:
             return None
-        today = datetime.now(UTC).date().isoformat()
+        today = date.today().isoformat()
         facts |= {"date": today, "seconds": round(time.monotonic() - begun, 1)}
         return Verdict(**{"form": None} | facts, failures=tuple(dict.fromkeys(failures)))
 
