@@ -17,7 +17,9 @@ LONGEST_SECONDS: Final = 60
 """More is lost when a worker dies, and has to travel in one piece."""
 START_FRAMES: Final = 15.0
 """What a segment costs beyond its own pictures, in pictures: the film is opened, positioned and
-looked at from a little earlier, an encoder begins. Measured, see docs/cluster.md.
+looked at from a little earlier, an encoder begins. That takes about a second (docs/cluster.md),
+which is as much as 15 pictures of a network that makes 15 in a second; the length of a segment
+goes with the root of it, so that a network five times slower loses little.
 """
 
 
