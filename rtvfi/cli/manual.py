@@ -247,7 +247,9 @@ Opens a page in your browser, for this machine alone: pick two frames of a film 
 two pictures, draw or cut out objects, bend the curve each of them follows, look at
 the result, and save it as GIF, WebP, MP4 or PNGs. Closing the page ends the command.
 
-It needs two small packages: pip install "rtvfi[studio]".""",
+It needs two small packages: pip install "rtvfi[studio]". Objects in a box are found by
+GrabCut, or by Segment Anything with --sam CHECKPOINT; docs/studio.md says where to get
+its package and weights, which rtvfi does not fetch.""",
         (
             (
                 "studio film.mkv --at 1:23",

@@ -20,6 +20,25 @@ _LONGEST: Final = 640
 _ROUNDS: Final = 4
 
 
+def inside(size: tuple[int, int], box: Sequence[float]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part of a box that lies in a picture, in pixels.
+
+    Args:
+        size: of the picture: height, width.
+        box: left, top, width, height.
+
+    Raises:
+        UsageError: there is no such part.
+    """
+    height, width = size
+    left, top = max(0, round(box[0])), max(0, round(box[1]))
+    right = min(width, round(box[0] + box[2]))
+    bottom = min(height, round(box[1] + box[3]))
+    if right - left < 1 or bottom - top < 1:
+        raise UsageError("the box lies outside the picture")
+    return left, top, right, bottom
+
+
 def cut_out(rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
     """The pixels of the object inside a box; all of the box where none is found.
 
@@ -34,11 +53,7 @@ def cut_out(rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
         UsageError: the box holds no pixel of the picture.
     """
     height, width = rgb.shape[:2]
-    left, top = max(0, round(box[0])), max(0, round(box[1]))
-    right = min(width, round(box[0] + box[2]))
-    bottom = min(height, round(box[1] + box[3]))
-    if right - left < 1 or bottom - top < 1:
-        raise UsageError("the box lies outside the picture")
+    left, top, right, bottom = inside((height, width), box)
     whole = np.zeros((height, width), bool)
     whole[top:bottom, left:right] = True
     if whole.all():

@@ -23,7 +23,7 @@ from rtvfi.studio.cut_out import cut_out
 from rtvfi.studio.jobs import Jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rtvfi.studio.wish import Wish
 
     Rgb = NDArray[np.float32]
+    Cut = Callable[[NDArray[np.uint8], Sequence[float]], NDArray[np.bool_]]
 
 PREVIEW: Final = 480
 """Pixels of the longer side of what is made to be looked at meanwhile."""
@@ -64,13 +65,17 @@ class Desk:
         device: where networks run, as on the command line.
         folder: for what is exported; its owner removes it.
         film: to pick frames from.
+        cut: what makes a mask of a box; see ``cut_out``.
     """
 
-    def __init__(self, device: str, folder: Path, film: Film | None = None) -> None:
+    def __init__(
+        self, device: str, folder: Path, film: Film | None = None, cut: Cut = cut_out
+    ) -> None:
         self.film = film
         self.jobs = Jobs()
         self._device = device
         self._folder = folder
+        self._cut = cut
         self._ends: list[Rgb | None] = [None, None]
         self.versions = [0, 0]
         """Raised whenever a picture changes."""
@@ -129,7 +134,7 @@ class Desk:
 
     def cut_out(self, box: Sequence[float]) -> bytes:
         """The object inside a box of the first picture: a grey PNG."""
-        mask = cut_out(bytes_of(self.end(0)), box)
+        mask = self._cut(bytes_of(self.end(0)), box)
         return png_of(mask.astype("uint8") * 255)
 
     # ---- made of them ----

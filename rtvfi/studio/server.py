@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from rtvfi.studio.app import application, new_token
+from rtvfi.studio.cut_out import cut_out
 from rtvfi.studio.desk import Desk
 from rtvfi.studio.film import Film
 from rtvfi.studio.presence import Presence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rtvfi.studio.codec import Rgb
+    from rtvfi.studio.desk import Cut
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +55,29 @@ class Server(uvicorn.Server):
 
 
 @contextlib.contextmanager
-def opened(film: str | None, ends: tuple[Rgb, ...], device: str) -> Iterator[Desk]:
+def opened(
+    film: str | None, ends: tuple[Rgb, ...], device: str, sam: Path | None = None
+) -> Iterator[Desk]:
     """A desk with a folder of its own for what is exported.
+
+    Args:
+        film: to pick frames from.
+        ends: pictures to begin with.
+        device: where networks run, as on the command line.
+        sam: weights of Segment Anything, for making masks of boxes; None: GrabCut.
 
     Raises:
         OpenError: the film cannot be read.
+        UsageError: there is no Segment Anything to be had.
+        WeightsMismatch: the weights are of another network.
     """
+    cut: Cut = cut_out
+    if sam is not None:
+        from rtvfi.studio.anything import Anything  # torch is not waited for without it
+
+        cut = Anything(sam, device)
     with tempfile.TemporaryDirectory(prefix="rtvfi-studio-") as folder:
-        desk = Desk(device, Path(folder), None if film is None else Film(film))
+        desk = Desk(device, Path(folder), None if film is None else Film(film), cut)
         try:
             for which, rgb in enumerate(ends):
                 desk.put(which, rgb)

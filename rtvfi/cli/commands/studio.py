@@ -33,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--at", metavar="TIME", help="where in the film the first picture is, seconds or h:m:s")
     add_device(add)
+    add(
+        "--sam",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="find objects by Segment Anything, these being its weights (default: by GrabCut)",
+    )
     add("--port", type=int, default=0, metavar="N", help="of the page (default: a free one)")
     add("--no-browser", action="store_true", help="only print the address of the page")
 
@@ -52,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     from rtvfi.studio.server import browse, opened, serve
 
     film, ends = _given(arguments.files)
-    with opened(film, ends, arguments.device) as desk:
+    with opened(film, ends, arguments.device, arguments.sam) as desk:
         if film is not None:
             _pick(desk, _seconds(arguments.at))
 

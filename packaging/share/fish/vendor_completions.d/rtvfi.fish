@@ -178,6 +178,7 @@ complete -c rtvfi -n '__fish_seen_subcommand_from studio' -l debug -d 'show trac
 complete -c rtvfi -n '__fish_seen_subcommand_from studio' -l log-file -r -F -d 'write all messages to FILE, debug messages too'
 complete -c rtvfi -n '__fish_seen_subcommand_from studio' -l at -x -d 'where in the film the first picture is, seconds or h:m:s'
 complete -c rtvfi -n '__fish_seen_subcommand_from studio' -l device -x -a 'auto cpu cuda rocm' -d 'where the network runs: auto (default), cpu, cuda[:N] or rocm[:N]'
+complete -c rtvfi -n '__fish_seen_subcommand_from studio' -l sam -x -d 'find objects by Segment Anything, these being its weights (default: by GrabCut)'
 complete -c rtvfi -n '__fish_seen_subcommand_from studio' -l port -x -d 'of the page (default: a free one)'
 complete -c rtvfi -n '__fish_seen_subcommand_from studio' -l no-browser -d 'only print the address of the page'
 complete -c rtvfi -n '__fish_seen_subcommand_from weights; and not __fish_seen_subcommand_from list get add verify path' -a list -d 'list weights that can be fetched, and those on this machine'
