@@ -17,8 +17,8 @@ from rtvfi.models.interpany.model import network_of
 from rtvfi.models.weights.file import read_tensors
 from rtvfi.quality.measures.lines import line_distance, line_points
 from rtvfi.quality.measures.metrics import psnr, ssim
-from rtvfi.train.index_data import drawn
-from rtvfi.train.index_trainer import scene_options
+from rtvfi.train.index.data import drawn
+from rtvfi.train.index.trainer import scene_options
 
 
 def luma(image: torch.Tensor) -> np.ndarray:

@@ -142,7 +142,7 @@ def _indexed(words: Sequence[str], arguments: argparse.Namespace) -> int:
     if arguments.models is None:
         raise UsageError("--models is missing", "--models interpany-rife-d")
     device = offline(arguments.device).device
-    from rtvfi.train.protocol import NUM_SCENES, scene_samples, score, septuplet_samples
+    from rtvfi.train.index.protocol import NUM_SCENES, scene_samples, score, septuplet_samples
 
     is_uniform = arguments.uniform
     if arguments.what == SCENES:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from rtvfi.train.index_trainer import IndexTrainer
+    from rtvfi.train.index.trainer import IndexTrainer
     from rtvfi.train.trainer import Trainer
 
 SUMMARY: Final = "train the embedded network, or one of InterpAny-Clearer"
@@ -160,7 +160,7 @@ def _train_network(arguments: argparse.Namespace) -> int:
         raise UsageError("--out is missing", command_line("train --network rife --out RUN"))
     import torch
 
-    from rtvfi.train.index_trainer import IndexRecipe, IndexTrainer
+    from rtvfi.train.index.trainer import IndexRecipe, IndexTrainer
 
     torch.set_num_threads(arguments.threads)
     said = {name: getattr(arguments, name) for name in RECIPE_FIELDS}
@@ -185,8 +185,8 @@ def _make_index(arguments: argparse.Namespace) -> int:
     """``--make-index``: how far everything is, for every triple of every septuplet."""
     import torch
 
-    from rtvfi.train.flows import flow_finder
-    from rtvfi.train.septuplets import make_index
+    from rtvfi.train.index.flows import flow_finder
+    from rtvfi.train.index.septuplets import make_index
 
     torch.set_num_threads(arguments.threads)
     what, find = flow_finder(offline(arguments.device).device)

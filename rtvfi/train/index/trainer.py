@@ -22,10 +22,10 @@ from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
 from rtvfi.models.interpany.rows import VARIANTS, Variant
-from rtvfi.train.index_data import IndexSample, drawn, varied
-from rtvfi.train.index_losses import loss_of, lpips_loss
+from rtvfi.train.index.data import IndexSample, drawn, varied
+from rtvfi.train.index.losses import loss_of, lpips_loss
+from rtvfi.train.index.septuplets import Septuplets
 from rtvfi.train.run import TrainingRun
-from rtvfi.train.septuplets import Septuplets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

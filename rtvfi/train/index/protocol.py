@@ -20,9 +20,9 @@ from rtvfi.models.interpany.model import Interpany
 from rtvfi.models.load import load_model
 from rtvfi.quality.measures.lines import line_distance, line_points
 from rtvfi.quality.measures.metrics import psnr, ssim
-from rtvfi.train.index_data import IndexSample, drawn
-from rtvfi.train.index_trainer import scene_options
-from rtvfi.train.septuplets import NUM, folders, index_path, triple_of
+from rtvfi.train.index.data import IndexSample, drawn
+from rtvfi.train.index.septuplets import NUM, folders, index_path, triple_of
+from rtvfi.train.index.trainer import scene_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,7 @@ from rtvfi.core.errors import OpenError
 from rtvfi.core.files import natural_key, replacing
 from rtvfi.models.interpany.index import enlarged, softened, softened_small
 from rtvfi.models.interpany.parts import Reference
-from rtvfi.train.index_data import IndexSample
+from rtvfi.train.index.data import IndexSample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -14,9 +14,9 @@ from rtvfi.cli.main import main
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
 from rtvfi.models.weights.file import add_file
 from rtvfi.models.weights.store import Store
-from rtvfi.train import protocol
-from rtvfi.train.index_data import IndexSample
-from rtvfi.train.septuplets import NUM, make_index
+from rtvfi.train.index import protocol
+from rtvfi.train.index.data import IndexSample
+from rtvfi.train.index.septuplets import NUM, make_index
 
 if TYPE_CHECKING:
     from pathlib import Path

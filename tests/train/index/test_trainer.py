@@ -11,9 +11,9 @@ from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.draw.options import SceneOptions
 from rtvfi.draw.scenes import Bank, Scenes, make_bank
 from rtvfi.models.weights.file import identify, read_tensors
-from rtvfi.train import index_trainer
-from rtvfi.train.index_data import drawn, varied
-from rtvfi.train.index_trainer import IndexRecipe, IndexTrainer
+from rtvfi.train.index import trainer as index_trainer
+from rtvfi.train.index.data import drawn, varied
+from rtvfi.train.index.trainer import IndexRecipe, IndexTrainer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,11 +12,18 @@ from goldens_at import GOLDENS
 
 from rtvfi.cli.main import main
 from rtvfi.core.errors import OpenError, UsageError
-from rtvfi.train import septuplets
-from rtvfi.train.flows import _dis
-from rtvfi.train.index_data import varied
-from rtvfi.train.index_trainer import IndexRecipe, IndexTrainer
-from rtvfi.train.septuplets import NUM, TRIPLES, Septuplets, distance_index, halved, index_path
+from rtvfi.train.index import septuplets
+from rtvfi.train.index.data import varied
+from rtvfi.train.index.flows import _dis
+from rtvfi.train.index.septuplets import (
+    NUM,
+    TRIPLES,
+    Septuplets,
+    distance_index,
+    halved,
+    index_path,
+)
+from rtvfi.train.index.trainer import IndexRecipe, IndexTrainer
 
 if TYPE_CHECKING:
     from pathlib import Path

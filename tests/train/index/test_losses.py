@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rtvfi.core.errors import UsageError
 from rtvfi.models.interpany.parts import Reference
-from rtvfi.train.index_losses import (
+from rtvfi.train.index.losses import (
     VGG_FILE,
     census,
     charbonnier,

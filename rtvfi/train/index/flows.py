@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.train.septuplets import Finder
+    from rtvfi.train.index.septuplets import Finder
 
 WITH_RAFT: Final = ("gimm", "gimm-base")
 """Models whose weights hold a RAFT, trained further from the one that the authors take."""
