@@ -245,6 +245,16 @@ def test_a_film_that_nothing_can_show_is_an_error_and_not_called_no_film(
     assert playing.error.hint == "rtvfi doctor tells more"
 
 
+def test_a_film_plays_without_a_sound_device(
+    clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = clips.get(num_frames=24, audio=True)
+    nowhere = {"ao": "pcm", "ao-pcm-file": str(tmp_path / "no folder" / "o.wav"), "pause": "no"}
+    with Playing(monkeypatch, film, mpv=nowhere) as playing:
+        assert playing.join() == 0
+    assert playing.error is None
+
+
 def test_a_missing_window_is_said_once_and_the_sound_plays_on(
     clips: Clips, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -20,6 +20,8 @@ LEAVE_SECONDS: Final = 0.5
 """Longest wait at the end for threads that are busy."""
 _NO_FILM: Final = (-13, -17)
 """Errors of libmpv that are the file's: it does not load, or is of no known kind."""
+_NO_SOUND: Final = -14
+"""The error of libmpv that a film ends with which played without a sound device."""
 
 
 class Life:
@@ -39,6 +41,8 @@ class Life:
         self._is_window_missing = False
         self._has_begun = False
         """The file under way was counted as played."""
+        self._is_seen = False
+        """Its pictures have somewhere to go."""
         self._is_over = threading.Event()
 
     def begin(self, player: Any) -> None:
@@ -98,7 +102,7 @@ class Life:
 
     def film_opened(self) -> None:
         """A file is about to play."""
-        self._has_begun = False
+        self._has_begun = self._is_seen = False
         start = self._options.start
         if start is not None and (said := screen.beyond_end(self._mpv, start)):
             self._screen.say(said)
@@ -107,6 +111,7 @@ class Life:
         """A file shows its first picture, or is heard."""
         self._num_played += 1
         self._has_begun = True
+        self._is_seen = self._mpv.current_vo is not None
         self._look_for_window()
 
     def _look_for_window(self) -> None:
@@ -120,6 +125,8 @@ class Life:
         """The file is over, or could not be played."""
         # A file that mpv cannot open at all ends without coming to the hook.
         had_begun, self._has_begun = self._has_begun, False
+        if had_begun and self._is_seen and event.data.error == _NO_SOUND:
+            return  # mpv has said it at the start, and showed the film
         if event.data.reason == event.data.ERROR:
             if had_begun:  # and yet nothing could be shown or heard
                 self._num_played -= 1
