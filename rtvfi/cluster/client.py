@@ -15,6 +15,7 @@ from rtvfi.cluster.segments import segment_frames, split
 from rtvfi.cluster.store import SegmentStore
 from rtvfi.cluster.work import Task, identity
 from rtvfi.core.errors import DecodeError, OpenError, RtvfiError, UsageError
+from rtvfi.core.files import is_address
 from rtvfi.render.frames import terminable
 from rtvfi.render.maker import Maker
 from rtvfi.render.progress import State
@@ -25,7 +26,6 @@ from rtvfi.render.target import journal_for
 from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import CODECS
 from rtvfi.stream.write.join import FileExcerpt, join
-from rtvfi.stream.write.journal import file_facts
 from rtvfi.stream.write.picture_writer import holds_pictures
 from rtvfi.stream.write.timeline import Timeline
 
@@ -61,7 +61,8 @@ def render_on(options: RenderOptions, link: Link, *, sends: bool) -> int:
     with terminable(), connected(link) as client:
         maker = Maker(options)
         orders = [_Order.of(options, maker, source) for source in options.files]
-        farm = Farm(client, identity(options.model, options.enhance), sends=sends)
+        networks = options.model, options.enhance
+        farm = Farm(client, identity(*networks), networks, sends=sends)
         if "dashboard" in client.scheduler_info()["services"]:
             log.info("dashboard: %s", client.dashboard_link)
         with Shows(options) as shows:
@@ -97,10 +98,11 @@ class _Order:
             if holds_pictures(form):
                 raise UsageError(f"a cluster makes films, and a {form} is none", "leave --on out")
             line = Timeline(film.grid, film.part.first)
-            journal = journal_for(options, target, form, maker.facts(film), line)
+            facts = maker.facts(film)
+            journal = journal_for(options, target, form, facts, line)
             return cls(
                 source=source,
-                facts=file_facts(source),
+                facts=facts["input"],
                 job=whole_job(options, film, target, form),
                 journal=journal,
                 store=SegmentStore(journal.folder),
@@ -157,7 +159,7 @@ class _Rendering:
         """Pictures that were here before."""
         name = orders[0].job.path if len(orders) == 1 else Path(f"{len(orders)} films")
         source = orders[0].source if len(orders) == 1 else str(name)
-        self._progress = shows.begin(source, name)
+        self._progress = shows.begin(source, name, len(orders))
 
     def run(self) -> int:
         """See ``render_on``."""
@@ -201,15 +203,16 @@ class _Rendering:
             self._give_out(order)
 
     def _give_out(self, order: _Order) -> None:
-        options = replace(self._options, files=(order.source,), output=None, status=None)
+        source = order.source
+        if not is_address(source):  # a worker stands in a folder of its own
+            source = str(Path(source).absolute())
+        options = replace(self._options, files=(source,), output=None, status=None)
         for segment in order.segments:
             if segment in order.store.here:
                 continue
             task = Task(
                 options=options,
-                source=str(Path(order.source).absolute())
-                if Path(order.source).exists()
-                else order.source,
+                source=source,
                 facts=order.facts,
                 form=order.job.container,
                 first=segment.first,

@@ -21,7 +21,6 @@ from rtvfi.cluster.work import (
     difference,
     identity,
     leave,
-    named,
     perform,
     receive,
     stored_name,
@@ -63,12 +62,16 @@ class Farm:
     Args:
         client: a Dask client.
         wanted: what a worker must be.
+        networks: model and restorer, whose weights ``wanted`` has.
         sends: films that a worker does not see are sent to it.
     """
 
-    def __init__(self, client: Any, wanted: Identity, *, sends: bool) -> None:
+    def __init__(
+        self, client: Any, wanted: Identity, networks: tuple[str, str | None], *, sends: bool
+    ) -> None:
         self._client = client
         self._wanted = wanted
+        self._networks = networks
         self._sends = sends
         self._suited: dict[str, str] = {}
         """Folder for films, by address of the worker."""
@@ -77,6 +80,8 @@ class Farm:
         self._under_way: dict[Any, _Order] = {}
         self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._is_lonely = False
+        self._sent: set[tuple[str, str]] = set()
+        """Worker and name of every film that was sent."""
         self.tally: Counter[str] = Counter()
         """Segments made, by worker."""
 
@@ -165,8 +170,7 @@ class Farm:
         self._is_lonely = not self._suited
 
     def _look_at(self, new: Iterable[str]) -> None:
-        model, enhance = named(self._wanted)
-        found = self._client.run(introduce, model, enhance, workers=list(new), on_error="return")
+        found = self._client.run(introduce, *self._networks, workers=list(new), on_error="return")
         for address, told in found.items():
             if isinstance(told, OSError):
                 continue  # it has just gone
@@ -241,12 +245,15 @@ class Farm:
                 )
             )
             return
-        self._waiting.appendleft(order)
         films = self._suited.get(address)
-        if films is None:
+        name = stored_name(str(source), order.task.facts)
+        if films is None or (address, name) in self._sent:
+            # Gone, or it was asked before the film was there.
+            self._again(order, f"worker {_short(address)} did not have the film")
             return
+        self._waiting.appendleft(order)
         log.info('sending "%s" to worker %s', source.name, _short(address))
-        give = partial(self._client.run, receive, films, stored_name(str(source), order.task.facts))
+        give = partial(self._client.run, receive, films, name)
         try:
             with source.open("rb") as file:
                 offset, data = 0, file.read(_CHUNK)
@@ -254,6 +261,7 @@ class Farm:
                     following = file.read(_CHUNK)
                     give(offset, data, is_last=not following, workers=[address], on_error="raise")
                     offset, data = offset + len(data), following
+            self._sent.add((address, name))
         except OSError as error:
             log.warning("the film did not reach worker %s: %s", _short(address), first_line(error))
 

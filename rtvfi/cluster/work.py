@@ -91,10 +91,21 @@ def identity(model: str, enhance: str | None) -> Identity:
     for name, find in names.items():
         try:
             path = find(name)
-            found[f"weights of {name}"] = "none" if path is None else sha256_of(path)
+            found[f"weights of {name}"] = "none" if path is None else _sha256(path)
         except RtvfiError as error:
             found[f"weights of {name}"] = error.message
     return found
+
+
+def _sha256(path: Path) -> str:
+    """Of a weight file. A worker is asked at every segment: it is read again when it has changed."""
+    state = path.stat()
+    return _sha256_at(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _sha256_at(path: Path, _size: int, _changed: int) -> str:
+    return sha256_of(path)
 
 
 def difference(wanted: Identity, found: Identity) -> str:
@@ -113,8 +124,8 @@ def perform(wanted: Identity, task: Task, films: str) -> Outcome:
         task: the segment.
         films: folder of the films that were sent to this worker.
     """
-    model, enhance = named(wanted)
-    sentence = difference(wanted, identity(model, enhance))
+    options = task.options
+    sentence = difference(wanted, identity(options.model, options.enhance))
     if sentence:
         return Refused(sentence)
     path = _seen(task, Path(films))
@@ -126,12 +137,6 @@ def perform(wanted: Identity, task: Task, films: str) -> Outcome:
         return Failed(error.message, error.hint)
     except OSError as error:
         return Failed(f"the segment cannot be written: {first_line(error)}", "")
-
-
-def named(wanted: Identity) -> tuple[str, str | None]:
-    """The model and the network that restores, of an identity."""
-    names = [what.removeprefix("weights of ") for what in wanted if what.startswith("weights of ")]
-    return names[0], names[1] if len(names) > 1 else None
 
 
 def _seen(task: Task, films: Path) -> str | None:

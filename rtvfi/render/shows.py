@@ -52,9 +52,9 @@ class Shows:
             seconds = time.monotonic() - self._began
             notify_if_long(seconds, _ended(self._options.files, error))
 
-    def begin(self, source: str, target: Path) -> Progress:
-        """The next file."""
-        self._number += 1
+    def begin(self, source: str, target: Path, num_files: int = 1) -> Progress:
+        """The next file, or several that go on together."""
+        self._number += num_files
         kinds: list[Progress] = [
             (JsonProgress if self._options.is_json else RichProgress)(source, target)
         ]

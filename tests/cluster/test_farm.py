@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WANTED = {"version of rtvfi": "1", "version of av": "1", "weights of linear": "none"}
+NETWORKS = ("linear", None)
 MADE = Made(file=b"packets", num_frames=3, encoder="ffv1", seconds=1.0)
 
 
@@ -47,6 +48,7 @@ class Client:
     retired: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     folder: str = "/nowhere"
+    num_received: int = 0
 
     def nthreads(self) -> dict[str, int]:
         return {a: 1 for a in self.workers if a not in self.retired}
@@ -63,6 +65,7 @@ class Client:
         else:
             assert call is receive
             receive(*words, is_last=rest["is_last"])
+            self.num_received += 1
         return {}
 
     def retire_workers(self, workers: list[str]) -> None:
@@ -93,7 +96,7 @@ def task(tmp_path: Path) -> Task:
 def run(client: Client, task: Task, *, sends: bool = False) -> tuple[list[Made], list[RtvfiError]]:
     made: list[Made] = []
     failed: list[RtvfiError] = []
-    farm = Farm(client, WANTED, sends=sends)
+    farm = Farm(client, WANTED, NETWORKS, sends=sends)
     farm.add("film", task, made.append, failed.append)
     farm.run(lambda: None)
     return made, failed
@@ -157,6 +160,26 @@ def test_a_film_is_sent_where_it_is_not_seen(
     assert (there.name, there.read_bytes()) == ("ab.mkv", b"0123456789")
 
 
+def test_a_film_is_sent_once_to_a_worker_that_asked_twice(task: Task, tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    answers = [("tcp://a:1", Unseen())] * 2 + [("tcp://a:1", MADE)] * 2
+    client = Client({"tcp://a:1": WANTED}, answers, folder=str(films))
+    made: list[Made] = []
+    farm = Farm(client, WANTED, NETWORKS, sends=True)
+    for _ in range(2):
+        farm.add("film", task, made.append, lambda _: None)
+    farm.run(lambda: None)
+    assert (len(made), client.num_received) == (2, 1)
+
+
+def test_a_film_that_a_worker_never_sees_is_given_up(task: Task, tmp_path: Path) -> None:
+    answers = [("tcp://a:1", Unseen())] * 9
+    client = Client({"tcp://a:1": WANTED}, answers, folder=str(tmp_path / "films"))
+    made, (error,) = run(client, task, sends=True)
+    assert made == []
+    assert error.message == "a segment failed 3 times, worker a:1 did not have the film"
+
+
 def test_a_film_is_sent_only_when_that_was_asked_for(task: Task) -> None:
     made, (error,) = run(Client({"tcp://a:1": WANTED}, [("tcp://a:1", Unseen())]), task)
     assert made == []
@@ -176,7 +199,7 @@ def test_of_a_film_that_failed_nothing_more_is_made(task: Task) -> None:
             return Future(("tcp://a:1", Failed("no", "") if is_bad else MADE))
 
     made: list[str] = []
-    farm = Farm(Picky({"tcp://a:1": WANTED}, []), WANTED, sends=False)
+    farm = Farm(Picky({"tcp://a:1": WANTED}, []), WANTED, NETWORKS, sends=False)
     for number in range(4):
         broken = replace(task, first=0, stop=number)
         farm.add("bad", broken, lambda _: made.append("bad"), lambda _: farm.drop("bad"))
