@@ -98,7 +98,7 @@ def identity(model: str, enhance: str | None) -> Identity:
 
 
 def _sha256(path: Path) -> str:
-    """Of a weight file. A worker is asked at every segment: it is read again when it has changed."""
+    """Of a weight file. A worker is asked at every segment, so it is read when it has changed."""
     state = path.stat()
     return _sha256_at(path, state.st_size, state.st_mtime_ns)
 
