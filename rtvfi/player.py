@@ -15,7 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import PlayerError
-from rtvfi.playing.front import Front, check
+from rtvfi.engine.trusted import check_options
+from rtvfi.playing.front import Front
 from rtvfi.playing.mpv import trial, window
 from rtvfi.playing.mpv.libmpv import InsideDoor, add_hook
 from rtvfi.playing.mpv.life import LEAVE_SECONDS, Life
@@ -40,7 +41,7 @@ def play(options: PlayOptions) -> int:
     """
     sys.setswitchinterval(_SWITCH_INTERVAL)
     os.environ["RTVFI_SCRIPT"] = "none"  # that of "rtvfi mpv" stays out: we are here already
-    check(options)
+    check_options(options)
     return Player(options).run()
 
 
@@ -48,7 +49,7 @@ class Player(Front):
     """One mpv window and what hangs on it.
 
     Args:
-        options: checked already (``check``).
+        options: checked already (``check_options``).
     """
 
     _takes_lists = True

@@ -70,7 +70,7 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path: Path, root: Path) -> Checkout:
-    folder = tmp_path / "a folder" / "rtvfi"
+    folder = tmp_path / "a & b|c folder" / "rtvfi"
     python = folder / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(FAKE_PYTHON)

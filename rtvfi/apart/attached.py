@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.apart.watchdog import Watchdog
 from rtvfi.core.errors import PlayerError, UsageError
-from rtvfi.playing.front import Front, check
+from rtvfi.engine.trusted import check_options
+from rtvfi.playing.front import Front
 from rtvfi.playing.mpv.remote import RemoteMpv
 from rtvfi.playing.mpv.screen import PlayerGone
 from rtvfi.playing.worker import Worker
@@ -101,7 +102,7 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
             "rtvfi mpv --install puts the right one there",
         )
     sys.setswitchinterval(_SWITCH_INTERVAL)
-    check(options)
+    check_options(options)
     return Attached(options).run(connection, script)
 
 

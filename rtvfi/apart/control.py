@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.apart.session import Session
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
-from rtvfi.playing.front import check
+from rtvfi.engine.trusted import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +34,8 @@ VERSION: Final = 1
 """Of the protocol: raised when a message changes its meaning, not when one is added."""
 _OWNER_SECONDS: Final = 60.0
 """Longest wait for an owner."""
+_FOLDER: Final = "rtvfi-control-"
+"""What the name of a folder begins with that holds nothing but a socket of ours."""
 _LOOK_SECONDS: Final = 0.5
 _MOST_BYTES: Final = 1 << 20
 """Of one request."""
@@ -44,7 +46,21 @@ def default_path() -> Path:
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/") and Path(runtime).is_dir():
         return Path(runtime) / f"rtvfi-{os.getpid()}.sock"
-    return Path(tempfile.mkdtemp(prefix="rtvfi-")) / "control.sock"
+    return Path(tempfile.mkdtemp(prefix=_FOLDER)) / "control.sock"
+
+
+def remove_socket(path: Path, folder: str) -> None:
+    """Remove a socket's name, so that nobody else connects and nothing is left behind.
+
+    Args:
+        path: of the socket.
+        folder: what the name of a folder begins with that was made for it alone.
+    """
+    with suppress(OSError):
+        path.unlink()
+    if path.parent.name.startswith(folder):
+        with suppress(OSError):
+            path.parent.rmdir()
 
 
 def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> int:
@@ -59,17 +75,13 @@ def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> 
         PlayerError: nobody can connect there, or nobody did.
         RtvfiError: what was asked for cannot run.
     """
-    check(options)
+    check_options(options)
     with _listening(path) as listener:
         announce(json.dumps({"listening": str(path), "version": VERSION}))
         try:
             connection = _owner(listener)
         finally:
-            with suppress(OSError):
-                path.unlink()
-            if path.parent.name.startswith("rtvfi-"):
-                with suppress(OSError):
-                    path.parent.rmdir()
+            remove_socket(path, _FOLDER)
     with connection:
         Control(options, connection).run()
     return 0
@@ -102,6 +114,13 @@ def _owner(listener: socket.socket) -> socket.socket:
         if struct.unpack("3i", credentials)[1] == os.getuid():
             return connection
         connection.close()
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8", "surrogateescape"))
+    except ValueError as error:
+        raise UsageError(f"no JSON object: {error}") from error
 
 
 class Control:
@@ -143,9 +162,15 @@ class Control:
 
     def _lines(self) -> Iterator[bytes]:
         rest = b""
+        next_look = time.monotonic() + _LOOK_SECONDS
         while True:
-            if not select.select([self._connection], [], [], _LOOK_SECONDS)[0]:
-                self._session.look(time.monotonic())
+            left = max(0.0, next_look - time.monotonic())
+            is_asked = bool(select.select([self._connection], [], [], left)[0])
+            now = time.monotonic()
+            if now >= next_look:  # also while requests come faster than that
+                self._session.look(now)
+                next_look = now + _LOOK_SECONDS
+            if not is_asked:
                 continue
             data = self._connection.recv(1 << 16)
             if not data or len(rest) > _MOST_BYTES:
@@ -156,15 +181,13 @@ class Control:
     def _answer(self, line: bytes) -> dict[str, Any]:
         number: Any = None
         try:
-            request = json.loads(line.decode("utf-8", "surrogateescape"))
+            request = _parsed(line)
             if not isinstance(request, dict):
                 raise UsageError("a request is a JSON object")
             number = request.pop("id", None)
             return {"id": number, "ok": True, **self._do(request.pop("do", ""), request)}
         except RtvfiError as error:
             return {"id": number, "ok": False, "error": error.message, "hint": error.hint}
-        except ValueError as error:
-            return {"id": number, "ok": False, "error": f"no JSON object: {error}", "hint": ""}
 
     def _do(self, what: str, words: dict[str, Any]) -> dict[str, Any]:
         if what == "hello":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtvfi.apart.script import SCRIPT
 from rtvfi.core.errors import PlayerError
-from rtvfi.playing.front import check
+from rtvfi.engine.trusted import check_options
 from rtvfi.playing.mpv import window
 from rtvfi.playing.mpv.life import Life
 from rtvfi.playing.mpv.screen import Screen
@@ -38,7 +38,7 @@ def play_apart(options: PlayOptions, words: Sequence[str]) -> int:
     Raises:
         RtvfiError: what was asked for cannot run; raised before a window opens.
     """
-    check(options)
+    check_options(options)
     return ApartPlayer(options).run(words)
 
 

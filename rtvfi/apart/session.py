@@ -87,13 +87,13 @@ class Session:
         Raises:
             RtvfiError: it cannot be carried out; everything is as before.
         """
-        request = self._requests.get(what)
+        request = self._requests.get(what) if isinstance(what, str) else None
         if request is None:
             known = any_of(("hello", *self._requests, "bye"))
             raise UsageError(f'there is no request "{what}", expected {known}')
         try:
             return request(**words)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise UsageError(f'"{what}" does not understand what it was given: {error}') from error
 
     def look(self, now: float) -> None:

@@ -91,7 +91,7 @@ class ModelHost:
         self.warm_up_seconds = 0.0
         """What the first call of the newest executor took, before anything was shown of it."""
         self.place_name = "the processor"
-        """The same for people."""
+        """``place`` as people call it: the processor, or the GPU's name."""
 
     def executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
         """A warm executor of the model for a stream; imports torch on first use of a network.
@@ -178,9 +178,11 @@ class ModelHost:
         model, info, device = self._loaded[key], viewing.info, compute.device
         new = math.ceil(viewing.target_rate / viewing.info.source_rate)
         fit = self._fit(model, compute, info, new)
-        executor = Interpolation(model, info, device, compute.dtype)
+        executor: Interpolation
         if self._options.overlap == "on" and device.type == "cuda":
             executor = Overlapped(model, info, device, compute.dtype, CudaLanes(device))
+        else:
+            executor = Interpolation(model, info, device, compute.dtype)
         if not self._is_live:
             executor.complain = log.warning
         if fit is not None:

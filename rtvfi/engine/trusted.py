@@ -15,12 +15,14 @@ from rtvfi.core.hardware import machine
 from rtvfi.core.hardware.verdict import FORMS, keep, kept
 from rtvfi.engine.device import resolve_device, show_best_amd
 from rtvfi.engine.proof.trial import Trial
+from rtvfi.models.weights.store import find_weights
 
 if TYPE_CHECKING:
     import torch
 
     from rtvfi.core.hardware.verdict import Verdict
     from rtvfi.core.options import SelfTest
+    from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
 
@@ -139,12 +141,13 @@ class Trust:
         """
         self.prove()
         self.check()
+        found, fails = self.verdict, self.fails
+        # First of all: it sets what torch reads when it is imported.
+        device = resolve_device("cpu" if fails else self._name)
         import torch
 
-        found = self.verdict
-        if self.fails:
-            return Compute(torch.device("cpu"), torch.float32, self.remark)
-        device = resolve_device(self._name)
+        if fails:
+            return Compute(device, torch.float32, self.remark)
         if device.type != "cuda":
             return Compute(device, torch.float32)
         if found is None:
@@ -153,6 +156,19 @@ class Trust:
         torch.backends.cudnn.enabled = form.has_library
         dtype = getattr(torch, form.dtype)
         return Compute(device, dtype, self.remark, form.has_library, found.is_repeatable)
+
+
+def check_options(options: PlayOptions) -> None:
+    """Refuse what cannot run while there is no window yet.
+
+    Raises:
+        WeightsMissing, DeviceError, UsageError: said in one sentence.
+    """
+    find_weights(options.model)
+    if options.device not in ("auto", "cpu"):
+        resolve_device(options.device)
+        # What is known to fail; what is not known is tested while the film plays.
+        Trust(options.device, options.selftest, is_live=True).check()
 
 
 def offline(name: str) -> Compute:

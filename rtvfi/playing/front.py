@@ -12,9 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.engine.device import resolve_device
-from rtvfi.engine.trusted import Trust
-from rtvfi.models.weights.store import find_weights
 from rtvfi.playing import osd
 from rtvfi.playing.controls import Controls
 from rtvfi.playing.mpv.display import Display
@@ -37,24 +34,11 @@ _LOOK_SECONDS: Final = 0.5
 """How often the overlay and the warning of a slow model are looked at."""
 
 
-def check(options: PlayOptions) -> None:
-    """Refuse what cannot run while there is no window yet.
-
-    Raises:
-        WeightsMissing, DeviceError, UsageError: said in one sentence.
-    """
-    find_weights(options.model)
-    if options.device not in ("auto", "cpu"):
-        resolve_device(options.device)
-        # What is known to fail; what is not known is tested while the film plays.
-        Trust(options.device, options.selftest, is_live=True).check()
-
-
 class Front:
     """One mpv and what hangs on it: first made, then connected with the player.
 
     Args:
-        options: checked already (``check``).
+        options: checked already (``check_options``).
     """
 
     _takes_lists = False

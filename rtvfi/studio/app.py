@@ -184,7 +184,7 @@ class Api:
     async def film_frame(self, request: Request) -> Response:
         """A frame of the film, small: JPEG, with its times in headers."""
         at, width = _seconds(request.query_params.get("at")), request.query_params.get("width", "")
-        longest = min(1024, max(16, int(width))) if width.isdigit() else 320
+        longest = min(1024, max(16, int(width))) if width.isdecimal() else 320
 
         def make() -> tuple[bytes, str, str]:
             frame = self._desk.frame(at)

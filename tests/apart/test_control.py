@@ -17,6 +17,8 @@ from barcode import read_code
 from clips import FILM, ClipSpec
 from control import PATIENCE, Engine
 
+from rtvfi.apart import control
+from rtvfi.apart.control import Control
 from rtvfi.apart.session import Session
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.settings.config import play_options, resolve_config
@@ -100,7 +102,10 @@ def test_a_second_program_cannot_connect(tmp_path: Path) -> None:
 def test_lines_that_are_no_requests_are_answered_and_harmless(tmp_path: Path) -> None:
     with Engine(tmp_path) as engine:
         engine.ask("hello", version=1)
-        for line in (b"nonsense", b"[1]", b"\xff\xfe", b'{"do": 5}', b'{"id": {}, "do": "fly"}'):
+        for line in (
+            *(b"nonsense", b"[1]", b"\xff\xfe", b'{"do": 5}', b'{"do": []}'),
+            b'{"id": {}, "do": "fly"}',
+        ):
             engine.send(line)
             answer = engine.answer()
             assert not answer["ok"], line
@@ -172,6 +177,8 @@ def test_the_owner_reports_where_its_player_is(session: Session, clips: Clips) -
     session.do("style", {"name": "smooth"})
     with pytest.raises(UsageError, match="does not understand"):
         session.do("speed", {"value": 2, "unit": "x"})
+    with pytest.raises(UsageError, match="does not understand"):
+        session.do("seek", {"to": "there"})
 
 
 def test_the_socket_of_an_engine_is_in_the_users_own_folder(
@@ -185,3 +192,28 @@ def test_the_socket_of_an_engine_is_in_the_users_own_folder(
     path = default_path()
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     path.parent.rmdir()
+
+
+def test_what_is_live_is_looked_at_however_often_the_owner_speaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(control, "_LOOK_SECONDS", 0.0)
+    options = play_options(resolve_config({"model": "copy"}, preset="default"), ())
+    ours, owners = socket.socketpair()
+    with ours, owners:
+        served = Control(options, ours)
+        looks: list[float] = []
+        monkeypatch.setattr(served._session, "look", looks.append)
+        owners.sendall(b'{"do": "hello", "version": 1}\n')
+        owners.shutdown(socket.SHUT_WR)
+        served.run()
+    assert looks
+
+
+def test_a_folder_of_the_users_own_stays(tmp_path: Path) -> None:
+    for name, is_left in (("rtvfi-mine", True), ("rtvfi-control-x7", False)):
+        path = tmp_path / name / "s.sock"
+        path.parent.mkdir()
+        path.touch()
+        control.remove_socket(path, "rtvfi-control-")
+        assert path.parent.exists() == is_left

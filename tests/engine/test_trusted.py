@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import torch
+from scripts import run_script
 
 from rtvfi.core.errors import DeviceError
 from rtvfi.core.hardware import machine, verdict
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 PASSED = Verdict(form=FORMS[0], name="Radeon", library="MIOpen")
 FAILED = replace(PASSED, form=None, failures=("it hung",))
 GPU = torch.device("cuda")
+
+
+def device_of(name: str) -> torch.device:
+    """What a machine with a GPU gives."""
+    return torch.device("cpu") if name == "cpu" else GPU
 
 
 class FakeTrial:
@@ -46,7 +52,7 @@ def _gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         machine, "gpus", lambda root=machine.ROOT: [machine.Gpu("amd", "navi", "gfx1100")]
     )
     monkeypatch.setattr(trusted, "Trial", FakeTrial)
-    monkeypatch.setattr(trusted, "resolve_device", lambda name: GPU)
+    monkeypatch.setattr(trusted, "resolve_device", device_of)
     monkeypatch.setattr(FakeTrial, "verdicts", [])
     monkeypatch.setattr(FakeTrial, "devices", [])
     monkeypatch.setattr(torch.backends.cudnn, "enabled", True)
@@ -181,3 +187,20 @@ def test_only_what_can_be_a_gpu_is_verdicts_are(
 def test_without_a_gpu_nothing_is_verdicts_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "gpus", lambda root=machine.ROOT: [])
     assert not is_gpu_wanted("auto")
+
+
+def test_what_torch_reads_is_set_before_it_is_imported() -> None:
+    script = """
+import os, sys
+os.environ.pop("OMP_WAIT_POLICY", None)
+class Look:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print("waits:", os.environ.get("OMP_WAIT_POLICY"))
+sys.meta_path.insert(0, Look())
+from rtvfi.engine.trusted import Trust
+Trust("cpu").compute()
+"""
+    done = run_script(script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "waits: passive"

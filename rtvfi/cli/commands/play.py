@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -123,12 +124,15 @@ def main(arguments: argparse.Namespace) -> int:
         if is_apart:
             from rtvfi.apart.own_window import play_apart
 
-            return play_apart(options, words_of(arguments))
-        from rtvfi.player import play
+            begin = partial(play_apart, options, words_of(arguments))
+        else:
+            from rtvfi.player import play
+
+            begin = partial(play, options)
     except OSError as error:  # python-mpv looks for the library when it is imported
         raise PlayerError(
             "libmpv was not found",
             hint="its package is libmpv2 (Debian, Ubuntu), mpv (Arch), mpv-libs (Fedora)",
         ) from error
 
-    return play(options)
+    return begin()

@@ -66,12 +66,13 @@ def main(arguments: argparse.Namespace) -> int:
         return serve(options, path, partial(print, flush=True))
     _drop_inherited()
     from rtvfi.apart.attached import attach, connect
+    from rtvfi.apart.control import remove_socket
 
     try:
         connection = connect(arguments.mpv_socket)
     finally:
         if arguments.own_socket:
-            _remove(arguments.mpv_socket)
+            remove_socket(arguments.mpv_socket, "rtvfi-mpv-")
     return attach(options, connection, arguments.script, arguments.script_version)
 
 
@@ -84,12 +85,3 @@ def _drop_inherited() -> None:
         with suppress(OSError):
             if number > 2 and stat.S_ISSOCK(os.fstat(number).st_mode):
                 os.close(number)
-
-
-def _remove(path: Path) -> None:
-    """Remove the socket's name, so that nobody else connects and nothing is left behind."""
-    with suppress(OSError):
-        path.unlink()
-    if path.parent.name.startswith("rtvfi-mpv-"):
-        with suppress(OSError):
-            path.parent.rmdir()

@@ -208,9 +208,10 @@ class Governor:
             return known
         measured = [step for step in reversed(self._steps) if _kind(step) in self._cost]
         alike = [step for step in measured if step.variant == quality.variant]
-        for other in (*alike, *measured):
-            return self._cost[_kind(other)] * quality.relative_cost / other.relative_cost
-        return 0.0
+        other = next(iter(alike or measured), None)
+        if other is None:
+            return 0.0
+        return self._cost[_kind(other)] * quality.relative_cost / other.relative_cost
 
 
 def _kind(quality: Quality) -> tuple[int, Variant]:

@@ -151,11 +151,6 @@ class ModelSlot:
             return None
         return Underway(self, work, pending, time.perf_counter() - begin)
 
-    def run(self, work: Work) -> Mapping[int, Payload] | None:
-        """What the model makes; None without a model, or when it fails."""
-        underway = self.launch(work)
-        return None if underway is None else underway.finish()
-
     def _failed(self, error: Exception) -> None:
         """A call gave no picture."""
         self._num_bad += 1

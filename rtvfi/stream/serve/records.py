@@ -24,7 +24,7 @@ Piece = bytes | NDArray[np.uint8]
 
 
 class File(Protocol):
-    """What a player reads; see ``libmpv.Stream``."""
+    """What a player reads, on one thread; ``cancel`` comes from any thread, at any time."""
 
     @property
     def size(self) -> int:
@@ -36,15 +36,15 @@ class File(Protocol):
         ...
 
     def seek(self, offset: int) -> int:
-        """Set the position and give it back."""
+        """Set the position and give it back; must not do work."""
         ...
 
     def cancel(self) -> None:
-        """Make a blocked read return."""
+        """Make a blocked read return at once, now and for ever."""
         ...
 
     def close(self) -> None:
-        """Release everything."""
+        """Release everything without waiting for it."""
         ...
 
 

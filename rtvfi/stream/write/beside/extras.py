@@ -116,10 +116,10 @@ class OfExtra:
             end=None if end is None else end - shift,
         )
         self._source = source
-        self._streams = Streams(extra.path, source, own)
+        self._streams = Streams(extra.path, source, own, codepage)
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """Add streams, attachments, chapters and tags to a container that has not begun."""
+        """Add the file's streams of its kind to a container that has not begun."""
         tags = {"title": Path(self._extra.path).name}
         if self._extra.language:
             tags["language"] = self._extra.language
