@@ -63,6 +63,12 @@ def switched() -> tuple[FakePlayer, Tracks]:
     return player, tracks
 
 
+def show_one(tracks: Tracks) -> None:
+    """mpv seeks and shows the picture."""
+    tracks.sought()
+    tracks.settled()
+
+
 def test_the_switch_and_its_seek_are_one_command(switched: tuple[FakePlayer, Tracks]) -> None:
     player, _ = switched
     assert [command[0] for command in player.done] == ["set", "script-message", "seek"]
@@ -74,8 +80,7 @@ def test_the_picture_of_a_seek_before_it_does_not_count(
     switched: tuple[FakePlayer, Tracks],
 ) -> None:
     player, tracks = switched
-    tracks.sought()
-    tracks.settled()
+    show_one(tracks)
     assert player.is_kept_open
     player.mark()
     tracks.settled()
@@ -94,8 +99,7 @@ def test_the_mark_of_a_switch_before_it_does_not_count(
     first = player.done[1][2]
     tracks.choose(ours=False)
     tracks.marked(first)
-    tracks.sought()
-    tracks.settled()
+    show_one(tracks)
     assert player.is_kept_open
 
 

@@ -313,24 +313,19 @@ def rendering_network(
     return simulation
 
 
-def test_a_network_for_rendering_gives_way_to_rife_before_its_first_call(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("shares", "chosen"),
+    [({RIFE: 0.001, CEL: 0.0005}, RIFE), ({RIFE: 0.006, CEL: 0.001}, CEL)],
+    ids=["rife", "where rife is too slow as well, the embedded one"],
+)
+def test_a_network_for_rendering_gives_way_to_a_lighter_one_before_its_first_call(
+    monkeypatch: pytest.MonkeyPatch, shares: dict[Variant, float], chosen: Variant
 ) -> None:
-    simulation = rendering_network(monkeypatch, {RIFE: 0.001, CEL: 0.0005})
+    simulation = rendering_network(monkeypatch, shares)
     simulation.run(55)
-    assert simulation.executor.chosen == RIFE
-    assert simulation.statistics.standing.given_up == ["a lighter network (rife-4.25)"]
+    assert simulation.executor.chosen == chosen
+    assert f"a lighter network ({chosen.network})" in simulation.statistics.standing.given_up
     assert min(simulation.margins) > 0  # it would have been -19
-    assert simulation.kinds(10, 50).keys() == {Kind.COPY, Kind.SYNTHETIC}
-
-
-def test_where_rife_is_too_slow_as_well_the_embedded_network_follows(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    simulation = rendering_network(monkeypatch, {RIFE: 0.006, CEL: 0.001})
-    simulation.run(55)
-    assert simulation.executor.chosen == CEL
-    assert min(simulation.margins) > 0
     assert simulation.kinds(20, 50).keys() == {Kind.COPY, Kind.SYNTHETIC}
 
 
