@@ -185,6 +185,14 @@ class AnyMpv:
         assert self._told is not None
         return self._told
 
+    def kill_engine(self) -> int:
+        """Kill it and wait for the film's own track; returns the number its process had."""
+        pid: int = self.tell()["pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_gone(pid)
+        self.wait(lambda: not self.is_ours_shown, "the film's own track")
+        return pid
+
     @property
     def is_ours_shown(self) -> bool:
         """Whether the selected video track is the interpolated one."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from anympv import MPV, PATIENCE, AnyMpv, is_there, wait_gone
+from anympv import MPV, AnyMpv, wait_gone
 from clips import FILM, ClipSpec
+from seeks import FEATURE, HALF, SEEKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,38 +19,6 @@ pytestmark = [
     pytest.mark.mpv,
     pytest.mark.skipif(MPV is None, reason="no mpv"),
     pytest.mark.timeout(240),
-]
-
-HALF = 0.51
-FEATURE = ClipSpec(
-    num_frames=240,
-    gop=48,
-    audio=True,
-    chapters=(Fraction(0), Fraction(3), Fraction(6)),
-)
-SEEKS: list[tuple[Any, ...]] = [
-    ("seek", 3.31, "absolute+exact"),
-    ("seek", 9.9, "absolute+exact"),
-    ("seek", 0, "absolute"),
-    ("seek", 5, "absolute+keyframes"),
-    ("seek", 0.02, "absolute+exact"),
-    ("seek", 50, "absolute-percent"),
-    ("seek", 90, "absolute-percent+keyframes"),
-    ("seek", -1.7, "relative"),
-    ("seek", -3, "relative+keyframes"),
-    ("seek", 2.2, "relative+exact"),
-    ("seek", -0.01, "relative+exact"),
-    ("seek", 0.5, "absolute+exact"),
-    ("add", "chapter", 1),
-    ("add", "chapter", -1),
-    ("frame-back-step",),
-    ("frame-back-step",),
-    ("seek", -100, "relative"),
-    ("seek", 4.004, "absolute+exact"),
-    ("frame-back-step",),
-    ("seek", 0.9, "absolute+exact"),
-    ("revert-seek",),
-    ("seek", 6.0269, "absolute+exact"),
 ]
 
 
@@ -72,42 +39,14 @@ def test_an_engine_that_is_killed_takes_no_film_along(clips: Clips, tmp_path: Pa
     with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
         mpv.begin()
         mpv.settle("seek", 3, "absolute+exact")
-        first = mpv.tell()["pid"]
-        os.kill(first, signal.SIGKILL)
-        wait_gone(first)
-        mpv.wait(lambda: not mpv.is_ours_shown, "the film's own track")
+        first = mpv.kill_engine()
         mpv.wait(lambda: mpv.is_ours_shown, "ours once more")
-        second = mpv.tell()["pid"]
-        assert second != first
         mpv.settle("seek", 5, "absolute+exact")
         assert mpv.off_by(float(FILM)) < HALF
-        os.kill(second, signal.SIGKILL)
-        wait_gone(second)
-        mpv.wait(lambda: not mpv.is_ours_shown, "the film's own track")
+        assert mpv.kill_engine() != first
         mpv.settle("seek", 2, "absolute+exact")
         assert mpv.off_by(float(FILM)) < HALF
         assert not mpv.is_ours_shown
-
-
-def test_an_mpv_that_is_killed_leaves_no_engine_and_no_socket(clips: Clips, tmp_path: Path) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        engine = mpv.tell()["pid"]
-        mpv.process.kill()
-        mpv.process.wait(PATIENCE)
-        wait_gone(engine)
-        assert [*mpv.runtime.iterdir()] == []
-
-
-@pytest.mark.slow
-def test_an_mpv_that_quits_leaves_no_engine(clips: Clips, tmp_path: Path) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        engine = mpv.tell()["pid"]
-        assert is_there(engine)
-        mpv.player.command("quit")
-        assert mpv.process.wait(PATIENCE) == 0
-        wait_gone(engine)
 
 
 @pytest.mark.slow

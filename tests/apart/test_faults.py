@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anympv import MPV, PATIENCE, AnyMpv, is_there, wait_gone
-from clips import FILM, ClipSpec
+from clips import FILM
+from seeks import FEATURE, HALF
 
 if TYPE_CHECKING:
     from clips import Clips
@@ -22,7 +23,6 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
-FEATURE = ClipSpec(num_frames=240, gop=48, audio=True)
 NUM_KILLS = 100
 
 
@@ -111,7 +111,7 @@ def test_a_hundred_kills_at_any_moment_end_no_film_and_leave_nothing(
         mpv.wait(lambda: mpv.player.pause is True, "a pause")
         mpv.settle("seek", 3, "absolute+exact")
         if not mpv.is_ours_shown:
-            assert mpv.off_by(float(FILM)) < 0.51
+            assert mpv.off_by(float(FILM)) < HALF
         last = engines_of(mpv)
         mpv.player.command("quit")
         assert mpv.process.wait(PATIENCE) == 0

@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from anympv import PATIENCE, ROOT, OwnWindow, wait_gone
-from clips import FILM, ClipSpec
+from anympv import MPV, PATIENCE, ROOT, AnyMpv, OwnWindow, is_there, wait_gone
+from clips import FILM
+from seeks import FEATURE, HALF
 
 from rtvfi.cli import main as cli
 from rtvfi.cli.commands.play import _is_apart
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.mpv, pytest.mark.timeout(240)]
 
-FEATURE = ClipSpec(num_frames=240, gop=48, audio=True)
-
 
 def parsed(*words: str) -> argparse.Namespace:
     return cli._parse(["play", "film.mkv", *words])
@@ -42,12 +41,8 @@ def test_an_engine_that_is_killed_leaves_our_window_and_the_film(
         # The script in the user's folder stays out.
         assert len([t for t in window.player.track_list if t["type"] == "video"]) == 2
         window.settle("seek", 3, "absolute+exact")
-        assert window.off_by(float(FILM)) < 0.51
-        pid = window.tell()["pid"]
-        assert pid != window.process.pid
-        os.kill(pid, signal.SIGKILL)
-        wait_gone(pid)
-        window.wait(lambda: not window.is_ours_shown, "the film's own track")
+        assert window.off_by(float(FILM)) < HALF
+        assert window.kill_engine() != window.process.pid
         window.wait(lambda: window.is_ours_shown, "ours once more")
         last = window.tell()["pid"]
         window.player.command("quit")
@@ -56,14 +51,28 @@ def test_an_engine_that_is_killed_leaves_our_window_and_the_film(
         assert [*window.runtime.iterdir()] == []
 
 
-@pytest.mark.slow
-def test_a_window_that_is_killed_leaves_no_engine(clips: Clips, tmp_path: Path) -> None:
-    with OwnWindow(tmp_path, clips.get(FEATURE)) as window:
-        window.begin()
-        pid = window.tell()["pid"]
-        window.process.kill()
-        window.process.wait(PATIENCE)
-        wait_gone(pid)
+@pytest.mark.parametrize("killed", [False, True], ids=["quits", "is killed"])
+@pytest.mark.parametrize(
+    "window",
+    [
+        pytest.param(AnyMpv, marks=pytest.mark.skipif(MPV is None, reason="no mpv")),
+        pytest.param(OwnWindow, marks=pytest.mark.slow),
+    ],
+)
+def test_a_window_that_ends_leaves_no_engine(
+    clips: Clips, tmp_path: Path, window: type[AnyMpv], *, killed: bool
+) -> None:
+    with window(tmp_path, clips.get(FEATURE)) as mpv:
+        mpv.begin()
+        engine = mpv.tell()["pid"]
+        assert is_there(engine)
+        if killed:
+            mpv.process.kill()
+        else:
+            mpv.player.command("quit")
+        assert mpv.process.wait(PATIENCE) == (-signal.SIGKILL if killed else 0)
+        wait_gone(engine)
+        assert [*mpv.runtime.iterdir()] == []
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clips import FILM, ClipSpec
 from playing import Playing, off_by
+from seeks import HALF
 
 from rtvfi.core.options import StreamOptions
 from rtvfi.stream.run.executors.interpolate import Interpolation
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.mpv
 
-HALF = 0.51
 PLAIN = StreamOptions(style="plain")
 SHORT = ClipSpec(num_frames=48)
 LONG = ClipSpec(num_frames=240, gop=48, audio=True)

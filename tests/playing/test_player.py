@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from clips import FILM, ClipSpec
 from playing import Playing, off_by
+from seeks import FEATURE, HALF, SEEKS
 
 from rtvfi.core.errors import OpenError
 from rtvfi.core.options import StreamOptions
@@ -23,52 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.mpv
 
-HALF = 0.51
-"""Half a source frame and the rounding of a container's clock: the copy nearest to any time."""
-
-FEATURE = ClipSpec(
-    num_frames=240,
-    gop=48,
-    audio=True,
-    subtitles=True,
-    chapters=(Fraction(0), Fraction(3), Fraction(6)),
-)
 LAST = FEATURE.num_frames - 1
 OUTPUT_STEP = float(1 / (2 * FILM))
-
-SEEKS: list[tuple[Any, ...]] = [
-    ("seek", 3.3, "absolute"),
-    ("seek", 3.31, "absolute+exact"),
-    ("seek", 9.9, "absolute+exact"),
-    ("seek", 0, "absolute"),
-    ("seek", 5, "absolute+keyframes"),
-    ("seek", 1.5, "absolute+keyframes"),
-    ("seek", 0.02, "absolute+exact"),
-    ("seek", 50, "absolute-percent"),
-    ("seek", 12.5, "absolute-percent+exact"),
-    ("seek", 90, "absolute-percent+keyframes"),
-    ("seek", -1.7, "relative"),
-    ("seek", -3, "relative+keyframes"),
-    ("seek", 2.2, "relative+exact"),
-    ("seek", 10, "relative-percent"),
-    ("seek", -0.01, "relative+exact"),
-    ("seek", 0.5, "absolute+exact"),
-    ("add", "chapter", 1),
-    ("add", "chapter", -1),
-    ("set", "chapter", "1"),
-    ("set", "time-pos", "7.77"),
-    ("set", "percent-pos", "33"),
-    ("frame-back-step",),
-    ("frame-back-step",),
-    ("seek", -100, "relative"),
-    ("seek", 4.004, "absolute+exact"),
-    ("frame-back-step",),
-    ("seek", 9.95, "absolute+exact"),
-    ("seek", 0.9, "absolute+exact"),
-    ("revert-seek",),
-    ("seek", 6.006, "absolute+exact"),
-    ("seek", 6.0269, "absolute+exact"),
-]
 
 
 def resident_mib() -> float:

@@ -13,6 +13,7 @@ import mpv
 import pytest
 from clips import Clips, ClipSpec
 from playing import PATIENCE, Playing
+from seeks import HALF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -205,7 +206,7 @@ def test_times_of_the_file_are_kept_where_mpv_keeps_them(
             number = playing.number()
             assert number is not None
             first = float(playing.viewing.info.start)
-            assert abs(number - (playing.time - first) * 25) < 0.51
+            assert abs(number - (playing.time - first) * 25) < HALF
 
 
 # --- files that grow -------------------------------------------------------------------------

@@ -142,8 +142,9 @@ LARGE = (
 )
 
 
-def with_network(words: str, store: Store, tmp_path: Path) -> list[str]:
-    """The words, and weights for what they name; GIMM's are such that it blends."""
+@pytest.fixture
+def given(words: str, store: Store, tmp_path: Path) -> list[str]:
+    """The words of a case, and weights for what they name; GIMM's are such that it blends."""
     name = words.split()[1]
     network = NETWORKS[name]
     state = constant_state(network, 1e-4) if name == "gimm" else random_state(network)
@@ -155,9 +156,8 @@ def with_network(words: str, store: Store, tmp_path: Path) -> list[str]:
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("words", LARGE)
 def test_a_scene_is_made_of_its_own_frames_alone(
-    words: str, clips: Clips, store: Store, tmp_path: Path
+    given: list[str], clips: Clips, tmp_path: Path
 ) -> None:
-    given = with_network(words, store, tmp_path)
     half = 2 if "gimm" in given else 4  # frames of a scene; GIMM takes its time
     spec = ClipSpec(size=(160, 90), num_frames=2 * half, rate=Fraction(24), codec="ffv1")
     both = clips.get(replace(spec, cuts=(half,)))
@@ -177,10 +177,7 @@ def test_a_scene_is_made_of_its_own_frames_alone(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("words", LARGE)
-def test_equal_frames_give_equal_frames(
-    words: str, clips: Clips, store: Store, tmp_path: Path
-) -> None:
-    given = with_network(words, store, tmp_path)
+def test_equal_frames_give_equal_frames(given: list[str], clips: Clips, tmp_path: Path) -> None:
     spec = ClipSpec(size=(160, 90), num_frames=5, holds=(5,), rate=Fraction(24), codec="ffv1")
     target = tmp_path / "o.mkv"
     assert render(clips.get(spec), "-o", target, *given) == 0
@@ -200,9 +197,8 @@ def test_equal_frames_give_equal_frames(
     ],
 )
 def test_memory_stays_flat_over_200_frames(
-    words: str, clips: Clips, store: Store, tmp_path: Path
+    words: str, given: list[str], clips: Clips, tmp_path: Path
 ) -> None:
-    given = with_network(words, store, tmp_path)
     source = clips.get(ClipSpec(size=(160, 90), num_frames=200, rate=Fraction(24), codec="ffv1"))
     command = [sys.executable, "-m", "rtvfi", "render", str(source), "-o", str(tmp_path / "o.mkv")]
     command += ["--device", "cpu", "--encoder", "ffv1", "--json", *given]

@@ -13,6 +13,7 @@ import av
 import pytest
 from clips import FILM, ClipSpec
 from playing import Playing, off_by
+from seeks import HALF
 from webserver import WebServer
 
 from rtvfi.playing.mpv.screen import Screen
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.mpv
 
-HALF = 0.51
 SPEC = ClipSpec(num_frames=96, gop=24)
 
 
