@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import PlayerError
 from rtvfi.engine.trusted import check_options
@@ -98,7 +98,3 @@ class Player(Front):
         if self._is_first:
             self._life.first_picture()
         super()._on_restart()
-
-    def _on_end(self, event: Any) -> None:
-        super()._on_end(event)
-        self._life.film_ended(event)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.stamp import ImageId
+    from rtvfi.playing.mpv.player import Track
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.run.executors.pictures import Pictures
     from rtvfi.stream.serve.matroska import VirtualMkv
@@ -351,7 +352,7 @@ class FakeMpv:
 
     display_fps: float | None = None
     duration: float | None = 2.0
-    track_list: tuple[dict[str, object], ...] = ()
+    track_list: Sequence[Track] = ()
 
     def __init__(self, start: float | None = None) -> None:
         self.demuxer_start_time = start

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.apart.script import SCRIPT
 from rtvfi.core.errors import PlayerError
@@ -23,6 +23,7 @@ from rtvfi.playing.mpv.screen import Screen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rtvfi.playing.mpv.player import Mpv
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,6 @@ class ApartPlayer:
             self._life.begin(player)
             player.event_callback("file-loaded")(lambda _: self._on_file())
             player.event_callback("playback-restart")(lambda _: self._on_restart())
-            player.event_callback("end-file")(self._life.film_ended)
             command = json.dumps([sys.executable, "-P", "-m", "rtvfi"])
             for setting in (f"command={command}", f"words={json.dumps([*words])}"):
                 player.command("change-list", "script-opts", "append", f"rtvfi-{setting}")
@@ -74,7 +74,7 @@ class ApartPlayer:
             player.terminate()
         return self._life.check(code)
 
-    def _load(self, player: Any) -> None:
+    def _load(self, player: Mpv) -> None:
         """Load the script.
 
         Raises:

@@ -25,23 +25,24 @@ from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.serve.web import PictureServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rtvfi.engine.build import Viewing
+    from rtvfi.playing.mpv.player import Track
     from rtvfi.settings.config import PlayOptions
 
 _LEAVE_SECONDS: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Told:
     """What a player would say of the film, as ``Opener.view`` asks mpv for it."""
 
     duration: float | None = None
-    demuxer_start_time: float = 0.0
+    demuxer_start_time: float | None = 0.0
     display_fps: float | None = None
     keeps_times: bool = False
-    track_list: tuple[dict[str, Any], ...] = ()
+    track_list: Sequence[Track] = ()
 
     def __getitem__(self, option: str) -> bool:
         return option == "rebase-start-time" and not self.keeps_times

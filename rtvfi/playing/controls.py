@@ -6,7 +6,7 @@ Another key is a line of ``KEYS``, a handler in ``Controls`` and a row in the RE
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.program import command_line
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.playing.mpv.events import Watch
+    from rtvfi.playing.mpv.player import Mpv
     from rtvfi.playing.mpv.screen import Screen
     from rtvfi.playing.showing import Showing
     from rtvfi.playing.wanted import Choice, Wanted
@@ -36,7 +37,7 @@ class Controls:
     """Binds the keys of one player; its handlers run on python-mpv's event thread.
 
     Args:
-        player: a python-mpv ``MPV``.
+        player: the mpv.
         choice: what is wanted; changed here and nowhere else.
         showing: told when it has changed.
         screen: where the change is said.
@@ -44,7 +45,7 @@ class Controls:
     """
 
     def __init__(
-        self, player: Any, choice: Choice, showing: Showing, screen: Screen, watch: Watch
+        self, player: Mpv, choice: Choice, showing: Showing, screen: Screen, watch: Watch
     ) -> None:
         self._mpv = player
         self._choice = choice

@@ -6,7 +6,7 @@ Files begin and end when mpv says so, on one thread; a viewing is made on anothe
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ class Current:
     """
 
     def __init__(
-        self, lock: AbstractContextManager[Any], finished: Callable[[Viewing], None]
+        self, lock: AbstractContextManager[object], finished: Callable[[Viewing], None]
     ) -> None:
         self._lock = lock
         self._finished = finished

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.playing import osd
@@ -19,13 +19,14 @@ from rtvfi.playing.mpv.events import Watch
 from rtvfi.playing.mpv.screen import Screen
 from rtvfi.playing.opening import NothingToDo, Opener
 from rtvfi.playing.recording import recorder_for
-from rtvfi.playing.report import Report
+from rtvfi.playing.report import Fact, Report
 from rtvfi.playing.showing import Showing
 from rtvfi.playing.wanted import Choice, Wanted
 from rtvfi.stream.run.playhead import Playhead
 
 if TYPE_CHECKING:
     from rtvfi.engine.build import Viewing
+    from rtvfi.playing.mpv.player import Mpv
     from rtvfi.playing.track import Door
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.run.parts import Statistics
@@ -62,16 +63,16 @@ class Front:
         self._live = ""
         """What is live, as it was said."""
         # Made by connect(), in this order.
-        self._mpv: Any = None
+        self._mpv: Mpv
         self._showing: Showing
         self._watch: Watch
         self._controls: Controls
 
-    def connect(self, player: Any, door: Door) -> None:
+    def connect(self, player: Mpv, door: Door) -> None:
         """There is a player now.
 
         Args:
-            player: a python-mpv ``MPV``, or one apart.
+            player: an mpv, here or in another process.
             door: where it opens our tracks.
         """
         self._mpv = player
@@ -90,7 +91,7 @@ class Front:
         )
         player.event_callback("seek")(lambda _: showing.sought())
         player.event_callback("playback-restart")(lambda _: self._on_restart())
-        player.event_callback("end-file")(self._on_end)
+        player.event_callback("end-file")(lambda _: self._on_end())
 
     def _attach(self) -> None:
         """The hook, on a thread of its own: put our track beside the file that is about to play."""
@@ -147,7 +148,7 @@ class Front:
             self._display.restart(time.monotonic())
             self._showing.join()
 
-    def _on_end(self, _event: Any) -> None:
+    def _on_end(self) -> None:
         """The file is over."""
         self._showing.end_file()
         self._watch.end_file()
@@ -161,7 +162,7 @@ class Front:
         self._watch.add(viewing.stream, statistics)
         self._report.live = self._live_facts(viewing, statistics)
 
-    def _live_facts(self, viewing: Viewing, statistics: Statistics) -> dict[str, Any]:
+    def _live_facts(self, viewing: Viewing, statistics: Statistics) -> dict[str, Fact]:
         """What is live, for programs."""
         showing = self._showing
         return {

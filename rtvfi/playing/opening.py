@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from rtvfi.core.errors import OpenError, RtvfiError
@@ -26,9 +26,10 @@ from rtvfi.stream.record.assemble import Viewed
 from rtvfi.stream.write.job import Extra
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rtvfi.core.frame import OutputFrame, StreamInfo, Stretch
+    from rtvfi.playing.mpv.player import Loaded, Mpv, Track
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.record.recorder import Recorder
     from rtvfi.stream.run.pipeline import Pipeline
@@ -59,12 +60,12 @@ class Picture:
     """What was found out about its shapes while it played; empty = look for them."""
 
     @classmethod
-    def of(cls, track: Mapping[str, Any], sources: tuple[str, ...]) -> Picture:
+    def of(cls, track: Track, sources: tuple[str, ...]) -> Picture:
         """A track of mpv's ``track-list``."""
         return cls(sources, int(track["id"]), track.get("ff-index"))
 
 
-def picture_of(player: Any, path: str) -> Picture:
+def picture_of(player: Mpv, path: str) -> Picture:
     """What shall be shown of the file.
 
     Args:
@@ -88,7 +89,7 @@ def picture_of(player: Any, path: str) -> Picture:
     return Picture(sources, int(track["id"])) if is_alone else Picture.of(track, sources)
 
 
-def _readable(player: Any, path: str, number: int) -> tuple[str, ...]:
+def _readable(player: Mpv, path: str, number: int) -> tuple[str, ...]:
     """What a source of ours can read besides mpv.
 
     Args:
@@ -123,7 +124,7 @@ def _readable(player: Any, path: str, number: int) -> tuple[str, ...]:
     return (opened,)
 
 
-def _web(player: Any, streams: tuple[str, ...]) -> tuple[str, ...]:
+def _web(player: Mpv, streams: tuple[str, ...]) -> tuple[str, ...]:
     if not player.seekable:
         raise NothingToDo("its server allows no seeking: it plays as it is")
     return streams
@@ -157,7 +158,7 @@ class Opener:
         self._prefetched: tuple[str, Pipeline] | None = None
         self._pipelines: list[Pipeline] = []
         """Those whose threads may still run."""
-        self.display_rate: Callable[[Any], float | None] = lambda player: player.display_fps
+        self.display_rate: Callable[[Loaded], float | None] = lambda player: player.display_fps
         """What a player's display shows a second; None = unknown."""
 
     def prefetch(self, files: tuple[str, ...]) -> None:
@@ -184,13 +185,13 @@ class Opener:
             raise
         self._prefetched = (first, pipeline)
 
-    def view(self, picture: Picture, rate: str, player: Any) -> Viewing:
+    def view(self, picture: Picture, rate: str, player: Loaded) -> Viewing:
         """Open a film on the wanted grid, on the clock of the player that has it loaded.
 
         Args:
             picture: its first source is opened.
             rate: in the words of ``--fps``.
-            player: a python-mpv ``MPV``.
+            player: the mpv.
 
         Raises:
             NothingToDo: the rate is reached already, or the length is unknown.
@@ -275,7 +276,7 @@ class Opener:
         return pipeline
 
 
-def _place(info: StreamInfo, target: Fraction, player: Any) -> Place:
+def _place(info: StreamInfo, target: Fraction, player: Loaded) -> Place:
     """Where the file stands on mpv's clock, on a grid of that many pictures a second."""
     if target <= info.source_rate:
         raise NothingToDo(f"{float(info.source_rate):.5g} fps already: it plays as it is")
@@ -297,7 +298,7 @@ def _place(info: StreamInfo, target: Fraction, player: Any) -> Place:
     )  # the times of the file
 
 
-def _extras(player: Any, place: Place) -> tuple[Extra, ...]:
+def _extras(player: Loaded, place: Place) -> tuple[Extra, ...]:
     """The files whose sound and subtitles the player has taken in with the film."""
     found: dict[tuple[str, str], Extra] = {}
     for track in player.track_list:

@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
 from rtvfi.core.files import write_whole
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+Fact = str | float | list[str] | None
+"""Of what is live."""
 _SAMPLES: Final = 100_000
 
 
@@ -45,8 +47,8 @@ class Report:
     """Absolute values."""
     seeks: list[dict[str, float]] = field(default_factory=list)
     stages_ms: dict[str, deque[float]] = field(default_factory=dict)
-    live: dict[str, str | float | list[str] | None] = field(default_factory=dict)
-    recording: dict[str, Any] | None = None
+    live: dict[str, Fact] = field(default_factory=dict)
+    recording: dict[str, object] | None = None
     """What was recorded; see ``Recorder.close``."""
     first_picture_ms: float | None = None
     first_interpolated_ms: float | None = None
@@ -60,7 +62,7 @@ class Report:
         self.counts.update(counts)
         self.num_asked += num_asked
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The JSON document."""
         recording = {} if self.recording is None else {"recording": self.recording}
         return {

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import OpenError
 from rtvfi.core.files import is_address
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.errors import RtvfiError
     from rtvfi.engine.build import Viewing
+    from rtvfi.playing.mpv.player import Mpv
     from rtvfi.playing.mpv.screen import Screen
     from rtvfi.playing.opening import Opener
     from rtvfi.playing.track import Door
@@ -59,7 +60,7 @@ class Showing:
     """The picture of one player.
 
     Args:
-        player: a python-mpv ``MPV``, or one apart.
+        player: an mpv, here or in another process.
         door: where it opens our tracks.
         opener: opens files for this player, with options that were checked.
         screen: where things are said.
@@ -67,7 +68,7 @@ class Showing:
     """
 
     def __init__(
-        self, player: Any, door: Door, opener: Opener, screen: Screen, choice: Choice
+        self, player: Mpv, door: Door, opener: Opener, screen: Screen, choice: Choice
     ) -> None:
         self._mpv = player
         self._options = options = opener.options

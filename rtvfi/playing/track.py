@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rtvfi.core.errors import PlayerError
 from rtvfi.core.files import is_address
@@ -14,9 +14,10 @@ from rtvfi.playing.mpv.pictures import films
 from rtvfi.playing.mpv.screen import bind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from rtvfi.engine.build import Viewing
+    from rtvfi.playing.mpv.player import Mpv, Track
     from rtvfi.stream.serve.frame_stream import FrameStream
 
 log = logging.getLogger(__name__)
@@ -33,16 +34,6 @@ _MESSAGE: Final = "rtvfi-switched"
 
 _NEAR_SECONDS: Final = 0.2
 _MOST_PICTURES: Final = 3
-
-
-def _together(player: Any, *commands: Sequence[str]) -> None:
-    """Carry out commands with nothing of mpv's own between them, where the player can do that."""
-    together = getattr(player, "together", None)
-    if together is not None:
-        together(*commands)
-        return
-    for command in commands:
-        player.command(*command)
 
 
 class Door(Protocol):
@@ -71,11 +62,11 @@ class Tracks:
     """The video tracks of the file mpv plays now.
 
     Args:
-        player: a python-mpv ``MPV``, or one apart.
+        player: an mpv, here or in another process.
         door: where it opens our tracks.
     """
 
-    def __init__(self, player: Any, door: Door) -> None:
+    def __init__(self, player: Mpv, door: Door) -> None:
         self._mpv = player
         self._door = door
         self._ours: int | None = None
@@ -84,7 +75,7 @@ class Tracks:
         """Degrees that our pictures need and mpv gives the original by itself."""
         self._turned = 0
         """Degrees that ``video-rotate`` has from us now, on top of the user's."""
-        self._own_options: dict[str, Any] | None = None
+        self._own_options: dict[str, object] | None = None
         """The user's, while those of ``_KEPT_OPEN`` are in force."""
         self._awaited = 0.0
         """Where the film is read again."""
@@ -150,7 +141,7 @@ class Tracks:
         """A viewing is over."""
         self._door.withdraw(viewing.stream)
 
-    def _is_virtual(self, track: dict[str, Any]) -> bool:
+    def _is_virtual(self, track: Track) -> bool:
         return str(track.get("external-filename", "")).startswith(self._door.root)
 
     def _number_of(self, uri: str) -> int:
@@ -211,8 +202,7 @@ class Tracks:
         self._is_sought, self._mark = False, next(self._marks)
         for name, value in _KEPT_OPEN.items():
             player.file_local[name] = value
-        _together(
-            player,
+        player.together(
             ("set", "vid", str(number)),
             # Whatever mpv tells before this belongs to seeks before it.
             ("script-message", _MESSAGE, str(self._mark)),
@@ -253,9 +243,9 @@ class Tracks:
     def _turn(self, degrees: int) -> None:
         """Turn pictures by so much on top of what the user wants; mpv turns the original itself."""
         own = self._mpv["video-rotate"]
-        if degrees == self._turned or own is False:  # "no": nothing is turned
+        if degrees == self._turned or own is False or not isinstance(own, int):  # "no": never
             return
-        self._mpv.file_local["video-rotate"] = (int(own) - self._turned + degrees) % 360
+        self._mpv.file_local["video-rotate"] = (own - self._turned + degrees) % 360
         self._turned = degrees
 
     def _deinterlace(self, *, ours: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -14,6 +14,8 @@ from rtvfi.playing.track import Tracks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from rtvfi.playing.mpv.player import Mpv
 
 
 class FakePlayer:
@@ -57,7 +59,7 @@ def switched() -> tuple[FakePlayer, Tracks]:
     """A switch from ours to the original has been asked for."""
     player = FakePlayer()
     door: Any = SimpleNamespace(root="rtvfi://")
-    tracks = Tracks(player, door)
+    tracks = Tracks(cast("Mpv", player), door)
     tracks._ours, tracks._original = 2, 1
     tracks.choose(ours=False)
     return player, tracks

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rtvfi.playing.mpv.player import Mpv
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +65,11 @@ class Display:
         self._since = now
         self._measured.clear()
 
-    def look(self, player: Any, now: float) -> None:
+    def look(self, player: Mpv, now: float) -> None:
         """Hold what mpv is told against what it measures; called now and then while playing.
 
         Args:
-            player: a python-mpv ``MPV``.
+            player: the mpv.
             now: see ``tell``.
         """
         self.tell(player.display_fps, now)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.engine.build import Viewing
+    from rtvfi.playing.mpv.player import Mpv
     from rtvfi.playing.report import Report
     from rtvfi.stream.run.parts import Statistics
     from rtvfi.stream.run.playhead import Playhead
@@ -25,14 +26,14 @@ class Watch:
     """Keeps playhead and report up to date.
 
     Args:
-        player: a python-mpv ``MPV``.
+        player: the mpv.
         playhead: told of every change of mpv's clock.
         report: gets A/V sync, drops, seeks and the time of the first picture.
         shown: the viewing on screen, None while the original is shown.
     """
 
     def __init__(
-        self, player: Any, playhead: Playhead, report: Report, shown: Callable[[], Viewing | None]
+        self, player: Mpv, playhead: Playhead, report: Report, shown: Callable[[], Viewing | None]
     ) -> None:
         self._mpv = player
         self._playhead = playhead

@@ -17,7 +17,7 @@ import logging
 from contextlib import suppress
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_uint64, c_void_p, cast
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import mpv
 
@@ -25,7 +25,9 @@ from rtvfi.playing.mpv.screen import PlayerGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from ctypes import _Pointer
 
+    from rtvfi.playing.mpv.player import Event, Hook, Libmpv
     from rtvfi.stream.serve.records import File
 
 log = logging.getLogger(__name__)
@@ -66,12 +68,12 @@ class StreamProtocol:
     """Registers ``scheme://`` with a player; keep it referenced for as long as the player lives.
 
     Args:
-        player: a python-mpv ``MPV``.
+        player: an mpv in this process.
         scheme: name before ``://``, letters only.
         opener: URI to stream; raising anything makes the load fail.
     """
 
-    def __init__(self, player: Any, scheme: str, opener: Callable[[str], File]) -> None:
+    def __init__(self, player: Libmpv, scheme: str, opener: Callable[[str], File]) -> None:
         self._opener = opener
         self._streams: dict[int, File] = {}
         self._cookies = itertools.count(1)  # a cookie of 0 would arrive as None
@@ -90,7 +92,7 @@ class StreamProtocol:
         if status < 0:
             raise OSError(status, f"mpv refused the protocol {scheme}")
 
-    def _open(self, _user: object, uri: bytes, info: Any) -> int:
+    def _open(self, _user: object, uri: bytes, info: _Pointer[_StreamInfo]) -> int:
         try:
             stream = self._opener(uri.decode())
         except Exception:
@@ -145,13 +147,13 @@ class InsideDoor:
     """How a player in this process gets our tracks: by addresses of its own protocol.
 
     Args:
-        player: a python-mpv ``MPV``.
+        player: an mpv in this process.
     """
 
     root = "rtvfi://"
     options: Mapping[str, str] = {}
 
-    def __init__(self, player: Any) -> None:
+    def __init__(self, player: Libmpv) -> None:
         self._offered: dict[str, File] = {}
         self._names: list[tuple[Offered, tuple[str, ...]]] = []
         """Of what was offered, the addresses of its files."""
@@ -183,13 +185,16 @@ _hook_continue = CFUNCTYPE(c_int, c_void_p, c_uint64)(("mpv_hook_continue", mpv.
 
 
 def add_hook(
-    player: Any, name: str, handler: Callable[[], None], run: Callable[[Callable[[], None]], None]
+    player: Libmpv,
+    name: str,
+    handler: Callable[[], None],
+    run: Callable[[Callable[[], None]], None],
 ) -> None:
     """Run ``handler`` whenever mpv reaches hook ``name``; mpv waits for it, python-mpv's event
     thread does not.
 
     Args:
-        player: a python-mpv ``MPV``.
+        player: an mpv in this process.
         name: of the hook.
         handler: may use properties and commands, and take its time. Whatever it raises is logged,
             and mpv goes on.
@@ -213,7 +218,8 @@ def add_hook(
                 _ = player.handle
                 _hook_continue(handle, number)
 
-    @player.event_callback("hook")  # type: ignore[untyped-decorator]  # it has no types
-    def on_hook(event: Any) -> None:
+    def on_hook(event: Event[Hook]) -> None:
         if event.data.name in (wanted, name):
             run(partial(carry_out, event.data.id))
+
+    player.event_callback("hook")(on_hook)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import OpenError, PlayerError, RtvfiError
 from rtvfi.core.program import command_line
@@ -13,6 +13,7 @@ from rtvfi.playing.mpv import screen, window
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rtvfi.playing.mpv.player import EndFile, Event, Libmpv
     from rtvfi.playing.mpv.screen import Screen
     from rtvfi.settings.config import PlayOptions
 
@@ -35,7 +36,7 @@ class Life:
     def __init__(self, options: PlayOptions, shown: Screen) -> None:
         self._options = options
         self._screen = shown
-        self._mpv: Any = None
+        self._mpv: Libmpv
         self._bad: dict[str, RtvfiError] = {}
         self._num_played = 0
         self._is_window_missing = False
@@ -45,14 +46,15 @@ class Life:
         """Its pictures have somewhere to go."""
         self._is_over = threading.Event()
 
-    def begin(self, player: Any) -> None:
+    def begin(self, player: Libmpv) -> None:
         """There is a window now; it is told what was asked for besides the options of mpv.
 
         Args:
-            player: a python-mpv ``MPV``.
+            player: an mpv in this process.
         """
         self._mpv = player
         player.event_callback("shutdown")(lambda _: self._on_shutdown())
+        player.event_callback("end-file")(self._film_ended)
         options = self._options
         if options.start is not None:
             player["start"] = screen.start_for_mpv(options.start)
@@ -121,7 +123,7 @@ class Life:
             hint = f"the sound plays on; {command_line('doctor')} tells more"
             self._screen.complain(PlayerError("no window could be opened (no display?)", hint))
 
-    def film_ended(self, event: Any) -> None:
+    def _film_ended(self, event: Event[EndFile]) -> None:
         """The file is over, or could not be played."""
         # A file that mpv cannot open at all ends without coming to the hook.
         had_begun, self._has_begun = self._has_begun, False

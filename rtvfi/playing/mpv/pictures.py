@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rtvfi.playing.mpv.player import Libmpv, Mpv, Track
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ _AS_THE_USER: Final = ("vlang", "edition", "demuxer", "track-auto-selection")
 _PATIENCE_SECONDS: Final = 5.0
 
 
-def films(tracks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def films(tracks: Sequence[Track]) -> list[Track]:
     """The video tracks of a player's ``track-list`` that are films: no covers, no stills."""
     return [
         track
@@ -32,7 +34,7 @@ def films(tracks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def chosen(player: Any, path: str, tracks: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def chosen(player: Mpv, path: str, tracks: Sequence[Track]) -> Track | None:
     """The track that mpv shows of a file, unless ours is added.
 
     Args:
@@ -47,7 +49,7 @@ def chosen(player: Any, path: str, tracks: Sequence[dict[str, Any]]) -> dict[str
     if wanted is False or not player["track-auto-selection"]:
         return None
     if wanted not in ("auto", True):
-        number: int | None = int(wanted)
+        number = int(wanted) if isinstance(wanted, int | str) else None
     elif len(tracks) == 1:
         return tracks[0]
     else:
@@ -57,13 +59,13 @@ def chosen(player: Any, path: str, tracks: Sequence[dict[str, Any]]) -> dict[str
     return next((track for track in tracks if track["id"] == number), None)
 
 
-def _chosen_by_another(player: Any, path: str) -> int | None:
+def _chosen_by_another(player: Mpv, path: str) -> int | None:
     """Let an mpv without a window choose; None when it does not say."""
     try:
         import mpv  # deferred: a player in another process needs no libmpv here
     except (ImportError, OSError):
         return None
-    other: Any = mpv.MPV(**_SILENT)
+    other: Libmpv = mpv.MPV(**_SILENT)
     loaded = threading.Event()
     other.event_callback("file-loaded", "end-file", "shutdown")(lambda _: loaded.set())
     try:

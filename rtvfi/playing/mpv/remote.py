@@ -16,13 +16,15 @@ from collections import defaultdict
 from contextlib import suppress
 from socket import SHUT_RDWR
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from rtvfi.playing.mpv.screen import PlayerGone, line_of
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Sequence
+
+    from rtvfi.playing.mpv.player import Entry, Track
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +36,19 @@ _NUMBERS: Final = ("fps", "-pos", "-time", "avsync", "speed", "duration")
 """How names of properties end that are numbers; what is none of JSON's comes as "nan" or "inf"."""
 
 
-def _value(name: str, data: Any) -> Any:
+class _Message(TypedDict, total=False):
+    """What mpv sends: an answer, or an event with what belongs to it."""
+
+    request_id: int
+    error: str
+    data: object
+    event: str
+    id: int
+    name: str
+    args: list[str]
+
+
+def _value(name: str, data: object) -> object:
     return None if isinstance(data, str) and name.endswith(_NUMBERS) else data
 
 
@@ -45,18 +59,33 @@ class RemoteMpv:
         connection: to mpv's ``input-ipc-server``; closed with this.
     """
 
-    _own = frozenset({"file_local", "raw"})
+    # Answered by __getattr__, as every other property is; ``Mpv`` tells what they are.
+    current_demuxer: str | None
+    current_vo: str | None
+    demuxer_start_time: float | None
+    display_fps: float | None
+    duration: float | None
+    edition_list: Sequence[object] | None
+    estimated_display_fps: float | None
+    mpv_version: str
+    path: str | bytes
+    playlist: Sequence[Entry]
+    seekable: bool | None
+    stream_open_filename: str | bytes | None
+    time_pos: float | None
+    track_list: Sequence[Track]
+    vid: int | str | None
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._sending = threading.Lock()
         self._changed = threading.Condition()
         self._numbers = itertools.count(1)
-        self._answers: dict[int, dict[str, Any] | None] = {}
+        self._answers: dict[int, _Message | None] = {}
         self._is_gone = False
-        self._events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._watchers: dict[int, Callable[[str, Any], object]] = {}
-        self._callbacks: dict[str, list[Callable[[Any], object]]] = defaultdict(list)
+        self._events: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._watchers: dict[int, Callable[..., object]] = {}
+        self._callbacks: dict[str, list[Callable[..., object]]] = defaultdict(list)
         self._messages: dict[str, Callable[..., object]] = {}
         self._threads = [
             threading.Thread(target=self._read, name="rtvfi-ipc", daemon=True),
@@ -67,7 +96,7 @@ class RemoteMpv:
 
     # ---- asking ----
 
-    def command(self, name: str, *arguments: Any) -> Any:
+    def command(self, name: str, /, *arguments: object) -> object:
         """Carry out a command and wait for it.
 
         Raises:
@@ -83,17 +112,17 @@ class RemoteMpv:
         """Carry out commands with nothing of mpv's own between them; nothing is answered."""
         self._send_line(line_of(commands).encode("utf-8", "surrogateescape"))
 
-    def _get(self, name: str) -> Any:
+    def _get(self, name: str) -> object:
         answer = self._ask(["get_property", name])
         error = answer.get("error")
         if error == "property not found":
             raise AttributeError(f"mpv has no property {name}")
         return _value(name, answer.get("data")) if error == "success" else None
 
-    def _set(self, name: str, value: Any) -> None:
+    def _set(self, name: str, value: object) -> None:
         self.command("set_property", name, value)
 
-    def _ask(self, words: list[Any]) -> dict[str, Any]:
+    def _ask(self, words: list[object]) -> _Message:
         number = next(self._numbers)
         with self._changed:
             self._answers[number] = None
@@ -109,7 +138,7 @@ class RemoteMpv:
             raise PlayerGone("the player has ended")
         return answer
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, object]) -> None:
         # Names of files may hold bytes that are no text: mpv takes and gives them as they are.
         line = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogateescape")
         self._send_line(line)
@@ -121,21 +150,21 @@ class RemoteMpv:
         except OSError as error:
             raise PlayerGone("the player has ended") from error
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("_"):
             raise AttributeError(name)
         return self._get(name.replace("_", "-"))
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         if name.startswith("_"):
             object.__setattr__(self, name, value)
         else:
             self._set(name.replace("_", "-"), value)
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str, /) -> object:
         return self._get(f"options/{name}")
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object, /) -> None:
         self._set(f"options/{name}", value)
 
     @property
@@ -150,29 +179,29 @@ class RemoteMpv:
 
     # ---- being told ----
 
-    def observe_property(self, name: str, handler: Callable[[str, Any], object]) -> None:
+    def observe_property(self, name: str, handler: Callable[..., object], /) -> None:
         """Call ``handler`` with name and value, now and whenever the value changes."""
         number = next(self._numbers)
         with self._changed:
             self._watchers[number] = handler
         self.command("observe_property", number, name)
 
-    def event_callback(self, *names: str) -> Callable[[Callable[[Any], object]], None]:
+    def event_callback(self, *names: str) -> Callable[[Callable[..., object]], None]:
         """Call the handler that is given to the result with each event of these names."""
 
-        def take(handler: Callable[[Any], object]) -> None:
+        def take(handler: Callable[..., object]) -> None:
             with self._changed:
                 for name in names:
                     self._callbacks[name].append(handler)
 
         return take
 
-    def register_message_handler(self, name: str, handler: Callable[..., object]) -> None:
+    def register_message_handler(self, name: str, handler: Callable[..., object], /) -> None:
         """Call ``handler`` with the words that follow a script-message of that name."""
         with self._changed:
             self._messages[name] = handler
 
-    def register_key_binding(self, key: str, command: str, mode: str = "") -> None:
+    def register_key_binding(self, key: str, command: str, /, mode: str = "") -> None:
         """Keys of a player apart are bound by the script inside it."""
 
     # ---- the end ----
@@ -215,7 +244,7 @@ class RemoteMpv:
             self._changed.notify_all()
         self._events.put(None)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, message: _Message) -> None:
         if "event" in message:
             self._events.put(message)
             return
@@ -235,7 +264,7 @@ class RemoteMpv:
             except Exception:
                 log.exception("a handler of %s failed", event.get("event"))
 
-    def _handle(self, event: dict[str, Any]) -> None:
+    def _handle(self, event: _Message) -> None:
         name = event["event"]
         if name == "property-change":
             with self._changed:
@@ -261,5 +290,5 @@ class _FileLocal:
     def __init__(self, player: RemoteMpv) -> None:
         self._player = player
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: object, /) -> None:
         self._player._set(f"file-local-options/{name}", value)

@@ -8,7 +8,7 @@ import json
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.core.clock import seconds_of
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from rtvfi.core.errors import RtvfiError
+    from rtvfi.playing.mpv.player import Mpv
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,12 @@ class PlayerGone(SystemError):  # noqa: N818 - an ending, not a failure
 
 
 def bind(
-    player: Any, handlers: Mapping[str, Callable[..., None]], keys: Mapping[str, tuple[str, str]]
+    player: Mpv, handlers: Mapping[str, Callable[..., None]], keys: Mapping[str, tuple[str, str]]
 ) -> None:
     """Make script-messages known and bind their keys, never over the user's own bindings.
 
     Args:
-        player: a python-mpv ``MPV``.
+        player: the mpv.
         handlers: by message.
         keys: message and description, by key.
     """
@@ -51,7 +52,7 @@ def line_of(commands: Sequence[Sequence[str]]) -> str:
     return "; ".join(" ".join(("no-osd", *map(json.dumps, command))) for command in commands)
 
 
-def overlay(player: Any, lines: Sequence[str] | None) -> None:
+def overlay(player: Mpv, lines: Sequence[str] | None) -> None:
     """Our statistics in the corner, on a dark plate; None takes them away."""
     if lines is None:
         player.command("osd-overlay", 7, "none", "")
@@ -72,9 +73,9 @@ class Screen:
     """
 
     def __init__(self) -> None:
-        self._player: Any = None
+        self._player: Mpv | None = None
 
-    def open(self, player: Any) -> None:
+    def open(self, player: Mpv) -> None:
         """There is a window now."""
         self._player = player
 
@@ -113,7 +114,7 @@ def _seconds(start: str) -> float | None:
     return None if seconds is None else float(seconds)
 
 
-def beyond_end(player: Any, start: str) -> str:
+def beyond_end(player: Mpv, start: str) -> str:
     """A sentence, if the place to begin at is a time that the file does not have.
 
     Args:
@@ -127,7 +128,7 @@ def beyond_end(player: Any, start: str) -> str:
     return f"--start {start} is beyond the end: the film lasts {length:.1f} s"
 
 
-def entry_name(player: Any, number: int) -> str:
+def entry_name(player: Mpv, number: int) -> str:
     """File name of a playlist entry; by now mpv may be at the next one."""
     names = {entry["id"]: entry["filename"] for entry in player.playlist}
-    return str(names.get(number, "the file"))
+    return names.get(number, "the file")

@@ -14,7 +14,7 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypedDict, cast, get_args
 
 import mpv
 import numpy as np
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rtvfi.core.frame import EndOfStream
+    from rtvfi.playing.mpv.player import Libmpv
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,15 @@ _STEP: Final = 8
 """Between the lumas of neighbours."""
 
 
+class _Shot(TypedDict):
+    """What mpv's manual says ``screenshot-raw`` gives, of what is read here."""
+
+    w: int
+    h: int
+    data: bytes
+    """BGR and an unused byte, row after row."""
+
+
 class _Unanswered(Exception):  # noqa: N818 - nothing is known then
     """mpv said nothing in time."""
 
@@ -90,13 +100,13 @@ def capacity(version: str, kept: Path | None = None, *, anew: bool = False) -> C
     """
     kept = kept or platformdirs.user_cache_path("rtvfi", appauthor=False) / "mpv.json"
     key = f"{_FORMAT} {version}"
-    known: dict[str, Any] = {}
+    known: dict[str, Can] = {}
     with suppress(OSError, ValueError):
         read = json.loads(kept.read_text(encoding="utf-8"))
-        known = read if isinstance(read, dict) else {}
-    found = known.get(key)
-    if found in ("lists", "files", "nothing") and not anew:
-        return found  # type: ignore[no-any-return]
+        if isinstance(read, dict):
+            known = {name: found for name, found in read.items() if found in get_args(Can)}
+    if key in known and not anew:
+        return known[key]
     try:
         found = try_it()
     except _Unanswered:
@@ -142,7 +152,7 @@ def _plays(track: FrameStream, shape: Shape) -> bool:
     Raises:
         _Unanswered: it shows none.
     """
-    player: Any = mpv.MPV(
+    player: Libmpv = mpv.MPV(
         vo="null", ao="null", config="no", load_scripts="no", ytdl="no", pause="yes", osc="no"
     )
     news = threading.Semaphore(0)
@@ -166,7 +176,8 @@ def _plays(track: FrameStream, shape: Shape) -> bool:
         player.command("seek", str(_AIM), "absolute+exact")
         while is_said():
             if abs((player.time_pos or 0) - _AIM) < 0.01:
-                return _is_right(player.command("screenshot-raw", "video"), shape)
+                shot = cast("_Shot", player.command("screenshot-raw", "video"))
+                return _is_right(shot, shape)
     except (SystemError, RuntimeError, OSError, AttributeError, ValueError) as error:
         log.debug("this mpv does not play a track of ours: %s", error)
     finally:
@@ -174,7 +185,7 @@ def _plays(track: FrameStream, shape: Shape) -> bool:
     return False
 
 
-def _is_right(shot: dict[str, Any], shape: Shape) -> bool:
+def _is_right(shot: _Shot, shape: Shape) -> bool:
     """Whether it is the picture of ``_AIM``."""
     levels = np.frombuffer(shot["data"], np.uint8).reshape(-1, 4)[:, :3].astype(int)
     wanted = (_grey(round(_AIM * _RATE)) - 16) * 255 / 219

@@ -13,7 +13,7 @@ from contextlib import suppress
 from ctypes import CFUNCTYPE, c_char_p, c_int, c_void_p, cast
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import mpv
 
@@ -25,6 +25,7 @@ from rtvfi.settings.mpv_options import sort_out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rtvfi.playing.mpv.player import Libmpv, Mpv
 
 log = logging.getLogger(__name__)
 
@@ -51,18 +52,18 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
     ``ShutdownError``.
     """
 
-    _handle: Any = None
+    _handle: c_void_p | None = None
     _is_nowhere = False
     """There is nothing here that a window could be opened on, and no other output is wanted."""
 
     @property
-    def handle(self) -> Any:
+    def handle(self) -> c_void_p:
         if self._handle is None:
             raise PlayerGone("the player has ended")
         return self._handle
 
     @handle.setter
-    def handle(self, value: Any) -> None:
+    def handle(self, value: c_void_p | None) -> None:
         self._handle = value
 
     def check_core_alive(self) -> None:
@@ -109,7 +110,7 @@ def _is_nowhere() -> bool:
     return not named and not any(Path("/dev/dri").glob("card*"))
 
 
-def open_window(options: Sequence[tuple[str, str]]) -> Any:
+def open_window(options: Sequence[tuple[str, str]]) -> Libmpv:
     """A player with the user's options.
 
     Args:
@@ -174,7 +175,7 @@ def _blame(options: dict[str, str], error: Exception) -> None:
             probe.terminate()
 
 
-def load(player: Any, files: Sequence[str]) -> None:
+def load(player: Libmpv, files: Sequence[str]) -> None:
     """Give mpv its playlist, as its command line would: shuffled if that is wanted, and begun with
     ``playlist-start``, or with the first film that was left in the middle.
 
@@ -200,20 +201,20 @@ def load(player: Any, files: Sequence[str]) -> None:
         player.command("playlist-move", 0, first + 1)
 
 
-def _left(player: Any, files: Sequence[str]) -> int:
+def _left(player: Mpv, files: Sequence[str]) -> int:
     """The first film that mpv remembers a position of, else the first."""
     if player["resume-playback"]:
         named = player["watch-later-directory"]
         # The second is where mpv keeps them from 0.36 on.
         places = [named] if named else ["~~/watch_later", "~~state/watch_later"]
-        folders = [Path(player.command("expand-path", place)) for place in places]
+        folders = [Path(str(player.command("expand-path", place))) for place in places]
         for number, file in enumerate(files):
             if any((folder / _later_name(player, file)).is_file() for folder in folders):
                 return number
     return 0
 
 
-def _later_name(player: Any, file: str) -> str:
+def _later_name(player: Mpv, file: str) -> str:
     """How mpv calls its file about a film."""
     if player["ignore-path-in-watch-later-config"]:
         file = os.path.basename(file)  # noqa: PTH119 - a Path would take bytes for text
@@ -222,7 +223,7 @@ def _later_name(player: Any, file: str) -> str:
     return hashlib.md5(os.fsencode(file), usedforsecurity=False).hexdigest().upper()
 
 
-def is_missing(player: Any) -> bool:
+def is_missing(player: Mpv) -> bool:
     """No window could be opened for the picture that shall be shown."""
     if not any(track["type"] == "video" and track["selected"] for track in player.track_list):
         return False

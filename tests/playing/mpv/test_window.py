@@ -83,7 +83,8 @@ class Opened(dict[str, Any]):
 def test_a_start_beyond_the_end_is_said(
     start: str, duration: float | None, *, is_beyond: bool
 ) -> None:
-    said = screen.beyond_end(Opened(duration=duration), start)
+    player: Any = Opened(duration=duration)
+    said = screen.beyond_end(player, start)
     assert bool(said) == is_beyond
     assert not said or said == f"--start {start} is beyond the end: the film lasts {duration:.1f} s"
 
@@ -106,7 +107,8 @@ def test_a_missing_window_is_noticed(
     monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     shown = {"track_list": [{"type": "video", "selected": True}]}
-    assert window.is_missing(Opened(**(shown | properties))) == is_missing
+    player: Any = Opened(**(shown | properties))
+    assert window.is_missing(player) == is_missing
 
 
 def test_our_track_number_is_not_remembered_for_later(open_one: Any) -> None:
