@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.stream.plan.batch import Work
-    from rtvfi.stream.run.executors.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import AnyExecutor
 
 _FRAMES: Final = 6
 """Pictures that a measurement goes round and round through."""
@@ -116,7 +116,7 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
 class _Steps:
     """Walks through a film frame by frame, with as many new pictures in each step."""
 
-    def __init__(self, executor: ExecutorBase[Any], frames: Sequence[NDArray[np.uint8]]) -> None:
+    def __init__(self, executor: AnyExecutor, frames: Sequence[NDArray[np.uint8]]) -> None:
         self._executor = executor
         self._frames = frames
         self._number = 0

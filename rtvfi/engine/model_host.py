@@ -9,7 +9,7 @@ import logging
 import math
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from rtvfi.core.errors import OutOfMemory, UsageError, WeightsMismatch, model_failure
 from rtvfi.core.hardware.kernels import Kernels, kept_kernels
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from rtvfi.engine.build import Rendering, Viewing
     from rtvfi.engine.trusted import Compute
     from rtvfi.models.base import Interpolator, ModelInfo
-    from rtvfi.stream.run.executors.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import AnyExecutor
 
-    Working = ExecutorBase[Any]
 
 log = logging.getLogger(__name__)
+
+Model_co = TypeVar("Model_co", covariant=True)
 
 _SMALLEST_SCALE: Final = 0.25
 _SHARES: Final = (0.5, 0.25)
@@ -93,7 +94,7 @@ class ModelHost:
         self.place_name = "the processor"
         """``place`` as people call it: the processor, or the GPU's name."""
 
-    def executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
+    def executor(self, model_id: str, viewing: Viewing | Rendering) -> AnyExecutor:
         """A warm executor of the model for a stream; imports torch on first use of a network.
 
         Raises:
@@ -140,7 +141,7 @@ class ModelHost:
             torch.cuda.empty_cache()
         return True
 
-    def _torch_free(self, viewing: Viewing | Rendering) -> Working:
+    def _torch_free(self, viewing: Viewing | Rendering) -> AnyExecutor:
         from rtvfi.models.dis.model import Dis
         from rtvfi.stream.run.executors.codes import CodesInterpolation
 
@@ -159,7 +160,7 @@ class ModelHost:
         self.scale = scale
         return CodesInterpolation(Dis(scale, info.format.bits, self._crew.spread), info)
 
-    def _executor(self, model_id: str, viewing: Viewing | Rendering) -> Working:
+    def _executor(self, model_id: str, viewing: Viewing | Rendering) -> AnyExecutor:
         compute = self._resolved()
         self.place, self.place_name = str(compute.device), "the processor"
         self.scale = None
@@ -259,7 +260,7 @@ class ModelHost:
                 log.warning(found.remark)
         return self._compute
 
-    def add_variants(self, executor: Working, model_id: str, viewing: Viewing) -> None:
+    def add_variants(self, executor: AnyExecutor, model_id: str, viewing: Viewing) -> None:
         """Make ready what stands in for a model while it is too slow.
 
         Args:
@@ -351,7 +352,15 @@ def _lite(flow_scale: float, row: ModelInfo, work: float) -> Variant:
     return Variant(flow_scale, is_lite=True, share=min(share, 0.5), network=row.id)
 
 
-def _scaled(model: Any) -> Iterator[tuple[Variant, Any]]:
+class _Scales(Protocol[Model_co]):
+    """A model that knows other scales, for executors of whatever kind."""
+
+    flow_scale: float
+
+    def at_scale(self, flow_scale: float) -> Model_co: ...
+
+
+def _scaled(model: _Scales[Model_co]) -> Iterator[tuple[Variant, Model_co]]:
     """A model with motion estimated at smaller sizes, as far as it knows them."""
     for share in _SHARES:
         with suppress(UsageError):

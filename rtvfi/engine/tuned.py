@@ -6,7 +6,7 @@ import logging
 import statistics
 import time
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import ModelError, OutOfMemory, first_line
 from rtvfi.core.hardware.kernels import Kernels, best, keep_kernels
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.engine.build import Viewing
     from rtvfi.engine.model_host import ModelHost
-    from rtvfi.stream.run.executors.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import AnyExecutor
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def choose_kernels(
     host: ModelHost,
     model_id: str,
     viewing: Viewing,
-    time_call: Callable[[ExecutorBase[Any], StreamInfo], float] | None = None,
+    time_call: Callable[[AnyExecutor, StreamInfo], float] | None = None,
 ) -> Mapping[Kernels, float]:
     """Time every way, keep the best one for the next start, and let the host use it.
 
@@ -68,7 +68,7 @@ def choose_kernels(
     return ms
 
 
-def call_ms(executor: ExecutorBase[Any], info: StreamInfo) -> float:
+def call_ms(executor: AnyExecutor, info: StreamInfo) -> float:
     """Median milliseconds of a call for one picture between two new ones, after one not counted."""
     import numpy as np
 

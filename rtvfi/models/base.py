@@ -9,7 +9,16 @@ models); the executor (``stream.run``) owns the caches and calls under
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,12 +88,18 @@ def with_weights(
     )
 
 
+# Any and not object, for every model takes pictures of its own kind (``ModelInfo.picture``), and
+# back what it gave itself.
+Given = Any
+"""A picture of the model's kind."""
 Prepared = Any
 """A model's own view of one picture: padding, encoder features. Opaque to callers."""
 Link = Any
 """What neighbouring pairs share (a three-frame model's flow). Opaque to callers."""
-Picture = Any
+Picture: TypeAlias = "Tensor | Planes"
 """A Tensor (1, 3, H, W) for ``picture == "rgb"``, ``Planes`` for "yuv"."""
+
+R = TypeVar("R")
 
 
 @runtime_checkable
@@ -93,7 +108,7 @@ class Interpolator(Protocol):
 
     info: ModelInfo
 
-    def prepare(self, frame: Picture) -> Prepared:
+    def prepare(self, frame: Given) -> Prepared:
         """Everything that depends on one picture alone."""
         ...
 
@@ -178,7 +193,7 @@ class TripleInterpolator(Interpolator, Protocol):
 class Runner(Protocol):
     """How a core is run; it gives what ``core(*inputs)`` gives."""
 
-    def __call__(self, core: Callable[..., Any], *inputs: Any) -> Any:
+    def __call__(self, core: Callable[..., R], *inputs: object) -> R:
         """Run it.
 
         Args:
@@ -189,7 +204,7 @@ class Runner(Protocol):
         ...
 
 
-def directly(core: Callable[..., Any], *inputs: Any) -> Any:
+def directly(core: Callable[..., R], *inputs: object) -> R:
     """The ``Runner`` that calls."""
     return core(*inputs)
 

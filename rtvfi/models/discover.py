@@ -5,15 +5,16 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi import models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
 
-def modules(name: str) -> Iterator[Any]:
+def modules(name: str) -> Iterator[ModuleType]:
     """Import ``rtvfi.models.FAMILY.NAME`` of every family that has it, in the order of names.
 
     Args:

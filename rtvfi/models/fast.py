@@ -21,7 +21,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 from weakref import WeakSet
 
 import platformdirs
@@ -36,12 +36,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.core.options import Form
-    from rtvfi.models.base import Picture
+    from rtvfi.models.base import Link, Picture, Prepared
 
-    Core = Callable[..., Any]
+    Core = Callable[..., object]
+    Inputs = tuple[object, ...]
     Call = Callable[[Interpolator], Picture]
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 MOST_NEW: Final = 4
 """Pictures per call that are prepared for; calls for more run as they are."""
@@ -141,11 +144,13 @@ def _calls(model: Interpolator, pictures: Sequence[Picture], num_new: int) -> li
     ]
 
 
-def _pair(a: Any, b: Any, ts: Sequence[float]) -> Call:
+def _pair(a: Prepared, b: Prepared, ts: Sequence[float]) -> Call:
     return lambda model: model.pair(a, b, ts)
 
 
-def _triple(frames: tuple[Any, Any, Any], links: tuple[Any, Any], ts: Sequence[float]) -> Call:
+def _triple(
+    frames: tuple[Prepared, Prepared, Prepared], links: tuple[Link, Link], ts: Sequence[float]
+) -> Call:
     return lambda model: cast("TripleInterpolator", model).triple(frames, links, ts)
 
 
@@ -183,7 +188,7 @@ def _made(
     return made
 
 
-def _check(got: Picture, wanted: Picture) -> None:
+def _check(got: object, wanted: object) -> None:
     for mine, other in zip(_leaves(got), _leaves(wanted), strict=True):
         most = _MOST_DIFFERENCE.get(other.dtype, _MOST_DIFFERENCE_HALF)
         difference = (mine.float() - other.float()).abs().max().item()
@@ -191,7 +196,7 @@ def _check(got: Picture, wanted: Picture) -> None:
             raise RuntimeError(f"its pictures differ by {difference:.2g}, allowed is {most:g}")
 
 
-def _is_same(got: Any, wanted: Any) -> bool:
+def _is_same(got: object, wanted: object) -> bool:
     """Equal to the bit; what is no number in both counts as equal."""
     return all(
         torch.equal(mine, other) or torch.equal(mine.nan_to_num(), other.nan_to_num())
@@ -227,7 +232,7 @@ class ByKind:
         make: from the core and inputs of a kind to what runs it for inputs of that kind.
     """
 
-    def __init__(self, make: Callable[[Core, tuple[Any, ...]], Core]) -> None:
+    def __init__(self, make: Callable[[Core, Inputs], Core]) -> None:
         self._make = make
         self._forms: dict[object, Core] = {}
         self._is_open = True
@@ -241,16 +246,17 @@ class ByKind:
         """From now on other kinds of inputs run as they are."""
         self._is_open = False
 
-    def __call__(self, core: Core, *inputs: Any) -> Any:
+    def __call__(self, core: Callable[..., R], *inputs: object) -> R:
         """Run it."""
         kind = _kind(inputs)
         if self._is_open and kind not in self._forms:
             self._forms[kind] = self._make(core, inputs)
         run = self._forms.get(kind)
-        return directly(core, *inputs) if run is None else run(*inputs)
+        # A form gives what its core gives.
+        return core(*inputs) if run is None else cast("R", run(*inputs))
 
 
-def _compiled(core: Core, _inputs: tuple[Any, ...]) -> Core:
+def _compiled(core: Core, _inputs: Inputs) -> Core:
     # Read when first needed; by default a folder of temporary files, which the next boot may empty.
     kept = platformdirs.user_cache_path("rtvfi", appauthor=False) / "compiled"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))
@@ -262,7 +268,7 @@ def _compiled(core: Core, _inputs: tuple[Any, ...]) -> Core:
 class Capture:
     """A recorded run."""
 
-    out: Any
+    out: object
     """Where every replay puts its results."""
     replay: Callable[[], None]
     release: Callable[[], None] = lambda: None
@@ -295,7 +301,7 @@ class Watch:
         """Whether this replay of a graph, counted from 1, is to be checked."""
         return number <= FIRST or number % SAMPLE == 0
 
-    def judge(self, got: Any, wanted: Any, number: int) -> bool:
+    def judge(self, got: object, wanted: object, number: int) -> bool:
         """Whether a replay gave what it should; if not, no graph is trusted from now on."""
         if self.is_exact:
             is_right = _is_same(got, wanted)
@@ -322,7 +328,7 @@ def release_graphs() -> None:
         graph.release()
 
 
-def capturing(device: torch.device, watch: Watch) -> Callable[[Core, tuple[Any, ...]], Core]:
+def capturing(device: torch.device, watch: Watch) -> Callable[[Core, Inputs], Core]:
     """What makes a graph of a core; the graphs share their memory, for one is replayed at a time.
 
     Raises:
@@ -333,7 +339,7 @@ def capturing(device: torch.device, watch: Watch) -> Callable[[Core, tuple[Any, 
     pool = torch.cuda.graph_pool_handle()
     atexit.register(release_graphs)
 
-    def capture(core: Core, inputs: tuple[Any, ...]) -> Capture:
+    def capture(core: Core, inputs: Inputs) -> Capture:
         with torch.cuda.device(device):
             stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch has no type
             stream.wait_stream(torch.cuda.current_stream())
@@ -365,12 +371,12 @@ class Replayed:
     def __init__(
         self,
         core: Core,
-        inputs: tuple[Any, ...],
-        capture: Callable[[Core, tuple[Any, ...]], Capture],
+        inputs: Inputs,
+        capture: Callable[[Core, Inputs], Capture],
         watch: Watch,
     ) -> None:
         self._core = core
-        self._inputs = _mapped(torch.clone, inputs)
+        self._inputs = cast("Inputs", _mapped(torch.clone, inputs))
         self._watch = watch
         self._num_runs = 0
         self._lock = threading.Lock()
@@ -378,7 +384,7 @@ class Replayed:
         self._capture: Capture | None = capture(core, self._inputs)
         _graphs.add(self)
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: object) -> object:
         """Results that no later call touches."""
         out = self._replayed(inputs) if self._watch.is_trusted else None
         if out is None:
@@ -391,7 +397,7 @@ class Replayed:
                 return wanted
         return out
 
-    def _replayed(self, inputs: tuple[Any, ...]) -> Any:
+    def _replayed(self, inputs: Inputs) -> object:
         with self._lock:
             if self._capture is None:
                 return None
@@ -411,17 +417,18 @@ class Replayed:
 # --- nested tuples ---------------------------------------------------------------------------
 
 
-def _mapped(change: Callable[[Tensor], Tensor], tree: Any) -> Any:
+def _mapped(change: Callable[[Tensor], Tensor], tree: object) -> object:
     """The same tuples around changed tensors."""
     if isinstance(tree, torch.Tensor):
         return change(tree)
     if not isinstance(tree, tuple):
         return tree
     parts = [_mapped(change, part) for part in tree]
-    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)
+    make = getattr(type(tree), "_make", tuple)  # of named ones
+    return make(parts)
 
 
-def _leaves(tree: Any) -> Iterator[Tensor]:
+def _leaves(tree: object) -> Iterator[Tensor]:
     """The tensors, in order."""
     if isinstance(tree, torch.Tensor):
         yield tree
@@ -430,7 +437,7 @@ def _leaves(tree: Any) -> Iterator[Tensor]:
             yield from _leaves(part)
 
 
-def _kind(tree: Any) -> object:
+def _kind(tree: object) -> object:
     """Equal for inputs that one recording can serve: same sizes and types, same constants."""
     if isinstance(tree, torch.Tensor):
         return tree.shape, tree.dtype, tree.device

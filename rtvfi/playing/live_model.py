@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import DeviceError, OutOfMemory
 from rtvfi.core.hardware.sensors import Sensors, folder_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rtvfi.playing.remarks import Remarks
     from rtvfi.playing.wanted import Choice
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.run.executors.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import AnyExecutor
 
 _LOOK_SECONDS: Final = 1.0
 """Between two looks at the GPU."""
@@ -59,7 +59,7 @@ class LiveModel:
         self._tester: Worker | None = None
         """Tests the GPU while the film plays; made where that is due."""
         self._lock = threading.RLock()
-        self._executor: ExecutorBase[Any] | None = None
+        self._executor: AnyExecutor | None = None
         self._fitted: Viewing | None = None
         """The viewing whose size the executor is for."""
         folder = folder_of()
@@ -173,7 +173,7 @@ class LiveModel:
             self._shrink(viewing)
             self.use(viewing)
 
-    def _load(self, model: str, viewing: Viewing) -> ExecutorBase[Any]:
+    def _load(self, model: str, viewing: Viewing) -> AnyExecutor:
         """The model at the largest size that the device's memory holds."""
         while True:
             try:

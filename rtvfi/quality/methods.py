@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import Interpolator
     from rtvfi.quality.triplets import Triplet
-    from rtvfi.stream.run.executors.base import ExecutorBase
+    from rtvfi.stream.run.executors.base import AnyExecutor
 
 MINTERPOLATE: Final = "minterpolate"
 REPEATS: Final = 3
@@ -100,7 +100,7 @@ class ModelMethod:
         self.origin = f"weights {sha256_of(weights)[:12]}" if weights is not None else ""
         self.model = model
         self._device = device
-        self._executor: ExecutorBase[Any] | None = None
+        self._executor: AnyExecutor | None = None
         self._shape: tuple[int, ...] = ()
 
     def between(self, left: Picture, right: Picture) -> Picture:
@@ -124,14 +124,14 @@ class ModelMethod:
             cpus.append(time.process_time() - cpu)
         return min(walls), min(cpus)
 
-    def executor(self, shape: tuple[int, ...]) -> ExecutorBase[Any]:
+    def executor(self, shape: tuple[int, ...]) -> AnyExecutor:
         """For pictures of (H, W); one is kept, and made anew when the size changes."""
         if self._executor is None or self._shape != shape:
             self._executor = self._executor_for(picture_info(*shape))
             self._shape = shape
         return self._executor
 
-    def _executor_for(self, info: StreamInfo) -> ExecutorBase[Any]:
+    def _executor_for(self, info: StreamInfo) -> AnyExecutor:
         if isinstance(self.model, DisOnTensors):
             # on one thread, so that its milliseconds stand beside those of others
             return CodesInterpolation(Dis(self.model.flow_scale, info.format.bits), info)
@@ -139,7 +139,7 @@ class ModelMethod:
 
     def _made(
         self,
-        executor: ExecutorBase[Any],
+        executor: AnyExecutor,
         payloads: dict[ImageId, NDArray[np.uint8]],
         like: Picture,
     ) -> Picture:

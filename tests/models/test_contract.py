@@ -125,6 +125,7 @@ def test_the_centre_of_a_triple_is_that_picture_and_both_sides_have_its_size(nam
     pictures = [picture(name, seed) for seed in (1, 2, 3)]
     a, b, c = (net.prepare(p) for p in pictures)
     out = net.triple((a, b, c), (net.link(a, b), net.link(b, c)), [0.5, 1.0, 1.4])
+    assert isinstance(out, torch.Tensor)
     assert out.shape == (3, *pictures[1].shape[1:])
     assert torch.equal(out[1:2], pictures[1])
 

@@ -31,7 +31,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
 
 def picture(model: Interpolator) -> Tensor:
     a, b = (model.prepare(torch.full((1, 3, 40, 50), level)) for level in (0.25, 0.75))
-    out: Tensor = model.pair(a, b, [0.5])
+    out = model.pair(a, b, [0.5])
+    assert isinstance(out, torch.Tensor)
     return out
 
 

@@ -18,15 +18,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import cv2
 import numpy as np
 
-from rtvfi.models.dis.flow import MARGIN
+from rtvfi.models.dis.flow import MARGIN, codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cv2.typing import MatLike
 
     from rtvfi.models.dis.flow import Codes, Floats, Motion
 
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 _BOX: Final = 9
 _TRUST: Final = (np.exp(-np.arange(256) / 4) + 1e-4).astype(np.float32)
 """Weight by the mean difference of two fetches, in 8-bit codes."""
-_NOTHING: Final[Any] = 0
+_NOTHING: Final = cast("MatLike", 0)
+"""OpenCV takes a number for an array of it; its types do not say so."""
 _HALO: Final = _BOX // 2
 """Rows of half size a band looks at beyond itself."""
 
@@ -89,9 +92,9 @@ def quartet(plane: Codes) -> Codes:
     """
     rows, columns = (side + side % 2 for side in plane.shape)
     below, beside = 1 + rows - plane.shape[0], 1 + columns - plane.shape[1]
-    larger: Any = cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+    larger = cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_REPLICATE)
     parts = [larger[y : y + rows, x : x + columns] for y in (0, 1) for x in (0, 1)]
-    return _codes(cv2.merge(parts))
+    return codes(cv2.merge(parts))
 
 
 def spread_out(quartets: Codes) -> Codes:
@@ -99,7 +102,7 @@ def spread_out(quartets: Codes) -> Codes:
     rows, columns = quartets.shape[:2]
     pairs = quartets.view(np.uint16 if quartets.itemsize == 1 else np.uint32)
     lines = np.ascontiguousarray(pairs.transpose(0, 2, 1))
-    return _codes(lines.view(quartets.dtype).reshape(2 * rows, 2 * columns))
+    return codes(lines.view(quartets.dtype).reshape(2 * rows, 2 * columns))
 
 
 class Blend:
@@ -160,7 +163,7 @@ class Blend:
 
     def _trust(self, first: Codes, second: Codes) -> Floats:
         """How far two fetches of the same place can be believed, (n, w)."""
-        difference: Any = cv2.cvtColor(cv2.absdiff(first, second), cv2.COLOR_BGRA2GRAY)
+        difference = cv2.cvtColor(cv2.absdiff(first, second), cv2.COLOR_BGRA2GRAY)
         if self._bits > 8:
             difference = cv2.convertScaleAbs(difference, alpha=1 / (1 << (self._bits - 8)))
         return _floats(cv2.LUT(cv2.blur(difference, (_BOX, _BOX)), _TRUST))
@@ -185,15 +188,13 @@ class Blend:
         unit = sign * self._motion.unit * step / 2
         fetched = []
         for image, share in zip(ends, (-self._t, 1 - self._t), strict=True):
-            places: Any = (
-                cv2.scaleAdd(flow[0], share * unit, x),
-                cv2.scaleAdd(flow[1], share * unit, y),
-            )
-            fetched.append(_fetch(image, *places))
+            to_x = cv2.scaleAdd(flow[0], share * unit, x)
+            to_y = cv2.scaleAdd(flow[1], share * unit, y)
+            fetched.append(_fetch(image, to_x, to_y))
         return fetched[0], fetched[1]
 
     def _between(self, first: Codes, second: Codes) -> Codes:
-        return _codes(cv2.addWeighted(first, 1 - self._t, second, self._t, 0))
+        return codes(cv2.addWeighted(first, 1 - self._t, second, self._t, 0))
 
     def _mixed(self, fetched: list[_Fetched]) -> tuple[Codes, Floats, Floats]:
         """Luma as quartets, and the flow from left to right."""
@@ -201,11 +202,11 @@ class Blend:
         if only.weight is None:
             assert only.sign > 0
             return only.mean, only.x, only.y
-        weights: list[Any] = [guess.weight for guess in fetched]
+        weights = [guess.weight for guess in fetched if guess.weight is not None]
         total = cv2.add(weights[0], weights[1])
         for weight in weights[2:]:
             cv2.add(total, weight, dst=total)
-        luma: Any = np.zeros_like(only.mean, np.float32)
+        luma = np.zeros_like(only.mean, np.float32)
         x, y = np.zeros_like(total), np.zeros_like(total)
         for guess, weight in zip(fetched, weights, strict=True):
             share = cv2.divide(weight, total)
@@ -214,7 +215,7 @@ class Blend:
             add = cv2.add if guess.sign > 0 else cv2.subtract
             add(x, cv2.multiply(guess.x, share), dst=x)
             add(y, cv2.multiply(guess.y, share), dst=y)
-        return self._rounded(luma), x, y
+        return self._rounded(luma), _floats(x), _floats(y)
 
     def _chroma(self, x: Floats, y: Floats, top: int) -> list[Codes]:
         left, right = (end.chroma for end in self._ends)
@@ -227,15 +228,15 @@ class Blend:
             return [means[0][..., 0], means[0][..., 1]]
         return [spread_out(mean) for mean in means]
 
-    def _rounded(self, array: Any) -> Codes:
+    def _rounded(self, array: Floats) -> Codes:
         if self._bits == 8:
-            return _codes(cv2.convertScaleAbs(array))
-        return _codes(cv2.add(array, _NOTHING, dtype=cv2.CV_16U))
+            return codes(cv2.convertScaleAbs(array))
+        return codes(cv2.add(array, _NOTHING, dtype=cv2.CV_16U))
 
 
-def _fetch(image: Codes, x: Floats, y: Floats) -> Codes:
+def _fetch(image: Codes, x: MatLike, y: MatLike) -> Codes:
     """Samples at these places, bilinear; outside, the border repeats."""
-    return _codes(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    return codes(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 @lru_cache(maxsize=4)
@@ -245,12 +246,6 @@ def _grid(height: int, width: int, step: int) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _codes(array: Any) -> Codes:
-    """OpenCV's arrays are typed as any."""
-    codes: Codes = array
-    return codes
-
-
-def _floats(array: Any) -> Floats:
-    floats: Floats = array
-    return floats
+def _floats(array: MatLike) -> Floats:
+    """What OpenCV made of floats: see ``flow.codes``."""
+    return cast("Floats", array)

@@ -5,7 +5,7 @@ Films are made without this, on their own samples (``stream.run.codes``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.base import Interpolator
+    from rtvfi.models.dis.flow import Codes
     from rtvfi.models.dis.model import Prepared
     from rtvfi.models.family import Request
 
@@ -66,12 +67,12 @@ class DisOnTensors:
         return Planes(torch.cat(lumas), torch.cat(chromas))
 
 
-def _codes(plane: Tensor, zero: float) -> Any:
+def _codes(plane: Tensor, zero: float) -> Codes:
     codes = torch.round(plane.float() * _SPAN + zero).clamp(0, (1 << _BITS) - 1)
     return codes.cpu().numpy().astype(np.uint16)
 
 
-def _tensor(planes: Sequence[Any], zero: float, like: Tensor) -> Tensor:
+def _tensor(planes: Sequence[Codes], zero: float, like: Tensor) -> Tensor:
     codes = torch.from_numpy(np.stack(planes).astype(np.float32))
     return ((codes - zero) / _SPAN)[None].to(like.device, like.dtype)
 

@@ -6,7 +6,7 @@ large ones at full size, and making the flow dense costs a ninth. Nothing here k
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import cv2
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
+    from cv2.typing import MatLike
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -65,21 +66,20 @@ def third(plane: Codes, bits: int) -> Codes:
     if below or beside:
         plane = extend(plane, below, beside)
     size = ((width + beside) // 3, (height + below) // 3)
-    small: Any = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
     if bits > 8:
         small = cv2.convertScaleAbs(small, alpha=1 / (1 << (bits - 8)))
-    return _codes(small)
+    return codes(small)
 
 
 def extend(plane: Codes, below: int, beside: int) -> Codes:
     """Repeat the last row and column so many times."""
-    return _codes(cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_REPLICATE))
+    return codes(cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_REPLICATE))
 
 
-def _codes(array: Any) -> Codes:
-    """OpenCV's arrays are typed as any."""
-    codes: Codes = array
-    return codes
+def codes(array: MatLike) -> Codes:
+    """What OpenCV made of codes: it keeps their type, and does not say so."""
+    return cast("Codes", array)
 
 
 class Estimator:
@@ -105,30 +105,30 @@ class Estimator:
         if self._is_halved:
             size = left.shape[1] // 2, left.shape[0] // 2
             left, right = (
-                _codes(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
+                codes(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
                 for luma in (left, right)
             )
         height, width = left.shape
         below, beside = max(0, _SMALLEST - height), max(0, _SMALLEST - width)
         if below or beside:
             left, right = extend(left, below, beside), extend(right, below, beside)
-        flows: list[Any] = [None] * len(self._searches)
+        flows: dict[int, Flow] = {}
         border = (MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_REPLICATE)
 
         def directed(k: int, a: Codes, b: Codes) -> Callable[[], None]:
             def work() -> None:
-                flow: Any = self._searches[k].calc(a, b, None)  # type: ignore[call-overload]  # OpenCV
-                axes: list[Any] = [
-                    cv2.copyMakeBorder(cv2.resize(axis, (columns, rows)), *border)
+                flow = self._searches[k].calc(a, b, None)  # type: ignore[call-overload]  # OpenCV
+                x, y = (
+                    cast("Floats", cv2.copyMakeBorder(cv2.resize(axis, (columns, rows)), *border))
                     for axis in cv2.split(flow[:height, :width])
-                ]
-                flows[k] = Flow(*axes)
+                )
+                flows[k] = Flow(x, y)
 
             return work
 
         jobs = [directed(0, left, right), directed(1, right, left)]
-        self._spread(jobs[: len(flows)])
-        return Motion(tuple(flows), 6.0 if self._is_halved else 3.0)
+        self._spread(jobs[: len(self._searches)])
+        return Motion(tuple(flows[k] for k in sorted(flows)), 6.0 if self._is_halved else 3.0)
 
 
 def _search() -> cv2.DISOpticalFlow:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cv2
 
 from rtvfi.core.errors import UsageError
 from rtvfi.models.dis.blend import Blend, View, quartet
-from rtvfi.models.dis.flow import Estimator, serially, third
+from rtvfi.models.dis.flow import Estimator, codes, serially, third
 from rtvfi.models.dis.rows import DIS
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Dis:
         if u.shape == y.shape and y.size > 1:
             chroma: tuple[Codes, ...] = quartet(u), quartet(v)
         else:
-            chroma = (_codes(cv2.merge([u, v, u, v])),)
+            chroma = (codes(cv2.merge([u, v, u, v])),)
         return Prepared(View(quartet(y), chroma), third(y, self._bits))
 
     def motion(self, a: Prepared, b: Prepared) -> Motion:
@@ -131,9 +131,3 @@ def _write(made: tuple[Codes, list[Codes]], start: int, out: CodePlanes) -> None
         first = 2 * start if rows.shape[0] == luma.shape[0] else start
         place = plane[first : first + rows.shape[0]]
         place[...] = rows[: place.shape[0], : place.shape[1]]
-
-
-def _codes(array: Any) -> Codes:
-    """OpenCV's arrays are typed as any."""
-    codes: Codes = array
-    return codes

@@ -8,7 +8,7 @@ import logging
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from rtvfi.core.errors import WeightsMismatch, WeightsMissing
 from rtvfi.core.program import command_line
@@ -26,6 +26,7 @@ from rtvfi.models.weights.store import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from http.client import HTTPMessage
     from pathlib import Path
 
     Progress = Callable[[int, int | None], None]
@@ -250,12 +251,19 @@ def download(url: str, part: Path, progress: Progress) -> None:
 class _StayEncrypted(urllib.request.HTTPRedirectHandler):
     """Follows no redirect from https to anything else."""
 
-    def redirect_request(self, req: Any, *arguments: Any) -> Any:
-        """See the base class; the last argument is the new address."""
-        new: str = arguments[-1]
-        if req.full_url.startswith("https:") and not new.startswith("https:"):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """See the base class."""
+        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             raise urllib.error.URLError("it redirects to an address that is not encrypted")
-        return super().redirect_request(req, *arguments)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _place(source: Source) -> str:

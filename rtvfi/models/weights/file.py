@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import safetensors
 import safetensors.torch
@@ -94,7 +94,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return _named_tensors(path, found)
 
 
-def _named_tensors(path: Path, found: Any) -> dict[str, Tensor]:
+def _named_tensors(path: Path, found: object) -> dict[str, Tensor]:
     if isinstance(found, dict):
         wrapped = (found[key] for key in _WRAPPERS if isinstance(found.get(key), dict))
         found = next(wrapped, found)

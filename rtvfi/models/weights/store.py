@@ -333,7 +333,7 @@ def git_blob_of(path: Path) -> str:
     return _digest(path, hashlib.sha1(header, usedforsecurity=False))
 
 
-def _digest(path: Path, digest: Any, *, has_header: bool = False) -> str:
+def _digest(path: Path, digest: hashlib._Hash, *, has_header: bool = False) -> str:
     try:
         with path.open("rb") as file:
             if has_header:

@@ -7,6 +7,7 @@ import threading
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -173,9 +174,11 @@ def test_a_file_without_end_is_cut_short_and_deleted(
 def test_a_redirect_never_leaves_https() -> None:
     handler = fetching._StayEncrypted()
     request = urllib.request.Request("https://example.org/a")
+    said = io.BytesIO(), 302, "", HTTPMessage()
     with pytest.raises(urllib.error.URLError, match="not encrypted"):
-        handler.redirect_request(request, None, 302, "", {}, "http://example.org/a")
-    again = handler.redirect_request(request, None, 302, "", {}, "https://example.org/b")
+        handler.redirect_request(request, *said, "http://example.org/a")
+    again = handler.redirect_request(request, *said, "https://example.org/b")
+    assert again is not None
     assert again.full_url == "https://example.org/b"
 
 

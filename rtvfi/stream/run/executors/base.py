@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from rtvfi.stream.plan.batch import Retimes3, needs, parted
 from rtvfi.stream.plan.ladder import FULL, Variant
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.stamp import ImageId
-    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.base import Link, ModelInfo, Prepared
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.run.executors.pictures import Pictures
 
@@ -36,18 +36,20 @@ MANY: Final = 1 << 16
 T = TypeVar("T")
 M = TypeVar("M")
 """The executor's kind of model."""
+P = TypeVar("P")
+"""Its kind of pictures."""
 
 
 @dataclass(slots=True)
-class Cache:
+class Cache(Generic[P]):
     """What is known of the pictures in play, by identity."""
 
-    prepared: dict[ImageId, Any] = field(default_factory=dict)
-    pictures: dict[ImageId, Any] = field(default_factory=dict)
+    prepared: dict[ImageId, Prepared] = field(default_factory=dict)
+    pictures: dict[ImageId, P] = field(default_factory=dict)
     """Pictures made by a pass, as the model gave them; source frames are not kept here."""
     payloads: dict[ImageId, Payload] = field(default_factory=dict)
     """Payloads of pictures made by a pass, for those shown more than once."""
-    links: dict[tuple[ImageId, ImageId], Any] = field(default_factory=dict)
+    links: dict[tuple[ImageId, ImageId], Link] = field(default_factory=dict)
     static: dict[tuple[ImageId, ...], NDArray[np.bool_]] = field(default_factory=dict)
     """Tiles in which these source frames agree."""
 
@@ -72,7 +74,7 @@ class Cache:
             del self.links[pair]
 
 
-class ExecutorBase(Generic[M]):
+class ExecutorBase(Generic[M, P]):
     """An executor but for its kind of model: one stream, used by one thread (``offer`` apart).
 
     Args:
@@ -93,7 +95,7 @@ class ExecutorBase(Generic[M]):
         self._times = StageTimes()
         self._info = info
         self._tiles = StaticTiles(info)
-        self._cache = Cache()
+        self._cache = Cache[P]()
 
     # ---- what depends on the kind of model ----
 
@@ -102,31 +104,31 @@ class ExecutorBase(Generic[M]):
         """The catalogue's row of the full model."""
         raise NotImplementedError
 
-    def _upload(self, payload: Payload) -> Any:
+    def _upload(self, payload: Payload) -> P:
         """A source frame as a picture of the model."""
         raise NotImplementedError
 
-    def _prepare(self, picture: Any) -> Any:
+    def _prepare(self, picture: P) -> Prepared:
         """What the model makes of one picture alone."""
         raise NotImplementedError
 
-    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Any:
+    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> P:
         """Pictures between two, one for each of ``ts``, as ``_download`` takes them."""
         raise NotImplementedError
 
-    def _middle(self, work: Mid, pictures: Pictures) -> Any:
+    def _middle(self, work: Mid, pictures: Pictures) -> P:
         """The picture of a pass, as ``_download`` takes it."""
         return self._pair(work.left, work.right, [0.5], pictures)
 
-    def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Any:
+    def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> P:
         """Pictures around the middle one of three, as ``_download`` takes them."""
         raise TypeError(f"{self._row.id} works on two frames, a plan for three was made")
 
-    def _connect(self, a: Any, b: Any) -> Any:
+    def _connect(self, a: Prepared, b: Prepared) -> Link:
         """What all pictures share that lie between two prepared ones."""
         raise NotImplementedError
 
-    def _download(self, picture: Any) -> list[Payload]:
+    def _download(self, picture: P) -> list[Payload]:
         """Payloads of what ``_pair`` made, which are nobody else's."""
         raise NotImplementedError
 
@@ -174,7 +176,7 @@ class ExecutorBase(Generic[M]):
 
     def reset(self) -> None:
         """Forget every picture (a seek: identities start anew)."""
-        self._cache = Cache()
+        self._cache = Cache[P]()
 
     def keep(self, needed: Collection[ImageId]) -> None:
         """Free all pictures but these."""
@@ -245,7 +247,7 @@ class ExecutorBase(Generic[M]):
             static[names] = self._tiles.agreeing([pictures[name] for name in names])
         return pictures[names[0]], static[names]
 
-    def _prepared(self, image: ImageId, pictures: Pictures) -> Any:
+    def _prepared(self, image: ImageId, pictures: Pictures) -> Prepared:
         found = self._cache.prepared.get(image)
         if found is None:
             picture = self._cache.pictures.get(image)
@@ -255,7 +257,7 @@ class ExecutorBase(Generic[M]):
             self._cache.prepared[image] = found
         return found
 
-    def _link(self, left: ImageId, right: ImageId, pictures: Pictures) -> Any:
+    def _link(self, left: ImageId, right: ImageId, pictures: Pictures) -> Link:
         found = self._cache.links.get((left, right))
         if found is None:
             a, b = self._prepared(left, pictures), self._prepared(right, pictures)
@@ -268,6 +270,10 @@ class ExecutorBase(Generic[M]):
         result = work()
         setattr(self._times, stage, getattr(self._times, stage) + time.perf_counter() - start)
         return result
+
+
+AnyExecutor: TypeAlias = ExecutorBase[Any, Any]
+"""One of whatever kind."""
 
 
 def around(output: Retime | Retime3) -> tuple[ImageId, ImageId]:

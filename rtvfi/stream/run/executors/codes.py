@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import ModelInfo
+    from rtvfi.models.dis.flow import Motion
+    from rtvfi.models.dis.model import Prepared
     from rtvfi.stream.run.executors.pictures import Pictures
 
     Payload = NDArray[np.uint8]
 
 
-class CodesInterpolation(ExecutorBase[Dis]):
+class CodesInterpolation(ExecutorBase[Dis, "list[Payload]"]):
     """One model, one stream, no device. Used by one thread; ``executor.Executor`` is its contract.
 
     A picture is a list of one payload.
@@ -35,16 +37,18 @@ class CodesInterpolation(ExecutorBase[Dis]):
     def _row(self) -> ModelInfo:
         return self.model.info
 
-    def _upload(self, payload: Payload) -> Any:
+    def _upload(self, payload: Payload) -> list[Payload]:
         return [payload]
 
-    def _prepare(self, picture: Any) -> Any:
+    def _prepare(self, picture: list[Payload]) -> Prepared:
         return self.model.prepare(plane_views(picture[0], self._info))
 
-    def _connect(self, a: Any, b: Any) -> Any:
+    def _connect(self, a: Prepared, b: Prepared) -> Motion:
         return self.model.motion(a, b)
 
-    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Any:
+    def _pair(
+        self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures
+    ) -> list[Payload]:
         try:
             motion = self._link(left, right, pictures)
             ends = self._prepared(left, pictures), self._prepared(right, pictures)
@@ -52,11 +56,10 @@ class CodesInterpolation(ExecutorBase[Dis]):
         except cv2.error as error:  # of no class that a caller knows
             raise RuntimeError(str(error)) from error
 
-    def _made(self, ends: tuple[Any, Any], motion: Any, t: float) -> Payload:
+    def _made(self, ends: tuple[Prepared, Prepared], motion: Motion, t: float) -> Payload:
         payload = np.empty(self._info.payload_bytes, np.uint8)
         self.model.between(ends, motion, t, plane_views(payload, self._info))
         return payload
 
-    def _download(self, picture: Any) -> list[Payload]:
-        payloads: list[Payload] = picture
-        return payloads
+    def _download(self, picture: list[Payload]) -> list[Payload]:
+        return picture

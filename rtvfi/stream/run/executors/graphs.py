@@ -7,7 +7,7 @@ replay whose result needs nothing but the copy to the host.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.base import Interpolator, Picture
+    from rtvfi.models.base import Interpolator, Picture, Prepared
+    from rtvfi.models.fast import Core, Inputs
 
-    Work = Callable[..., Any]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,17 @@ class Whole:
         self,
         model: HasCore,
         conversions: Conversions,
-        make: Callable[[Work, tuple[Any, ...]], Work],
+        make: Callable[[Core, Inputs], Core],
     ) -> None:
         self._forms = tuple(ByKind(make) for _ in range(3))
         self._converting, self._preparing, pairing = self._forms
         self._picture = conversions.picture()
         self._model = model
 
-        def run(core: Work, *inputs: Any) -> Any:
-            return pairing(_Coded(core, conversions.codes), *inputs)
+        def run(core: Callable[..., R], *inputs: object) -> R:
+            # What leaves are codes; nothing of the model looks at them on the way out.
+            coded = _Coded(cast("Callable[..., Picture]", core), conversions.codes)
+            return cast("R", pairing(coded, *inputs))
 
         self._pairs = model.with_runner(run)
 
@@ -66,14 +69,13 @@ class Whole:
         """A picture of (bytes,) uint8."""
         return self._converting(self._picture, codes)
 
-    def prepare(self, picture: Picture) -> Any:
+    def prepare(self, picture: Picture) -> Prepared:
         """Everything that depends on one picture alone."""
         return self._preparing(self._model.prepare, picture)
 
-    def pair(self, a: Any, b: Any, ts: Sequence[float]) -> Tensor:
+    def pair(self, a: Prepared, b: Prepared, ts: Sequence[float]) -> Tensor:
         """The codes of the pictures between two."""
-        codes: Tensor = self._pairs.pair(a, b, ts)
-        return codes
+        return cast("Tensor", self._pairs.pair(a, b, ts))  # see ``run`` above
 
     def close(self) -> None:
         """Record no more: what comes in other sizes or numbers runs as it is."""
@@ -84,12 +86,14 @@ class Whole:
 class _Coded:
     """A core whose pictures leave as codes."""
 
-    def __init__(self, core: Work, codes: Callable[[], Callable[[Picture], Tensor]]) -> None:
+    def __init__(
+        self, core: Callable[..., Picture], codes: Callable[[], Callable[[Picture], Tensor]]
+    ) -> None:
         self._core = core
         self._new = codes
         self._codes: Callable[[Picture], Tensor] | None = None
 
-    def __call__(self, *inputs: Any) -> Tensor:
+    def __call__(self, *inputs: object) -> Tensor:
         if self._codes is None:
             self._codes = self._new()
         return self._codes(self._core(*inputs))

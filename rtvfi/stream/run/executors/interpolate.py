@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import Form
     from rtvfi.core.stamp import ImageId
-    from rtvfi.models.base import ModelInfo
+    from rtvfi.models.base import Link, ModelInfo, Picture, Prepared
     from rtvfi.stream.plan.batch import Retimes3, Work
 
     Payload = NDArray[np.uint8]
@@ -42,7 +42,7 @@ SLOW_SECONDS: Final = 0.25
 """
 
 
-class Interpolation(ExecutorBase[Interpolator]):
+class Interpolation(ExecutorBase[Interpolator, "Picture"]):
     """The executor: one model, one stream, one device. Used by one thread.
 
     Args:
@@ -141,14 +141,14 @@ class Interpolation(ExecutorBase[Interpolator]):
             made = self._cache.pictures
             made.update({image: self._turned(picture) for image, picture in made.items()})
 
-    def _turned(self, picture: Any) -> Any:
+    def _turned(self, picture: Picture) -> Picture:
         """RGB as planes, planes as RGB."""
         if isinstance(picture, Planes):
             return self._converter.planes_to_rgb(picture)
         planes = self._converter.from_rgb(picture)
         return Planes(planes.y.to(self._dtype), planes.uv.to(self._dtype))
 
-    def _pictures(self, model: Interpolator, converter: Converter) -> list[Any]:
+    def _pictures(self, model: Interpolator, converter: Converter) -> list[Picture]:
         """``_test_payloads`` as the model takes them."""
         return [uploaded(payload, model, converter) for payload in self._test_payloads()]
 
@@ -167,17 +167,17 @@ class Interpolation(ExecutorBase[Interpolator]):
         """Carry out one piece of work."""
         return super().run(work, pictures)
 
-    def _upload(self, payload: Payload) -> Any:
+    def _upload(self, payload: Payload) -> Picture:
         return uploaded(payload, self.model, self._converter)
 
-    def _prepare(self, picture: Any) -> Any:
+    def _prepare(self, picture: Picture) -> Prepared:
         return self.model.prepare(picture)
 
-    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Any:
+    def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> Picture:
         a, b = self._prepared(left, pictures), self._prepared(right, pictures)
         return self._timed("model", lambda: self.model.pair(a, b, ts))
 
-    def _middle(self, work: Mid, pictures: Pictures) -> Any:
+    def _middle(self, work: Mid, pictures: Pictures) -> Picture:
         model = self.model
         if not isinstance(model, HasMiddle):
             return super()._middle(work, pictures)
@@ -185,7 +185,7 @@ class Interpolation(ExecutorBase[Interpolator]):
         made, self._cache.prepared[work.image] = self._timed("model", lambda: model.middle(a, b))
         return made
 
-    def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Any:
+    def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> Picture:
         model = self.model
         if not isinstance(model, TripleInterpolator):
             return super()._triple(work, ts, pictures)
@@ -194,11 +194,11 @@ class Interpolation(ExecutorBase[Interpolator]):
         links = (self._link(left, centre, pictures), self._link(centre, right, pictures))
         return self._timed("model", lambda: model.triple((a, b, c), links, ts))
 
-    def _connect(self, a: Any, b: Any) -> Any:
+    def _connect(self, a: Prepared, b: Prepared) -> Link:
         assert isinstance(self.model, TripleInterpolator)
         return self.model.link(a, b)
 
-    def _download(self, picture: Any) -> list[Payload]:
+    def _download(self, picture: Picture) -> list[Payload]:
         def work() -> list[Payload]:
             _check(picture)
             planes = picture if isinstance(picture, Planes) else self._converter.from_rgb(picture)
@@ -207,14 +207,14 @@ class Interpolation(ExecutorBase[Interpolator]):
         return self._timed("download", work)
 
 
-def uploaded(payload: Payload | Tensor, model: Interpolator, converter: Converter) -> Any:
+def uploaded(payload: Payload | Tensor, model: Interpolator, converter: Converter) -> Picture:
     """A source frame, or its bytes on the device, as the model takes pictures."""
     if model.info.picture == "yuv":
         return converter.to_planes(payload)
     return converter.to_rgb(payload)
 
 
-def _check(picture: Any) -> None:
+def _check(picture: Picture) -> None:
     """Look at every 64th sample: half precision that overflows does so far and wide.
 
     Raises:

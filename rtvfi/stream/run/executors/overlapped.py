@@ -9,7 +9,7 @@ pictures are those of ``Interpolation`` to the bit.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import torch
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import Form
     from rtvfi.core.stamp import ImageId
-    from rtvfi.models.base import Interpolator
+    from rtvfi.models.base import Interpolator, Picture, Prepared
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.run.executors.executor import Pending
     from rtvfi.stream.run.executors.lanes import Lanes
@@ -148,7 +148,7 @@ class Overlapped(Interpolation):
             self._copies[work.image] = self._downloading(picture, static)
         return Asked([work.index], self._copies[work.image])
 
-    def _between(self, work: Retimes, ts: list[float], pictures: Pictures) -> Any:
+    def _between(self, work: Retimes, ts: list[float], pictures: Pictures) -> Picture:
         """Pictures between two, or their codes."""
         recorded = self._in_force
         if recorded is None:
@@ -161,14 +161,14 @@ class Overlapped(Interpolation):
         """The recordings, where the full model is at work."""
         return self._recorded if self.model is self._models[FULL] else None
 
-    def _upload(self, payload: Payload) -> Any:
+    def _upload(self, payload: Payload) -> Picture:
         slot = self._ups.take(payload.nbytes)
         try:
             return self._through(slot, payload)
         finally:
             self._ups.give_back(slot)
 
-    def _through(self, slot: Slot, payload: Payload) -> Any:
+    def _through(self, slot: Slot, payload: Payload) -> Picture:
         size = payload.nbytes
         slot.bytes[:size] = payload
         codes = self._codes_in(slot, size)
@@ -192,18 +192,18 @@ class Overlapped(Interpolation):
         slot.held = codes
         return codes
 
-    def _converted(self, codes: Tensor) -> Any:
+    def _converted(self, codes: Tensor) -> Picture:
         return uploaded(codes, self.model, self._converter)
 
-    def _prepare(self, picture: Any) -> Any:
+    def _prepare(self, picture: Picture) -> Prepared:
         recorded = self._in_force
         return super()._prepare(picture) if recorded is None else recorded.prepare(picture)
 
-    def _downloading(self, made: Any, static: list[Static | None]) -> Download:
+    def _downloading(self, made: Picture, static: list[Static | None]) -> Download:
         """Have pictures, or their codes, brought to the host."""
         encode = partial(_flat, self._converter, self._info.payload_bytes)
-        is_coded = isinstance(made, torch.Tensor) and made.dtype == torch.uint8
-        flat, span = self._lanes.work(lambda: made if is_coded else encode(made))
+        coded = made if isinstance(made, torch.Tensor) and made.dtype == torch.uint8 else None
+        flat, span = self._lanes.work(lambda: encode(made) if coded is None else coded)
         self._spans.add("download", "work", span)
         if not self._downs.num_free:
             self._home.underway[0].collect()
@@ -246,17 +246,17 @@ class Overlapped(Interpolation):
             # Passes, and what was not recorded, run as they are; the graphs of the core go.
             self.model = self._models[FULL] = as_it_is
 
-    def _new_picture(self) -> Callable[[Tensor], Any]:
+    def _new_picture(self) -> Callable[[Tensor], Picture]:
         converter = Converter(self._info, self._device, self._dtype)
         model = self._models[FULL]
         return lambda codes: uploaded(codes, model, converter)
 
-    def _new_codes(self) -> Callable[[Any], Tensor]:
+    def _new_codes(self) -> Callable[[Picture], Tensor]:
         converter = Converter(self._info, self._device, self._dtype)
         return partial(_flat, converter, self._info.payload_bytes)
 
 
-def _flat(converter: Converter, size: int, picture: Any) -> Tensor:
+def _flat(converter: Converter, size: int, picture: Picture) -> Tensor:
     """The codes of N pictures, and behind them whether all their numbers are finite.
 
     Returns:
