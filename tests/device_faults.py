@@ -145,7 +145,7 @@ def main() -> None:
         begun = time.monotonic()
         # a process that works may be silent that long on a busy machine; one that hangs is cut off
         silence = 20.0 if fault.startswith("hang") else 120.0
-        found = Trial("cpu", more=hook(fault), silence=silence).verdict()
+        found = Trial("cpu", **hook(fault), silence=silence).verdict()
         assert found is not None
         forms = []
         for is_live in (False, True):

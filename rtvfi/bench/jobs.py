@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from rtvfi.core.options import StreamOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from rtvfi.core.files import Json
     from rtvfi.core.options import Form
 
 FILM_RATE: Final = 24
@@ -66,12 +67,12 @@ class Job:
     threads: int = 0
     """Of a quick model; 0 = as many as play takes."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON."""
         return asdict(self)
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
+    def of(cls, row: Json) -> Self:
         """Back from JSON."""
         return cls(**{**row, "size": Size(**row["size"])})
 
@@ -104,18 +105,18 @@ class Measured:
         ms = self.ms.get(TARGETS[target])
         return None if ms is None else ms * FILM_RATE / 1000
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """For JSON, with the shares."""
         shares = {str(t): round(s, 3) for t in TARGETS if (s := self.share(t)) is not None}
         return {**self.job.as_dict(), "size": str(self.job.size), **self.found, "share": shares}
 
     @property
-    def found(self) -> dict[str, Any]:
+    def found(self) -> dict[str, object]:
         """All but the job, for JSON."""
         return {name: getattr(self, name) for name in self.__slots__ if name != "job"}
 
     @classmethod
-    def of(cls, job: Job, found: Mapping[str, Any]) -> Self:
+    def of(cls, job: Job, found: Json) -> Self:
         """Back from JSON, which has no numbers for keys."""
         by_count = {
             name: {int(num_new): ms for num_new, ms in found[name].items()}

@@ -16,12 +16,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.program import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from rtvfi.core.files import Json
 
 _END_SECONDS: Final = 2.0
 _KEPT_BYTES: Final = 1 << 16
@@ -51,7 +53,7 @@ class PythonProcess:
         self._said = b""
         self._partial = b""
 
-    def found(self, deadline: float, silence: float = math.inf) -> Iterator[dict[str, Any]]:
+    def found(self, deadline: float, silence: float = math.inf) -> Iterator[Json]:
         """What it reports, until it ends, ``deadline`` (``time.monotonic``) has passed, or nothing
         was said for ``silence`` seconds.
 
@@ -65,7 +67,7 @@ class PythonProcess:
             for fd in ready:
                 yield from self._take(fd)
 
-    def _take(self, fd: int) -> Iterator[dict[str, Any]]:
+    def _take(self, fd: int) -> Iterator[Json]:
         data = os.read(fd, _KEPT_BYTES)
         if not data:
             self._poll.unregister(fd)
@@ -114,12 +116,12 @@ def _why(code: int, last_line: str) -> str:
     return last_line or f"it ended with status {code}"
 
 
-def speaker() -> Callable[[dict[str, Any]], None]:
+def speaker() -> Callable[[Mapping[str, object]], None]:
     """In the process apart: what reports a finding. Whatever else prints goes to stderr."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
-    def say(finding: dict[str, Any]) -> None:
+    def say(finding: Mapping[str, object]) -> None:
         out.write(json.dumps(finding) + "\n")
         out.flush()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import first_line
 from rtvfi.core.hardware import machine, verdict
@@ -38,7 +38,7 @@ def check_torch(place: Place) -> Iterator[Finding]:
     except (ImportError, OSError) as error:
         yield fail("torch", f"torch {version} cannot be imported: {error}", INSTALL)
         return
-    yield from _check_devices(torch, gpus, place)
+    yield from _check_devices(gpus, place)
     if gpus and (torch.version.hip or torch.version.cuda):
         yield from check_selftest(place)
     if torch.version.hip:
@@ -83,7 +83,9 @@ def _build_hint(family: str) -> str:
     )
 
 
-def _check_devices(torch: Any, gpus: Sequence[machine.Gpu], place: Place) -> Iterator[Finding]:
+def _check_devices(gpus: Sequence[machine.Gpu], place: Place) -> Iterator[Finding]:
+    import torch
+
     if not torch.cuda.is_available():
         if torch.version.hip or torch.version.cuda:
             yield warn("torch", "torch sees no GPU: the processor computes", _unseen(place, gpus))
@@ -99,7 +101,7 @@ def _check_devices(torch: Any, gpus: Sequence[machine.Gpu], place: Place) -> Ite
         if torch.version.hip:
             actual = chips[number] if len(chips) == count else ""
             yield from check_architecture(actual or arch, architectures, place)
-        trouble = _first_sum(torch, number)
+        trouble = _first_sum(number)
         if trouble:
             hint = "look at the lines on the GPU above; --device cpu plays without it"
             yield fail("torch", f"{name}: it cannot compute: {trouble}", hint)
@@ -135,7 +137,9 @@ def _unseen(place: Place, gpus: Sequence[machine.Gpu]) -> str:
     return "is the NVIDIA driver loaded and new enough for this build? nvidia-smi tells"
 
 
-def _first_sum(torch: Any, number: int) -> str:
+def _first_sum(number: int) -> str:
+    import torch
+
     try:
         total = torch.ones(1000, device=f"cuda:{number}").sum().item()
     except RuntimeError as error:

@@ -9,7 +9,7 @@ import ctypes
 import ctypes.util
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class NoVaapi(Exception):  # noqa: N818 - a reason
     """VA-API cannot be asked; the text says why."""
 
 
-def _library(name: str) -> Any:
+def _library(name: str) -> ctypes.CDLL:
     found = ctypes.util.find_library(name)
     if found is None:
         raise NoVaapi(f"lib{name} is not installed")
@@ -48,7 +48,7 @@ def _display(name: str) -> Iterator[int]:
     """libva's handle for a render node or an X display."""
     if name.startswith("/"):
         library, function = _library("va-drm"), "vaGetDisplayDRM"
-        device: Any = ctypes.c_int(os.open(name, os.O_RDWR))
+        device: ctypes.c_int | ctypes.c_void_p = ctypes.c_int(os.open(name, os.O_RDWR))
         close: Callable[[int], object] = os.close
     else:
         x11 = _library("X11")
@@ -66,7 +66,7 @@ def _display(name: str) -> Iterator[int]:
             raise NoVaapi("libva knows no such device")
         yield handle
     finally:
-        close(device.value)
+        close(device.value or 0)
 
 
 def ask(name: str) -> tuple[str, list[str], list[str]]:
@@ -95,7 +95,7 @@ def ask(name: str) -> tuple[str, list[str], list[str]]:
             va.vaTerminate(display)
 
 
-def _abilities(va: Any, display: ctypes.c_void_p) -> tuple[list[str], list[str]]:
+def _abilities(va: ctypes.CDLL, display: ctypes.c_void_p) -> tuple[list[str], list[str]]:
     profiles = (ctypes.c_int * max(1, va.vaMaxNumProfiles(display)))()
     points = (ctypes.c_int * max(1, va.vaMaxNumEntrypoints(display)))()
     count = ctypes.c_int()

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import ok, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import torch
+    from torch import Tensor
 
     from rtvfi.doctor.finding import Finding, Place
 
@@ -44,30 +47,34 @@ def check_speed(place: Place) -> Iterator[Finding]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
     with torch.inference_mode():
-        ms = measure(torch, device)
+        ms = measure(device)
     from rtvfi.models.tuning import network_dtype
 
     used = torch.float16 if device.type == "cuda" else network_dtype(device, torch.float32)
     yield from judge(ms, {getattr(torch, name): short for short, name in FORMATS.items()}[used])
 
 
-def measure(torch: Any, device: Any) -> dict[str, float]:
+def measure(device: torch.device) -> dict[str, float]:
     """Milliseconds by ``WHAT FORMAT [channels_last]``; what torch refuses is left out."""
+    import torch
+
     # What is one batch of work for a GPU would take a processor's naive kernel minutes.
     height, width = (544, 960) if device.type == "cuda" else (136, 240)
     times: dict[str, float] = {}
     for short, name in FORMATS.items():
-        for what, work in _works(torch, device, getattr(torch, name), (height, width)):
+        for what, work in _works(device, getattr(torch, name), (height, width)):
             with suppress(RuntimeError):
                 label = " ".join([what.split()[0], short, *what.split()[1:]])
-                times[label] = _best(torch, device, work) * 1000
+                times[label] = _best(device, work) * 1000
     return times
 
 
 def _works(
-    torch: Any, device: Any, dtype: Any, size: tuple[int, int]
+    device: torch.device, dtype: torch.dtype, size: tuple[int, int]
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """What is timed in one number format."""
+    import torch
+
     height, width = size
     functional = torch.nn.functional
     x = torch.rand(1, _CHANNELS, *size, device=device).to(dtype)
@@ -75,7 +82,7 @@ def _works(
     line = torch.linspace(-1, 1, width, device=device).expand(height, width)
     grid = torch.stack((line, line * 0.9), -1)[None].to(dtype)
 
-    def lookup(image: Any) -> Any:
+    def lookup(image: Tensor) -> Tensor:
         return functional.grid_sample(image, grid, padding_mode="border", align_corners=True)
 
     last_x, last_kernel = (t.to(memory_format=torch.channels_last) for t in (x, kernel))
@@ -89,11 +96,13 @@ def _works(
     yield "product", lambda: square @ square
 
 
-def _best(torch: Any, device: Any, work: Callable[[], object]) -> float:
+def _best(device: torch.device, work: Callable[[], object]) -> float:
     """Seconds of the fastest call, after one that is not counted.
 
     A processor's are those it worked, on one core, whatever else it is busy with.
     """
+    import torch
+
     clock = time.process_time
     if device.type == "cuda":
         clock = time.perf_counter

@@ -7,14 +7,14 @@ import ctypes.util
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from rtvfi.core.program import command_line
 from rtvfi.doctor.finding import fail, ok, warn
 from rtvfi.doctor.system import INSTALL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rtvfi.doctor.finding import Finding, Place
 
@@ -30,6 +30,12 @@ OPTIONS: Final = (
 """Options of mpv that the player sets. osc and ytdl are there where mpv is built with Lua."""
 FUNCTIONS: Final = ("mpv_stream_cb_add_ro", "mpv_hook_add", "mpv_hook_continue")
 _PACKAGES: Final = "apt install libmpv2, pacman -S mpv, dnf install mpv-libs"
+
+
+class _Device(TypedDict):
+    """Of an entry of mpv's ``audio-device-list``, what is read here."""
+
+    name: str
 
 
 def check_mpv(_place: Place) -> Iterator[Finding]:
@@ -58,7 +64,7 @@ def check_mpv(_place: Place) -> Iterator[Finding]:
             yield ok("mpv", "starts without a window, and has what the player needs")
             yield _check_tracks(str(player.mpv_version))
         yield _look_for_ytdl()
-        yield from _check_sound(player)
+        yield from _check_sound(player.audio_device_list)
     finally:
         player.terminate()
 
@@ -89,12 +95,12 @@ def _check_tracks(version: str) -> Finding:
     return ok("mpv", "plays tracks of rtvfi")
 
 
-def _check_sound(player: Any) -> Iterator[Finding]:
+def _check_sound(devices: Iterable[_Device]) -> Iterator[Finding]:
     # A name without a slash is a sound system's default, whether anything is behind it or not.
-    devices = [row["name"] for row in player.audio_device_list if "/" in row["name"]]
-    systems = list(dict.fromkeys(name.partition("/")[0] for name in devices))
+    names = [row["name"] for row in devices if "/" in row["name"]]
+    systems = list(dict.fromkeys(name.partition("/")[0] for name in names))
     if systems:
-        yield ok("sound", f"{len(devices)} devices by {', '.join(systems)}")
+        yield ok("sound", f"{len(names)} devices by {', '.join(systems)}")
     else:
         yield warn("sound", "mpv sees no sound device: films play silently", "is sound set up?")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rtvfi.quality.measure import over_sets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.table import Table
 
     from rtvfi.quality.measure import Scores, SetResult
 
@@ -94,7 +96,7 @@ def cells(scores: dict[str, Scores], mark: tuple[str, str]) -> list[list[str]]:
     return rows
 
 
-def rich_tables(results: Sequence[SetResult]) -> list[Any]:
+def rich_tables(results: Sequence[SetResult]) -> list[Table]:
     """For rich's console: one a set, their columns below each other, 80 characters wide with names
     of up to 12."""
     from rich.box import SIMPLE_HEAD

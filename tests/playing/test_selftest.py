@@ -164,7 +164,7 @@ def test_the_film_plays_while_children_crash_and_hang(
     monkeypatch.setenv("PYTHONPATH", str(Path(device_faults.__file__).parent))
     monkeypatch.setattr(trusted, "is_gpu_wanted", lambda name: name != "cpu")
     more = device_faults.hook(fault)
-    monkeypatch.setattr(trusted, "Trial", lambda _: Trial("cpu", more=more, silence=30))
+    monkeypatch.setattr(trusted, "Trial", lambda _: Trial("cpu", **more, silence=30))
     options = {"pause": "no", "loop-file": "inf"}
     with playing(monkeypatch, clips.get(FEATURE), mpv=options) as film:
         seen: list[float] = []

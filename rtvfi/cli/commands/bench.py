@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.bench.choose import HOLDS, Choice, choose
 from rtvfi.bench.cores import cores_needed, thread_counts
@@ -28,7 +28,9 @@ from rtvfi.settings.profile import Profile, save_profile
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rich.table import Table
 
 SUMMARY: Final = "measure how fast this machine is"
 
@@ -137,7 +139,7 @@ def _sizes(arguments: argparse.Namespace) -> list[Size]:
 
 def measure(
     jobs: Sequence[Job],
-    request: dict[str, Any],
+    request: Mapping[str, object],
     deadline: float,
     show: Callable[[int, str], None] = lambda *_: None,
 ) -> list[Measured]:
@@ -155,7 +157,8 @@ def measure(
     results = [Measured(job=job, why_not="no time left") for job in jobs]
     first = 0
     while first < len(jobs) and deadline - time.monotonic() > _LEAST_SECONDS:
-        asked = request | {
+        asked = {
+            **request,
             "jobs": [job.as_dict() for job in jobs[first:]],
             "seconds": deadline - time.monotonic(),
         }
@@ -267,7 +270,7 @@ def _reasons(results: Sequence[Measured]) -> list[str]:
     return [f"{count} not measured: {reason}" for reason, count in counts.items()]
 
 
-def _model_table(rows: Sequence[Measured]) -> Any:
+def _model_table(rows: Sequence[Measured]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -291,7 +294,7 @@ def _model_table(rows: Sequence[Measured]) -> Any:
     return table
 
 
-def _core_table(rows: Sequence[Measured]) -> Any:
+def _core_table(rows: Sequence[Measured]) -> Table:
     from rich.table import Table
 
     counts = sorted({row.job.threads for row in rows})
@@ -316,7 +319,7 @@ def _core_table(rows: Sequence[Measured]) -> Any:
     return table
 
 
-def _media_table(rows: Sequence[Measured]) -> Any:
+def _media_table(rows: Sequence[Measured]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))

@@ -12,7 +12,7 @@ import shutil
 import sys
 import textwrap
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.python_process import PythonProcess
 from rtvfi.doctor.finding import fail
@@ -20,6 +20,8 @@ from rtvfi.doctor.finding import fail
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
+
+    from rtvfi.core.files import Json
 
 SUMMARY: Final = "check what is missing or slow"
 
@@ -69,7 +71,7 @@ def main(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def examine(limit: float, limit_alone: float) -> Iterator[dict[str, Any]]:
+def examine(limit: float, limit_alone: float) -> Iterator[Json]:
     """Run all checks.
 
     Args:
@@ -89,7 +91,7 @@ def examine(limit: float, limit_alone: float) -> Iterator[dict[str, Any]]:
     yield from _findings(ALONE, apart, time.monotonic() + limit_alone)
 
 
-def _findings(name: str, apart: PythonProcess, deadline: float) -> Iterator[dict[str, Any]]:
+def _findings(name: str, apart: PythonProcess, deadline: float) -> Iterator[Json]:
     try:
         yield from apart.found(deadline)
     finally:
@@ -99,7 +101,7 @@ def _findings(name: str, apart: PythonProcess, deadline: float) -> Iterator[dict
         yield fail(name, text, "the lines above and below still hold").as_dict()
 
 
-def _lines(finding: dict[str, Any]) -> list[str]:
+def _lines(finding: Json) -> list[str]:
     """A finding as lines of text, at most as wide as the terminal."""
     columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
     level = f"{finding['level']:<4}"

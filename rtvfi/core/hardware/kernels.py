@@ -7,7 +7,7 @@ play, and kept beside what ``rtvfi bench --save`` found. No torch.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import platformdirs
 
@@ -17,6 +17,8 @@ from rtvfi.core.hardware.verdict import key_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from rtvfi.core.files import Json
 
 GAIN = 0.95
 """Part of the time of what is usual here that another way must stay below to be taken."""
@@ -53,7 +55,7 @@ def _file() -> Path:
     return platformdirs.user_data_path("rtvfi", appauthor=False) / "kernels.json"
 
 
-def _read(device: str) -> dict[str, Any]:
+def _read(device: str) -> Json:
     """What was kept for this device, chip, torch, driver and kernel, by model and size."""
     try:
         document = json.loads(_file().read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import platformdirs
 
@@ -20,6 +20,8 @@ from rtvfi.core.hardware import machine
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from rtvfi.core.files import Json
 
 TEST_VERSION: Final = 1
 """Rises when the test looks at more, so that what passed a weaker one is tested again."""
@@ -150,7 +152,7 @@ def keep(device: str, verdict: Verdict, root: Path = machine.ROOT) -> None:
     write_whole(path, json.dumps({"key": key, "verdict": asdict(verdict)}, indent=2) + "\n")
 
 
-def _verdict(row: dict[str, Any]) -> Verdict:
+def _verdict(row: Json) -> Verdict:
     form = row["form"]
     if form is not None and Form(*form) not in FORMS:
         raise ValueError("it is no form")

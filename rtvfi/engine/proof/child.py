@@ -9,7 +9,7 @@ import importlib
 import json
 import signal
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import first_line
 from rtvfi.core.python_process import speaker
@@ -18,20 +18,28 @@ from rtvfi.engine.proof.gl import start
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Say = Callable[[dict[str, Any]], None]
+    import torch
+    from torch import Tensor
+
+    from rtvfi.engine.proof.kernels import Hook
+    from rtvfi.engine.proof.trial import Request, Said
+
+    Say = Callable[[Said], None]
 
 
 def main(request: str) -> None:
     """Try a device in one form.
 
     Args:
-        request: JSON with ``device`` (torch's name, or cpu in tests), ``is_half``, ``has_library``,
-            ``gl`` (none, before, after), ``share`` (see ``kernels``), ``seconds`` (after which this
-            ends itself, should nobody else do so), ``hook`` (module:function, for tests).
+        request: JSON of a ``Request``.
     """
-    asked = json.loads(request)
+    asked: Request = json.loads(request)
     signal.alarm(int(asked["seconds"]))
-    say = speaker()
+    speak = speaker()
+
+    def say(said: Said) -> None:
+        speak(said)
+
     hook = _hook(asked["hook"])
     drawn = _draw(say, hook) if asked["gl"] == "before" else None
     say({"doing": "the import of torch"})
@@ -48,7 +56,7 @@ def main(request: str) -> None:
     device = torch.device(asked["device"])
     say({"name": "" if device.type == "cpu" else torch.cuda.get_device_name(device)})
     try:
-        _try(torch, device, asked, hook, say)
+        _try(device, asked, hook, say)
     except RuntimeError as error:
         line = first_line(error)
         say({"full": True} if "out of memory" in line else {"refused": line})
@@ -58,7 +66,9 @@ def main(request: str) -> None:
     say({"done": True, "gl": drawn and drawn[0]})
 
 
-def _try(torch: Any, device: Any, asked: dict[str, Any], hook: Any, say: Say) -> None:
+def _try(device: torch.device, asked: Request, hook: Hook, say: Say) -> None:
+    import torch
+
     from rtvfi.engine.proof.kernels import kernels, tried
 
     is_repeatable = True
@@ -77,17 +87,18 @@ def _try(torch: Any, device: Any, asked: dict[str, Any], hook: Any, say: Say) ->
     say({"right": True, "is_repeatable": is_repeatable})
 
 
-def _draw(say: Say, hook: Any) -> tuple[str, Any]:
+def _draw(say: Say, hook: Callable[..., object]) -> tuple[str, object]:
     say({"doing": "the start of OpenGL"})
     hook("gl", "", None)
     return start()
 
 
-def _hook(name: str) -> Any:
+def _hook(name: str) -> Callable[..., Tensor]:
     if not name:
         return lambda _name, _dtype, out: out
     module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)
+    made: Callable[..., Tensor] = getattr(importlib.import_module(module), function)
+    return made
 
 
 if __name__ == "__main__":

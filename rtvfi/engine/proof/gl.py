@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 _SURFACELESS: Final = 0x31DD
 _OPENGL: Final = 0x30A2
@@ -18,7 +18,7 @@ _RENDERABLE: Final = (0x3040, 8, 0x3033, 0, 0x3038)
 _GL_RENDERER: Final = 0x1F01
 
 
-def start() -> tuple[str, Any]:
+def start() -> tuple[str, object]:
     """Make a context current in this thread, and mpv draw by it.
 
     Returns:
@@ -36,7 +36,7 @@ def start() -> tuple[str, Any]:
         return "", None
 
 
-def _current(egl: Any) -> str:
+def _current(egl: ctypes.CDLL) -> str:
     for function in ("eglGetPlatformDisplay", "eglCreateContext", "eglGetProcAddress"):
         getattr(egl, function).restype = ctypes.c_void_p
     display = ctypes.c_void_p(egl.eglGetPlatformDisplay(_SURFACELESS, None, None))
@@ -59,16 +59,14 @@ def _current(egl: Any) -> str:
     return (tell(_GL_RENDERER) or b"").decode(errors="replace")
 
 
-def _draw(egl: Any) -> Any:
+def _draw(egl: ctypes.CDLL) -> object:
     """mpv's renderer on the context that is current."""
     import mpv
 
     player = mpv.MPV(vo="libmpv", config=False, ytdl=False, load_scripts=False, idle=True)
     find = mpv.MpvGlGetProcAddressFn(lambda _, function: egl.eglGetProcAddress(function))
     with suppress(RuntimeError, ValueError, SystemError):
-        return player, find, _renderer(mpv, player, find)
+        draws_with = {"get_proc_address": find}
+        context = mpv.MpvRenderContext(player, "opengl", opengl_init_params=draws_with)
+        return player, find, context
     return player, find
-
-
-def _renderer(mpv: Any, player: Any, find: Any) -> Any:
-    return mpv.MpvRenderContext(player, "opengl", opengl_init_params={"get_proc_address": find})

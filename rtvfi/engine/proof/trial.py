@@ -10,9 +10,9 @@ import logging
 import os
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypedDict, cast
 
 from rtvfi.core.hardware.verdict import FORMS, Form, Verdict
 from rtvfi.core.python_process import TOO_LONG, PythonProcess
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Order = Literal["none", "before", "after"]
+"""When OpenGL is begun beside torch."""
 _MODULE: Final = "rtvfi.engine.proof.child"
 SILENCE_SECONDS: Final = 60.0
 """Without a word from it, a process hangs. MIOpen compiles a kernel in less."""
@@ -31,10 +33,47 @@ _MOST_HANGS: Final = 2
 """A GPU that hung twice is left alone: each time its driver may have to reset it."""
 
 
+class Request(TypedDict):
+    """What a process is asked."""
+
+    device: str
+    """torch's name, or cpu in tests."""
+    is_half: bool
+    has_library: bool
+    gl: Order
+    share: float
+    """See ``kernels``."""
+    seconds: float
+    """After which it ends itself, should nobody else do so."""
+    hook: str
+    """module:function, for tests."""
+
+
+class Said(TypedDict, total=False):
+    """What it says, a line at a time: first what it is doing, then what came of that."""
+
+    doing: str
+    library: str
+    """For convolutions: MIOpen or cuDNN."""
+    name: str
+    """Of the device; empty for the processor."""
+    absent: bool
+    """There is no such device."""
+    full: bool
+    """Its memory is."""
+    refused: str
+    wrong: str
+    right: bool
+    is_repeatable: bool
+    done: bool
+    gl: str | None
+    """The driver of OpenGL."""
+
+
 class Apart(Protocol):
     """A process that tries a form; see ``PythonProcess``."""
 
-    def found(self, deadline: float, silence: float) -> Iterator[dict[str, Any]]:
+    def found(self, deadline: float, silence: float) -> Iterator[Mapping[str, object]]:
         """What it says until it ends or the time has come."""
         ...
 
@@ -47,7 +86,7 @@ class Apart(Protocol):
         ...
 
 
-def _started(request: Mapping[str, Any]) -> Apart:
+def _started(request: Request) -> Apart:
     # As while playing: a full search for every kernel here would look like a hang.
     environ = {**os.environ, "MIOPEN_FIND_MODE": "FAST"}
     return PythonProcess(_MODULE, (json.dumps(request),), environ)
@@ -58,7 +97,7 @@ class _Run:
     """What one process said."""
 
     doing: str = "the start of Python"
-    said: dict[str, Any] = field(default_factory=dict)
+    said: Said = field(default_factory=Said)
     end: str = ""
     """How it ended, when that was not in order."""
 
@@ -73,7 +112,7 @@ class _Run:
         if self.is_hung:
             return f"{self.doing} did not end"
         if self.said.get("wrong"):
-            return str(self.said["wrong"])
+            return self.said["wrong"]
         if self.said.get("refused"):
             return f"{self.doing} failed: {self.said['refused']}"
         if "done" not in self.said and not self.said.get("absent") and not self.said.get("full"):
@@ -87,24 +126,22 @@ class Trial:
     Args:
         device: torch's name for it.
         start: starts a process.
-        more: what the process is asked besides (tests).
+        share: see ``kernels`` (tests).
+        hook: module:function (tests).
         silence: seconds after which a silent process is given up.
     """
 
     def __init__(
         self,
         device: str,
-        start: Callable[[Mapping[str, Any]], Apart] = _started,
-        more: Mapping[str, Any] | None = None,
+        start: Callable[[Request], Apart] = _started,
+        share: float = 1.0,
+        hook: str = "",
         silence: float = SILENCE_SECONDS,
     ) -> None:
-        self._request = {
-            "device": device,
-            "seconds": _MOST_SECONDS,
-            "share": 1.0,
-            "hook": "",
-            **(more or {}),
-        }
+        self._device = device
+        self._share = share
+        self._hook = hook
         self._start = start
         self._silence = silence
         self._lock = threading.Lock()
@@ -127,54 +164,73 @@ class Trial:
         begun = time.monotonic()
         failures: list[str] = []
         hangs = 0
-        facts: dict[str, Any] = {}
+        found = Verdict(form=None)
         for form in FORMS:
             run = self._run(form, "none")
             if self._is_over or run.said.get("absent"):
                 return None
-            facts |= {k: run.said[k] for k in ("library", "name") if k in run.said}
+            library, name = run.said.get("library"), run.said.get("name")
+            found = replace(found, library=library or found.library, name=name or found.name)
             if run.said.get("full"):
-                facts |= {"is_final": False}
+                found = replace(found, is_final=False)
                 failures.append("its memory is full")
                 break
             if not run.failure:
-                facts |= {"form": form, "is_repeatable": run.said.get("is_repeatable", True)}
-                facts |= self._beside_window(form, failures)
+                found = replace(
+                    found,
+                    form=form,
+                    is_repeatable=run.said.get("is_repeatable", True),
+                    fails_beside_window=self._fails_beside_window(form, failures),
+                )
                 break
             log.debug("self-test, %s: %s", form, run.failure)
             failures.append(run.failure)
             hangs += run.is_hung
             if "library" not in run.said:
-                facts |= {"is_torch_broken": True}
+                found = replace(found, is_torch_broken=True)
                 break
             if hangs == _MOST_HANGS:
                 break
         if self._is_over:
             return None
-        today = date.today().isoformat()
-        facts |= {"date": today, "seconds": round(time.monotonic() - begun, 1)}
-        return Verdict(**{"form": None} | facts, failures=tuple(dict.fromkeys(failures)))
+        return replace(
+            found,
+            date=date.today().isoformat(),
+            seconds=round(time.monotonic() - begun, 1),
+            failures=tuple(dict.fromkeys(failures)),
+        )
 
-    def _beside_window(self, form: Form, failures: list[str]) -> dict[str, Any]:
-        """The same with the player's OpenGL in the process, begun before torch and after."""
-        for order in ("before", "after"):
+    def _fails_beside_window(self, form: Form, failures: list[str]) -> bool:
+        """Try the same with the player's OpenGL in the process, begun before torch and after."""
+        orders: tuple[Order, ...] = ("before", "after")
+        for order in orders:
             run = self._run(form, order)
             if run.failure and not self._is_over:
                 failures.append(f"with OpenGL begun {order} it, {run.failure}")
-                return {"fails_beside_window": True}
-        return {}
+                return True
+        return False
 
-    def _run(self, form: Form, gl: str) -> _Run:
+    def _run(self, form: Form, gl: Order) -> _Run:
         run = _Run()
         with self._lock:
             if self._is_over:
                 return run
-            asked = {"is_half": form.is_half, "has_library": form.has_library, "gl": gl}
-            self._apart = apart = self._start(self._request | asked)
+            self._apart = apart = self._start(
+                Request(
+                    device=self._device,
+                    is_half=form.is_half,
+                    has_library=form.has_library,
+                    gl=gl,
+                    share=self._share,
+                    seconds=_MOST_SECONDS,
+                    hook=self._hook,
+                )
+            )
         try:
-            for said in apart.found(time.monotonic() + _MOST_SECONDS, self._silence):
+            for line in apart.found(time.monotonic() + _MOST_SECONDS, self._silence):
+                said = cast("Said", line)  # by proof.child, which is ours
                 run.doing = said.get("doing", run.doing)
-                run.said |= said
+                run.said.update(said)
         finally:
             run.end = apart.end()
             with self._lock:

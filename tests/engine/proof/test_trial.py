@@ -176,7 +176,7 @@ def _hooks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_hooks")
 def test_a_process_that_crashes_is_survived() -> None:
-    found = Trial("cpu", more=device_faults.hook("crash_at_import")).verdict()
+    found = Trial("cpu", **device_faults.hook("crash_at_import")).verdict()
     assert found is not None
     assert found.is_torch_broken
     assert found.failures == ("the import of torch failed: it was ended by SIGSEGV",)
@@ -184,7 +184,7 @@ def test_a_process_that_crashes_is_survived() -> None:
 
 @pytest.mark.usefixtures("_hooks")
 def test_a_process_that_hangs_is_ended_when_nobody_wants_it() -> None:
-    one = Trial("cpu", more=device_faults.hook("hang_at_import"))
+    one = Trial("cpu", **device_faults.hook("hang_at_import"))
     results: list[object] = []
     thread = threading.Thread(target=lambda: results.append(one.verdict()))
     thread.start()
@@ -215,7 +215,7 @@ PROCESSOR = None
     ],
 )
 def test_each_fault_ends_in_its_form(fault: str, form: Form | None) -> None:
-    found = Trial("cpu", more=device_faults.hook(fault), silence=300).verdict()
+    found = Trial("cpu", **device_faults.hook(fault), silence=300).verdict()
     assert found is not None
     assert found.form == form
     assert found.fails_beside_window == (fault == "crash_beside_opengl")
@@ -225,7 +225,7 @@ def test_each_fault_ends_in_its_form(fault: str, form: Form | None) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("_hooks")
 def test_a_process_that_says_nothing_for_long_is_ended() -> None:
-    found = Trial("cpu", more=device_faults.hook("hang_at_import"), silence=1).verdict()
+    found = Trial("cpu", **device_faults.hook("hang_at_import"), silence=1).verdict()
     assert found is not None
     assert found.is_torch_broken
     assert "did not end" in found.failures[0]
