@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rtvfi.stream.record.recorder import Summary
     from rtvfi.stream.write.writer import Writer
 
 
@@ -62,7 +63,7 @@ class Viewer:
         for n in range(start, stop):
             assert writer.put(OutputFrame(self.payloads[n], n, self.grid.pts(n), Kind.COPY))
 
-    def close(self) -> dict[str, Any]:
+    def close(self) -> Summary:
         """End the viewing; the recorder's report."""
         return self.recorder.close()
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.bench.jobs import CORE_TARGETS, TARGETS, Job, Measured, is_hopeless
 from rtvfi.bench.pictures import film, film_info, viewing_of
@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
+    from av.container import OutputContainer
     from numpy.typing import NDArray
 
+    from rtvfi.core.files import Json
     from rtvfi.core.frame import StreamInfo
+    from rtvfi.stream.decode.container import Packet
     from rtvfi.stream.plan.batch import Work
     from rtvfi.stream.run.executors.base import AnyExecutor
 
@@ -76,9 +79,7 @@ def main(request: str) -> None:
         say({"done": number, "found": measured.found})
 
 
-def _carry_out(
-    measured: Measured, done: list[Measured], asked: dict[str, Any], deadline: float
-) -> None:
+def _carry_out(measured: Measured, done: list[Measured], asked: Json, deadline: float) -> None:
     seconds = asked["call_seconds"]
     if measured.job.kind == "media":
         measure_media(measured, seconds, deadline)
@@ -223,7 +224,7 @@ def _encode(clip: Path, info: StreamInfo, end: float) -> tuple[float, str]:
         return round(count / taken, 1), encoder.name
 
 
-def _mux(container: Any, packets: list[Any], info: StreamInfo) -> None:
+def _mux(container: OutputContainer, packets: list[Packet], info: StreamInfo) -> None:
     for packet in packets:
         packet.time_base = 1 / info.source_rate
         container.mux(packet)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 from math import ceil, cos, floor, sin
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -292,7 +292,7 @@ def _stretch(field: Array, length: int) -> Array:
     low = at.astype(int)
     part = at - low
     weight = (part * part * (3 - 2 * part))[:, None]
-    result: Any = field[low % n] * (1 - weight) + field[(low + 1) % n] * weight
+    result = field[low % n] * (1 - weight) + field[(low + 1) % n] * weight
     return np.asarray(result, np.float32)
 
 

@@ -11,8 +11,8 @@ from rtvfi.models.safa.rows import ENHANCERS
 from rtvfi.models.weights.store import sha256_of, stored_weights
 
 if TYPE_CHECKING:
+    from rtvfi.models.safa.model import Safa
     from rtvfi.stream.decode.source import FrameSource
-    from rtvfi.stream.run.restored import Restorer
 
 
 class Enhancer:
@@ -34,7 +34,7 @@ class Enhancer:
         self.weights = sha256_of(self._path)
         """Other weights give other pictures."""
         self._device_name = device
-        self._loaded: Restorer | None = None
+        self._loaded: Safa | None = None
 
     def around(self, source: FrameSource) -> FrameSource:
         """``source`` with its pictures restored.
@@ -53,7 +53,7 @@ class Enhancer:
         from rtvfi.models.weights.file import read_tensors
         from rtvfi.stream.run.restored import Restored
 
-        def load() -> Restorer:
+        def load() -> Safa:
             if self._loaded is None:
                 with torch.no_grad():
                     self._loaded = Safa(read_tensors(self._path), tune(device, dtype))

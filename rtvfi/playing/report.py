@@ -48,7 +48,7 @@ class Report:
     seeks: list[dict[str, float]] = field(default_factory=list)
     stages_ms: dict[str, deque[float]] = field(default_factory=dict)
     live: dict[str, Fact] = field(default_factory=dict)
-    recording: dict[str, object] | None = None
+    recording: Mapping[str, object] | None = None
     """What was recorded; see ``Recorder.close``."""
     first_picture_ms: float | None = None
     first_interpolated_ms: float | None = None

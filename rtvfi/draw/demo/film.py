@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 import numpy as np
@@ -15,6 +15,7 @@ from rtvfi.core.colour import KB, KG, KR, U_SPAN, V_SPAN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from av.container.core import Chapter
     from numpy.typing import NDArray
 
     Packet = av.Packet[Any]
@@ -106,7 +107,7 @@ def _ass() -> bytes:
     return (ASS_HEAD + "\n".join(lines) + "\n").encode()
 
 
-def _chapters(marks: Iterable[tuple[Fraction, Fraction, str]]) -> list[dict[str, Any]]:
+def _chapters(marks: Iterable[tuple[Fraction, Fraction, str]]) -> list[Chapter]:
     return [
         {
             "id": number,
@@ -142,7 +143,7 @@ def write_film(path: str, pictures: Iterable[NDArray[np.float32]], cut: int) -> 
         num_frames = sum(packet.stream is video for packet in packets)
         end = num_frames / RATE
         marks = [(Fraction(0), cut / RATE, "Morning run"), (cut / RATE, end, "Rooftop")]
-        out.set_chapters(cast("Any", _chapters(marks)))
+        out.set_chapters(_chapters(marks))
         packets.extend(_audio(audio, float(end)))
         packets.sort(key=lambda p: (p.dts or 0) * (p.time_base or 0))
         for packet in packets:

@@ -6,7 +6,7 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 import av
 import av.error
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError, OverflowError)
 """What PyAV raises on bad input; all but the first on impossible numbers and texts."""
+
+Packet: TypeAlias = "av.Packet[Any]"
+"""Of any kind of stream: PyAV takes a packet of one kind for none of another."""
 
 _NETWORK_TIMEOUT: Final = (15.0, 30.0)
 """Seconds to connect, and between two reads."""
@@ -40,9 +43,15 @@ def ffmpeg_name(path: str) -> str:
     return path if is_url(path) else f"file:{path}"
 
 
+class _OfFile(Protocol):
+    """A stream of a file that was opened."""
+
+    container: InputContainer
+
+
 def container_of(stream: av.VideoStream) -> InputContainer:
     """The opened file that a stream belongs to, which PyAV's types know nothing of."""
-    return cast("InputContainer", cast("Any", stream).container)
+    return cast("_OfFile", stream).container
 
 
 def open_container(path: str, hwaccel: HWAccel | None = None) -> InputContainer:

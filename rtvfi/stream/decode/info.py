@@ -9,7 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import av
 import numpy as np
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from av.container import InputContainer
+    from av.sidedata.sidedata import SideDataContainer
     from numpy.typing import NDArray
 
 FALLBACK_RATE: Final = Fraction(24)
@@ -275,7 +276,7 @@ def _side_entry(frame: av.VideoFrame, kind: Type) -> SideData | None:
     Nothing iterates over all entries: PyAV 18.1 raises ValueError on kinds newer than its table.
     """
     try:
-        return cast("SideData", cast("Any", frame.side_data)[kind])  # typed for names only
+        return cast("SideDataContainer", frame.side_data)[kind]  # typed as one entry
     except (KeyError, ValueError):
         return None
 

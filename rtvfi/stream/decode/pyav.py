@@ -86,7 +86,7 @@ class PyavSource:
         self._resume: Fraction | None = None
         self._pending: deque[_Timed] = deque()
         self._closed = False
-        self._evened: Evened | None = None
+        self._evened: Evened[av.VideoFrame] | None = None
         self._aspects: Aspects | None = None
         try:
             self._start(first)
@@ -321,7 +321,7 @@ class PyavSource:
             self._say_what_is_missing()
         return None
 
-    def _read_stamped(self) -> Stamped | None:
+    def _read_stamped(self) -> Stamped[av.VideoFrame] | None:
         frame = self._reader.next_frame()
         return None if frame is None else Stamped(frame, self._stamp(frame))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.stream.decode.container import FAILURES, open_container
@@ -15,11 +15,8 @@ from rtvfi.stream.decode.pts import LONGEST_GAP, PtsRegulariser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import av
-
     from rtvfi.core.frame import StreamInfo
-
-    Packet = av.Packet[Any]
+    from rtvfi.stream.decode.container import Packet
 
 _LOOKED_AT: Final = 40
 """Pictures by which pulldown is known."""

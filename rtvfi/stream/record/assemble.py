@@ -6,7 +6,7 @@ import itertools
 import logging
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from rtvfi.stream.record.islands import Excerpt, Segment, ranges
 from rtvfi.stream.see.cadence import SETTLING_FRAMES
@@ -119,6 +119,22 @@ def job_of(path: Path, viewed: Viewed, first: int, encode: EncodeOptions) -> Job
     )
 
 
+Recorded = TypedDict(
+    "Recorded",
+    {
+        "path": str,
+        "source": str,
+        "frames": int,
+        "from": float,
+        "to": float,
+        "stand_ins": list[list[float]],
+        "settling": list[list[float]],
+        "filled": list[list[float]],
+    },
+)
+"""A file that was made, for the report; seconds of the film, stretches as pairs of them."""
+
+
 class Assembly:
     """The files of one recording.
 
@@ -135,7 +151,7 @@ class Assembly:
         self._is_made = False
         """The file asked for."""
 
-    def build(self, viewed: Viewed, found: list[list[Excerpt]]) -> list[dict[str, Any]]:
+    def build(self, viewed: Viewed, found: list[list[Excerpt]]) -> list[Recorded]:
         """Make the files of one viewing.
 
         Returns:
@@ -184,7 +200,7 @@ class Assembly:
         return next(path for path in parts if not path.exists())
 
 
-def _described(path: Path, viewed: Viewed, island: list[Excerpt]) -> dict[str, Any]:
+def _described(path: Path, viewed: Viewed, island: list[Excerpt]) -> Recorded:
     rough = [n for e in island for n in e.segment.rough if e.start <= n < e.stop]
     settling = [(e.start, min(e.stop, e.segment.first + e.segment.num_settling)) for e in island]
 

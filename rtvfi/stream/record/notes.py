@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
@@ -70,7 +70,7 @@ class Notes:
         """Empty for the file asked for."""
         return path.name if path.parent == self._folder else ""
 
-    def _add(self, **line: Any) -> None:
+    def _add(self, **line: object) -> None:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
 

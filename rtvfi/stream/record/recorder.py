@@ -18,11 +18,18 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from rtvfi.core.errors import EncodeError, OpenError, RtvfiError, UsageError
 from rtvfi.core.program import command_line
-from rtvfi.stream.record.assemble import Assembly, Viewed, job_of, segment_of, worth_keeping
+from rtvfi.stream.record.assemble import (
+    Assembly,
+    Recorded,
+    Viewed,
+    job_of,
+    segment_of,
+    worth_keeping,
+)
 from rtvfi.stream.record.islands import Segment, gaps, islands
 from rtvfi.stream.record.notes import Notes
 from rtvfi.stream.write.beside.companion import say_differences
@@ -58,6 +65,13 @@ class _Segment:
     first: int
     next: int
     rough: list[int] = field(default_factory=list)
+
+
+class Summary(TypedDict):
+    """What was recorded, for the report."""
+
+    files: list[Recorded]
+    error: str | None
 
 
 class Recorder:
@@ -178,13 +192,13 @@ class Recorder:
         if is_first:
             self._say(f"recording stopped: {error.message}")
 
-    def close(self) -> dict[str, Any]:
+    def close(self) -> Summary:
         """End all files and join them; the pipelines have stopped.
 
         Returns:
             What was recorded, for the report.
         """
-        files: list[dict[str, Any]] = []
+        files: list[Recorded] = []
         assembly = Assembly(self.path, self._folder, self.encode)
         try:
             for recording in self._recordings:
@@ -192,9 +206,11 @@ class Recorder:
                 segments += self._fill(viewed, segments)
                 files += assembly.build(viewed, islands(segments))
         except (RtvfiError, OSError) as error:
-            if isinstance(error, OSError):
-                error = EncodeError(f"the recording cannot be put together: {error.strerror}")
-            self.stop(error)
+            if isinstance(error, RtvfiError):
+                self.stop(error)
+            else:
+                message = f"the recording cannot be put together: {error.strerror}"
+                self.stop(EncodeError(message))
             log.warning("the pieces are kept: %s", command_line(f'join "{self.path}"'))
         else:
             shutil.rmtree(self._folder, ignore_errors=True)

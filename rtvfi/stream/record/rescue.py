@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.record.assemble import Assembly, Viewed, segment_of
+from rtvfi.stream.record.assemble import Assembly, Recorded, Viewed, segment_of
 from rtvfi.stream.record.islands import islands
 from rtvfi.stream.record.notes import read_notes
 from rtvfi.stream.write.journal import journal_folder
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def rescue(target: Path) -> list[dict[str, Any]]:
+def rescue(target: Path) -> list[Recorded]:
     """Put the pieces of a killed recording together; nothing is lost when this is interrupted.
 
     Returns:
@@ -40,7 +40,7 @@ def rescue(target: Path) -> list[dict[str, Any]]:
     folder = journal_folder(target)
     assembly = Assembly(target, folder, EncodeOptions(is_live=True))
     streams = [(_viewed(noted), noted) for noted in read_notes(target, folder) if noted.pieces]
-    files: list[dict[str, Any]] = []
+    files: list[Recorded] = []
     try:
         for viewed, noted in streams:
             segments = [_segment(viewed, piece) for piece in noted.pieces]

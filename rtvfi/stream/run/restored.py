@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -37,20 +37,23 @@ CUT_BELOW: Final = 0.2
 """SSIM of 32x32 miniatures under which two pictures do not help each other, as in the public
 program."""
 
+P = TypeVar("P")
+"""What a network makes of one picture."""
 
-class Restorer(Protocol):
+
+class Restorer(Protocol[P]):
     """A network that restores a picture with the help of another; see ``models.safa``."""
 
-    def prepare(self, picture: Tensor) -> Any:
+    def prepare(self, picture: Tensor) -> P:
         """What one (1, 3, H, W) picture gives, for itself and for those it helps."""
         ...
 
-    def restore(self, picture: Any, neighbour: Any) -> Tensor:
+    def restore(self, picture: P, neighbour: P) -> Tensor:
         """The picture restored, (1, 3, H, W) in [0, 1]; alone, it is its own neighbour."""
         ...
 
 
-class Restored:
+class Restored(Generic[P]):
     """A ``FrameSource`` around another; read, sought and closed by that one's thread.
 
     Args:
@@ -63,14 +66,14 @@ class Restored:
     def __init__(
         self,
         source: FrameSource,
-        load: Callable[[], Restorer],
+        load: Callable[[], Restorer[P]],
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
         self._source = source
         self.info: StreamInfo = source.info
         self._load = load
-        self._restorer: Restorer | None = None
+        self._restorer: Restorer[P] | None = None
         self._converter = Converter(source.info, device, dtype)
         self._miniatures = Miniatures(source.info)
         self._forget()
@@ -82,7 +85,7 @@ class Restored:
         """Frames of the drawing at hand; all have the payload of the first."""
         self._after: SourceFrame | EndOfStream | None = None
         """The first frame of the next drawing, once it was seen."""
-        self._prepared: Any = None
+        self._prepared: P | None = None
         """What the drawing at hand gives, where it helped the one before."""
 
     @property
@@ -145,14 +148,14 @@ class Restored:
         except (RuntimeError, MemoryError) as error:
             raise model_failure(error) from error
 
-    def _helper(self) -> Any:
+    def _helper(self) -> P | None:
         """What the next drawing gives; None where there is none in the same scene."""
         if not isinstance(self._after, SourceFrame):
             return None
         here, there = (self._miniatures.make(f.payload) for f in (self._run[0], self._after))
         return None if ssim(here, there) < CUT_BELOW else self._prepare(self._after)
 
-    def _prepare(self, frame: SourceFrame) -> Any:
+    def _prepare(self, frame: SourceFrame) -> P:
         assert self._restorer is not None
         return self._restorer.prepare(self._converter.to_rgb(frame.payload))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from math import ceil
 from statistics import median_low
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
-    Spectrum = NDArray[np.complexfloating[Any, Any]]
+    Spectrum = NDArray[np.complex64 | np.complex128]
 
 _TILE: Final = 8
 _RISE: Final = 2.0

@@ -14,7 +14,7 @@ import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.files import write_whole
@@ -62,7 +62,7 @@ def journal_folder(target: Path) -> Path:
 
 
 def open_journal(
-    target: Path, container: str, facts: Mapping[str, Any], line: Timeline, *, force: bool
+    target: Path, container: str, facts: Mapping[str, object], line: Timeline, *, force: bool
 ) -> Journal:
     """Begin a rendering, or go on with one.
 
@@ -112,14 +112,14 @@ def _newest(growing: Path, kept: Path, line: Timeline) -> tuple[Path, int] | Non
     return (kept, count) if count else None
 
 
-def _read(notes: Path) -> Any:
+def _read(notes: Path) -> object:
     try:
         return json.loads(notes.read_text(encoding="utf-8"))
     except ValueError:
         return None
 
 
-def file_facts(path: str) -> dict[str, Any]:
+def file_facts(path: str) -> dict[str, object]:
     """What tells a file from another, without reading all of it; of a folder, its files' names,
     sizes and times.
     """

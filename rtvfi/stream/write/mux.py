@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import av
 import av.error
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
 
     from rtvfi.core.frame import StreamInfo
+    from rtvfi.stream.decode.container import Packet
     from rtvfi.stream.write.beside.companion import Companion
     from rtvfi.stream.write.timeline import Timeline
-
-    Packet = av.Packet[Any]
 
 log = logging.getLogger(__name__)
 

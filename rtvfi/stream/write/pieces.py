@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from av.bitstream import BitStreamFilterContext
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer, OutputContainer
 
+    from rtvfi.stream.decode.container import Packet
     from rtvfi.stream.write.timeline import Timeline
-
-    Packet = av.Packet[Any]
 
 _START_CODES: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import av
 import av.filter
@@ -92,7 +92,7 @@ class PngEncoder:
     def __init__(self, width: int, height: int, bits: int) -> None:
         self.pixels = "rgb24" if bits == 8 else "rgb48be"
         """FFmpeg's name of the format that frames should have; others are converted."""
-        context: Any = av.CodecContext.create("png", "w")
+        context = av.CodecContext.create("png", "w")
         context.width, context.height, context.pix_fmt = width, height, self.pixels
         context.time_base = Fraction(1)
         context.thread_count = 1  # with more, a picture comes out later than it goes in
@@ -200,7 +200,8 @@ def _write(
                 ffmpeg_name(str(part)), "w", format=container_name, options=options
             ) as container,
         ):
-            stream: Any = container.add_stream(encoder, rate=rate)
+            stream = container.add_stream(encoder, rate=rate)
+            assert isinstance(stream, av.VideoStream)
             stream.width, stream.height, stream.pix_fmt = *size, pixels
             matrix = None
             if encoder == "libx264":

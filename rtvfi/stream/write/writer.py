@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import av
 import numpy as np
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from rtvfi.stream.decode.container import Packet
     from rtvfi.stream.write.encoders.encode import Encoder
     from rtvfi.stream.write.job import Job
     from rtvfi.stream.write.pieces import Coding
-
-    Packet = av.Packet[Any]
 
 log = logging.getLogger(__name__)
 

@@ -43,11 +43,11 @@ class Recorder:
         return mean if self.value is None else torch.full_like(mean, self.value)
 
 
-def restored(source: FakeSource, network: Recorder) -> Restored:
+def restored(source: FakeSource, network: Recorder) -> Restored[int]:
     return Restored(source, lambda: network, CPU, torch.float32)
 
 
-def read_all(source: Restored) -> list[SourceFrame]:
+def read_all(source: Restored[int]) -> list[SourceFrame]:
     frames = []
     while isinstance(frame := source.read(), SourceFrame):
         frames.append(frame)
@@ -88,7 +88,7 @@ def test_memory_does_not_grow_with_the_time_a_drawing_is_held() -> None:
 
 @pytest.mark.parametrize("index", range(7))
 def test_pictures_are_the_same_wherever_reading_began(index: int) -> None:
-    def source() -> Restored:
+    def source() -> Restored[int]:
         return restored(FakeSource(INFO, 7, numbers=[0, 0, 1, 2, 2, 3, 4], cuts=[5]), Recorder())
 
     whole, part = read_all(source()), source()

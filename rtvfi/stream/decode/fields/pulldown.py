@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,14 +64,17 @@ class Pulldown:
         return raw + (num - self.first) * self.field / 2 if num in (2, 3) else raw
 
 
-class Stamped(NamedTuple):
+F = TypeVar("F")
+
+
+class Stamped(NamedTuple, Generic[F]):
     """A frame and the file's time of it."""
 
-    frame: Any
+    frame: F
     stamp: Fraction | None
 
 
-class Evened:
+class Evened(Generic[F]):
     """Frames with their times in the film, one later than they are read.
 
     Args:
@@ -79,17 +82,17 @@ class Evened:
         read: gives the next frame, None at the end; what it raises loses nothing.
     """
 
-    def __init__(self, pulldown: Pulldown, read: Callable[[], Stamped | None]) -> None:
+    def __init__(self, pulldown: Pulldown, read: Callable[[], Stamped[F] | None]) -> None:
         self._pulldown = pulldown
         self._read = read
         self.reset()
 
     def reset(self) -> None:
         """Frames from elsewhere follow."""
-        self._ahead: Stamped | None = None
+        self._ahead: Stamped[F] | None = None
         self._before: Fraction | None = None
 
-    def next(self) -> Stamped | None:
+    def next(self) -> Stamped[F] | None:
         """The next frame."""
         current = self._ahead or self._read()
         if current is None:

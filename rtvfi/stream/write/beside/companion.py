@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 import av
 
@@ -21,6 +21,7 @@ from rtvfi.stream.write.beside.tracks import change_of, named, way_of
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
+    from av.container.core import Chapter
     from av.stream import Stream
 
     from rtvfi.stream.write.timeline import Span
@@ -92,10 +93,11 @@ class OfFilm:
         out.metadata.update(still_true(self._source.metadata))
         chapters = self._chapters()
         if chapters:
-            out.set_chapters(cast("Any", chapters))
+            out.set_chapters(chapters)
 
-    def _chapters(self) -> list[dict[str, Any]]:
-        span, kept = self._span, []
+    def _chapters(self) -> list[Chapter]:
+        span = self._span
+        kept: list[Chapter] = []
         for chapter in self._source.chapters():
             base = chapter["time_base"] or Fraction(1, 1000)
             begin, end = chapter["start"] * base, chapter["end"] * base

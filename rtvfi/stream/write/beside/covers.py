@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import av
 from av.stream import Disposition
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
 
-    Packet = av.Packet[Any]
+    from rtvfi.stream.decode.container import Packet
 
 _KINDS: Final = {
     "mjpeg": ("cover.jpg", "image/jpeg"),
@@ -63,7 +63,7 @@ class Cover:
         if self._copy is None:
             return
         packet: Packet = av.Packet(self.data)
-        packet.stream = cast("Any", self._copy)
+        packet.stream = self._copy
         packet.pts = packet.dts = 0
         packet.time_base = self._copy.time_base or Fraction(1, 1000)
         packet.is_keyframe = True

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import av
-
-    Packet = av.Packet[Any]
+    from rtvfi.stream.decode.container import Packet
 
 _BACK_SECONDS: Final = 2
 """Packets are stored out of order by less."""

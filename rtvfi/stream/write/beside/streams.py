@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import av
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
 
+    from rtvfi.stream.decode.container import Packet
     from rtvfi.stream.write.beside.tracks import Track
     from rtvfi.stream.write.timeline import Span
-
-    Packet = av.Packet[Any]
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +77,7 @@ class Streams:
         if stream.type == "attachment":
             if out.format.name != "matroska":
                 return
-            copy: Stream = out.add_stream_from_template(cast("Any", stream))
+            copy: Stream = out.add_stream_from_template(stream)
         else:
             track = track_of(out, stream, self._codepage)
             if track is None:

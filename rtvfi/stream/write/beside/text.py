@@ -12,7 +12,7 @@ import ctypes.util
 import logging
 import unicodedata
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _wide(data: bytes) -> str:
 
 
 @cache
-def _library() -> Any:
+def _library() -> ctypes.CDLL | None:
     """uchardet; None where it is not."""
     name = ctypes.util.find_library("uchardet") or "libuchardet.so.0"
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import logging
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import av
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.subtitles.codeccontext import SubtitleCodecContext
 
-    Packet = av.Packet[Any]
+    from rtvfi.stream.decode.container import Packet
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _holds(form: str, source: Stream) -> bool:
     """
     try:
         with av.open(io.BytesIO(), "w", format=form) as trial:
-            trial.add_stream_from_template(cast("Any", source))
+            trial.add_stream_from_template(source)
             trial.start_encoding()
     except (*FAILURES, RuntimeError) as error:
         log.debug("%s: %s", source, error)
@@ -142,7 +142,7 @@ class _Copied:
 
     def __init__(self, out: OutputContainer, source: Stream, codepage: str) -> None:
         self._codepage = codepage
-        self.stream: Stream = out.add_stream_from_template(cast("Any", source))
+        self.stream: Stream = out.add_stream_from_template(source)
         self._is_text = codec_of(source) in TEXT - {"mov_text"}
         self._seen = b""
         """Lines that were none: one alone tells little about its encoding."""
@@ -169,14 +169,14 @@ class _Written:
     def __init__(self, out: OutputContainer, source: Stream, encoder: str) -> None:
         self._decoder = cast("SubtitleCodecContext", source.codec_context)
         self._decoder.open(strict=False)
-        self.stream = cast("Stream", out.add_stream(cast("Any", encoder)))
+        self.stream = cast("Stream", out.add_stream(encoder))
         self._encoder = cast("SubtitleCodecContext", self.stream.codec_context)
         self._encoder.subtitle_header = self._decoder.subtitle_header
         self.stream.time_base = self._encoder.time_base = Fraction(1, 1000)
 
     def convert(self, packet: Packet) -> Iterator[Packet]:
         try:
-            found = self._decoder.decode2(cast("Any", packet))
+            found = self._decoder.decode2(packet)
             if found is None or not len(found):
                 return
             made = _dressed(self._encoder.encode_subtitle(found), packet)
@@ -202,7 +202,7 @@ class _Sound:
         self._format = depth[encoder][not is_short]
         self._layout = context.layout.name
         self._rate = 48000 if encoder == "libopus" else context.sample_rate
-        self.stream = cast("AudioStream", out.add_stream(cast("Any", encoder), rate=self._rate))
+        self.stream = cast("AudioStream", out.add_stream(encoder, rate=self._rate))
         self.stream.codec_context.layout = self._layout
         self.stream.codec_context.format = self._format
         if encoder == "libopus":

@@ -11,7 +11,7 @@ import io
 import logging
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import av
 
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
 
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.options import EncodeOptions
-
-    Packet = av.Packet[Any]
+    from rtvfi.stream.decode.container import Packet
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import av
 import numpy as np
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from numpy.typing import NDArray
 
+    from rtvfi.stream.decode.container import Packet
     from rtvfi.stream.write.encoders.setup import Setup
-
-    Packet = av.Packet[Any]
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +179,7 @@ class VaapiEncoder:
 
     def _read(self, child: Child) -> None:
         with av.open(
-            cast("Any", child),
+            child,
             "r",
             format="nut",
             options={"probesize": "32", "analyzeduration": "0"},

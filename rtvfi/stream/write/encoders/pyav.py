@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import av
 import av.error
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rtvfi.core.frame import StreamInfo
+    from rtvfi.stream.decode.container import Packet
     from rtvfi.stream.write.encoders.setup import Setup
-
-    Packet = av.Packet[Any]
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +116,7 @@ def to_frame(
     views = (luma, *(view[:, :: 2 if halved else 1] for view in chroma))
     for plane, view in zip(frame.planes, views, strict=True):
         rows, columns = view.shape
-        target = np.frombuffer(cast("Any", plane), view.dtype).reshape(plane.height, -1)
+        target = np.frombuffer(memoryview(plane), view.dtype).reshape(plane.height, -1)
         target[:rows, :columns] = view
         target[:rows, columns : plane.width] = view[:, -1:]
         target[rows:, : plane.width] = target[rows - 1, : plane.width]
