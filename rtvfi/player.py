@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import PlayerError
 from rtvfi.engine.trusted import check_options
+from rtvfi.playing.controls import KEYS
 from rtvfi.playing.front import Front
-from rtvfi.playing.mpv import trial, window
+from rtvfi.playing.mpv import menu, trial, window
 from rtvfi.playing.mpv.libmpv import InsideDoor, add_hook
 from rtvfi.playing.mpv.life import LEAVE_SECONDS, Life
 from rtvfi.playing.mpv.screen import PlayerGone
@@ -67,6 +68,7 @@ class Player(Front):
         self._opener.prefetch(self._options.files)
         player = window.open_window(self._options.mpv)
         self.connect(player, InsideDoor(player))
+        menu.offer(player, KEYS)
         self._hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
         self._can = trial.capacity(str(player.mpv_version))
         self._opener.keeps_shapes &= self._can == "lists"

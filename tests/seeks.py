@@ -51,3 +51,18 @@ SEEKS: Final[list[tuple[Any, ...]]] = [
     ("seek", 6.006, "absolute+exact"),
     ("seek", 6.0269, "absolute+exact"),
 ]
+
+RARER_SEEKS: Final[list[tuple[Any, ...]]] = [
+    ("seek", -20, "relative-percent+exact"),
+    ("seek", 10, "relative-percent+keyframes"),
+    ("set", "playback-time", "1.234"),
+    ("set", "chapter", "2"),
+    ("set", "chapter", "0"),
+    ("add", "time-pos", 2.5),
+    ("seek", 100, "absolute-percent"),
+    ("seek", 9.99, "absolute+keyframes"),
+    ("seek", 1000, "absolute+keyframes"),
+    ("seek", -2, "absolute+exact"),
+    ("seek", -0.5, "relative+exact"),
+]
+"""Those to a film's end are where sound and picture, of two files for mpv, could part."""

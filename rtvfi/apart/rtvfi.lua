@@ -53,12 +53,13 @@ local utils = require("mp.utils")
 local unpack = unpack or table.unpack
 local NAME = mp.get_script_name()
 local KEYS = {
-    { "Ctrl+i", "rtvfi-toggle" },
-    { "Ctrl+m", "rtvfi-model" },
-    { "Ctrl+f", "rtvfi-fps" },
-    { "Ctrl+y", "rtvfi-style" },
-    { "Ctrl+o", "rtvfi-stats" },
+    { "Ctrl+i", "rtvfi-toggle", "interpolation on and off" },
+    { "Ctrl+m", "rtvfi-model", "next model" },
+    { "Ctrl+f", "rtvfi-fps", "output rate: 2x, 60, display" },
+    { "Ctrl+y", "rtvfi-style", "next style" },
+    { "Ctrl+o", "rtvfi-stats", "statistics overlay" },
 }
+local MENU = "Smooth motion" -- our part of mpv's context menu
 
 local engine = nil -- the running process, as mpv names it
 local is_ready = false -- it has connected
@@ -391,6 +392,29 @@ for _, row in ipairs(KEYS) do
         end
     end)
 end
+
+-- From 0.38 on mpv has a context menu as a property; 0.42 fills it from menu.conf when the first
+-- window is up and whenever an entry of it changes, as a whole: ours is put back then.
+mp.observe_property("menu-data", "native", function(_, menu)
+    if not menu then
+        return
+    end
+    for _, item in ipairs(menu) do
+        if item.title == MENU then
+            return
+        end
+    end
+    local entries = {}
+    for _, row in ipairs(KEYS) do
+        entries[#entries + 1] = {
+            title = (row[3]:gsub("^%l", string.upper)),
+            cmd = "script-binding " .. NAME .. "/" .. row[2] .. "-key",
+            shortcut = options.keys and row[1] or nil,
+        }
+    end
+    menu[#menu + 1] = { type = "submenu", title = MENU, submenu = entries }
+    mp.set_property_native("menu-data", menu)
+end)
 
 if mp.get_property_number("time-pos") then
     come_late()

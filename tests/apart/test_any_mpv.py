@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from anympv import MPV, AnyMpv, wait_gone
 from clips import FILM, ClipSpec
-from seeks import FEATURE, HALF, SEEKS
+from seeks import FEATURE, HALF, RARER_SEEKS, SEEKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,58 @@ def test_a_film_is_smooth_and_every_seek_shows_the_picture_of_its_time(
             mpv.settle(*command)
             assert mpv.is_ours_shown
             assert mpv.off_by(float(FILM)) < HALF, command
+
+
+@pytest.mark.slow
+def test_however_a_place_is_named_its_picture_is_shown(clips: Clips, tmp_path: Path) -> None:
+    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
+        mpv.begin()
+        mpv.settle("seek", 5.5, "absolute+exact")
+        mpv.player.command("revert-seek", "mark-permanent")
+        for command in (*RARER_SEEKS, ("revert-seek",)):
+            mpv.settle(*command)
+            assert mpv.is_ours_shown
+            assert mpv.off_by(float(FILM)) < HALF, command
+        assert mpv.time == pytest.approx(5.5, abs=0.05)
+
+
+@pytest.mark.slow
+def test_steps_forwards_and_backwards_show_one_picture_after_the_other(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
+        mpv.begin()
+        mpv.settle("seek", 2, "absolute+exact")
+        at = [mpv.time]
+        for _ in range(5):
+            mpv.player.command("frame-step")
+            mpv.wait(lambda: mpv.time > at[-1] and mpv.player.pause, "a step")
+            at.append(mpv.time)
+            assert mpv.off_by(float(FILM)) < HALF
+        for _ in range(5):
+            mpv.settle("frame-back-step")
+            at.append(mpv.time)
+            assert mpv.off_by(float(FILM)) < HALF
+        steps = [2 * float(FILM) * (after - before) for before, after in pairwise(at)]
+        assert steps == pytest.approx([1] * 5 + [-1] * 5, abs=0.1)
+
+
+@pytest.mark.slow
+def test_a_loop_between_two_places_shows_the_pictures_between_them(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
+        mpv.begin()
+        mpv.settle("seek", 4, "absolute+exact")
+        mpv.player.command("set", "ab-loop-a", "3.7")
+        mpv.player.command("set", "ab-loop-b", "4.3")
+        for _ in range(3):
+            mpv.settle("set", "pause", "no")  # the end of the stretch is a seek to its beginning
+            mpv.player.command("set", "pause", "yes")
+            mpv.wait(lambda: mpv.player.core_idle, "the pause")
+            assert mpv.is_ours_shown
+            assert 3.65 < mpv.time < 4.35
+            assert mpv.off_by(float(FILM)) < HALF
 
 
 def test_an_engine_that_is_killed_takes_no_film_along(clips: Clips, tmp_path: Path) -> None:
@@ -67,6 +120,24 @@ def test_keys_switch_it_off_and_on_and_change_style_and_rate(clips: Clips, tmp_p
 
 
 @pytest.mark.slow
+def test_the_menu_of_a_newer_mpv_has_our_entries_and_they_work(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
+        mpv.begin()
+        if "menu-data" not in mpv.player.property_list:
+            pytest.skip("an mpv without a menu")
+        mpv.player.menu_data = [{"title": "Quit", "cmd": "quit"}]
+        mpv.wait(lambda: len(mpv.player.menu_data) == 2, "our entries")
+        ours = mpv.player.menu_data[1]
+        assert ours["title"] == "Smooth motion"
+        cmd = ours["submenu"][0]["cmd"]
+        assert cmd == "script-binding rtvfi/rtvfi-toggle-key"
+        mpv.player.command(*cmd.split())
+        mpv.wait(lambda: not mpv.is_ours_shown, "the original")
+
+
+@pytest.mark.slow
 def test_every_entry_of_a_playlist_is_smooth(clips: Clips, tmp_path: Path) -> None:
     other = clips.get(ClipSpec(num_frames=48))
     with AnyMpv(tmp_path, clips.get(FEATURE), other, mpv=("--pause", "--keep-open")) as mpv:
@@ -77,6 +148,14 @@ def test_every_entry_of_a_playlist_is_smooth(clips: Clips, tmp_path: Path) -> No
         mpv.wait(lambda: mpv.player.playback_time is not None and mpv.is_ours_shown, "ours")
         assert mpv.tell()["pid"] == before
         assert len([t for t in mpv.player.track_list if t["type"] == "video"]) == 2
+        mpv.settle("seek", 1, "absolute+exact")
+        assert mpv.off_by(float(FILM)) < HALF
+        mpv.player.command("playlist-prev")
+        mpv.wait(lambda: mpv.player.path != str(other), "the film before")
+        mpv.wait(lambda: mpv.player.playback_time is not None and mpv.is_ours_shown, "ours")
+        mpv.settle("seek", 8, "absolute+exact")
+        assert mpv.off_by(float(FILM)) < HALF
+        assert mpv.tell()["pid"] == before
 
 
 @pytest.mark.slow

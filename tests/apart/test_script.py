@@ -12,6 +12,7 @@ from rtvfi.apart.script import install, mpv_folder, uninstall
 from rtvfi.cli import main as cli
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.playing.controls import KEYS
+from rtvfi.playing.mpv import menu
 from rtvfi.settings.config import play_options, resolve_config
 
 COMMAND = ["/opt/rtvfi/run"]
@@ -98,8 +99,9 @@ def test_the_script_speaks_the_version_of_the_engine() -> None:
     assert script.read_text().startswith("-- Smooth motion by rtvfi")
 
 
-def test_the_script_binds_the_keys_of_our_own_window() -> None:
+def test_the_script_binds_the_keys_of_our_own_window_and_has_its_menu() -> None:
     script = Path(__file__).resolve().parents[2] / "rtvfi" / "apart" / "rtvfi.lua"
     block = script.read_text().partition("local KEYS = {")[2].partition("\n}")[0]
-    bound = dict(re.findall(r'\{ "(\S+)", "(\S+)" \}', block))
-    assert bound == {key: message for key, (message, _) in KEYS.items()}
+    rows = re.findall(r'\{ "(\S+)", "(\S+)", "(.+)" \}', block)
+    assert {key: (message, text) for key, message, text in rows} == KEYS
+    assert f'local MENU = "{menu.TITLE}"' in script.read_text()

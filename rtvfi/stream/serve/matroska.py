@@ -1,10 +1,12 @@
 """A Matroska file that is never stored: its header, the place of every frame in it, and the bytes
 between frames.
 
-The file is one header (with a cue for every frame in front) followed by records of equal length. A
-record is a cluster with one block: 35 bytes of headers, then one raw picture. Byte offset and
-frame number are therefore a division apart, and a player that seeks lands on the start of a
-record. Element ids and layouts: RFC 9559.
+The file is one header (with cues in front) followed by records of equal length. A record is a
+cluster with one block: 35 bytes of headers, then one raw picture. Byte offset and frame number are
+therefore a division apart, and a player that seeks lands on the start of a record. Every frame but
+the last has a cue: an mpv that is sent to the last one by key frame would be at the end of the
+picture before its sound, which begins further in front, and play that without a picture. Element
+ids and layouts: RFC 9559.
 """
 
 from __future__ import annotations
@@ -188,24 +190,25 @@ class VirtualMkv:
             _video(info),
         )
         tracks = _element("1654AE6B", track)
-        cues_bytes = self.num_records * _CUE_BYTES
+        num_cues = max(1, self.num_records - 1)
+        cues_bytes = num_cues * _CUE_BYTES
         first_cluster = len(about) + len(tracks) + 12 + cues_bytes
         segment = _length8(first_cluster + self.num_records * self.record_bytes)
         head = bytes.fromhex("1C53BB6B") + _length8(cues_bytes)
-        cues = self._cues(first_cluster)
+        cues = self._cues(first_cluster, num_cues)
         # In one go: the cues of a long film are tens of megabytes.
         parts = (ebml, bytes.fromhex("18538067"), segment, about, tracks, head, cues.data)
         return b"".join(parts)
 
-    def _cues(self, first_cluster: int) -> NDArray[np.uint8]:
-        """CuePoint(CueTime, CueTrackPositions(CueTrack 1, CueClusterPosition)) for every record,
-        vectorised.
+    def _cues(self, first_cluster: int, count: int) -> NDArray[np.uint8]:
+        """CuePoint(CueTime, CueTrackPositions(CueTrack 1, CueClusterPosition)) for the first
+        ``count`` records, vectorised.
         """
         point = bytes.fromhex("BB99" + "B388" + "00" * 8 + "B78D" + "F78101" + "F188" + "00" * 8)
-        cues = np.empty((self.num_records, _CUE_BYTES), np.uint8)
+        cues = np.empty((count, _CUE_BYTES), np.uint8)
         cues[:] = np.frombuffer(point, np.uint8)
-        places = first_cluster + np.arange(self.num_records, dtype=np.int64) * self.record_bytes
-        cues[:, 4:12] = self.times_us.astype(">i8").view(np.uint8).reshape(-1, 8)
+        places = first_cluster + np.arange(count, dtype=np.int64) * self.record_bytes
+        cues[:, 4:12] = self.times_us[:count].astype(">i8").view(np.uint8).reshape(-1, 8)
         cues[:, 19:27] = places.astype(">i8").view(np.uint8).reshape(-1, 8)
         return cues
 

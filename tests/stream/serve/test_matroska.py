@@ -140,6 +140,18 @@ def test_the_index_leads_a_reader_straight_to_a_record(record: int) -> None:
     assert all(at < len(mkv.header) + short for at in early)
 
 
+@pytest.mark.parametrize(("num_records", "num_cues"), [(1, 1), (2, 1), (40, 39)])
+def test_a_player_that_goes_by_key_frame_never_begins_with_the_last_record(
+    num_records: int, num_cues: int
+) -> None:
+    mkv = VirtualMkv(stream_info(16, 16), times_us(num_records), STEP, "Interpolated 48 fps")
+    cues = mkv.header.split(bytes.fromhex("BB99B388"))[1:]
+    times = [int.from_bytes(cue[:8], "big") for cue in cues]
+    places = [int.from_bytes(cue[15:23], "big") for cue in cues]
+    assert times == times_us(num_cues)
+    assert places == [places[0] + k * mkv.record_bytes for k in range(num_cues)]
+
+
 # --- what the pictures are -------------------------------------------------------------------
 
 
