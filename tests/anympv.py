@@ -231,3 +231,9 @@ class OwnWindow(AnyMpv):
         for option in (*_QUIET, *mpv):
             words += ["--mpv", option.removeprefix("--").replace("no-terminal", "terminal=no")]
         return [*words, "--", *files]
+
+    def leaves_nothing(self, engine: int, code: int = 0) -> None:
+        """Wait for the end of the window, and then for that of its engine."""
+        assert self.process.wait(PATIENCE) == code
+        wait_gone(engine)
+        assert [*self.runtime.iterdir()] == []

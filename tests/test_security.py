@@ -99,6 +99,7 @@ def test_no_pickle_is_trusted() -> None:
 LISTENING = {
     "apart/attached.py",  # connects to the socket of the mpv that started it
     "apart/control.py",  # a socket of its own in the file system
+    "apart/early.py",  # a pair of sockets between a process and its copy
     "cluster/link.py",  # looks whether an address is private
     "playing/mpv/remote.py",  # speaks over the connection it is given
     "stream/serve/web.py",

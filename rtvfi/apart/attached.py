@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.apart.watchdog import Watchdog
-from rtvfi.core.errors import PlayerError, UsageError
+from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.engine.trusted import check_options
 from rtvfi.playing.front import Front
 from rtvfi.playing.mpv.remote import RemoteMpv
@@ -41,7 +41,7 @@ _HANGING: Final = 70
 """Exit code of an engine that hangs."""
 _ALIVE_SECONDS: Final = 1.0
 """How often the script is told that we are there."""
-_SWITCH_INTERVAL: Final = 0.0005
+SWITCH_INTERVAL: Final = 0.0005
 """As in player.py: a busy thread must not keep mpv's reads waiting."""
 
 
@@ -101,7 +101,7 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
             f"the script in mpv speaks version {version} and this rtvfi version {SCRIPT_VERSION}",
             "rtvfi mpv --install puts the right one there",
         )
-    sys.setswitchinterval(_SWITCH_INTERVAL)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     check_options(options)
     return Attached(options).run(connection, script)
 
@@ -112,6 +112,11 @@ class Attached(Front):
     def __init__(self, options: PlayOptions) -> None:
         super().__init__(options)
         self._watchdog = Watchdog()
+
+    def prefetch(self) -> None:
+        """Open the first file before anybody asks for it; what fails will be said when one does."""
+        with suppress(RtvfiError):
+            self._opener.prefetch(self._options.files)
 
     def run(self, connection: socket.socket, script: str) -> int:
         """Everything from the connection to its end."""

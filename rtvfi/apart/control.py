@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.apart.session import Session
+from rtvfi.apart.sockets import remove_socket
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.engine.trusted import check_options
 
@@ -47,20 +48,6 @@ def default_path() -> Path:
     if runtime.startswith("/") and Path(runtime).is_dir():
         return Path(runtime) / f"rtvfi-{os.getpid()}.sock"
     return Path(tempfile.mkdtemp(prefix=_FOLDER)) / "control.sock"
-
-
-def remove_socket(path: Path, folder: str) -> None:
-    """Remove a socket's name, so that nobody else connects and nothing is left behind.
-
-    Args:
-        path: of the socket.
-        folder: what the name of a folder begins with that was made for it alone.
-    """
-    with suppress(OSError):
-        path.unlink()
-    if path.parent.name.startswith(folder):
-        with suppress(OSError):
-            path.parent.rmdir()
 
 
 def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> int:

@@ -1,8 +1,8 @@
 """An mpv window of ours whose engine is another process: no fault of it takes the film away.
 
-The window is libmpv in this process, with the script of ``rtvfi mpv`` in it: the script starts the
-engine, lets go of it when it dies or hangs, and starts it once more. This process loads no decoder,
-no model and no torch.
+The window is libmpv in this process, with the script of ``rtvfi mpv`` in it. The first engine is
+begun before both (``early.py``); the script lets go of it when it dies or hangs, and starts
+another. This process loads no decoder, no model and no torch.
 """
 
 from __future__ import annotations
@@ -11,36 +11,41 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.apart.script import SCRIPT
+from rtvfi.apart.sockets import FOR_MPV, place_for_mpv, remove_socket
 from rtvfi.core.errors import PlayerError
-from rtvfi.engine.trusted import check_options
 from rtvfi.playing.mpv import window
 from rtvfi.playing.mpv.life import Life
-from rtvfi.playing.mpv.screen import Screen
+from rtvfi.playing.mpv.screen import PlayerGone, Screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rtvfi.apart.early import EarlyEngine
     from rtvfi.playing.mpv.player import Mpv
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
 
 
-def play_apart(options: PlayOptions, words: Sequence[str]) -> int:
+def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine | None) -> int:
     """Play files until the user or the playlist ends; returns the exit code as ``player.play``.
 
     Args:
         options: how; only files, mpv's options and the place to begin at count here.
-        words: the settings of the engine, as on a command line.
-
-    Raises:
-        RtvfiError: what was asked for cannot run; raised before a window opens.
+        words: the settings of an engine that the script starts, as on a command line.
+        engine: begun already, for options that were checked; ends with this.
     """
-    check_options(options)
-    return ApartPlayer(options).run(words)
+    try:
+        return ApartPlayer(options, engine).run(words)
+    finally:
+        if engine is not None:
+            engine.close()
 
 
 class ApartPlayer:
@@ -48,13 +53,16 @@ class ApartPlayer:
 
     Args:
         options: checked already.
+        engine: the first one; None where the script starts that, too.
     """
 
-    def __init__(self, options: PlayOptions) -> None:
+    def __init__(self, options: PlayOptions, engine: EarlyEngine | None) -> None:
         self._options = options
+        self._engine = engine
         self._screen = Screen()
         self._life = Life(options, self._screen)
         self._is_first = False
+        self._own_socket: Path | None = None
 
     def run(self, words: Sequence[str]) -> int:
         """Everything from the first file to the last."""
@@ -66,13 +74,45 @@ class ApartPlayer:
             player.event_callback("file-loaded")(lambda _: self._on_file())
             player.event_callback("playback-restart")(lambda _: self._on_restart())
             command = json.dumps([sys.executable, "-P", "-m", "rtvfi"])
-            for setting in (f"command={command}", f"words={json.dumps([*words])}"):
-                player.command("change-list", "script-opts", "append", f"rtvfi-{setting}")
+            settings = {"command": command, "words": json.dumps([*words])}
+            if self._engine is not None:
+                settings |= self._introduce(player, self._engine)
+            for name, value in settings.items():
+                player.command("change-list", "script-opts", "append", f"rtvfi-{name}={value}")
             self._load(player)
             code = self._life.play(lambda: None)
         finally:
             player.terminate()
+            if self._own_socket is not None:  # an engine that died early has left it there
+                remove_socket(self._own_socket, FOR_MPV)
         return self._life.check(code)
+
+    def _introduce(self, player: Mpv, engine: EarlyEngine) -> dict[str, str]:
+        """Bring the engine and the script together as soon as that is there; its settings for it.
+
+        Args:
+            player: the window.
+            engine: begun already.
+        """
+        own, listens_at = "", player["input-ipc-server"]
+        if not listens_at:
+            own = listens_at = str(place_for_mpv())
+            player["input-ipc-server"] = own
+            self._own_socket = Path(own)
+        path = Path(str(player.command("expand-path", listens_at)))
+
+        def ended(script: str, status: int, words: str) -> None:
+            with suppress(PlayerGone, SystemError):  # mpv, or the script
+                told = ("rtvfi-engine-ended", str(status), words)
+                player.command("script-message-to", script, *told)
+
+        def meet(script: bytes) -> None:
+            engine.meet(path, script.decode())
+            engine.watch(partial(ended, script.decode()))
+
+        player.register_message_handler("rtvfi-script", meet)
+        player.register_message_handler("rtvfi-kill-engine", engine.kill)
+        return {"begun": "yes", "socket": own}
 
     def _load(self, player: Mpv) -> None:
         """Load the script.

@@ -28,6 +28,8 @@ local options = {
     letgo = "gpu",
     rest = 30,
     log = "",
+    begun = false, -- "rtvfi play" has begun an engine before this mpv,
+    socket = "", -- and lets mpv listen here for it
 }
 -- Celluloid loads scripts into an mpv that is told of no folder: our settings lie beside us all the same.
 local here = debug.getinfo(1, "S").source:match("^@(.*)/scripts/[^/]*$")
@@ -78,7 +80,8 @@ local live = {} -- what was chosen by keys: model, style, fps; an engine that fo
 local is_resting = false -- nobody looks: the engine was let go of
 local is_let_go = false
 local idle_timer = nil
-local own_socket = nil -- where mpv listens because of us
+local own_socket = options.socket ~= "" and options.socket or nil -- where mpv listens because of us
+local BEGUN = "begun" -- in place of the process that mpv names: one that it has not started
 
 local function say(text, seconds)
     mp.msg.info(text)
@@ -174,6 +177,14 @@ local function socket()
     return path, true
 end
 
+local function kill()
+    if engine == BEGUN then
+        mp.commandv("script-message", "rtvfi-kill-engine")
+    else
+        mp.abort_async_command(engine)
+    end
+end
+
 local start
 
 local function ended(_, result, _)
@@ -253,6 +264,12 @@ function start()
     }, ended)
 end
 
+mp.register_script_message("rtvfi-engine-ended", function(status, said)
+    if engine == BEGUN then
+        ended(true, { status = tonumber(status), stderr = said })
+    end
+end)
+
 local function attach(moment)
     mp.commandv("script-message", "rtvfi-attach", tostring(number), moment)
 end
@@ -319,7 +336,7 @@ local function let_go()
     if is_wanted and engine and is_ready and not pending then
         is_resting, is_let_go = true, true
         back_to_film()
-        mp.abort_async_command(engine)
+        kill()
     end
 end
 
@@ -347,7 +364,7 @@ mp.add_periodic_timer(TICK, function()
     silence = silence + TICK
     if silence > options.patience then
         mp.msg.warn("rtvfi's engine does not answer")
-        mp.abort_async_command(engine)
+        kill()
     end
 end)
 
@@ -415,6 +432,11 @@ mp.observe_property("menu-data", "native", function(_, menu)
     menu[#menu + 1] = { type = "submenu", title = MENU, submenu = entries }
     mp.set_property_native("menu-data", menu)
 end)
+
+if options.begun then
+    engine = BEGUN
+    mp.commandv("script-message", "rtvfi-script", NAME)
+end
 
 if mp.get_property_number("time-pos") then
     come_late()

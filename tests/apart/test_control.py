@@ -20,6 +20,7 @@ from control import PATIENCE, Engine
 from rtvfi.apart import control
 from rtvfi.apart.control import Control
 from rtvfi.apart.session import Session
+from rtvfi.apart.sockets import remove_socket
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.settings.config import play_options, resolve_config
 
@@ -215,5 +216,5 @@ def test_a_folder_of_the_users_own_stays(tmp_path: Path) -> None:
         path = tmp_path / name / "s.sock"
         path.parent.mkdir()
         path.touch()
-        control.remove_socket(path, "rtvfi-control-")
+        remove_socket(path, "rtvfi-control-")
         assert path.parent.exists() == is_left

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.apart import early
 from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options, words_of
 from rtvfi.core import clock
 from rtvfi.core.data import data_path
 from rtvfi.core.errors import PlayerError, UsageError
 from rtvfi.core.program import command_line
+from rtvfi.engine.trusted import check_options
 from rtvfi.models.catalogue import find
 from rtvfi.models.weights.auto import AUTO, better_model
 from rtvfi.settings.config import play_options, will_use_gpu
@@ -122,9 +124,14 @@ def main(arguments: argparse.Namespace) -> int:
     is_apart = _is_apart(arguments, options)
     try:
         if is_apart:
+            engine = early.begin(options)
+            if engine is None or options.device in ("auto", "cpu"):
+                check_options(options)
+            else:  # torch is asked, which shall not be loaded here
+                engine.check()
             from rtvfi.apart.own_window import play_apart
 
-            begin = partial(play_apart, options, words_of(arguments))
+            begin = partial(play_apart, options, words_of(arguments), engine)
         else:
             from rtvfi.player import play
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.apart.sockets import FOR_MPV, remove_socket
 from rtvfi.cli.grammar import add_settings, config_of
 from rtvfi.settings.config import play_options
 
@@ -66,13 +67,12 @@ def main(arguments: argparse.Namespace) -> int:
         return serve(options, path, partial(print, flush=True))
     _drop_inherited()
     from rtvfi.apart.attached import attach, connect
-    from rtvfi.apart.control import remove_socket
 
     try:
         connection = connect(arguments.mpv_socket)
     finally:
         if arguments.own_socket:
-            remove_socket(arguments.mpv_socket, "rtvfi-mpv-")
+            remove_socket(arguments.mpv_socket, FOR_MPV)
     return attach(options, connection, arguments.script, arguments.script_version)
 
 
