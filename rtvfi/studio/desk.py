@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
 from rtvfi.models.catalogue import MODELS
+from rtvfi.models.interpany.rows import has_reference, is_told_distance, named
 from rtvfi.models.weights.store import is_available
 from rtvfi.studio.codec import (
     bytes_of,
@@ -45,17 +46,17 @@ _CROSS_FADE: Final = "linear"
 
 def usable() -> list[dict[str, Any]]:
     """Models for the page, those first that were trained to be told how far things have gone."""
-    rows = [row for row in MODELS.values() if row.family in ("interpany", "rife")]
-    rows = [row for row in rows if is_available(row)]
+    told, plain = (
+        [row.id for row in MODELS.values() if row.family == family and is_available(row)]
+        for family in ("interpany", "rife")
+    )
     # D nets first, and of RIFE the newest; T nets are told the time, whatever the map says.
-    rows.sort(key=lambda row: (row.family == "rife", "-t" in row.id[-3:]))
-    told = [row for row in rows if row.family == "interpany"]
-    plain = [row for row in rows if row.family == "rife"][::-1]
-    found = [
-        {"id": row.id, "maps": True, "steps": row.id.endswith(("r", "r-pro", "r-vgg"))}
-        for row in (*told, *plain)
+    told.sort(key=lambda name: not is_told_distance(named(name).variant))
+    return [
+        *({"id": name, "maps": True, "steps": has_reference(named(name).variant)} for name in told),
+        *({"id": name, "maps": True, "steps": False} for name in reversed(plain)),
+        {"id": _CROSS_FADE, "maps": False, "steps": False},
     ]
-    return [*found, {"id": _CROSS_FADE, "maps": False, "steps": False}]
 
 
 class Desk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, cast, get_args
 
 from rtvfi.models.base import ModelInfo, with_weights
 
@@ -38,15 +38,41 @@ EXTRA: Final = ("rife-d-pro", "rife-dr-pro", "rife-dr-vgg")
 """Other weights of RIFE: trained for longer, trained for how pictures look."""
 
 
+class Named(NamedTuple):
+    """What the name of such weights says."""
+
+    network: str
+    """A key of ``NETS``."""
+    variant: Variant
+    training: str
+    """``pro`` or ``vgg``, see ``EXTRA``; empty for the first ones."""
+
+
+def is_told_distance(variant: Variant) -> bool:
+    """Whether it is told how far everything has gone (D, DR), not only the time (T, TR)."""
+    return variant in ("d", "dr")
+
+
+def has_reference(variant: Variant) -> bool:
+    """Whether it is given a reference picture (TR, DR)."""
+    return variant in ("tr", "dr")
+
+
+def named(name: str) -> Named:
+    """Read ``rife-dr-pro``, with or without ``interpany-`` before it."""
+    network, variant, *training = name.removeprefix("interpany-").split("-")
+    return Named(network, cast("Variant", variant), "".join(training))
+
+
 def _row(name: str) -> ModelInfo:
-    network, variant, *_ = name.split("-")
-    net = NETS[network]
+    said = named(name)
+    net = NETS[said.network]
     return with_weights(
         f"interpany-{name}",
         "interpany",
         net.pad_multiple,
-        net.gmac_reference if variant.endswith("r") else net.gmac,
-        num_frames=3 if variant.startswith("d") else 2,
+        net.gmac_reference if has_reference(said.variant) else net.gmac,
+        num_frames=3 if is_told_distance(said.variant) else 2,
         licence=net.licence,
     )
 
@@ -64,7 +90,8 @@ def published_as(folder: str) -> str | None:
     """The id of a published folder, ``DR-RIFE-pro``; None for any other name."""
     known = {}
     for name in _NAMES:
-        network, variant, *rest = name.split("-")
-        known["-".join((variant.upper(), NETS[network].published, *rest)).lower()] = name
+        said = named(name)
+        parts = (said.variant, NETS[said.network].published, said.training)
+        known["-".join(filter(None, parts)).lower()] = name
     found = known.get(folder.lower())
     return found and f"interpany-{found}"

@@ -13,6 +13,7 @@ import torch
 from rtvfi.core.errors import UsageError
 from rtvfi.models.interpany.index import enlarged, softened, softened_small
 from rtvfi.models.interpany.parts import Reference
+from rtvfi.models.interpany.rows import has_reference, is_told_distance
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -40,13 +41,18 @@ class IndexSample(NamedTuple):
 
     def shown(self, variant: Variant) -> tuple[Tensor, Reference | None]:
         """Index and reference as a variant is told them: T and TR know times only."""
-        is_time = variant in ("t", "tr")
-        if variant in ("t", "d"):
-            return (self.time if is_time else self.gone), None
+        index = self.gone if is_told_distance(variant) else self.time
+        if not has_reference(variant):
+            return index, None
         assert self.reference is not None
         assert self.reference_time is not None
-        gone = self.reference_time if is_time else self.reference.gone
-        return (self.time if is_time else self.gone), Reference(self.reference.picture, gone)
+        gone = self.reference.gone if is_told_distance(variant) else self.reference_time
+        return index, Reference(self.reference.picture, gone)
+
+
+def is_softened_small(network: str, variant: Variant) -> bool:
+    """Whether a network is shown its index blurred at half size: RIFE D alone."""
+    return (network, variant) == ("rife", "d")
 
 
 def drawn(

@@ -11,6 +11,7 @@ from rtvfi.models.catalogue import MODELS
 from rtvfi.models.gimm.model import Gimm
 from rtvfi.models.load import load_model
 from rtvfi.models.weights.store import is_available
+from rtvfi.train.index.septuplets import as_tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +50,7 @@ def _raft(model: Gimm, device: torch.device) -> Finder:
     def find(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
         height, width = a.shape[:2]
         with torch.inference_mode():
-            pictures = (torch.from_numpy(x).permute(2, 0, 1)[None].float() / 255 for x in (a, b))
-            first, second = (model.prepare(picture.to(device)) for picture in pictures)
+            first, second = (model.prepare(as_tensor(x).to(device)) for x in (a, b))
             flow = model.flows(first, second)[0][0, :, :height, :width]
         found: NDArray[np.float32] = flow.permute(1, 2, 0).float().cpu().numpy()
         return found

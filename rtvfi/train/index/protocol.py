@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import torch
 
+from rtvfi.core.colour import KB, KG, KR
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.draw.scenes import Scenes
 from rtvfi.models.interpany.model import Interpany
+from rtvfi.models.interpany.rows import is_told_distance, named
 from rtvfi.models.load import load_model
 from rtvfi.quality.measures.lines import line_distance, line_points
 from rtvfi.quality.measures.metrics import psnr, ssim
-from rtvfi.train.index.data import IndexSample, drawn
+from rtvfi.train.index.data import IndexSample, drawn, is_softened_small
 from rtvfi.train.index.septuplets import NUM, folders, index_path, triple_of
 from rtvfi.train.index.trainer import scene_options
 
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NUM_SCENES: Final = 24
-_SIZE: Final = 160
-_FASTEST: Final = 48.0
+_SCENES: Final = scene_options(size=160, fastest=48.0)
 
 
 class Score(NamedTuple):
@@ -48,7 +49,7 @@ class Score(NamedTuple):
 
 def scene_samples(count: int, seed: int) -> Callable[[bool], Iterator[IndexSample]]:
     """Drawn scenes at random times; whether the index is blurred at half size is asked."""
-    scenes = Scenes(scene_options(_SIZE, _FASTEST), 90_000 + seed)
+    scenes = Scenes(_SCENES, 90_000 + seed)
 
     def samples(is_small: bool) -> Iterator[IndexSample]:
         for number in range(count):
@@ -98,11 +99,10 @@ def score(
     model: Any = load_model(model_id, device, torch.float32)
     if not isinstance(model, Interpany):
         raise UsageError(f'"{model_id}" is told no index', "--models takes interpany-* for it")
-    variant = model_id.split("-")[2]
-    is_time = is_uniform or variant.startswith("t")
-    is_small = model_id.startswith("interpany-rife-d") and not model.has_reference
+    said = named(model_id)
+    is_time = is_uniform or not is_told_distance(said.variant)
     found = []
-    for sample in samples(is_small):
+    for sample in samples(is_softened_small(said.network, said.variant)):
         index = sample.time if is_time else sample.gone
         with torch.inference_mode():
             a, b = (model.prepare(x.to(device)) for x in (sample.img0, sample.img1))
@@ -117,7 +117,5 @@ def score(
 def _luma(image: Tensor) -> NDArray[np.uint8]:
     """(H, W) 8-bit of (3, H, W), 0..1."""
     red, green, blue = image.float().clamp(0, 1).mul(255).numpy()
-    grey: NDArray[np.uint8] = np.rint(0.2126 * red + 0.7152 * green + 0.0722 * blue).astype(
-        np.uint8
-    )
+    grey: NDArray[np.uint8] = np.rint(KR * red + KG * green + KB * blue).astype(np.uint8)
     return grey

@@ -201,8 +201,11 @@ def _triple(folder: Path, g: Generator, *, has_reference: bool, is_small: bool) 
         return sample
     low, high = min(first, last), max(first, last)
     at = int(torch.randint(low, high + 1, (), generator=g))
-    of = triple_of(folder, (first, at, last), is_small=is_small)
-    return sample._replace(reference=Reference(of.truth, of.gone), reference_time=of.time)
+    picture = {first: sample.img0, triple[1]: sample.truth, last: sample.img1}.get(at)
+    if picture is None:
+        picture = as_tensor(_read(folder, at))
+    time, gone = _index(folder, (first, at, last), picture, is_small=is_small)
+    return sample._replace(reference=Reference(picture, gone), reference_time=time)
 
 
 def triple_of(
@@ -216,28 +219,37 @@ def triple_of(
         is_small: blur the index as RIFE D is shown it.
         has_index: read it; else it is the time.
     """
-    first, target, last = triple
-    img0, truth, img1 = (_as_tensor(_read(folder, k)) for k in triple)
-    time = (target - first) / (last - first)
-    everywhere = torch.full_like(img0[:, :1], time)
-    if not has_index or target in (first, last):
-        return IndexSample(img0, img1, truth, everywhere, everywhere)
-    gone = _gone(folder, triple, time, is_small=is_small)
-    # an odd side has a row or column without an index: its neighbour's
-    missing = img0.shape[-1] - gone.shape[-1], img0.shape[-2] - gone.shape[-2]
-    gone = functional.pad(gone, (0, missing[0], 0, missing[1]), mode="replicate")
-    return IndexSample(img0, img1, truth, everywhere, gone)
+    img0, truth, img1 = (as_tensor(_read(folder, k)) for k in triple)
+    time, gone = _index(folder, triple, img0, is_small=is_small, is_read=has_index)
+    return IndexSample(img0, img1, truth, time, gone)
 
 
-def _gone(folder: Path, triple: tuple[int, int, int], time: float, *, is_small: bool) -> Tensor:
-    """A stored index (1, 1, H, W) as networks are shown it; what does not move goes with the time
-    (the authors' loaders throw such samples away, or let them spoil the network).
+def _index(
+    folder: Path,
+    triple: tuple[int, int, int],
+    picture: Tensor,
+    *,
+    is_small: bool,
+    is_read: bool = True,
+) -> tuple[Tensor, Tensor]:
+    """The time everywhere, and the stored index as networks are shown it, for any of the pictures.
+
+    What does not move goes with the time (the authors' loaders throw such samples away, or let them
+    spoil the network).
     """
+    first, target, last = triple
+    time = (target - first) / (last - first)
+    everywhere = torch.full_like(picture[:, :1], time)
+    if not is_read or target in (first, last):
+        return everywhere, everywhere
     stored = torch.from_numpy(np.load(index_path(folder, triple), allow_pickle=False))[None, None]
     small = torch.where(stored.isfinite(), stored.float(), time)
-    return softened_small(small) if is_small else softened(enlarged(small))
+    gone = softened_small(small) if is_small else softened(enlarged(small))
+    # an odd side has a row or column without an index: its neighbour's
+    missing = picture.shape[-1] - gone.shape[-1], picture.shape[-2] - gone.shape[-2]
+    return everywhere, functional.pad(gone, (0, missing[0], 0, missing[1]), mode="replicate")
 
 
-def _as_tensor(picture: Picture) -> Tensor:
-    """(1, 3, H, W) float32, 0..1."""
+def as_tensor(picture: Picture) -> Tensor:
+    """(1, 3, H, W) float32, 0..1, of (H, W, 3) bytes."""
     return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255

@@ -20,9 +20,10 @@ from rtvfi.draw.scenes import Scenes
 from rtvfi.models.interpany.amt import TINY, AmtNet
 from rtvfi.models.interpany.ema import EmaNet
 from rtvfi.models.interpany.ifrnet import IFRNet
+from rtvfi.models.interpany.parts import Reference
 from rtvfi.models.interpany.rife import RifeNet, RifeWidths
-from rtvfi.models.interpany.rows import VARIANTS, Variant
-from rtvfi.train.index.data import IndexSample, drawn, varied
+from rtvfi.models.interpany.rows import VARIANTS, Variant, has_reference
+from rtvfi.train.index.data import IndexSample, drawn, is_softened_small, varied
 from rtvfi.train.index.losses import loss_of, lpips_loss
 from rtvfi.train.index.septuplets import Septuplets
 from rtvfi.train.run import TrainingRun
@@ -96,7 +97,7 @@ class IndexRecipe:
     @property
     def has_reference(self) -> bool:
         """Of TR and DR."""
-        return self.variant in ("tr", "dr")
+        return has_reference(self.variant)
 
 
 def new_network(recipe: IndexRecipe) -> Network:
@@ -131,7 +132,7 @@ class IndexTrainer(TrainingRun["Network"]):
         optimizer = torch.optim.AdamW(net.parameters(), weight_decay=self.rule.weight_decay)
         super().__init__(net, optimizer, out)
         crop = recipe.crop or self.rule.crop
-        self._is_small_index = (recipe.network, recipe.variant) == ("rife", "d")
+        self._is_small_index = is_softened_small(recipe.network, recipe.variant)
         if recipe.septuplets:
             self._films = Septuplets(Path(recipe.septuplets), recipe.seed)
         else:
@@ -188,15 +189,21 @@ class IndexTrainer(TrainingRun["Network"]):
             return self._films.sample(number, num, is_held=is_held, **told)
         return drawn(self.scenes, number + (10**9 if is_held else 0), num, **told)
 
+    def _told(
+        self, sample: IndexSample, cut: Any = ...
+    ) -> tuple[tuple[Tensor, ...], Reference | None]:
+        """The ends, the truth and the index that the network is told, and a reference if it is
+        given one; the part ``cut`` of each, where they are computed with.
+        """
+        index, reference = sample.shown(self.recipe.variant)
+        if reference is not None:
+            reference = Reference(*(part[cut].to(self.device) for part in reference))
+        parts = sample.img0, sample.img1, sample.truth, index
+        return tuple(part[cut].to(self.device) for part in parts), reference
+
     def losses(self) -> tuple[Tensor, dict[str, float]]:
         """Of the next step: what to descend, and its parts."""
-        sample = self._sample()
-        index, reference = sample.shown(self.recipe.variant)
-        img0, img1, truth, index = (
-            part.to(self.device) for part in (sample.img0, sample.img1, sample.truth, index)
-        )
-        if reference is not None:
-            reference = type(reference)(*(part.to(self.device) for part in reference))
+        (img0, img1, truth, index), reference = self._told(self._sample())
         self.net.train()
         shared = self.net.encode(img0, img1)
         return loss_of(self.net, shared, index, reference, truth, self._perceptual)
@@ -217,16 +224,10 @@ class IndexTrainer(TrainingRun["Network"]):
         scores = []
         for number in range(3):
             sample = self._whole(number, 4, is_held=True)
-            index, reference = sample.shown(self.recipe.variant)
             crop = self.recipe.crop or self.rule.crop
             top, left = ((n - crop) // 2 for n in sample.img0.shape[-2:])
             cut = (..., slice(top, top + crop), slice(left, left + crop))
-            if reference is not None:
-                reference = type(reference)(*(part[cut].to(self.device) for part in reference))
-            img0, img1, truth, index = (
-                part[cut].to(self.device)
-                for part in (sample.img0, sample.img1, sample.truth, index)
-            )
+            (img0, img1, truth, index), reference = self._told(sample, cut)
             made = self.average.decode(self.average.encode(img0, img1), index, reference).picture
             scores.append(_psnr(made, truth))
         return {"held": sum(scores) / len(scores)}
