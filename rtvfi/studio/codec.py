@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Rgb = NDArray[np.float32]
     Mask = NDArray[np.bool_]
 
+Number = TypeVar("Number", np.uint8, np.float32)
 _TAKEN = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
@@ -25,10 +26,7 @@ def picture_of(data: bytes, name: str) -> Rgb:
     Raises:
         OpenError: it is none that OpenCV reads, or too large.
     """
-    try:
-        codes = cv2.imdecode(np.frombuffer(data, np.uint8), _TAKEN) if data else None
-    except cv2.error:
-        codes = None
+    codes = _decoded(data, _TAKEN)
     if codes is None or codes.dtype not in (np.uint8, np.uint16):
         raise OpenError(f'"{name}" cannot be read as a picture')
     if codes.shape[0] * codes.shape[1] > MAX_PIXELS:
@@ -48,10 +46,7 @@ def mask_of(data: bytes, size: tuple[int, int]) -> Mask:
     Raises:
         UsageError: it is none, or of another size.
     """
-    try:
-        codes = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
-    except cv2.error:
-        codes = None
+    codes = _decoded(data, cv2.IMREAD_GRAYSCALE)
     if codes is None:
         raise UsageError("a mask is no picture")
     if codes.shape != size:
@@ -60,6 +55,14 @@ def mask_of(data: bytes, size: tuple[int, int]) -> Mask:
         )
     light: Mask = codes > 127
     return light
+
+
+def _decoded(data: bytes, how: int) -> Any:
+    """What OpenCV makes of it; None where it is no picture."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
+    except cv2.error:
+        return None
 
 
 def bytes_of(rgb: Rgb) -> NDArray[np.uint8]:
@@ -82,27 +85,18 @@ def _encoded(ending: str, codes: NDArray[np.uint8]) -> bytes:
     return bytes(cv2.imencode(ending, np.ascontiguousarray(shown))[1])
 
 
-def fitted(rgb: Rgb, longest: int) -> Rgb:
+def fitted(picture: NDArray[Number], longest: int) -> NDArray[Number]:
     """The picture, no side longer than ``longest`` pixels; smaller ones as they are."""
-    height, width = rgb.shape[:2]
-    size = shrunk((height, width), longest)
-    if size == (height, width):
-        return rgb
-    smaller: Any = cv2.resize(rgb, size[::-1], interpolation=cv2.INTER_AREA)
+    height, width = picture.shape[:2]
+    share = min(1.0, longest / max(height, width))
+    size = max(1, round(width * share)), max(1, round(height * share))
+    if size == (width, height):
+        return picture
+    smaller: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     return smaller  # type: ignore[no-any-return]  # OpenCV
 
 
 def fitted_mask(mask: Mask, longest: int) -> Mask:
     """A mask, as ``fitted`` shrinks its picture."""
-    size = shrunk((mask.shape[0], mask.shape[1]), longest)
-    if size == mask.shape:
-        return mask
-    grey = cv2.resize(mask.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-    covered: Mask = grey > 0.5
+    covered: Mask = fitted(mask.astype(np.float32), longest) > 0.5
     return covered
-
-
-def shrunk(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """A size with no side over ``longest``, of about the same shape."""
-    share = min(1.0, longest / max(size))
-    return max(1, round(size[0] * share)), max(1, round(size[1] * share))

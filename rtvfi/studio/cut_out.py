@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from rtvfi.core.errors import UsageError
-from rtvfi.studio.codec import shrunk
+from rtvfi.studio.codec import fitted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,8 @@ def cut_out(rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
     whole[top:bottom, left:right] = True
     if whole.all():
         return whole
-    rows, columns = shrunk((height, width), _LONGEST)
-    small = cv2.resize(rgb, (columns, rows), interpolation=cv2.INTER_AREA)
+    small = fitted(rgb, _LONGEST)
+    rows, columns = small.shape[:2]
     x, y = left * columns // width, top * rows // height
     inner = (
         x,
