@@ -16,6 +16,7 @@ from rtvfi.core.errors import first_line
 from rtvfi.core.hardware import machine
 from rtvfi.core.hardware.chips import chips
 from rtvfi.models.base import Planes, TripleInterpolator
+from rtvfi.stream.run.executors.base import MANY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +37,6 @@ _SIDES: Final = (256, 512)
 """Of the pictures that a model is measured with."""
 _WANTED_KEPT: Final = 4
 """Prepared pictures that should be kept before more pictures are made in a call."""
-_MANY: Final = 1 << 16
 _IN_HAND: Final = 3
 """Prepared pictures that the call at work needs: they are part of what was measured."""
 
@@ -94,7 +94,7 @@ def fitted(model: Footprint, budget: int, pixels: int, most_new: int) -> Fit | N
             if left < 0:
                 continue
             each = pixels * model.prepared * _MARGIN
-            kept = int(min(left // each, _MANY)) if each else _MANY
+            kept = int(min(left // each, MANY)) if each else MANY
             if kept >= wanted:
                 return Fit(num_new, kept + _IN_HAND)
     return None
@@ -164,7 +164,7 @@ class Budget:
                 found = footprint(lambda side, num: _peak(model, self._device, dtype, (side, num)))
         except RuntimeError as error:
             log.debug("its memory cannot be measured: %s", first_line(error))
-            return Fit(most_new, _MANY)
+            return Fit(most_new, MANY)
         torch.cuda.empty_cache()
         fit = fitted(found, self.bytes, pixels, most_new)
         log.debug("memory of %s: %s, %s", model.info.id, found, fit)

@@ -18,7 +18,7 @@ import torch
 
 from rtvfi.core.errors import BadPicture, model_failure
 from rtvfi.core.frame import END, SourceFrame
-from rtvfi.stream.run.executors.convert import Converter
+from rtvfi.stream.run.executors.convert import Converter, is_finite
 from rtvfi.stream.see.miniatures import Miniatures, ssim
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Restored(Generic[P]):
             other = self._helper()
             self._prepared = other
             picture = self._restorer.restore(one, one if other is None else other)
-            if not bool(torch.isfinite(picture[..., ::8, ::8]).all()):
+            if not is_finite(picture):
                 raise BadPicture("a restored picture contains NaN or infinity")
             return self._converter.from_planes(self._converter.from_rgb(picture))[0]
         except (RuntimeError, MemoryError) as error:

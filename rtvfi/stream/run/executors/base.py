@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rtvfi.core.frame import StreamInfo
     from rtvfi.core.stamp import ImageId
     from rtvfi.models.base import Link, ModelInfo, Prepared
-    from rtvfi.stream.plan.batch import Work
+    from rtvfi.stream.plan.batch import Retimes, Work
     from rtvfi.stream.run.executors.pictures import Pictures
 
     Payload = NDArray[np.uint8]
@@ -201,15 +201,17 @@ class ExecutorBase(Generic[M, P]):
             parts = parted(work, self.most_new)
             return {i: p for part in parts for i, p in self.run(part, pictures).items()}
         outputs: Sequence[Retime | Retime3] = work.outputs
-        ts = [float(output.t) for output in outputs]
-        if isinstance(work, Retimes3):
-            picture = self._triple(work, ts, pictures)
-        else:
-            picture = self._pair(work.left, work.right, ts, pictures)
-        payloads = self._download(picture)
+        payloads = self._download(self._retimed(work, pictures))
         for output, payload in zip(outputs, payloads, strict=True):
             self._keep_static(payload, around(output), pictures)
         return {o.index: p for o, p in zip(outputs, payloads, strict=True)}
+
+    def _retimed(self, work: Retimes | Retimes3, pictures: Pictures) -> P:
+        """Pictures for the outputs of a piece of work, as ``_download`` takes them."""
+        ts = [float(output.t) for output in work.outputs]
+        if isinstance(work, Retimes3):
+            return self._triple(work, ts, pictures)
+        return self._pair(work.left, work.right, ts, pictures)
 
     def _shown(self, image: ImageId, pictures: Pictures) -> Payload:
         """The payload of a picture: the source's own, or one download of a picture made by a

@@ -25,8 +25,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.core.frame import StreamInfo
+    from rtvfi.models.base import Picture
 
     Payload = NDArray[np.uint8]
+
+
+def is_finite(picture: Picture) -> Tensor:
+    """Whether pictures contain neither NaN nor infinity: one bool, where they are.
+
+    Every 64th sample is looked at: half precision that overflows does so far and wide.
+    """
+    luma = picture.y if isinstance(picture, Planes) else picture
+    return torch.isfinite(luma[..., ::8, ::8]).all()
 
 
 class Converter:
@@ -63,7 +73,7 @@ class Converter:
         Returns:
             Y (1, 1, H, W) and UV (1, 2, h, w); uint8, or int16 for 10 bit.
         """
-        return self._planes_of(torch.from_numpy(payload).to(self._device))
+        return self._split(torch.from_numpy(payload).to(self._device))
 
     def to_planes(self, payload: Payload | Tensor) -> Planes:
         """Normalised planes, N = 1.
@@ -113,6 +123,10 @@ class Converter:
         uv[:, 1:].mul_(0.5 / (1 - kr))
         return Planes(y, uv)
 
+    def planes_of(self, picture: Picture) -> Planes:
+        """Pictures as a model gives them, planes or RGB, ready for ``from_planes``."""
+        return picture if isinstance(picture, Planes) else self.from_rgb(picture)
+
     def from_planes(self, planes: Planes) -> list[Payload]:
         """N payloads: rounded to the nearest code, clipped to the codes there are.
 
@@ -146,7 +160,7 @@ class Converter:
         self._encode(planes.y, samples[:, :split], scale.y_span, scale.y_zero)
         self._encode(planes.uv, samples[:, split:], scale.uv_span, scale.uv_zero)
 
-    def _planes_of(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+    def _split(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         codes = codes.view(self._code_type)
         (height, width), (rows, columns), _ = self._shapes
         y, uv = codes[: height * width], codes[height * width :]
@@ -154,7 +168,7 @@ class Converter:
 
     def _normalised(self, payload: Payload | Tensor) -> tuple[Tensor, Tensor]:
         if isinstance(payload, torch.Tensor):
-            y, uv = self._planes_of(payload)
+            y, uv = self._split(payload)
         else:
             y, uv = self.upload(payload)
         scale = self._levels

@@ -18,7 +18,7 @@ from rtvfi.stream.plan.batch import Retimes
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Mid, Retime
 from rtvfi.stream.run.executors.base import ExecutorBase
-from rtvfi.stream.run.executors.convert import Converter
+from rtvfi.stream.run.executors.convert import Converter, is_finite
 from rtvfi.stream.run.executors.pictures import Pictures
 from rtvfi.stream.run.executors.underway import NOT_FINITE
 
@@ -200,9 +200,9 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
 
     def _download(self, picture: Picture) -> list[Payload]:
         def work() -> list[Payload]:
-            _check(picture)
-            planes = picture if isinstance(picture, Planes) else self._converter.from_rgb(picture)
-            return self._converter.from_planes(planes)
+            if not is_finite(picture):
+                raise BadPicture(NOT_FINITE)
+            return self._converter.from_planes(self._converter.planes_of(picture))
 
         return self._timed("download", work)
 
@@ -212,14 +212,3 @@ def uploaded(payload: Payload | Tensor, model: Interpolator, converter: Converte
     if model.info.picture == "yuv":
         return converter.to_planes(payload)
     return converter.to_rgb(payload)
-
-
-def _check(picture: Picture) -> None:
-    """Look at every 64th sample: half precision that overflows does so far and wide.
-
-    Raises:
-        BadPicture: they contain NaN or infinity.
-    """
-    luma = picture.y if isinstance(picture, Planes) else picture
-    if not bool(torch.isfinite(luma[..., ::8, ::8]).all()):
-        raise BadPicture(NOT_FINITE)

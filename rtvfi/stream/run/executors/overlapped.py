@@ -19,7 +19,7 @@ from rtvfi.stream.plan.batch import Retimes, Retimes3, needs, outputs_of, parted
 from rtvfi.stream.plan.ladder import FULL
 from rtvfi.stream.plan.planner import Copy, Mid
 from rtvfi.stream.run.executors.base import around
-from rtvfi.stream.run.executors.convert import Converter
+from rtvfi.stream.run.executors.convert import Converter, is_finite
 from rtvfi.stream.run.executors.executor import Made, StageTimes
 from rtvfi.stream.run.executors.graphs import Conversions, Whole, whole
 from rtvfi.stream.run.executors.interpolate import Interpolation, uploaded
@@ -108,11 +108,7 @@ class Overlapped(Interpolation):
             return Pass(self._spans, self._times)
         if isinstance(work, Copy):
             return self._copied(work, pictures)
-        ts = [float(output.t) for output in work.outputs]
-        if isinstance(work, Retimes3):
-            made = self._triple(work, ts, pictures)
-        else:
-            made = self._between(work, ts, pictures)
+        made = self._retimed(work, pictures)
         static = [self._static(around(output), pictures) for output in work.outputs]
         indices = [output.index for output in outputs_of(work)]
         return Asked(indices, self._downloading(made, static))
@@ -148,11 +144,12 @@ class Overlapped(Interpolation):
             self._copies[work.image] = self._downloading(picture, static)
         return Asked([work.index], self._copies[work.image])
 
-    def _between(self, work: Retimes, ts: list[float], pictures: Pictures) -> Picture:
-        """Pictures between two, or their codes."""
+    def _retimed(self, work: Retimes | Retimes3, pictures: Pictures) -> Picture:
+        """As it is there; between two, recordings give codes."""
         recorded = self._in_force
-        if recorded is None:
-            return self._pair(work.left, work.right, ts, pictures)
+        if recorded is None or isinstance(work, Retimes3):
+            return super()._retimed(work, pictures)
+        ts = [float(output.t) for output in work.outputs]
         a, b = (self._prepared(name, pictures) for name in (work.left, work.right))
         return self._timed("model", lambda: recorded.pair(a, b, ts))
 
@@ -265,7 +262,6 @@ def _flat(converter: Converter, size: int, picture: Picture) -> Tensor:
     luma = picture.y if isinstance(picture, Planes) else picture
     num = len(luma)
     flat = torch.empty(num * size + _TAIL, dtype=torch.uint8, device=luma.device)
-    flat[num * size :].copy_(torch.isfinite(luma[..., ::8, ::8]).all())
-    planes = picture if isinstance(picture, Planes) else converter.from_rgb(picture)
-    converter.write(planes, flat[: num * size].view(num, size))
+    flat[num * size :].copy_(is_finite(picture))
+    converter.write(converter.planes_of(picture), flat[: num * size].view(num, size))
     return flat
