@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import av
 import av.filter
@@ -18,7 +18,7 @@ from rtvfi.core.options import MAX_PIXELS
 from rtvfi.stream.decode.container import ffmpeg_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from av.filter.context import FilterContext
@@ -27,13 +27,32 @@ if TYPE_CHECKING:
 Animation = Literal["gif", "webp", "apng"]
 Moving = Animation | Literal["mp4"]
 
-ANIMATIONS: Final[dict[Animation, tuple[str, str, str, dict[str, str]]]] = {
-    # container, encoder, pixel format, options
-    "gif": ("gif", "gif", "pal8", {"loop": "0"}),
-    "webp": ("webp", "libwebp_anim", "yuv420p", {"loop": "0"}),
-    "apng": ("apng", "apng", "rgb24", {"plays": "0"}),
+
+class Form(NamedTuple):
+    """How pictures that follow each other are kept in a file, in FFmpeg's words."""
+
+    container: str
+    encoder: str
+    pixels: str
+    container_options: Mapping[str, str]
+    encoder_options: Mapping[str, str] = {}
+    is_bt709: bool = False
+    """Its colours are of BT.709, and it says so."""
+
+
+ANIMATIONS: Final[dict[Animation, Form]] = {
+    "gif": Form("gif", "gif", "pal8", {"loop": "0"}),
+    "webp": Form("webp", "libwebp_anim", "yuv420p", {"loop": "0"}),
+    "apng": Form("apng", "apng", "rgb24", {"plays": "0"}),
 }
-_MP4: Final = ("mp4", "libx264", "yuv420p", {"movflags": "+faststart"})
+_MP4: Final = Form(
+    "mp4",
+    "libx264",
+    "yuv420p",
+    {"movflags": "+faststart"},
+    {"crf": "14", "preset": "slow"},
+    is_bt709=True,
+)
 _FAILURES: Final = (av.FFmpegError, ValueError, OSError)
 
 
@@ -189,29 +208,31 @@ def _write(
     path: Path,
     frames: Iterable[av.VideoFrame],
     size: tuple[int, int],
-    how: tuple[str, str, str, dict[str, str]],
+    how: Form,
     rate: Fraction,
 ) -> None:
-    container_name, encoder, pixels, options = how
     try:
         with (
             replacing(path) as part,
             av.open(
-                ffmpeg_name(str(part)), "w", format=container_name, options=options
+                ffmpeg_name(str(part)),
+                "w",
+                format=how.container,
+                options=dict(how.container_options),
             ) as container,
         ):
-            stream = container.add_stream(encoder, rate=rate)
+            stream = container.add_stream(how.encoder, rate=rate)
             assert isinstance(stream, av.VideoStream)
-            stream.width, stream.height, stream.pix_fmt = *size, pixels
+            stream.width, stream.height, stream.pix_fmt = *size, how.pixels
+            stream.options = dict(how.encoder_options)
             matrix = None
-            if encoder == "libx264":
+            if how.is_bt709:
                 matrix = Colorspace.ITU709
-                stream.options = {"crf": "14", "preset": "slow"}
                 context = stream.codec_context
                 context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
             for number, frame in enumerate(frames):
                 frame.pts, frame.time_base = number, 1 / rate
-                shown = frame.reformat(format=pixels, dst_colorspace=matrix)
+                shown = frame.reformat(format=how.pixels, dst_colorspace=matrix)
                 container.mux(stream.encode(shown))
             container.mux(stream.encode(None))
     except _FAILURES as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import av
 
@@ -130,18 +130,16 @@ class Streams:
             log.warning("%s: sound and subtitles end early: %s", self._path, error)
 
     def _write(self, packet: Packet) -> None:
-        span, base = self._span, packet.time_base
-        shown = packet.pts if packet.pts is not None else packet.dts
-        assert base is not None
-        assert shown is not None
-        begin, end = shown * base, (shown + (packet.duration or 0)) * base
+        span = self._span
+        begin, end = _extent(packet)
         if span.end is not None and begin >= span.end:
             return
         if span.start is not None and begin < span.start:
             if end <= span.start or codec_of(packet.stream) not in TEXT:
                 return
-            packet.pts = packet.dts = round(span.start / base)
-            packet.duration = round((end - span.start) / base)
+            unit = packet_time(packet, 1)
+            packet.pts = packet.dts = round(span.start / unit)
+            packet.duration = round((end - span.start) / unit)
         index = packet.stream.index
         try:
             self._mux(index, self._tracks[index].convert(packet))
@@ -154,19 +152,15 @@ class Streams:
         assert self._out is not None
         zero, copy = self._span.zero, self._tracks[index].stream
         for packet in packets:
-            base = packet.time_base
-            shown = packet.pts if packet.pts is not None else packet.dts
-            assert base is not None
-            assert shown is not None
-            begin, end = shown * base, (shown + (packet.duration or 0)) * base
-            is_reordered = copy.type == "audio" and packet.dts is not None
-            decoded = cast("int", packet.dts) * base if is_reordered else begin
-            if (zero / base).denominator != 1:
-                base = _FINE
-            packet.time_base = base
-            packet.pts = round((begin - zero) / base)
-            packet.dts = min(packet.pts, round((decoded - zero) / base))
-            packet.duration = round((end - begin) / base)
+            begin, end = _extent(packet)
+            decoded = _begin(packet) if copy.type == "audio" else begin
+            unit = packet_time(packet, 1)
+            if (zero / unit).denominator != 1:
+                unit = _FINE
+            packet.time_base = unit
+            packet.pts = round((begin - zero) / unit)
+            packet.dts = min(packet.pts, round((decoded - zero) / unit))
+            packet.duration = round((end - begin) / unit)
             if packet.dts < self._newest.get(copy.index, packet.dts):
                 self._num_astray += 1  # muxers refuse time that runs backwards
                 continue
@@ -207,7 +201,14 @@ def _unhidden(packets: Iterable[Packet]) -> Iterator[Packet]:
 
 
 def _begin(packet: Packet) -> Fraction:
+    """When it is decoded."""
     return packet_time(packet, packet.dts if packet.dts is not None else packet.pts)
+
+
+def _extent(packet: Packet) -> tuple[Fraction, Fraction]:
+    """From when to when it is shown."""
+    begin = packet_time(packet, packet.pts if packet.pts is not None else packet.dts)
+    return begin, begin + packet_time(packet, packet.duration or 0)
 
 
 def still_true(tags: Mapping[str, str]) -> dict[str, str]:
