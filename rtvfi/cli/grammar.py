@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtvfi.cluster.link import Link
+from rtvfi.core.clock import seconds_of
 from rtvfi.core.errors import UsageError
 from rtvfi.core.frame import PIXEL_FORMATS
 from rtvfi.core.options import EncodeOptions
@@ -26,6 +27,7 @@ from rtvfi.stream.write.encoders.codecs import CODECS, check_quality, find_codec
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from fractions import Fraction
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +118,18 @@ def add_device(add: Callable[..., object], default: str | None = "auto") -> None
 def add_output(add: Callable[..., object], what: str) -> None:
     """``--output`` of a command that writes pictures, with an ``add_argument``."""
     add("-o", "--output", required=True, type=Path, metavar="OUT", help=what)
+
+
+def seconds_given(option: str, text: str | None) -> Fraction | None:
+    """What was said after ``option`` as seconds; None where it was not given.
+
+    Raises:
+        UsageError: it is neither seconds nor [[h:]m:]s.
+    """
+    seconds = None if text is None else seconds_of(text)
+    if text is not None and seconds is None:
+        raise UsageError(f'{option} is "{text}", expected seconds (90) or a time (1:30)')
+    return seconds
 
 
 def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config:

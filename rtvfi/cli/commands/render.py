@@ -14,8 +14,8 @@ from rtvfi.cli.grammar import (
     config_of,
     encode_options,
     link_of,
+    seconds_given,
 )
-from rtvfi.core.clock import seconds_of
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.models.safa.rows import ENHANCERS
 from rtvfi.settings.config import render_options
@@ -74,16 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--on", metavar="ADDRESS", help="render on the workers of a cluster, see docs/cluster.md")
     add("--send", action="store_true", help="with --on: send films that a worker does not see")
     add_link(parser)
-
-
-def _seconds(option: str, text: str | None) -> Fraction | None:
-    """A time given as seconds or [[h:]m:]s."""
-    if text is None:
-        return None
-    seconds = seconds_of(text)
-    if seconds is None:
-        raise UsageError(f'{option} is "{text}", expected seconds (90) or a time (1:30)')
-    return seconds
 
 
 def _picture_rate(text: str | None) -> Fraction | None:
@@ -153,8 +143,8 @@ def main(arguments: argparse.Namespace) -> int:
         source=replace(options.source, picture_rate=picture_rate),
         output=_output(arguments.output),
         extension="." + arguments.ext.lstrip("."),
-        start=_seconds("--start", arguments.start) or Fraction(0),
-        end=_seconds("--end", arguments.end),
+        start=seconds_given("--start", arguments.start) or Fraction(0),
+        end=seconds_given("--end", arguments.end),
         has_audio=not arguments.no_audio,
         force=arguments.force,
         must_resume=arguments.resume,

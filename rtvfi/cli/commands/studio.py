@@ -7,8 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rtvfi.cli.grammar import add_device
-from rtvfi.core.clock import seconds_of
+from rtvfi.cli.grammar import add_device, seconds_given
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.core.program import program
 
@@ -60,7 +59,7 @@ def main(arguments: argparse.Namespace) -> int:
     film, ends = _given(arguments.files)
     with opened(film, ends, arguments.device, arguments.sam) as desk:
         if film is not None:
-            _pick(desk, _seconds(arguments.at))
+            _pick(desk, seconds_given("--at", arguments.at) or Fraction(0))
 
         def show(address: str) -> None:
             print(f"{program()} studio: {address}", flush=True)
@@ -93,10 +92,3 @@ def _pick(desk: Desk, at: Fraction) -> None:
     first = desk.pick(0, at)
     if desk.pick(1, first.end).time == first.time:
         raise OpenError(f"the film has no frame after {float(at):g} s")
-
-
-def _seconds(text: str | None) -> Fraction:
-    seconds = Fraction(0) if text is None else seconds_of(text)
-    if seconds is None:
-        raise UsageError(f'--at is "{text}", expected seconds or h:m:s')
-    return seconds

@@ -257,9 +257,7 @@ class PyavSource:
         if self._options.keeps_shapes and known:
             self.info = in_stretches(first, known)
         else:
-            span = first.start, first.start + (first.duration or 0)
-            keeps = self._options.keeps_shapes
-            self.info = shaped(self._path, first, span, keeps_shapes=keeps)
+            self.info = shaped(self._path, first, keeps_shapes=self._options.keeps_shapes)
             if self.info.stretches:
                 exact = [self._settled(stretch) for stretch in self.info.stretches]
                 self.info = in_stretches(first, exact)

@@ -78,20 +78,17 @@ def aspect_is_inside(container: str) -> bool:
     return any(word in container for word in _ASPECT_INSIDE)
 
 
-def shaped(
-    path: str, info: StreamInfo, span: tuple[Fraction, Fraction], *, keeps_shapes: bool
-) -> StreamInfo:
+def shaped(path: str, info: StreamInfo, *, keeps_shapes: bool) -> StreamInfo:
     """The stream as its pictures are carried: in the shape of most of them, or each in its own.
 
     Args:
         path: a file; of addresses the first shape is taken.
         info: the stream as its first picture has it.
-        span: times of the first and the last picture, seconds.
         keeps_shapes: see ``SourceOptions``.
     """
     if is_url(path):
         return info
-    first = Stretch(span[0], info.shape)
+    first = Stretch(info.start, info.shape)
     try:
         with open_container(path) as container:
             stream = next(s for s in container.streams.video if s.index == info.stream_index)
@@ -99,7 +96,7 @@ def shaped(
             if not is_free and not any(word in container.format.name for word in _CHANGING):
                 return info
             look = _Look(container, stream, info.pixel_aspect)
-            seen = [first, *look.at_places(span)]
+            seen = [first, *look.at_places((info.start, info.start + (info.duration or 0)))]
             found = _changes(look, seen) if keeps_shapes else seen
     except FAILURES as error:
         log.debug("%s: its shapes were not looked for: %s", path, error)
