@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from rtvfi.core.errors import WeightsMismatch
-from rtvfi.models.family import check_parameters
+from rtvfi.models.family import check_no_others, check_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,9 +71,7 @@ def detect(state: Mapping[str, Tensor]) -> str:
     """
     expected = expected_parameters()
     check_parameters(state, expected, "GIMM-VFI R")
-    extra = next((key for key in state if key not in expected and not is_spare(key)), None)
-    if extra is not None:
-        raise WeightsMismatch(f'parameter "{extra}" does not belong to GIMM-VFI R')
+    check_no_others((key for key in state if not is_spare(key)), expected, "GIMM-VFI R")
     return NETWORK
 
 
