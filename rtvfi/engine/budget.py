@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from rtvfi.core.errors import first_line
 from rtvfi.core.hardware import machine
 from rtvfi.core.hardware.chips import chips
-from rtvfi.models.base import Planes, TripleInterpolator
-from rtvfi.stream.run.executors.base import MANY
+from rtvfi.models.base import MANY, Planes, TripleInterpolator
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
+    Final,
     Literal,
     NamedTuple,
     Protocol,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
+
+MANY: Final = 1 << 16
+"""Pictures in one call, or prepared ones that are kept, where nothing bounds them."""
 
 
 class Planes(NamedTuple):

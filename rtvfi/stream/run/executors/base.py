@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
+from rtvfi.models.base import MANY
 from rtvfi.stream.plan.batch import Retimes3, needs, parted
 from rtvfi.stream.plan.ladder import FULL, Variant
 from rtvfi.stream.plan.planner import Copy, Mid, Retime, Retime3
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.executors.pictures import Pictures
 
     Payload = NDArray[np.uint8]
-
-MANY: Final = 1 << 16
-"""No bound."""
 
 T = TypeVar("T")
 M = TypeVar("M")
