@@ -1,9 +1,10 @@
 """Virtual files for players in other processes: HTTP with ranges, on this machine only.
 
 An address is a random port, a random token and one file. Nobody else reads the film: the token is
-asked for in the path, the ``Host`` header must be the address itself (no web page can send that),
-and whoever connects must be the same user, as far as ``/proc/net/tcp`` tells. A player that seeks
-connects again: the newest connection reads, the one before it ends.
+asked for in the path, the ``Host`` header must be the address itself (no page can have that whose
+name was bent to this machine), no page is allowed to read an answer, and whoever connects must be
+the same user, as far as ``/proc/net/tcp`` tells: others are hung up on before a byte is read. A
+player that seeks connects again: the newest connection reads, the one before it ends.
 """
 
 from __future__ import annotations
@@ -132,12 +133,18 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     """Threads are waited for: each ends with its connection."""
     block_on_close = True
+    request_queue_size = 64
+    """A player that finds the queue full tries again a second later only."""
 
     def __init__(self, pictures: PictureServer) -> None:
         self.pictures = pictures
         self._guard = threading.Lock()
         self._open: set[Any] = set()
         super().__init__((LOOPBACK, 0), _Connection)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether to serve a connection; others get no answer and cost no thread."""
+        return not is_another_user(client_address[1], self.server_port)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for every connection."""
@@ -182,8 +189,6 @@ class _Connection(BaseHTTPRequestHandler):
     def _answer(self, *, has_body: bool) -> None:
         self.close_connection = True
         pictures = self.server.pictures
-        if is_another_user(self.client_address[1], self.server.server_port):
-            return self._refuse(403)
         if self.headers.get_all("Host", []) != [pictures.host]:
             return self._refuse(421)
         served = pictures.find(self.path)
@@ -202,6 +207,7 @@ class _Connection(BaseHTTPRequestHandler):
         if is_part:
             self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{size}")
         self.send_header("Cache-Control", "no-store")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         self.send_header("Connection", "close")
         self.end_headers()
         if has_body:

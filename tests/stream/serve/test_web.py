@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.client import HTTPConnection, IncompleteRead
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from pathlib import Path
 
+METHODS = ("POST", "PUT", "DELETE", "OPTIONS", "CONNECT", "PATCH", "TRACE", "PROPFIND")
+NOBODY = 65534
+
+
+def is_film(answer: bytes) -> bool:
+    return b"\x1aE\xdf\xa3" in answer or answer[:12].endswith((b" 200", b" 206"))
+
 
 @pytest.fixture
 def server() -> Iterator[PictureServer]:
@@ -34,6 +45,27 @@ def ask(address: str, *, method: str = "GET", **headers: str) -> HTTPResponse:
     connection = HTTPConnection(parts.netloc, timeout=PATIENCE)
     connection.request(method, address.removeprefix(f"http://{parts.netloc}"), headers=headers)
     return connection.getresponse()
+
+
+def request_for(address: str, *headers: str, method: str = "GET", version: str = "") -> bytes:
+    """A request as text, with the right ``Host`` where no header says another."""
+    parts = urlsplit(address)
+    lines = [f"{method} {parts.path}{version or ' HTTP/1.1'}", *headers]
+    if not any(header.lower().startswith("host") for header in headers):
+        lines.append(f"Host: {parts.netloc}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def raw(address: str, request: bytes) -> bytes:
+    """All that comes back; a connection that breaks has brought what it has."""
+    parts = urlsplit(address)
+    got = b""
+    one = socket.create_connection((str(parts.hostname), int(parts.port or 0)), PATIENCE)
+    with one, suppress(ConnectionError):
+        one.sendall(request)
+        while piece := one.recv(1 << 16):
+            got += piece
+    return got
 
 
 def test_the_whole_file_is_what_a_player_inside_would_read(server: PictureServer) -> None:
@@ -94,10 +126,80 @@ def test_other_host_headers_are_refused(server: PictureServer, host: str) -> Non
     assert (answer.status, answer.read()) == (421, b"")
 
 
-def test_nothing_but_reading_is_possible(server: PictureServer) -> None:
+def test_two_hosts_or_none_are_refused(server: PictureServer) -> None:
     address = server.offer(Opened().stream)
-    for method in ("POST", "PUT", "DELETE", "OPTIONS", "CONNECT"):
+    host = f"Host: {urlsplit(address).netloc}"
+    for hosts in ([host, host], [host, "Host: films.example"], ["Hostess: x"]):
+        assert b" 421 " in raw(address, request_for(address, *hosts)).splitlines()[0], hosts
+
+
+def test_several_ranges_are_refused_however_they_are_asked_for(server: PictureServer) -> None:
+    address = server.offer(Opened().stream)
+    for ranges in (["bytes=0-1, 4-5"], ["bytes=0-1", "bytes=4-5"], ["bytes=0-1", "bytes=0-1"]):
+        request = request_for(address, *(f"Range: {one}" for one in ranges))
+        assert b" 416 " in raw(address, request).splitlines()[0], ranges
+
+
+@pytest.mark.parametrize("method", [*METHODS, "get", "BREW", ""])
+def test_nothing_but_reading_is_possible(server: PictureServer, method: str) -> None:
+    opened = Opened()
+    address = server.offer(opened.stream)
+    assert not is_film(raw(address, request_for(address, method=method)))
+    assert opened.feed.seeks == []
+    if method in METHODS:
         assert ask(address, method=method).status == 501
+
+
+@pytest.mark.parametrize("version", [" HTTP/2.0", " HTTP/x", " ", " HTTP/1.1 more"])
+def test_a_request_of_another_version_gets_nothing(server: PictureServer, version: str) -> None:
+    address = server.offer(Opened().stream)
+    assert not is_film(raw(address, request_for(address, "Host: x", version=version)))
+
+
+def test_a_web_page_may_read_nothing_whatever_it_says_it_is(server: PictureServer) -> None:
+    address = server.offer(Opened().stream)
+    for origin in ("https://films.example", "null", server.root[:-1]):
+        # Programs send one, too: mpv does where its http-header-fields have it.
+        answer = ask(address, method="HEAD", Origin=origin, Referer=origin)
+        assert answer.status == 200
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+        assert ask(address, method="OPTIONS", Origin=origin).status == 501
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["X: " + "x" * 70_000],
+        ["X: x"] * 200,
+        ["X" * 70_000],
+        ["Range: bytes=" + "9" * 5000 + "-"],
+        ["Range: bytes=0-" + "9" * 5000],
+    ],
+)
+def test_huge_headers_are_refused(server: PictureServer, headers: list[str]) -> None:
+    opened = Opened()
+    address = server.offer(opened.stream)
+    assert not is_film(raw(address, request_for(address, *headers)))
+    assert not is_film(raw(address, request_for(address + "/" + "x" * 70_000)))
+    assert opened.feed.seeks == []
+    assert ask(address, method="HEAD").status == 200
+
+
+def test_requests_that_never_end_keep_nobody_from_the_film_and_end_with_the_server() -> None:
+    pictures, opened = PictureServer(), Opened()
+    address = pictures.offer(opened.stream)
+    parts = urlsplit(address)
+    begun = [
+        socket.create_connection((LOOPBACK, int(parts.port or 0)), PATIENCE) for _ in range(20)
+    ]
+    for number, one in enumerate(begun):
+        one.sendall(request_for(address)[: 1 + 3 * number])
+    assert ask(address).read() == opened.whole()
+    pictures.close()
+    for one in begun:
+        with one, suppress(ConnectionError):
+            assert one.recv(1) == b""
 
 
 def test_another_users_connection_is_told_by_the_kernels_table(tmp_path: Path) -> None:
@@ -116,15 +218,45 @@ def test_another_users_connection_is_told_by_the_kernels_table(tmp_path: Path) -
     assert not is_another_user(40000, 50000, tmp_path / "none")
 
 
-def test_another_user_is_refused(server: PictureServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_user_is_hung_up_on(server: PictureServer, monkeypatch: pytest.MonkeyPatch) -> None:
     address = server.offer(Opened().stream)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
-    assert ask(address).status == 403
+    assert raw(address, request_for(address)) == b""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_another_user_is_hung_up_on_for_real(server: PictureServer) -> None:
+    opened = Opened()
+    address = server.offer(opened.stream)
+    parts = urlsplit(address)
+    code = (
+        "import socket, sys\n"
+        f"one = socket.create_connection(('{parts.hostname}', {parts.port}), {PATIENCE})\n"
+        "try:\n"
+        f"    one.sendall({request_for(address)!r})\n"
+        "    sys.exit('was answered' if one.recv(1) else 0)\n"
+        "except ConnectionError:\n"
+        "    pass\n"
+    )
+    # That of the tests may lie where nobody else can go.
+    words = [shutil.which("python3", path=os.defpath) or sys.executable, "-I", "-S", "-c", code]
+    try:
+        done = subprocess.run(
+            words, check=False, cwd="/", user=NOBODY, group=NOBODY, extra_groups=[]
+        )
+    except PermissionError:
+        pytest.skip("nobody else may run Python here")
+    assert done.returncode == 0
+    assert opened.feed.seeks == []
+    assert ask(address).status == 200, "its own user is served all the same"
 
 
 def test_nothing_listens_on_other_addresses(server: PictureServer) -> None:
     port = urlsplit(server.root).port
     assert server.host == f"{LOOPBACK}:{port}"
+    with socket.socket(socket.AF_INET6) as other, suppress(OSError):  # there may be no IPv6
+        other.settimeout(PATIENCE)
+        assert other.connect_ex(("::1", port)) != 0
     with socket.socket() as other:
         other.settimeout(PATIENCE)
         assert other.connect_ex(("127.0.0.2", port)) == errno.ECONNREFUSED
