@@ -76,6 +76,19 @@ def test_light_commands_load_no_heavy_module(arguments: list[str]) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def test_a_command_loads_no_other_and_nothing_of_the_network() -> None:
+    program = (
+        "import sys, rtvfi.cli.main\n"
+        "rtvfi.cli.main.main(['play', 'no-such-file'])\n"
+        "commands = {n for n in sys.modules if n.startswith('rtvfi.cli.commands.')}\n"
+        "print(commands - {'rtvfi.cli.commands.play'}, {'asyncio', 'ssl'} & {*sys.modules})\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "set() set()\n"
+
+
 # --- imports stand at the top, but for those that put something heavy off -------------------------
 
 

@@ -1,4 +1,5 @@
-"""The command line: grammar, exit codes, logging. Front ends are imported by the handlers.
+"""The command line: grammar, exit codes, logging. Of the commands only the one that is asked for is
+imported, and front ends by its handler.
 
 Exit codes: 0 done (also when the player was closed), 1 failed, 2 wrong usage, 130 interrupted.
 """
@@ -6,6 +7,7 @@ Exit codes: 0 done (also when the player was closed), 1 failed, 2 wrong usage, 1
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import re
@@ -15,30 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rtvfi.cli.commands import (
-    bench,
-    completions,
-    config,
-    desktop,
-    doctor,
-    image,
-    info,
-    join,
-    models,
-    mpv,
-    play,
-    render,
-    retime,
-    selftest,
-    serve,
-    studio,
-    train,
-    version,
-    warmup,
-    weights,
-    worker,
-)
-from rtvfi.cli.commands import eval as eval_
 from rtvfi.cli.manual import GENERAL, PAGES
 from rtvfi.core import logs
 from rtvfi.core.errors import RtvfiError, UsageError
@@ -48,7 +26,7 @@ from rtvfi.core.program import version as program_version
 from rtvfi.settings.keys import any_of, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
@@ -68,46 +46,62 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row of the table of commands."""
+    """A row of the table of commands; its module is imported when more than the name is wanted."""
 
     name: str
-    summary: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
+
+    @property
+    def _module(self) -> Any:
+        return importlib.import_module(f"rtvfi.cli.commands.{self.name}")
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a few words."""
+        text: str = self._module.SUMMARY
+        return text
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Its part of the grammar."""
+        self._module.add_arguments(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Carry it out; returns the exit code."""
+        code: int = self._module.main(arguments)
+        return code
 
 
 # --- all of them -----------------------------------------------------------------------------
 
-_MODULES: Final = (
-    play,
-    render,
-    worker,
-    join,
-    info,
-    models,
-    eval_,
-    image,
-    retime,
-    studio,
-    weights,
-    doctor,
-    bench,
-    train,
-    selftest,
-    warmup,
-    config,
-    completions,
-    desktop,
-    mpv,
-    serve,
-    version,
+COMMANDS: Final = tuple(
+    map(
+        Command,
+        (
+            "play",
+            "render",
+            "worker",
+            "join",
+            "info",
+            "models",
+            "eval",
+            "image",
+            "retime",
+            "studio",
+            "weights",
+            "doctor",
+            "bench",
+            "train",
+            "selftest",
+            "warmup",
+            "config",
+            "completions",
+            "desktop",
+            "mpv",
+            "serve",
+            "version",
+        ),
+    )
 )
 """In the order of ``--help``; a command is named like its file."""
-
-COMMANDS: Final = tuple(
-    Command(module.__name__.rpartition(".")[2], module.SUMMARY, module.add_arguments, module.main)
-    for module in _MODULES
-)
 
 
 class _Version(argparse.Action):
@@ -118,8 +112,12 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole grammar."""
+def build_parser(commands: Sequence[Command] = COMMANDS) -> argparse.ArgumentParser:
+    """The grammar.
+
+    Args:
+        commands: those that it shall know.
+    """
     common = Parser(add_help=False)
     common.add_argument(
         "--debug",
@@ -142,9 +140,9 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
-    for command in COMMANDS:
-        sub = commands.add_parser(
+    table = parser.add_subparsers(metavar="COMMAND", dest="command")
+    for command in commands:
+        sub = table.add_parser(
             command.name,
             help=command.summary,
             description=command.summary[0].upper() + command.summary[1:] + ".",
@@ -157,7 +155,7 @@ def build_parser() -> argparse.ArgumentParser:
         if page is not None:
             sub.description = page.description
             sub.epilog = "\n\n".join(filter(None, (sub.epilog, page.epilog())))
-        sub.set_defaults(run=command.run, parser=sub, grammar=parser)
+        sub.set_defaults(run=command.run, parser=sub, grammar=build_parser)
     return parser
 
 
@@ -170,9 +168,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             f'there is no command "{word}"; commands are {", ".join(names)}',
             hint=command_line(f'play "{word}"') if is_file else did_you_mean(word, names),
         )
-    parsed, unknown = build_parser().parse_known_args(arguments)
+    # What stands before the command may ask for the help of all of them.
+    is_alone = word is not None and not {"-h", "--help"} & {*arguments[: arguments.index(word)]}
+    parser = build_parser([row for row in COMMANDS if row.name == word] if is_alone else COMMANDS)
+    parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
-        raise _unknown(unknown, getattr(parsed, "parser", None) or build_parser())
+        raise _unknown(unknown, getattr(parsed, "parser", None) or parser)
     return parsed
 
 

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi completions``; returns the exit code."""
-    sys.stdout.write(script(arguments.shell, arguments.grammar))
+    sys.stdout.write(script(arguments.shell, arguments.grammar()))
     return 0
 
 
