@@ -87,7 +87,7 @@ class AnyMpv:
             "XDG_RUNTIME_DIR": str(self.runtime),
             "RTVFI_CONFIG": "",
             "PYTHONPATH": str(ROOT),
-        }
+        } | self.environ(folder)
         words = self._command((f"--input-ipc-server={self._socket}", *mpv), [*map(str, files)])
         self.process = subprocess.Popen(words, env=environ, stdin=subprocess.DEVNULL)
         self._changed = threading.Condition()
@@ -96,6 +96,11 @@ class AnyMpv:
         self._told: dict[str, Any] | None = None
         self.said: list[str] = []
         self.player: Any = None
+
+    def environ(self, folder: Path) -> dict[str, str]:
+        """More of its environment; ``folder`` is its own."""
+        del folder
+        return {}
 
     def _command(self, mpv: tuple[str, ...], files: list[str]) -> list[str]:
         assert MPV is not None
@@ -152,6 +157,10 @@ class AnyMpv:
             assert time.monotonic() < deadline, f"waited in vain for {what}"
             with self._changed:
                 self._changed.wait(0.1)
+
+    def observe(self, told: Callable[[], None]) -> None:
+        """Call ``told`` whenever another video track is shown, and now."""
+        self.player.observe_property("vid", lambda *_: told())
 
     def wait_shown(self) -> None:
         """Wait for the picture of the film, seek or switch under way."""
@@ -225,10 +234,13 @@ class AnyMpv:
 class OwnWindow(AnyMpv):
     """The same of ``rtvfi play`` with the engine apart."""
 
+    model = "copy"
+
     def _command(self, mpv: tuple[str, ...], files: list[str]) -> list[str]:
         words = [sys.executable, "-P", "-m", "rtvfi", "play", "--engine", "apart"]
-        words += ["--model", "copy", "--fps", "2x", "--device", "cpu", "--hwaccel", "none"]
-        for option in (*_QUIET, *mpv):
+        words += ["--model", self.model, "--fps", "2x", "--device", "cpu", "--hwaccel", "none"]
+        patient = "--script-opts=rtvfi-patience=60"
+        for option in (*_QUIET, patient, *mpv):
             words += ["--mpv", option.removeprefix("--").replace("no-terminal", "terminal=no")]
         return [*words, "--", *files]
 

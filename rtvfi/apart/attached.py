@@ -14,9 +14,11 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.apart.memory import Bound, end
 from rtvfi.apart.watchdog import Watchdog
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.engine.trusted import check_options
@@ -29,6 +31,7 @@ from rtvfi.stream.serve.web import PictureServer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rtvfi.engine.build import Viewing
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.serve.frame_stream import FrameStream
 
@@ -37,12 +40,29 @@ log = logging.getLogger(__name__)
 SCRIPT_VERSION: Final = "1"
 """Of what script and engine say to each other."""
 _LEAVE_SECONDS: Final = 0.5
-_HANGING: Final = 70
-"""Exit code of an engine that hangs."""
 _ALIVE_SECONDS: Final = 1.0
 """How often the script is told that we are there."""
+_LOOK_SECONDS: Final = 0.2
+"""How often we look whether we should end."""
 SWITCH_INTERVAL: Final = 0.0005
 """As in player.py: a busy thread must not keep mpv's reads waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the script in mpv says besides the options of a film.
+
+    Args:
+        script: its name in that mpv.
+        version: of what it speaks.
+        patience: seconds, see ``Watchdog``.
+        most_memory: bytes that we may hold; 0: see ``Bound``.
+    """
+
+    script: str
+    version: str = SCRIPT_VERSION
+    patience: float = PATIENCE_SECONDS
+    most_memory: int = 0
 
 
 class WebDoor:
@@ -83,35 +103,37 @@ def connect(path: Path) -> socket.socket:
     return connection
 
 
-def attach(options: PlayOptions, connection: socket.socket, script: str, version: str) -> int:
+def attach(options: PlayOptions, connection: socket.socket, terms: Terms) -> int:
     """Serve the mpv behind a connection until it ends; returns the exit code.
 
     Args:
         options: how films are shown; its files do not count.
         connection: to mpv's JSON IPC.
-        script: name of our script in that mpv.
-        version: of what it speaks.
+        terms: of the script in that mpv.
 
     Raises:
         UsageError: the script is of another version.
         RtvfiError: what was asked for cannot run.
     """
-    if version != SCRIPT_VERSION:
+    if terms.version != SCRIPT_VERSION:
         raise UsageError(
-            f"the script in mpv speaks version {version} and this rtvfi version {SCRIPT_VERSION}",
+            f"the script in mpv speaks version {terms.version} and this rtvfi version {SCRIPT_VERSION}",
             "rtvfi mpv --install puts the right one there",
         )
     sys.setswitchinterval(SWITCH_INTERVAL)
     check_options(options)
-    return Attached(options).run(connection, script)
+    return Attached(options, terms).run(connection)
 
 
 class Attached(Front):
     """One mpv apart and what hangs on it."""
 
-    def __init__(self, options: PlayOptions) -> None:
+    def __init__(self, options: PlayOptions, terms: Terms) -> None:
         super().__init__(options)
-        self._watchdog = Watchdog()
+        self._terms = terms
+        self._bound = Bound(terms.most_memory)
+        self._watched: Viewing | None = None
+        self._watchdog = Watchdog(terms.patience)
 
     def prefetch(self) -> None:
         """Open the first file before anybody asks for it; what fails will be said when one does."""
@@ -126,18 +148,21 @@ class Attached(Front):
         try:
             with suppress(PlayerGone):
                 self.connect(player, WebDoor(pictures))
-                tell = partial(player.command, "script-message-to", script)
+                tell = partial(player.command, "script-message-to", self._terms.script)
                 player.register_message_handler(
                     "rtvfi-attach", lambda *words: hooks.do(partial(self._on_hook, tell, *words))
                 )
                 player.register_message_handler("rtvfi-tell", lambda *_: self._tell(player))
                 tell("rtvfi-ready", pictures.root)
-                while not player.wait(_ALIVE_SECONDS):
-                    self._end_a_hang()
-                    now = self._choice.now
-                    style = now.style if now.is_on else "off"
-                    place = self._showing.model.host.place or ""
-                    tell("rtvfi-alive", place, now.model, style, now.rate)
+                told_at = 0.0
+                while not player.wait(_LOOK_SECONDS):
+                    now = time.monotonic()
+                    if said := self._bound.complaint():
+                        end(said)
+                    self._end_a_hang(now)
+                    if now - told_at >= _ALIVE_SECONDS:
+                        told_at = now
+                        self._tell_alive(tell)
         finally:
             self._screen.close()
             deadline = time.monotonic() + _LEAVE_SECONDS
@@ -148,15 +173,28 @@ class Attached(Front):
             pictures.close()
         return 0
 
-    def _end_a_hang(self) -> None:
+    def _tell_alive(self, tell: partial[object]) -> None:
+        now = self._choice.now
+        style = now.style if now.is_on else "off"
+        place = self._showing.model.host.place or ""
+        tell("rtvfi-alive", place, now.model, style, now.rate)
+
+    def _end_a_hang(self, now: float) -> None:
         """No thread can be ended that waits for a GPU for ever, but the process: the script in mpv
-        notices.
+        notices. Until that is sure the film's own pictures are shown.
         """
         viewing = self._showing.shown
-        wanted = None if viewing is None else viewing.stream.blocked_on
-        if self._watchdog.is_stuck(wanted, self._playhead.now(), time.monotonic()):
-            log.error("no picture has come for a long time: the engine ends")
-            os._exit(_HANGING)
+        if viewing is not self._watched:
+            self._watched, self._watchdog = viewing, Watchdog(self._terms.patience)
+        if viewing is None:
+            return
+        wanted, made = viewing.stream.blocked_on, viewing.pipeline.num_made
+        verdict = self._watchdog.look(wanted, self._playhead.now(), made, now)
+        if verdict == "hangs":
+            end("rtvfi's engine makes no pictures any more")
+        elif verdict != "well":
+            log.debug("pictures that are due do not come, or come again: %s", verdict)
+            self._showing.stand_in(film=verdict == "aside")
 
     def _tell(self, player: RemoteMpv) -> None:
         """Say how it goes, for whoever asks: a script, a status bar, a test."""

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.apart.memory import Bound, end
 from rtvfi.apart.session import Session
 from rtvfi.apart.sockets import remove_socket
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
@@ -57,6 +58,7 @@ def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> 
         options: how films are shown; its files do not count.
         path: of the socket; must not be there yet.
         announce: told a JSON object as text as soon as somebody may connect.
+        most_memory: bytes that this process may hold; 0: see ``Bound``.
 
     Raises:
         PlayerError: nobody can connect there, or nobody did.
@@ -70,7 +72,7 @@ def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> 
         finally:
             remove_socket(path, _FOLDER)
     with connection:
-        Control(options, connection).run()
+        Control(options, connection, Bound(most_memory)).run()
     return 0
 
 
@@ -116,9 +118,11 @@ class Control:
     Args:
         options: see ``serve``.
         connection: of the owner; stays open.
+        bound: of this process's memory.
     """
 
-    def __init__(self, options: PlayOptions, connection: socket.socket) -> None:
+    def __init__(self, options: PlayOptions, connection: socket.socket, bound: Bound) -> None:
+        self._bound = bound
         self._connection = connection
         self._sending = threading.Lock()
         self._has_greeted = self._is_over = False
@@ -142,6 +146,11 @@ class Control:
         with suppress(OSError):
             self._send({"note": text})
 
+    def _end_if_large(self) -> None:
+        if said := self._bound.complaint():
+            self._note(said)
+            end(said)
+
     def _send(self, message: dict[str, Any]) -> None:
         with self._sending:
             text = json.dumps(message, ensure_ascii=False)
@@ -155,6 +164,7 @@ class Control:
             is_asked = bool(select.select([self._connection], [], [], left)[0])
             now = time.monotonic()
             if now >= next_look:  # also while requests come faster than that
+                self._end_if_large()
                 self._session.look(now)
                 next_look = now + _LOOK_SECONDS
             if not is_asked:

@@ -13,6 +13,8 @@ end
 
 local VERSION = "1"
 local TICK = 1
+local FAULT = 70 -- the engine's exit code when it hangs or is too large: another one may do better
+local START = 60 -- seconds after which an engine is ended that has not even connected
 
 local options = {
     on = true,
@@ -74,6 +76,9 @@ local is_hooked = false -- its hook has come to us
 local pending = nil -- the hook that waits for the engine
 local timer = nil
 local silence = 0 -- ticks since the engine was last heard
+local is_silent = false -- it was ended because it does not answer
+local is_owing = false -- the film before waited for it in vain
+local aside = nil -- its track, while the film's own is shown because it does not answer
 local deaths = 0
 local place = "" -- where the engine computes
 local live = {} -- what was chosen by keys: model, style, fps; an engine that follows takes it up
@@ -118,19 +123,19 @@ local function has_film()
     return false
 end
 
--- The engine is gone: show the film's own track, and take ours away.
-local function back_to_film()
-    local ours, own, is_shown, has_sound = {}, nil, false, false
+-- Show the film's own track. The result is what to take away, and which of it was shown.
+local function show_film()
+    local ours, own, shown, has_sound = {}, nil, nil, false
     for _, track in ipairs(mp.get_property_native("track-list") or {}) do
         if is_ours(track) then
             ours[#ours + 1] = track.id
-            is_shown = is_shown or track.selected
+            shown = track.selected and track.id or shown
         elseif is_film(track) and (own == nil or track.id == original) then
             own = track.id
         end
         has_sound = has_sound or (track.type == "audio" and track.selected)
     end
-    if is_shown and own then
+    if shown and own then
         local position = mp.get_property_number("time-pos")
         mp.set_property_number("vid", own)
         if not has_sound and position then
@@ -138,6 +143,13 @@ local function back_to_film()
             mp.commandv("seek", position, "absolute+exact")
         end
     end
+    return ours, shown
+end
+
+-- The engine is gone: show the film's own track, and take ours away.
+local function back_to_film()
+    aside = nil
+    local ours = show_film()
     for _, id in ipairs(ours) do
         mp.command_native_async({ "video-remove", tostring(id) }, function() end)
     end
@@ -208,15 +220,22 @@ local function ended(_, result, _)
     end
     if result and result.error_string == "init" then
         say("rtvfi: " .. options.command .. " cannot be started: see script-opts/rtvfi.conf", 8)
-    elseif #said > 0 then
+    elseif #said > 0 and result.status ~= FAULT then
         say("rtvfi: " .. said[#said], 8)
-    elseif deaths == 0 then
-        deaths = deaths + 1
-        say("rtvfi's engine died: the film goes on as it is; once more, with less")
-        start()
     else
+        local what = "rtvfi's engine died"
+        if is_silent then
+            what = "rtvfi's engine does not answer"
+        elseif #said > 0 then
+            what = said[#said]
+        end
         deaths = deaths + 1
-        say("rtvfi's engine died: the film goes on as it is", 8)
+        if deaths == 1 then
+            say(what .. ": the film goes on as it is; once more, with less")
+            start()
+        else
+            say(what .. ": the film goes on as it is", 8)
+        end
     end
 end
 
@@ -246,6 +265,7 @@ function start()
     for word in options.more:gmatch("%S+") do
         add(word)
     end
+    add("--patience", tostring(options.patience))
     if options.log ~= "" then
         add("--log-file", mp.command_native({ "expand-path", options.log }))
     end
@@ -255,7 +275,7 @@ function start()
     if deaths > 0 then
         add("--smaller")
     end
-    silence = 0
+    silence, is_silent, is_owing = 0, false, false
     engine = mp.command_native_async({
         name = "subprocess",
         playback_only = false,
@@ -269,6 +289,12 @@ mp.register_script_message("rtvfi-engine-ended", function(status, said)
         ended(true, { status = tonumber(status), stderr = said })
     end
 end)
+
+-- It does not answer: end it.
+local function give_up()
+    is_silent = true
+    kill()
+end
 
 local function attach(moment)
     mp.commandv("script-message", "rtvfi-attach", tostring(number), moment)
@@ -286,10 +312,14 @@ mp.add_hook("on_preloaded", 50, function(hook)
     if not engine then
         return
     end
+    if is_owing then
+        give_up()
+    end
     pending = hook
     hook:defer()
     timer = mp.add_timeout(options.wait, function()
         timer = nil
+        is_owing = is_ready
         say("rtvfi takes long: the film begins as it is")
         go_on()
     end)
@@ -308,6 +338,7 @@ mp.register_script_message("rtvfi-ready", function(address)
 end)
 
 mp.register_script_message("rtvfi-attached", function(which, track)
+    is_owing = false
     if tonumber(which) == number then
         original = tonumber(track)
         go_on()
@@ -323,6 +354,10 @@ end)
 
 mp.register_script_message("rtvfi-alive", function(where, model, style, fps)
     silence = 0
+    if aside then
+        mp.set_property_number("vid", aside)
+        aside = nil
+    end
     place = where
     live = { model = model, style = style, fps = fps }
 end)
@@ -358,13 +393,16 @@ mp.observe_property("pause", "bool", looked_at)
 mp.observe_property("window-minimized", "bool", looked_at)
 
 mp.add_periodic_timer(TICK, function()
-    if not (engine and is_ready) then
+    if not engine or is_silent then
         return
     end
     silence = silence + TICK
-    if silence > options.patience then
-        mp.msg.warn("rtvfi's engine does not answer")
-        kill()
+    if is_ready and not aside and silence > options.patience / 2 then
+        local _, shown = show_film()
+        aside = shown
+    end
+    if silence > (is_ready and options.patience or math.max(START, 4 * options.wait)) then
+        give_up()
     end
 end)
 
@@ -389,6 +427,7 @@ end)
 mp.register_event("file-loaded", come_late)
 mp.register_event("end-file", function()
     is_playing = false
+    aside = nil
     go_on()
 end)
 mp.register_event("shutdown", function()

@@ -243,6 +243,11 @@ class Showing:
             # mpv may finish the seek on a key frame of the track it switches to.
             self.show_now()
 
+    def stand_in(self, *, film: bool) -> None:
+        """Show the film's own pictures while ours do not come, or ours again."""
+        with self._lock:
+            self._tracks.choose(ours=self._choice.now.is_on and not film)
+
     def show_now(self) -> None:
         """What mpv has in store was made the old way: show this moment anew."""
         self._mpv.command("seek", 0, "relative+exact")

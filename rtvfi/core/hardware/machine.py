@@ -7,9 +7,13 @@ import re
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path("/")
+_NAMES: Final = ("memory.max", "memory.current")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,30 @@ def cores_granted(root: Path = ROOT) -> float | None:
 
 
 def memory_bytes(root: Path = ROOT) -> tuple[int, int]:
-    """Main memory: all of it, and what is free or can be freed."""
+    """Main memory, or what a container has of it: all, and what is free or can be freed."""
     numbers = dict(re.findall(r"^(\w+):\s+(\d+) kB", read(root / "proc/meminfo"), re.MULTILINE))
-    return int(numbers.get("MemTotal", 0)) << 10, int(numbers.get("MemAvailable", 0)) << 10
+    total, available = (int(numbers.get(name, 0)) << 10 for name in ("MemTotal", "MemAvailable"))
+    for limit, free in _granted(root):
+        total, available = min(total, limit), min(available, free)
+    return total, available
+
+
+def _granted(root: Path) -> Iterator[tuple[int, int]]:
+    """Bytes that each group of ours may take, and bytes that it has left.
+
+    Source: the kernel's Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
+    """
+    groups = re.findall(r"^\d+:(memory)?:/?(.*)$", read(root / "proc/self/cgroup"), re.MULTILINE)
+    for is_old, path in groups:
+        top = root / "sys/fs/cgroup" / is_old
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if is_old else _NAMES
+        for folder in (top / path, *(top / path).parents):
+            limit, used = (read(folder / name).strip() for name in names)
+            if limit.isdigit() and used.isdigit():
+                kept = re.findall(r"^(?:in)?active_file (\d+)$", read(folder / "memory.stat"), re.M)
+                yield int(limit), max(0, int(limit) - int(used) + sum(map(int, kept)))
+            if folder == top:
+                break
 
 
 def nvidia_driver(root: Path = ROOT) -> str | None:

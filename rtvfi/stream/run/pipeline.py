@@ -189,6 +189,11 @@ class Pipeline:
             if thread.is_alive():
                 log.warning("thread %s did not end in %.0f s", thread.name, timeout)
 
+    @property
+    def num_made(self) -> int:
+        """Frames put into the output ring so far."""
+        return self._statistics.counts.total()
+
     def statistics(self) -> Statistics:
         """A snapshot of counts, margins and times."""
         decoder = self._source.info.decoder if self._source is not None else ""
