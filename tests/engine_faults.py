@@ -21,14 +21,11 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from anympv import ROOT, AnyMpv, OwnWindow
 
 from rtvfi.core.data import data_path
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SIGNALS: Final = {"SIGKILL": signal.SIGKILL, "SIGSTOP": signal.SIGSTOP}
 _QUIET_GAP: Final = 0.125
@@ -139,8 +136,8 @@ def _film(folder: Path) -> Path:
     if not short.exists():
         return data_path("weights", "demo.mkv")
     film = folder / "film.mkv"
-    words = ["ffmpeg", "-v", "error", "-stream_loop", "11", "-i", str(short), "-c", "copy", film]
-    subprocess.run(words, check=True)
+    loop = ("ffmpeg", "-v", "error", "-stream_loop", "11")
+    subprocess.run([*loop, "-i", short, "-c", "copy", film], check=True)
     return film
 
 
@@ -223,7 +220,9 @@ class Trial:
             self._play_for(12)
             return None
         if fault.name not in ("nothing", "cut_picture") and fault.when != "paused":
-            player.wait(lambda: any(not ours for at, ours in self._tracks if at > begun), "the film")
+            player.wait(
+                lambda: any(not ours for at, ours in self._tracks if at > begun), "the film"
+            )
         player.wait_made()
         return time.monotonic() - begun
 
@@ -248,7 +247,9 @@ class Trial:
     def _sentences(self) -> list[str]:
         """What was said on the screen after the fault."""
         lines = self._log.read_text(errors="replace").partition("the-fault")[2].splitlines()
-        found = [re.search(r'Run command: show-text.*?args=\[text="(.*?)", dur', line) for line in lines]
+        found = [
+            re.search(r'Run command: show-text.*?args=\[text="(.*?)", dur', line) for line in lines
+        ]
         return list(dict.fromkeys(match[1] for match in found if match))
 
 

@@ -117,7 +117,8 @@ def attach(options: PlayOptions, connection: socket.socket, terms: Terms) -> int
     """
     if terms.version != SCRIPT_VERSION:
         raise UsageError(
-            f"the script in mpv speaks version {terms.version} and this rtvfi version {SCRIPT_VERSION}",
+            f"the script in mpv speaks version {terms.version} and this rtvfi version "
+            f"{SCRIPT_VERSION}",
             "rtvfi mpv --install puts the right one there",
         )
     sys.setswitchinterval(SWITCH_INTERVAL)

@@ -77,7 +77,7 @@ local pending = nil -- the hook that waits for the engine
 local timer = nil
 local silence = 0 -- ticks since the engine was last heard
 local is_silent = false -- it was ended because it does not answer
-local is_owing = false -- the film before waited for it in vain
+local owed = nil -- since when a film waits for it
 local aside = nil -- its track, while the film's own is shown because it does not answer
 local deaths = 0
 local place = "" -- where the engine computes
@@ -275,7 +275,7 @@ function start()
     if deaths > 0 then
         add("--smaller")
     end
-    silence, is_silent, is_owing = 0, false, false
+    silence, is_silent, owed = 0, false, nil
     engine = mp.command_native_async({
         name = "subprocess",
         playback_only = false,
@@ -297,6 +297,7 @@ local function give_up()
 end
 
 local function attach(moment)
+    owed = owed or mp.get_time()
     mp.commandv("script-message", "rtvfi-attach", tostring(number), moment)
 end
 
@@ -312,14 +313,13 @@ mp.add_hook("on_preloaded", 50, function(hook)
     if not engine then
         return
     end
-    if is_owing then
-        give_up()
+    if owed and mp.get_time() - owed > options.wait then
+        give_up() -- the film before waited in vain
     end
     pending = hook
     hook:defer()
     timer = mp.add_timeout(options.wait, function()
         timer = nil
-        is_owing = is_ready
         say("rtvfi takes long: the film begins as it is")
         go_on()
     end)
@@ -338,7 +338,7 @@ mp.register_script_message("rtvfi-ready", function(address)
 end)
 
 mp.register_script_message("rtvfi-attached", function(which, track)
-    is_owing = false
+    owed = nil
     if tonumber(which) == number then
         original = tonumber(track)
         go_on()

@@ -44,7 +44,8 @@ command={command}
 # Seconds that a film waits for rtvfi before it begins as it is.
 #wait=15
 
-# Seconds after which an engine that does not answer is ended.
+# Seconds after which an engine that does not answer is ended; after half of them the film goes on
+# as it is. Pictures that are due may be missing for half of it and two and a half times as long.
 #patience=6
 
 # An engine on a GPU ends when the film was paused or minimised for so many seconds, and is back

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_machine_that_tells_nothing_bounds_nothing(tmp_path: Path) -> None:
 def test_a_container_counts_as_the_machine(tmp_path: Path) -> None:
     old = "sys/fs/cgroup/memory/docker"
     new = "sys/fs/cgroup/user.slice"
-    files = {
+    files: dict[str, Any] = {
         "proc/self/cgroup": "4:memory:/docker/1\n0::/user.slice/app.scope\n",
         f"{old}/memory.limit_in_bytes": "8000000000\n",
         f"{old}/memory.usage_in_bytes": "7000000000\n",

@@ -67,7 +67,7 @@ def _in_model(deed: Any) -> None:
 def _in_decoder() -> None:
     from rtvfi.stream.decode.pyav import PyavSource
 
-    PyavSource.read = _hang  # type: ignore[method-assign]
+    PyavSource.read = _hang  # type: ignore[method-assign, assignment]
 
 
 def _at_opening(deed: Any) -> None:
@@ -78,7 +78,7 @@ def _at_opening(deed: Any) -> None:
 
 
 def _allocate() -> None:
-    held = []
+    held: list[bytes] = []
     while len(held) << 24 < MOST_BYTES:
         held.append(b"\1" * (1 << 24))
         time.sleep(0.005)
@@ -95,7 +95,7 @@ def _cut_picture() -> None:
         found = piece(self, room, **words)
         if len(found) < 1 << 12:
             return found
-        FrameStream.piece = _nothing  # type: ignore[method-assign]
+        FrameStream.piece = _nothing  # type: ignore[method-assign, assignment]
         return found[: len(found) // 2]
 
     def _nothing(_self: Any, _room: int, **_words: Any) -> Any:
