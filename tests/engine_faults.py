@@ -155,15 +155,14 @@ class Trial:
         mpv: tuple[str, ...] = ("--loop-playlist=inf", "--ao=null")
         mpv += (f"--log-file={self._log}", f"--dump-stats={self._stats}")
         mpv += ("--msg-level=cplayer=trace",)  # tells of show-text
-        settings = {"model": "dis", "wait": "5", "patience": "6"}
-        more = f"--device cpu --hwaccel none --most-memory {_MOST_GB}"
+        settings = {"wait": "5", "patience": "6", "memory": str(_MOST_GB)}
         if is_window:
-            opts = f"rtvfi-patience=6,rtvfi-wait=5,rtvfi-more=--most-memory {_MOST_GB}"
+            opts = ",".join(f"rtvfi-{name}={value}" for name, value in settings.items())
             self.player: Faulty = FaultyWindow(
                 folder, film, film, mpv=(*mpv, f"--script-opts={opts}")
             )
         else:
-            self.player = Faulty(folder, film, film, mpv=mpv, more=more, **settings)
+            self.player = Faulty(folder, film, film, mpv=mpv, model="dis", **settings)
         self._tracks: list[tuple[float, bool]] = []
 
     def seen(self, fault: Fault) -> Seen:

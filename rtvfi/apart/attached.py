@@ -14,12 +14,11 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.apart.memory import Bound, end
-from rtvfi.apart.watchdog import Watchdog
+from rtvfi.apart.watchdog import PATIENCE_SECONDS, Watchdog
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.engine.trusted import check_options
 from rtvfi.playing.front import Front
@@ -46,23 +45,6 @@ _LOOK_SECONDS: Final = 0.2
 """How often we look whether we should end."""
 SWITCH_INTERVAL: Final = 0.0005
 """As in player.py: a busy thread must not keep mpv's reads waiting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the script in mpv says besides the options of a film.
-
-    Args:
-        script: its name in that mpv.
-        version: of what it speaks.
-        patience: seconds, see ``Watchdog``.
-        most_memory: bytes that we may hold; 0: see ``Bound``.
-    """
-
-    script: str
-    version: str = SCRIPT_VERSION
-    patience: float = PATIENCE_SECONDS
-    most_memory: int = 0
 
 
 class WebDoor:
@@ -103,38 +85,38 @@ def connect(path: Path) -> socket.socket:
     return connection
 
 
-def attach(options: PlayOptions, connection: socket.socket, terms: Terms) -> int:
+def attach(options: PlayOptions, connection: socket.socket, script: str, version: str) -> int:
     """Serve the mpv behind a connection until it ends; returns the exit code.
 
     Args:
         options: how films are shown; its files do not count.
         connection: to mpv's JSON IPC.
-        terms: of the script in that mpv.
+        script: name of our script in that mpv.
+        version: of what it speaks.
 
     Raises:
         UsageError: the script is of another version.
         RtvfiError: what was asked for cannot run.
     """
-    if terms.version != SCRIPT_VERSION:
+    if version != SCRIPT_VERSION:
         raise UsageError(
-            f"the script in mpv speaks version {terms.version} and this rtvfi version "
-            f"{SCRIPT_VERSION}",
+            f"the script in mpv speaks version {version} and this rtvfi version {SCRIPT_VERSION}",
             "rtvfi mpv --install puts the right one there",
         )
     sys.setswitchinterval(SWITCH_INTERVAL)
     check_options(options)
-    return Attached(options, terms).run(connection)
+    return Attached(options).run(connection, script)
 
 
 class Attached(Front):
     """One mpv apart and what hangs on it."""
 
-    def __init__(self, options: PlayOptions, terms: Terms) -> None:
+    def __init__(self, options: PlayOptions) -> None:
         super().__init__(options)
-        self._terms = terms
-        self._bound = Bound(terms.most_memory)
+        self._bound = Bound()
+        self._patience = PATIENCE_SECONDS
         self._watched: Viewing | None = None
-        self._watchdog = Watchdog(terms.patience)
+        self._watchdog = Watchdog(self._patience)
 
     def prefetch(self) -> None:
         """Open the first file before anybody asks for it; what fails will be said when one does."""
@@ -149,7 +131,7 @@ class Attached(Front):
         try:
             with suppress(PlayerGone):
                 self.connect(player, WebDoor(pictures))
-                tell = partial(player.command, "script-message-to", self._terms.script)
+                tell = partial(player.command, "script-message-to", script)
                 player.register_message_handler(
                     "rtvfi-attach", lambda *words: hooks.do(partial(self._on_hook, tell, *words))
                 )
@@ -186,7 +168,7 @@ class Attached(Front):
         """
         viewing = self._showing.shown
         if viewing is not self._watched:
-            self._watched, self._watchdog = viewing, Watchdog(self._terms.patience)
+            self._watched, self._watchdog = viewing, Watchdog(self._patience)
         if viewing is None:
             return
         wanted, made = viewing.stream.blocked_on, viewing.pipeline.num_made
@@ -211,8 +193,18 @@ class Attached(Front):
             }
         player.command("script-message", "rtvfi-told", json.dumps(told))
 
-    def _on_hook(self, tell: partial[object], number: str = "", moment: str = "") -> None:
-        """A film was opened (the hook's worker; mpv waits, unless it plays already)."""
+    def _on_hook(self, tell: partial[object], number: str, moment: str, *limits: str) -> None:
+        """A film was opened (the hook's worker; mpv waits, unless it plays already).
+
+        Args:
+            tell: the script.
+            number: of the film, by the script's count.
+            moment: "late" when it plays already.
+            limits: the script's settings ``patience`` (s) and ``memory`` (GB).
+        """
+        if limits:
+            patience, memory = map(float, limits)
+            self._patience, self._bound = patience, Bound(int(memory * 1e9))
         try:
             self._attach()
             if moment == "late":

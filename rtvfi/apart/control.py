@@ -58,7 +58,6 @@ def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> 
         options: how films are shown; its files do not count.
         path: of the socket; must not be there yet.
         announce: told a JSON object as text as soon as somebody may connect.
-        most_memory: bytes that this process may hold; 0: see ``Bound``.
 
     Raises:
         PlayerError: nobody can connect there, or nobody did.
@@ -72,7 +71,7 @@ def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> 
         finally:
             remove_socket(path, _FOLDER)
     with connection:
-        Control(options, connection, Bound(most_memory)).run()
+        Control(options, connection).run()
     return 0
 
 
@@ -118,11 +117,10 @@ class Control:
     Args:
         options: see ``serve``.
         connection: of the owner; stays open.
-        bound: of this process's memory.
     """
 
-    def __init__(self, options: PlayOptions, connection: socket.socket, bound: Bound) -> None:
-        self._bound = bound
+    def __init__(self, options: PlayOptions, connection: socket.socket) -> None:
+        self._bound = Bound()
         self._connection = connection
         self._sending = threading.Lock()
         self._has_greeted = self._is_over = False

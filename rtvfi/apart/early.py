@@ -23,6 +23,7 @@ from pathlib import Path
 from socket import SHUT_RDWR, socket, socketpair
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.apart.memory import go_first
 from rtvfi.apart.sockets import FOR_MPV, remove_socket
 from rtvfi.core.errors import DeviceError, RtvfiError, UsageError
 from rtvfi.core.logs import plain
@@ -178,6 +179,7 @@ def begin(options: PlayOptions) -> EarlyEngine | None:
 
 def _engine(options: PlayOptions, channel: socket, saying: int) -> int:
     """Be the engine; returns the exit code."""
+    go_first()
     os.setsid()  # Ctrl+C in the terminal ends the window, and that ends us
     nothing = os.open(os.devnull, os.O_RDWR)
     for number, ours in ((nothing, 0), (nothing, 1), (saying, 2)):

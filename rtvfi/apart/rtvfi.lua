@@ -27,6 +27,7 @@ local options = {
     keys = true,
     wait = 15,
     patience = 6,
+    memory = 0,
     letgo = "gpu",
     rest = 30,
     log = "",
@@ -265,7 +266,6 @@ function start()
     for word in options.more:gmatch("%S+") do
         add(word)
     end
-    add("--patience", tostring(options.patience))
     if options.log ~= "" then
         add("--log-file", mp.command_native({ "expand-path", options.log }))
     end
@@ -298,7 +298,8 @@ end
 
 local function attach(moment)
     owed = owed or mp.get_time()
-    mp.commandv("script-message", "rtvfi-attach", tostring(number), moment)
+    local limits = { tostring(options.patience), tostring(options.memory) }
+    mp.commandv("script-message", "rtvfi-attach", tostring(number), moment, unpack(limits))
 end
 
 mp.add_hook("on_preloaded", 50, function(hook)

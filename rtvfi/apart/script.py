@@ -48,6 +48,9 @@ command={command}
 # as it is. Pictures that are due may be missing for half of it and two and a half times as long.
 #patience=6
 
+# Gigabytes of memory that an engine may hold; 0: three quarters of all there is.
+#memory=0
+
 # An engine on a GPU ends when the film was paused or minimised for so many seconds, and is back
 # when it plays again: letgo=gpu; "always" on a processor, too, "never" keeps it.
 #letgo=gpu

@@ -19,7 +19,6 @@ from control import PATIENCE, Engine
 
 from rtvfi.apart import control
 from rtvfi.apart.control import Control
-from rtvfi.apart.memory import Bound
 from rtvfi.apart.session import Session
 from rtvfi.apart.sockets import remove_socket
 from rtvfi.core.errors import RtvfiError, UsageError
@@ -203,7 +202,7 @@ def test_what_is_live_is_looked_at_however_often_the_owner_speaks(
     options = play_options(resolve_config({"model": "copy"}, preset="default"), ())
     ours, owners = socket.socketpair()
     with ours, owners:
-        served = Control(options, ours, Bound())
+        served = Control(options, ours)
         looks: list[float] = []
         monkeypatch.setattr(served._session, "look", looks.append)
         owners.sendall(b'{"do": "hello", "version": 1}\n')

@@ -35,8 +35,7 @@ def goes_on(mpv: AnyMpv) -> None:
 def test_an_engine_that_allocates_without_end_is_ended_and_the_next_one_is_smaller(
     clips: Clips, tmp_path: Path
 ) -> None:
-    more = "--device cpu --hwaccel none --most-memory 0.7"
-    with Faulty(tmp_path, clips.get(FEATURE), mpv=PLAYS, more=more) as mpv:
+    with Faulty(tmp_path, clips.get(FEATURE), mpv=PLAYS, memory="0.7") as mpv:
         mpv.begin()
         wait_gone(mpv.do("allocate"))
         goes_on(mpv)

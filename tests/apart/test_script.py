@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtvfi.apart.attached import SCRIPT_VERSION, Terms, attach
+from rtvfi.apart.attached import SCRIPT_VERSION, attach
 from rtvfi.apart.script import install, mpv_folder, uninstall
 from rtvfi.cli import main as cli
 from rtvfi.core.errors import RtvfiError, UsageError
@@ -90,7 +90,7 @@ def test_the_command_wants_to_know_what_to_do(logging_restored: None) -> None:
 def test_a_script_of_another_version_is_refused_in_a_sentence() -> None:
     options = play_options(resolve_config({}, preset="default"), ())
     with pytest.raises(UsageError, match=f"version 0 and this rtvfi version {SCRIPT_VERSION}"):
-        attach(options, None, Terms("rtvfi", "0"))  # type: ignore[arg-type]
+        attach(options, None, "rtvfi", "0")  # type: ignore[arg-type]
 
 
 def test_the_script_speaks_the_version_of_the_engine() -> None:

@@ -1,7 +1,7 @@
 """Faults of an engine, done inside it on purpose.
 
-Python imports this by itself where its folder is in ``PYTHONPATH``. In a process of ``rtvfi serve``
-it waits for a file in the folder that ``RTVFI_FAULTS`` names, and does what the file's name says.
+Python imports this by itself where its folder is in ``PYTHONPATH``. In the process of an engine it
+waits for a file in the folder that ``RTVFI_FAULTS`` names, and does what the file's name says.
 """
 
 from __future__ import annotations
@@ -130,7 +130,13 @@ def _wait(folder: Path) -> None:
         time.sleep(0.01)
 
 
-if "RTVFI_FAULTS" in os.environ and "serve" in sys.orig_argv:
-    threading.Thread(
-        target=_wait, args=(Path(os.environ["RTVFI_FAULTS"]),), name="faults", daemon=True
-    ).start()
+def _listen() -> None:
+    folder = Path(os.environ["RTVFI_FAULTS"])
+    threading.Thread(target=_wait, args=(folder,), name="faults", daemon=True).start()
+
+
+if "RTVFI_FAULTS" in os.environ:
+    if "serve" in sys.orig_argv:
+        _listen()
+    elif "play" in sys.orig_argv:  # it splits in two, and the copy is the engine
+        os.register_at_fork(after_in_child=_listen)

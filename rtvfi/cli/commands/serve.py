@@ -50,21 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--smaller", action="store_true", help="look for motion at half the usual size"
     )
-    parser.add_argument(
-        "--patience",
-        metavar="SECONDS",
-        type=float,
-        default=6.0,
-        help="after half of it without a picture that is due, the film's own is shown; after two "
-        "and a half times as long the engine ends",
-    )
-    parser.add_argument(
-        "--most-memory",
-        metavar="GB",
-        type=float,
-        default=0.0,
-        help="end when more memory than that is held; else at three quarters of all there is",
-    )
     add_settings(parser)
 
 
@@ -76,13 +61,12 @@ def main(arguments: argparse.Namespace) -> int:
     options = play_options(config_of(arguments, is_live=True), ())
     if arguments.smaller:
         options = replace(options, stream=options.stream.smaller())
-    most_memory = int(arguments.most_memory * 1e9)
     go_first()
     if arguments.control is not None:
         from rtvfi.apart.control import default_path, serve
 
         path = default_path() if arguments.control == "auto" else Path(arguments.control)
-        return serve(options, path, partial(print, flush=True), most_memory)
+        return serve(options, path, partial(print, flush=True))
     _drop_inherited()
     from rtvfi.apart.attached import attach, connect
 
