@@ -32,8 +32,10 @@ _FIRST: Final = 500
 
 def go_first(root: Path = machine.ROOT) -> None:
     """Where memory is used up, the kernel shall end this process, not the player's."""
-    with suppress(OSError):
-        (root / "proc/self/oom_score_adj").write_text(str(_FIRST))
+    path = root / "proc/self/oom_score_adj"
+    with suppress(OSError, ValueError):
+        if int(path.read_text()) < _FIRST:
+            path.write_text(str(_FIRST))
 
 
 def end(said: str) -> NoReturn:

@@ -82,7 +82,7 @@ def test_the_kernel_ends_it_first() -> None:
     code = "from rtvfi.apart.memory import go_first; go_first(); "
     code += "print(open('/proc/self/oom_score_adj').read())"
     said = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True)
-    assert int(said.stdout) == 500
+    assert int(said.stdout) >= 500
 
 
 def test_a_system_without_that_file_is_no_error(tmp_path: Path) -> None:
