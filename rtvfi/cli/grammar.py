@@ -1,4 +1,4 @@
-"""Options that several commands share: those that configuration files know too."""
+"""Options that several commands share, and the configuration that they result in."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ log = logging.getLogger(__name__)
 def add_settings(
     parser: argparse.ArgumentParser, rate: argparse._ActionsContainer | None = None
 ) -> None:
-    """The options that configuration files know too; their values are checked by config.py.
+    """Add the options that can also be set in configuration files.
+
+    Their values are checked by ``config_of``.
 
     Args:
         parser: where to add them.
-        rate: a group for ``--fps``.
+        rate: where to add ``--fps`` instead, for instance a mutually exclusive group.
     """
     motion = parser.add_argument_group("motion")
     (rate or motion).add_argument(
@@ -86,7 +88,7 @@ def add_settings(
     add(
         "--overlap",
         metavar="WHEN",
-        help="on a GPU, copy pictures while others are made: off (default) or on (experimental)",
+        help="on a GPU, copy pictures while computing others: off (default) or on (experimental)",
     )
     add = parser.add_argument_group("decoding").add_argument
     add("--hwaccel", metavar="NAME", help="hardware decoding: " + ", ".join(HWACCELS))
@@ -94,7 +96,7 @@ def add_settings(
     add(
         "--deinterlace",
         metavar="WHEN",
-        help="auto (default): frames flagged as interlaced; on: all; ivtc: film in video; off",
+        help="auto (default): frames flagged as interlaced; on: all; ivtc: undo telecine; off",
     )
     settings = parser.add_argument_group("settings")
     settings.add_argument(
@@ -110,13 +112,18 @@ def add_settings(
 
 
 def add_device(add: Callable[..., object], default: str | None = "auto") -> None:
-    """``--device``, with an ``add_argument``."""
+    """Add ``--device``; ``add`` is the ``add_argument`` of a parser or group."""
     what = "where the network runs: auto (default), cpu, cuda[:N] or rocm[:N]"
     add("--device", metavar="NAME", default=default, help=what)
 
 
 def add_output(add: Callable[..., object], what: str) -> None:
-    """``--output`` of a command that writes pictures, with an ``add_argument``."""
+    """Add ``--output`` of a command that writes pictures.
+
+    Args:
+        add: the ``add_argument`` of a parser or group.
+        what: the help text.
+    """
     add("-o", "--output", required=True, type=Path, metavar="OUT", help=what)
 
 
@@ -133,11 +140,14 @@ def seconds_given(option: str, text: str | None) -> Fraction | None:
 
 
 def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config:
-    """The configuration that these arguments, the preset and the user's file give.
+    """The configuration resulting from the command line, the preset and the user's file.
 
     Args:
-        arguments: what ``add_settings`` read.
-        is_live: for playing, which takes what ``rtvfi bench`` saved for it.
+        arguments: the parsed options of ``add_settings``.
+        is_live: the command plays films, so settings that ``rtvfi bench`` saved apply too.
+
+    Raises:
+        UsageError: a setting is unknown or has a value that is not allowed.
     """
     said: dict[str, Value] = {
         key: value for key in SETTINGS if (value := getattr(arguments, key)) is not None
@@ -150,7 +160,7 @@ def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config
 
 
 def words_of(arguments: argparse.Namespace) -> list[str]:
-    """What ``add_settings`` read, as the words of another command line; mpv's options stay out."""
+    """The parsed options of ``add_settings`` as words for a child process, without ``--mpv``."""
     words = [] if arguments.preset is None else ["--preset", str(arguments.preset)]
     for action in arguments.parser._actions:
         value = getattr(arguments, action.dest, None)
@@ -160,7 +170,7 @@ def words_of(arguments: argparse.Namespace) -> list[str]:
 
 
 def add_encoding(parser: argparse.ArgumentParser) -> None:
-    """The options of whatever writes video."""
+    """Add the options of commands that encode video."""
     add = parser.add_argument_group("writing").add_argument
     add("--encoder", metavar="NAME", default="auto", help=f"auto (default), {', '.join(CODECS)}")
     add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
@@ -170,24 +180,24 @@ def add_encoding(parser: argparse.ArgumentParser) -> None:
 
 
 def add_link(parser: argparse.ArgumentParser) -> None:
-    """The options of whatever speaks to a cluster."""
-    add = parser.add_argument_group("encryption of a cluster").add_argument
-    add("--tls-ca", metavar="FILE", help="certificate of who signed all certificates, PEM")
+    """Add the options of commands that connect to a cluster."""
+    add = parser.add_argument_group("cluster encryption").add_argument
+    add("--tls-ca", metavar="FILE", help="certificate of the authority that signed the others, PEM")
     add("--tls-cert", metavar="FILE", help="this machine's certificate")
     add("--tls-key", metavar="FILE", help="this machine's key")
 
 
 def link_of(arguments: argparse.Namespace, address: str) -> Link:
-    """What ``add_link`` read."""
+    """The connection to the scheduler at ``address`` with the parsed options of ``add_link``."""
     names = (arguments.tls_ca, arguments.tls_cert, arguments.tls_key)
     return Link(address, *(None if name is None else Path(name) for name in names))
 
 
 def encode_options(arguments: argparse.Namespace, config: Config) -> EncodeOptions:
-    """What ``add_encoding`` read.
+    """The parsed options of ``add_encoding``.
 
     Raises:
-        UsageError: there is no such encoder, format or quality.
+        UsageError: the encoder, pixel format or quality does not exist.
     """
     if arguments.encoder != "auto":
         check_quality(find_codec(arguments.encoder), arguments.crf)

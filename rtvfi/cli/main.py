@@ -1,5 +1,6 @@
-"""The command line: grammar, exit codes, logging. Of the commands only the one that is asked for is
-imported, and front ends by its handler.
+"""The command line: argument parsing, exit codes, logging.
+
+Only the module of the requested command is imported; it imports what it needs when it runs.
 
 Exit codes: 0 done (also when the player was closed), 1 failed, 2 wrong usage, 130 interrupted.
 """
@@ -32,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises UsageError where argparse would print and exit."""
+    """An argument parser that raises UsageError where argparse would print and exit."""
 
     def error(self, message: str) -> NoReturn:
-        """A mistake on the command line."""
+        """Raise UsageError for a mistake on the command line, with a hint."""
         choice = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(.* from (.*)\)", message)
         if choice:
             name, word, known = choice[1].lower(), choice[2], re.findall(r"[\w.-]+", choice[3])
@@ -46,7 +47,7 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row of the table of commands; its module is imported when more than the name is wanted."""
+    """One command of the program; its module is imported when more than its name is needed."""
 
     name: str
 
@@ -56,21 +57,21 @@ class Command:
 
     @property
     def summary(self) -> str:
-        """What it does, in a few words."""
+        """What the command does, in a few words."""
         text: str = self._module.SUMMARY
         return text
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Its part of the grammar."""
+        """Add the options of the command."""
         self._module.add_arguments(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Carry it out; returns the exit code."""
+        """Run the command; returns the exit code."""
         code: int = self._module.main(arguments)
         return code
 
 
-# --- all of them -----------------------------------------------------------------------------
+# --- the list of commands --------------------------------------------------------------------
 
 COMMANDS: Final = tuple(
     map(
@@ -101,11 +102,11 @@ COMMANDS: Final = tuple(
         ),
     )
 )
-"""In the order of ``--help``; a command is named like its file."""
+"""In the order of ``--help``; the name of a command is the name of its module."""
 
 
 class _Version(argparse.Action):
-    """``--version``, reading the number only when it is asked for."""
+    """``--version``, which reads the version only when the option is given."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
         print(f"rtvfi {program_version()}")
@@ -113,10 +114,10 @@ class _Version(argparse.Action):
 
 
 def build_parser(commands: Sequence[Command] = COMMANDS) -> argparse.ArgumentParser:
-    """The grammar.
+    """The argument parser of the program.
 
     Args:
-        commands: those that it shall know.
+        commands: the commands that it accepts.
     """
     common = Parser(add_help=False)
     common.add_argument(
@@ -129,7 +130,7 @@ def build_parser(commands: Sequence[Command] = COMMANDS) -> argparse.ArgumentPar
         "--log-file",
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help="write all messages to FILE, debug messages too",
+        help="write all messages to FILE, including debug messages",
     )
     parser = Parser(
         prog=program(),
@@ -165,7 +166,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     if word is not None and word not in names:
         is_file = Path(word).exists()
         raise UsageError(
-            f'there is no command "{word}"; commands are {", ".join(names)}',
+            f'there is no command "{word}"; the commands are {", ".join(names)}',
             hint=command_line(f'play "{word}"') if is_file else did_you_mean(word, names),
         )
     # What stands before the command may ask for the help of all of them.
@@ -191,12 +192,12 @@ def _command_word(arguments: Sequence[str]) -> str | None:
 def _unknown(words: Sequence[str], parser: argparse.ArgumentParser) -> UsageError:
     option = next((word for word in words if word.startswith("-")), "").partition("=")[0]
     if not option:
-        return UsageError(f'"{words[0]}" is not expected here', hint=f"{parser.prog} --help")
+        return UsageError(f'unexpected argument "{words[0]}"', hint=f"{parser.prog} --help")
     known = [spelling for action in parser._actions for spelling in action.option_strings]
     hint = did_you_mean(option, known, cutoff=0.7)
     if not hint and "--mpv" in known:
         value = "" if option.startswith("--no-") else "=VALUE"
-        hint = f"an option of mpv is given as --mpv {option.lstrip('-')}{value}"
+        hint = f"pass options of mpv as --mpv {option.lstrip('-')}{value}"
     return UsageError(f'there is no option "{option}"', hint=hint or f"{parser.prog} --help")
 
 
@@ -214,18 +215,25 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _complain(error: RtvfiError) -> int:
     for word, text in (("error", error.message), ("hint", error.hint)):
-        if text:  # one line each, whatever is in the names of files
+        if text:  # always one line each: names of files may contain line breaks
             print(f"{word}: {logs.plain(text)}".replace("\n", "\\n"), file=sys.stderr)
     return error.exit_code
 
 
 def _give_up_output() -> None:
-    """Stop printing, as nobody reads it: Python would complain when it flushes at exit."""
+    """Send stdout to /dev/null: its reader is gone, and Python's flush at exit would fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command line.
+
+    Args:
+        argv: the arguments without the program's name; by default those of the process.
+
+    Returns:
+        The exit code: 0, 1, 2 or 130, see above.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     logs.configure(is_debug="--debug" in arguments)
     try:
@@ -238,21 +246,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except RtvfiError as error:
-        log.debug("where it failed:", exc_info=True)
+        log.debug("traceback:", exc_info=True)
         return _complain(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # rtvfi models | head
         _give_up_output()
         return 0
-    except OSError as error:  # a disk, a folder, a name: the machine's mistake, not ours
-        log.debug("where it failed:", exc_info=True)
+    except OSError as error:  # a full disk, a missing folder: not a bug in rtvfi
+        log.debug("traceback:", exc_info=True)
         if error.filename is None:
             _give_up_output()
         name = error.filename if isinstance(error.filename, str) else ""
         what = f'"{name}": ' if name else ""
         return _complain(RtvfiError(f"{what}{error.strerror or error}"))
     except Exception:
-        log.debug("this is a mistake in rtvfi:", exc_info=True)
+        log.debug("this is a bug in rtvfi:", exc_info=True)
         raise
     return code

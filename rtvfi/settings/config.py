@@ -1,8 +1,8 @@
-"""What the user chose, each value checked: defaults < preset < what ``rtvfi bench`` saved < the
-user's file < the command line.
+"""The configuration: settings from several places, merged and checked.
 
-Values are kept in the form a TOML file has them ("auto" stands for None), with the place each came
-from; ``play_options`` turns them into the options classes of the rooms.
+Later places win: defaults < preset < settings that ``rtvfi bench`` saved < the user's file < the
+command line. Values are kept as in a TOML file ("auto" stands for None), each with its origin;
+``play_options`` and ``render_options`` convert them to the options classes that commands use.
 """
 
 from __future__ import annotations
@@ -42,100 +42,97 @@ if TYPE_CHECKING:
 
 COMMAND_LINE: Final = "command line"
 _MOST_BYTES: Final = 1 << 16
-"""Of a file with settings; the parser's time grows with the square of it."""
+"""Maximum size of a settings file; the time of the TOML parser grows with its square."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FilmOptions:
-    """What every command that interpolates films was asked for, checked as far as it can be without
-    opening files.
-
-    The style is ``stream.style``.
-    """
+    """Options of all commands that interpolate films, checked without opening files."""
 
     files: tuple[str, ...]
-    """Existing files and addresses, in order; never empty."""
+    """Existing files and URLs, in order; never empty."""
     model: str
     """An id of the catalogue."""
     device: str
     """``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``rocm`` or ``rocm:N``."""
     fps: str
-    """What ``stream.rates.parse_rate`` reads."""
+    """The output rate, in the syntax of ``core.rates.parse_rate``."""
     stream: StreamOptions
     source: SourceOptions
     selftest: SelfTest = "auto"
-    """When a GPU is tested before networks use it."""
+    """When to test a GPU before a network uses it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlayOptions(FilmOptions):
-    """Everything ``rtvfi play`` was asked for."""
+    """All options of ``rtvfi play``."""
 
     is_model_ours: bool = False
-    """The model was left to us, so that a GPU which fails its test may bring another."""
+    """rtvfi chose the model (``auto``), so it may choose another if the GPU fails its test."""
     start: str | None = None
-    """Where to begin, in mpv's syntax."""
+    """Start position in mpv's syntax."""
     sub_files: tuple[str, ...] = ()
-    """Files and addresses with more subtitles."""
+    """Files and URLs of additional subtitles."""
     audio_files: tuple[str, ...] = ()
-    """The same with sound."""
+    """Files and URLs of additional sound."""
     mpv: tuple[tuple[str, str], ...] = ()
-    """Options for mpv, in order, a name for each value; they win over rtvfi's own."""
+    """Options for mpv in order, one (name, value) pair per value; they override rtvfi's own."""
     report: Path | None = None
-    """Where a JSON report goes when playback ends."""
+    """File for the JSON report that is written when playback ends."""
     record: Path | None = None
-    """Where what is played is recorded."""
+    """File to record to."""
     completes_recording: bool = False
-    """What was skipped between the first and the last moment watched is rendered afterwards."""
+    """After playback, render the parts skipped between the first and last moment watched."""
     encode: EncodeOptions = field(default_factory=EncodeOptions)
-    """How it is recorded."""
+    """How the recording is encoded."""
     force: bool = False
-    """The recording overwrites what is there."""
+    """Overwrite an existing recording."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RenderOptions(FilmOptions):
-    """Everything ``rtvfi render`` was asked for."""
+    """All options of ``rtvfi render``."""
 
     encode: EncodeOptions
     output: Path | None = None
-    """A file, or a folder; None = beside each input."""
+    """A file or a folder; None = beside each input."""
     extension: str = ".mkv"
-    """Of names that are made up."""
+    """Used where ``output`` does not name a file."""
     start: Fraction = Fraction(0)
-    """Where to begin, seconds on a player's clock."""
+    """Start position in seconds, as a player shows it."""
     end: Fraction | None = None
-    """Where to end."""
+    """End position in seconds; None = the end of the film."""
     has_audio: bool = True
+    """Copy the sound."""
     force: bool = False
-    """Overwrite, and begin anew."""
+    """Overwrite existing files, and start over instead of resuming."""
     must_resume: bool = False
-    """Refuse to begin anew."""
+    """Fail unless an interrupted rendering can be resumed."""
     keeps_times: bool = False
-    """The film's own times stay, with a multiple of pictures between them; else a steady rate."""
+    """Keep the film's own frame times and add frames between them; else use a constant rate."""
     is_json: bool = False
-    """Progress is printed as JSON, an object a line."""
+    """Print progress as JSON, one object per line."""
     status: Path | None = None
-    """A file that always holds the newest of those lines."""
+    """A file that always contains the latest of those objects."""
     is_png_only: bool = False
     """Write a folder of PNGs instead of a film."""
     keeps_pngs: bool = False
     """Write a folder of PNGs beside the film."""
     is_montage: bool = False
-    """Put the source to the left of what was made of it."""
+    """Show the source to the left of the result."""
     enhance: str | None = None
     """Network that restores the film's pictures first, see ``engine.enhance``."""
 
 
 class Entry(NamedTuple):
-    """A value and where it came from."""
+    """The value of a setting and where it came from."""
 
     value: Value
     origin: str
 
 
 class MpvEntry(NamedTuple):
-    """The values of an option of mpv and where they came from."""
+    """The values of an mpv option and where they came from."""
 
     values: tuple[str, ...]
     origin: str
@@ -143,7 +140,7 @@ class MpvEntry(NamedTuple):
 
 @dataclass(slots=True)
 class _Layer:
-    """What one place says."""
+    """The settings from one place."""
 
     entries: dict[str, Entry]
     mpv: dict[str, MpvEntry]
@@ -155,17 +152,17 @@ class Config:
 
     preset: Entry
     entries: Mapping[str, Entry]
-    """By key of SETTINGS."""
+    """One entry for every key of SETTINGS."""
     mpv: Mapping[str, MpvEntry]
-    """By name."""
+    """mpv's options by name."""
     profile: Profile | None = None
-    """What was measured and is made use of."""
+    """The measured settings, if they are in use."""
 
     def __getitem__(self, key: str) -> Value:
         return self.entries[key].value
 
     def to_toml(self) -> str:
-        """The configuration as a file that gives it again, each line with its origin."""
+        """The configuration as a file that would reproduce it, each line with its origin."""
         entries = {"preset": self.preset, **self.entries}
         text = _table((key, as_toml(e.value), e.origin) for key, e in entries.items())
         mpv = _table((name, _as_toml(e.values), e.origin) for name, e in self.mpv.items())
@@ -184,10 +181,12 @@ def _table(lines: Iterable[tuple[str, str, str]]) -> str:
 
 
 def user_file() -> Path | None:
-    """The user's file, if there is one: $RTVFI_CONFIG, else rtvfi.toml in the folder for settings.
+    """The user's settings file, or None: $RTVFI_CONFIG, else rtvfi.toml in the config folder.
+
+    An empty $RTVFI_CONFIG means no file.
 
     Raises:
-        UsageError: $RTVFI_CONFIG names a file that is not there; empty, it means no file.
+        UsageError: $RTVFI_CONFIG names a file that does not exist.
     """
     named = os.environ.get("RTVFI_CONFIG")
     if named is None:
@@ -195,13 +194,13 @@ def user_file() -> Path | None:
         return path if path.is_file() else None
     if named and not Path(named).is_file():
         raise UsageError(
-            f'RTVFI_CONFIG names "{named}", and there is no such file', hint="unset RTVFI_CONFIG"
+            f'RTVFI_CONFIG is "{named}", which does not exist', hint="unset RTVFI_CONFIG"
         )
     return Path(named) if named else None
 
 
 def default_user_file() -> Path:
-    """Where a user's own settings are looked for."""
+    """The default path of the user's settings file."""
     return platformdirs.user_config_path("rtvfi", appauthor=False) / "rtvfi.toml"
 
 
@@ -212,27 +211,27 @@ def resolve_config(
     profile: Profile | None = None,
     mpv: Given | None = None,
 ) -> Config:
-    """Put the layers on top of each other.
+    """Merge settings from all places.
 
     Args:
-        command_line: what was given there, by key of SETTINGS.
-        preset: its name, if one was asked for.
-        file: the user's file.
-        profile: what was measured; it counts where nobody named a preset, or a model or device
-            other than it was measured with.
-        mpv: options of mpv on the command line.
+        command_line: settings from the command line, by key of SETTINGS.
+        preset: name of the preset given on the command line.
+        file: the user's settings file.
+        profile: measured settings. Ignored if the user chose a preset, or a model or device other
+            than the measured ones.
+        mpv: options of mpv from the command line.
 
     Raises:
-        UsageError: a value or key that does not exist, naming where it stands and what is allowed.
+        UsageError: a key or value is not allowed; the message says where, and what is allowed.
     """
     layer = _read_file(file) if file else _Layer({}, {})
     own = layer.entries
-    said = {
+    given = {
         key: Entry(checked(SETTINGS[key], value, ""), COMMAND_LINE)
         for key, value in command_line.items()
     }
     own_preset = own.pop("preset", None)
-    device = str((said.get("device") or own.get("device") or Entry("auto", "")).value)
+    device = str((given.get("device") or own.get("device") or Entry("auto", "")).value)
     if preset is not None:
         chosen = Entry(preset, COMMAND_LINE)
     elif own_preset is not None:
@@ -242,27 +241,27 @@ def resolve_config(
     else:
         chosen = Entry("default", "default")
     defaults = {key: Entry(setting.default, "default") for key, setting in SETTINGS.items()}
-    if profile is not None and (preset or own_preset or not _fits(profile, {**own, **said})):
+    if profile is not None and (preset or own_preset or not _fits(profile, {**own, **given})):
         profile = None
     measured = {} if profile is None else profile.settings
     bench = {
         key: Entry(value, f"bench {profile and profile.date}") for key, value in measured.items()
     }
     base = _read_preset(chosen)
-    layers = {**defaults, **base.entries, **bench, **own, **said}
+    layers = {**defaults, **base.entries, **bench, **own, **given}
     for_mpv = {name: MpvEntry(values, COMMAND_LINE) for name, values in (mpv or {}).items()}
     return Config(chosen, layers, {**base.mpv, **layer.mpv, **for_mpv}, profile)
 
 
 def _fits(profile: Profile, asked: Mapping[str, Entry]) -> bool:
-    """Whether what was measured is what is asked for."""
+    """Whether the profile was measured with the requested model and device."""
     return all(
         key not in asked or asked[key].value == profile.settings[key] for key in ("model", "device")
     )
 
 
 def presets() -> tuple[str, ...]:
-    """Names of the presets. The recipe for training, which is in the same folder, is not one."""
+    """Names of the presets; the training recipe in the same folder is not one."""
     return tuple(name for name in data_names("configs", ".toml") if not name.endswith("-train"))
 
 
@@ -279,25 +278,25 @@ def _read_preset(chosen: Entry) -> _Layer:
 
 
 def _read_file(path: Path, origin: str = "") -> _Layer:
-    """What a file says; the origin of its entries is its path unless another is given."""
+    """The settings in a file; their origin is its path unless another is given."""
     try:
         with path.open("rb") as stream:
             text = stream.read(_MOST_BYTES + 1)
         if len(text) > _MOST_BYTES:
-            raise UsageError(f"{path}: is too long for settings")
+            raise UsageError(f"{path}: too large for a settings file")
         table = tomllib.loads(text.decode())
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UsageError(f"{path}: is not TOML: {error}") from error
     except RecursionError as error:
-        raise UsageError(f"{path}: is not TOML: brackets within brackets") from error
+        raise UsageError(f"{path}: is not TOML: brackets are nested too deeply") from error
     known = ("preset", *SETTINGS, "mpv")
     found, origin = _Layer({}, {}), origin or str(path)
     for key, value in table.items():
         if key not in known:
             raise UsageError(
-                f'{path}: there is no key "{key}"; known are {any_of(known)}',
+                f'{path}: there is no key "{key}", expected {any_of(known)}',
                 hint=did_you_mean(key, known),
             )
         if key == "mpv":
@@ -310,12 +309,12 @@ def _read_file(path: Path, origin: str = "") -> _Layer:
 
 
 def will_use_gpu(device: str) -> bool:
-    """Whether a GPU will compute, told without torch; ``device`` as in SETTINGS."""
+    """Whether a GPU will be used for this value of ``--device``, determined without torch."""
     return hardware_guess() != "cpu" if device == "auto" else device != "cpu"
 
 
 def live_model(config: Config) -> str:
-    """The id of the model that the configuration asks for; see ``resolve_model``."""
+    """The id of the configured model, with ``auto`` resolved for this machine."""
     style, is_gpu = cast("Style", config["style"]), will_use_gpu(str(config["device"]))
     return resolve_model(str(config["model"]), is_gpu=is_gpu, style=style)
 
@@ -323,7 +322,7 @@ def live_model(config: Config) -> str:
 def play_options(
     config: Config, files: tuple[str, ...], start: str | None = None, report: Path | None = None
 ) -> PlayOptions:
-    """The options of the rooms.
+    """The options of ``rtvfi play``; ``start`` is in mpv's syntax.
 
     Raises:
         RtvfiError: the report could not be written.
@@ -340,7 +339,7 @@ def play_options(
 
 
 def render_options(config: Config, files: tuple[str, ...], encode: EncodeOptions) -> RenderOptions:
-    """What the configuration says about rendering; the rest has its defaults."""
+    """The options of ``rtvfi render`` that come from the configuration; others are defaults."""
     return RenderOptions(**_film_options(config, files), encode=encode)
 
 
@@ -381,15 +380,17 @@ def _source_options(config: Config) -> SourceOptions:
 
 
 def check_writable(report: Path, files: Sequence[str] = ()) -> None:
-    """Find out now, not after the film, whether the report can be written.
+    """Check before the film starts that the report can be written, and is none of the inputs.
 
     Raises:
-        RtvfiError: it cannot.
+        RtvfiError: it cannot be written.
     """
     folder = report.parent
     if any(is_same(report, file) for file in files):
         raise UsageError(f'the report "{report}" is an input, which would be overwritten')
     if not folder.is_dir():
-        raise RtvfiError(f'the report "{report}" has no folder to go to', hint=f'mkdir "{folder}"')
+        raise RtvfiError(
+            f'the folder of the report "{report}" does not exist', hint=f'mkdir "{folder}"'
+        )
     if report.is_dir() or not os.access(report if report.exists() else folder, os.W_OK):
         raise RtvfiError(f'the report "{report}" cannot be written')

@@ -1,4 +1,4 @@
-"""What each key of a configuration may be, which is also what its option may be."""
+"""The settings: keys of configuration files and options of the command line, and their values."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ Value = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One key of a configuration file, which is one option of the command line."""
+    """One key of a configuration file and the command-line option that corresponds to it."""
 
     key: str
     default: Value
     read: Callable[[Value], Value]
-    """Gives the value in its TOML form; raises ValueError with what is expected."""
+    """Converts a value to its TOML form; raises ValueError whose text says what is expected."""
     choices: tuple[str, ...] = ()
-    """Spellings to suggest from."""
+    """Allowed values, if they can be listed; used for suggestions and completion."""
     option: str = ""
+    """The option's name, if it is not derived from the key."""
 
     @property
     def flag(self) -> str:
@@ -55,7 +56,7 @@ def any_of(words: Sequence[str]) -> str:
 
 
 def did_you_mean(word: str, known: Sequence[str], cutoff: float = 0.5) -> str:
-    """A hint that names the nearest spelling, or nothing when none is at least ``cutoff`` alike."""
+    """A hint with the most similar known word; empty if its similarity (0 to 1) is below cutoff."""
     near = get_close_matches(word, known, n=1, cutoff=cutoff)
     return f'did you mean "{near[0]}"?' if near else ""
 
@@ -104,13 +105,14 @@ def _read_flow_scale(value: Value) -> Value:
 
 
 def scales_by_size(text: str) -> tuple[tuple[float, float], ...]:
-    """Read a flow scale that depends on the picture's size: ``854x480:1,1920x1080:0.5,0.25``.
+    """Parse a flow scale that depends on the picture's size: ``854x480:1,1920x1080:0.5,0.25``.
 
     Returns:
-        Pixels up to which a scale holds, and the scale; the last for all that is larger.
+        (pixels, scale) pairs, ascending: the scale for pictures of up to that many pixels. The last
+        pair has infinity and applies to all larger pictures.
 
     Raises:
-        ValueError: it has another form.
+        ValueError: the text has another form.
     """
     wanted = "1, 0.5, 0.25, auto, or by size as in 1920x1080:1,0.5"
     steps = []
@@ -174,15 +176,15 @@ SETTINGS: Final = {
 
 
 def checked(setting: Setting | None, value: Any, where: str) -> Value:
-    """The value in its TOML form.
+    """Check a value and convert it to its TOML form.
 
     Args:
-        setting: None for what takes any text: the name of the preset.
+        setting: what the value is for; None for the name of a preset, which is checked elsewhere.
         value: as it was given.
-        where: how a message names the place; empty for the setting's option.
+        where: how error messages name the place; empty for the setting's option.
 
     Raises:
-        UsageError: it is not allowed.
+        UsageError: the value is not allowed.
     """
     if setting is None:
         return str(value)
@@ -203,7 +205,7 @@ def checked(setting: Setting | None, value: Any, where: str) -> Value:
 
 
 def as_toml(value: Value) -> str:
-    """A value as TOML spells it."""
+    """A value in TOML syntax."""
     if not isinstance(value, str):
         return repr(value)
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')

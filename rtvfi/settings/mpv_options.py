@@ -1,5 +1,5 @@
-"""Options of mpv in the forms its command line takes: ``no-NAME``, lists that are added to
-(``vf-add``), and the short names of such lists (``script``). Pure.
+"""Options of mpv in the forms of its command line: ``no-NAME``, operations on lists (``vf-add``),
+and the short names of lists (``script``). Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Given = dict[str, tuple[str, ...]]
-"""Values under the name each was given by. Several where an option repeats, else one."""
+"""Values by option name as given: several for options that repeat, otherwise one."""
 
 _LISTS: Final = {
     "audio-file": "audio-files",
@@ -24,28 +24,29 @@ _LISTS: Final = {
     "script": "scripts",
     "sub-file": "sub-files",
 }
-"""Names that append to a list."""
+"""Options that append to a list, and that list's name."""
 _OPERATION: Final = re.compile(r"(.+)-(append|add|pre|clr|remove|toggle|set)")
 _AT_START: Final = {"scripts": ":", "script-opts": ","}
-"""Lists that are read while mpv starts, and what stands between their entries."""
+"""Lists that mpv reads only while it starts, and the separator of their entries."""
 
 
 @dataclass(frozen=True, slots=True)
 class MpvOptions:
-    """Options as a running mpv takes them."""
+    """Options in the form that libmpv accepts."""
 
     values: dict[str, str] = field(default_factory=dict)
+    """Ordinary options."""
     at_start: dict[str, str] = field(default_factory=dict)
-    """Those that can only be given before it runs."""
+    """Options that can only be set before mpv is initialised."""
     changes: list[tuple[str, str, str]] = field(default_factory=list)
     """Operations on lists: option, operation, value."""
 
 
 def of_command_line(texts: Iterable[str]) -> Given:
-    """What was given by ``--mpv``, each text ``NAME=VALUE``, or ``NAME`` for yes.
+    """Parse the values of ``--mpv``, each ``NAME=VALUE``, or ``NAME`` for yes.
 
     Raises:
-        UsageError: a name is not that of an option.
+        UsageError: a name cannot be that of an option.
     """
     given: Given = {}
     for text in texts:
@@ -57,18 +58,20 @@ def of_command_line(texts: Iterable[str]) -> Given:
 
 
 def of_table(table: Any, where: str) -> Given:
-    """What a file says in its table ``[mpv]``, where an option that repeats may have a list.
+    """Parse the table ``[mpv]`` of a file, in which options that repeat may have a list.
 
     Args:
-        table: as TOML is read.
-        where: names the file in messages.
+        table: the parsed TOML value.
+        where: how error messages name the file.
 
     Raises:
-        UsageError: it is no table, a name is not that of an option, or one that does not repeat has
-            a list.
+        UsageError: it is not a table, a name cannot be that of an option, or an option that does
+            not repeat has a list.
     """
     if not isinstance(table, dict):
-        raise UsageError(f"{where}: mpv is a table of options, as in [mpv] and then fs = true")
+        raise UsageError(
+            f"{where}: mpv must be a table of options: [mpv], then lines like fs = true"
+        )
     given: Given = {}
     for name, value in table.items():
         _check_name(name, f"{where}: [mpv]")
@@ -88,20 +91,20 @@ def _as_text(value: Any) -> str:
 def _check_name(name: str, where: str) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise UsageError(
-            f'{where} wants NAME=VALUE with the name of an option of mpv, got "{name}"'
+            f'{where}: expected NAME=VALUE with the name of an mpv option, got "{name}"'
         )
 
 
 def _repeats(name: str) -> bool:
-    """Whether an option adds to what was given before instead of replacing it."""
+    """Whether an option adds to earlier values instead of replacing them."""
     return name in _LISTS or _OPERATION.fullmatch(name) is not None
 
 
 def sort_out(options: Iterable[tuple[str, str]]) -> MpvOptions:
-    """Names of the command line to those of a running mpv.
+    """Convert options from the forms of mpv's command line to those of libmpv.
 
     Args:
-        options: names and values, in order; a name may stand several times.
+        options: names and values in order; a name may occur several times.
     """
     found = MpvOptions()
     for name, value in options:

@@ -1,4 +1,4 @@
-"""What is to be played: files, folders and addresses of the command line become one list."""
+"""Expands the files, folders and URLs of a command line into one list of files to play."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _VIDEO: Final = re.compile(
     r"|ts|vob|webm|wmv|y4m)",
     re.IGNORECASE,
 )
-"""What counts as a video inside a folder; a file named on its own may have any name."""
+"""Names that count as videos inside a folder; a file given directly may have any name."""
 
 _LIST: Final = re.compile(r".+\.(7z|cue|edl|iso|m3u8?|pls|rar|zip)", re.IGNORECASE)
 
 
 def is_list(name: str) -> bool:
-    """Whether a file of that name is for mpv to take apart: a list of films, an archive, a disc."""
+    """Whether mpv must unpack a file of that name: a playlist, an archive, a disc image."""
     return _LIST.fullmatch(name) is not None
 
 
 def expand(arguments: Iterable[str]) -> tuple[str, ...]:
-    """Every file to play, in order: a folder gives the videos inside it (not in its folders).
+    """All files to play, in order: a folder gives the videos in it, without its subfolders.
 
-    A file that is not there is reported and left out.
+    Missing files are logged and left out.
 
     Raises:
         OpenError: nothing is left to play.
@@ -54,10 +54,13 @@ def expand(arguments: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_there(files: Sequence[str]) -> tuple[str, ...]:
-    """Files beside a film, which must be there; addresses may be anything.
+    """Check that files exist; URLs are not checked.
+
+    Returns:
+        The files, unchanged.
 
     Raises:
-        OpenError: one is not.
+        OpenError: a file does not exist.
     """
     for file in files:
         if not is_address(file) and not Path(file).exists():
@@ -71,8 +74,8 @@ def _files(argument: str) -> list[str]:
         if path.is_dir():
             return _videos(path)
         is_there = is_address(argument) or path.exists()
-    except OSError as error:  # a name too long
-        raise OpenError(f'"{argument}" cannot be reached: {error.strerror}') from error
+    except OSError as error:  # for example a name that is too long
+        raise OpenError(f'"{argument}" cannot be accessed: {error.strerror}') from error
     if is_there:
         return [argument]
     raise _missing(path)

@@ -1,5 +1,6 @@
-"""What ``rtvfi bench --save`` found best for this machine, kept for ``rtvfi play``. Pure but for
-its file.
+"""The settings that ``rtvfi bench --save`` found best for this machine, used by ``rtvfi play``.
+
+Pure except for reading and writing its file.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS: Final = ("model", "device", "style", "fps", "flow_scale", "compile")
-"""The settings a profile gives."""
+"""The settings that a profile contains."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
-    """Settings measured on a machine."""
+    """The best settings measured on a machine."""
 
     machine: str
-    """Its ``machine.fingerprint``."""
+    """The machine's ``machine.fingerprint``."""
     date: str
     """When it was measured, YYYY-MM-DD."""
     settings: Mapping[str, Value]
-    """By key of KEYS, each one that ``settings.checked`` takes."""
+    """One value for each of KEYS, checked as in ``keys.checked``."""
 
     @property
     def is_ours(self) -> bool:
@@ -43,8 +44,8 @@ class Profile:
     def to_toml(self) -> str:
         """The file that ``of`` reads."""
         lines = [
-            '# Written by "rtvfi bench --save", used by "rtvfi play". Without this file the preset',
-            "# counts; your own rtvfi.toml and the command line count more.",
+            '# Written by "rtvfi bench --save", used by "rtvfi play". These settings override the',
+            "# preset; your own rtvfi.toml and the command line override them.",
             f"machine = {as_toml(self.machine)}",
             f"date = {as_toml(self.date)}",
             "",
@@ -55,10 +56,10 @@ class Profile:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read a file.
+        """Parse the text of a profile.
 
         Raises:
-            ValueError, RtvfiError: it is not a profile.
+            ValueError, RtvfiError: it is not a valid profile.
         """
         table = tomllib.loads(text)
         try:
@@ -73,14 +74,12 @@ class Profile:
 
 
 def profile_file() -> Path:
-    """Where the profile is kept."""
+    """The path of the profile."""
     return platformdirs.user_data_path("rtvfi", appauthor=False) / "machine.toml"
 
 
 def read_profile() -> tuple[Profile | None, str]:
-    """The profile that counts here, if there is one, and in one sentence why one that is there
-    does not.
-    """
+    """The profile of this machine, or None, and why an existing profile is not used (or empty)."""
     path = profile_file()
     again = f"run {command_line('bench --save')} again"
     try:
@@ -98,7 +97,7 @@ def read_profile() -> tuple[Profile | None, str]:
 
 
 def save_profile(profile: Profile) -> Path:
-    """Write the profile, whole or not at all.
+    """Write the profile atomically; returns its path.
 
     Raises:
         RtvfiError: it cannot be written.
@@ -110,6 +109,6 @@ def save_profile(profile: Profile) -> Path:
     except OSError as error:
         raise RtvfiError(
             f'the settings "{path}" cannot be written: {error.strerror}',
-            "make room, or make the folder writable",
+            "free disk space, or make the folder writable",
         ) from error
     return path

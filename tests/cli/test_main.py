@@ -116,13 +116,13 @@ def test_start_takes_mpvs_times(played: list[PlayOptions], film: str, start: str
             "--mpv fullscreen=VALUE",
         ),
         (["models", "--xyzzy"], 'there is no option "--xyzzy"', "rtvfi models --help"),
-        (["models", "extra"], '"extra" is not expected here', "rtvfi models --help"),
+        (["models", "extra"], 'unexpected argument "extra"', "rtvfi models --help"),
         (["--versoin"], 'there is no option "--versoin"', 'did you mean "--version"?'),
         (["weights", "gett"], 'there is no action "gett", expected list, get', 'mean "get"?'),
         (["play", "--fps"], "argument --fps: expected one argument", "rtvfi play --help"),
         (["play", "--style", "plan"], '--style is "plan"', 'did you mean "plain"?'),
         (["play", "--start", "soon"], '--start is "soon", expected seconds', None),
-        (["play", "--mpv", "=1"], "--mpv wants NAME=VALUE", None),
+        (["play", "--mpv", "=1"], "--mpv: expected NAME=VALUE", None),
         (["config", "--preset", "cpuu"], '--preset is "cpuu", expected cpu', 'mean "cpu"?'),
     ],
 )
@@ -224,7 +224,7 @@ def test_config_names_the_users_file(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     own = tmp_path / "rtvfi" / "rtvfi.toml"
     cli.main(["config"])
-    assert capsys.readouterr().out.startswith(f"# your own settings: {own} (not there yet)\n")
+    assert capsys.readouterr().out.startswith(f"# your own settings: {own} (does not exist yet)\n")
     own.parent.mkdir()
     own.write_text('style = "off"\n')
     cli.main(["config"])

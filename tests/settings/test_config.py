@@ -118,14 +118,14 @@ def test_unknown_model_is_its_own_error() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ('stile = "off"', 'there is no key "stile"; known are preset, model', "style"),
+        ('stile = "off"', 'there is no key "stile", expected preset, model', "style"),
         ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off', "off"),
         ("model = true", "model is True, expected one value in the form 'auto'", ""),
         ('device = ["cpu"]', "expected one value", ""),
         ("style = off", "is not TOML", ""),
         ('preset = "cpuu"', 'preset is "cpuu", expected cpu, default or quality', "cpu"),
-        ("mpv = 3", "mpv is a table", ""),
-        ('[mpv]\n"a b" = 1', 'option of mpv, got "a b"', ""),
+        ("mpv = 3", "mpv must be a table", ""),
+        ('[mpv]\n"a b" = 1', 'mpv option, got "a b"', ""),
     ],
 )
 def test_wrong_file_is_named_with_key_and_choices(

@@ -143,7 +143,7 @@ def test_play_uses_it_and_says_so_once(
     with caplog.at_level(logging.INFO, "rtvfi"):
         save_profile(made())
         arguments.run(arguments)
-        assert caplog.messages == ["settings measured by rtvfi bench on 2031-02-03"]
+        assert caplog.messages == ["using settings measured by rtvfi bench on 2031-02-03"]
         caplog.clear()
         save_profile(made(machine="another"))
         arguments.run(arguments)

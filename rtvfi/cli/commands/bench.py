@@ -1,4 +1,4 @@
-"""The front end of ``rtvfi bench``: hands out jobs, ends them in time, prints and saves."""
+"""``rtvfi bench``: runs measurements within a time budget, prints and saves the results."""
 
 from __future__ import annotations
 
@@ -41,18 +41,19 @@ MORE_SIZES: Final = (*SIZES, "3840x2160")
 SCALES: Final = (0.25, 0.5, 1.0)
 QUICK_SECONDS, FULL_SECONDS = 60.0, 300.0
 _RESERVE_SECONDS: Final = 3.0
-"""For ending the process that measures, and printing."""
+"""Time set aside for stopping the measuring process and printing."""
 _LEAST_SECONDS: Final = 2.0
+"""With less time left, no new process is started."""
 _BUSY: Final = 0.2
-"""Share of waiting for others that is worth a word."""
+"""Fraction of time lost to other programs above which a warning is logged."""
 _MODULE: Final = "rtvfi.bench.child"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi bench``."""
+    """Add the options of ``rtvfi bench``."""
     add = parser.add_argument
     add("--quick", action="store_true", help="finish within 60 s (otherwise within 5 min)")
-    add("--save", action="store_true", help='keep the best settings for "rtvfi play"')
+    add("--save", action="store_true", help='save the best settings for "rtvfi play"')
     add("--json", action="store_true", help="print JSON")
     add(
         "--models",
@@ -68,13 +69,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(add)
     parser.epilog = (
-        f"Share: seconds of computing per second of a {FILM_RATE} fps film shown at that rate. "
-        f"Up to {HOLDS:g}, playback keeps up."
+        f"->RATE: seconds of computing per second of a {FILM_RATE} fps film that is interpolated "
+        f"to RATE. Up to {HOLDS:g}, playback keeps up."
     )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Measure, print, save; returns 1 when nothing could be measured."""
+    """Measure, print and, if asked to, save; returns the exit code.
+
+    Raises:
+        RtvfiError: nothing could be measured.
+    """
     begun = time.monotonic()
     budget = QUICK_SECONDS if arguments.quick else FULL_SECONDS
     checked(SETTINGS["device"], arguments.device, "--device")
@@ -92,13 +97,13 @@ def main(arguments: argparse.Namespace) -> int:
         _print_tables(results, found)
     if (busy := _busy(results)) > _BUSY:
         log.warning(
-            "others used the processor %.0f%% of the time; MS leaves that out, decoding and "
-            "encoding do not",
+            "other programs used the CPU %.0f%% of the time; MS is corrected for that, decoding "
+            "and encoding are not",
             100 * busy,
         )
     if found is None:
         raise RtvfiError(
-            "nothing could be measured", hint=command_line("doctor tells what is missing")
+            "nothing could be measured", hint=command_line("doctor shows what is missing")
         )
     if arguments.save:
         today = date.today().isoformat()
@@ -143,16 +148,16 @@ def measure(
     deadline: float,
     show: Callable[[int, str], None] = lambda *_: None,
 ) -> list[Measured]:
-    """Have jobs done in a process apart, a new one where it broke down, until time is up.
+    """Run the jobs in a child process, replacing it when it crashes, until time is up.
 
     Args:
-        jobs: in order.
-        request: what ``child.main`` wants beside jobs and seconds.
-        deadline: ``time.monotonic`` at which all is ended, finished or not.
-        show: told of each job that begins.
+        jobs: in order of execution.
+        request: the fields that ``child.main`` needs besides jobs and seconds.
+        deadline: value of ``time.monotonic`` at which the child is stopped, finished or not.
+        show: called with the number and a description of each job that starts.
 
     Returns:
-        One result for each job, in order.
+        One result per job, in the same order.
     """
     results = [Measured(job=job, why_not="no time left") for job in jobs]
     first = 0
@@ -186,7 +191,7 @@ def _label(job: Job) -> str:
 
 
 class _Progress:
-    """A bar on the terminal, if there is one."""
+    """A progress bar on stderr."""
 
     def __init__(self, total: int, *, is_shown: bool) -> None:
         from rich.console import Console
@@ -205,7 +210,7 @@ class _Progress:
         self._bars.stop()
 
     def show(self, number: int, what: str) -> None:
-        """A job begins."""
+        """Show that job ``number`` has started."""
         self._bars.update(self._bar, completed=number, description=what)
 
 
@@ -232,15 +237,15 @@ def _print_tables(results: Sequence[Measured], found: Choice | None) -> None:
     networks = [row for row in results if row.job.kind == "model"]
     console.print(_model_table([row for row in networks if not row.job.threads]))
     console.print(
-        f"MS: for a new frame. ->RATE: seconds of work for a second of a film of {FILM_RATE}\n"
-        f"frames brought to that rate; up to {HOLDS:g} is held while playing. -: not measured."
+        f"MS: time per new frame. ->RATE: seconds of computing per second of a {FILM_RATE} fps\n"
+        f"film interpolated to RATE; up to {HOLDS:g}, playback keeps up. -: not measured."
     )
     if by_threads := [row for row in networks if row.job.threads and row.ms]:
         console.print()
         console.print(_core_table(by_threads))
         console.print(
-            f"->{max(CORE_TARGETS)} by threads, and how many cores would do; beyond those "
-            "measured, reckoned.\n-: no number would."
+            f"->{max(CORE_TARGETS)} by number of threads, and how many cores are enough (estimated "
+            "beyond the measured\nnumbers). -: no number is enough."
         )
     console.print()
     console.print(_media_table([row for row in results if row.job.kind == "media"]))
@@ -250,22 +255,24 @@ def _print_tables(results: Sequence[Measured], found: Choice | None) -> None:
         return
     console.print()
     if found.is_held:
-        console.print(f"Best for play, held in real time up to {found.size}:")
+        console.print(f"Best settings for play, in real time up to {found.size}:")
     else:
-        console.print("Nothing is held in real time here. The least bad for play:")
+        console.print(
+            "No settings keep up in real time on this machine. The closest ones for play:"
+        )
     for key, value in found.settings.items():
         console.print(f"  {key:<10} {value}", soft_wrap=True)
 
 
 def _busy(results: Sequence[Measured]) -> float:
-    """Share of the time that was spent waiting for a core."""
+    """Fraction of the time that was spent waiting for a core, 0 to 1."""
     waited = sum(sum(row.waited_ms.values()) for row in results)
     worked = sum(sum(row.ms.values()) for row in results)
     return waited / (waited + worked) if waited else 0.0
 
 
 def _reasons(results: Sequence[Measured]) -> list[str]:
-    """Why there are lines without numbers."""
+    """The reasons why rows have no numbers, with how many rows each affects."""
     counts = Counter(row.why_not for row in results if row.why_not)
     return [f"{count} not measured: {reason}" for reason, count in counts.items()]
 
@@ -308,12 +315,12 @@ def _core_table(rows: Sequence[Measured]) -> Table:
             target: {r.job.threads: s for r in own if (s := r.share(target)) is not None}
             for target in CORE_TARGETS
         }
-        told = [shares[max(CORE_TARGETS)].get(count) for count in counts]
+        by_count = [shares[max(CORE_TARGETS)].get(count) for count in counts]
         cores = [cores_needed(of, HOLDS) if of else None for of in shares.values()]
         table.add_row(
             str(size),
             f"{scale:g}",
-            *("-" if share is None else f"{share:.2f}" for share in told),
+            *("-" if share is None else f"{share:.2f}" for share in by_count),
             *("-" if count is None else str(count) for count in cores),
         )
     return table

@@ -1,6 +1,6 @@
-"""``rtvfi completions``: scripts that let bash, zsh and fish complete the words of the grammar.
+"""``rtvfi completions``: scripts that make bash, zsh and fish complete commands and options.
 
-A script holds every word as it was when it was printed; nothing of rtvfi runs while completing.
+A script contains all words as of when it was printed; rtvfi does not run during completion.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ SUMMARY: Final = "print a shell completion script"
 
 SHELLS: Final = ("bash", "zsh", "fish")
 PROGRAMS: Final = ("rtvfi", "./run")
-"""What is completed."""
+"""The programs whose arguments are completed."""
 
 _FILES: Final = ("FILE", "OUT", "FOLDER", "VIDEO", "NODE")
-"""Words in a metavar that mean files."""
+"""An option whose metavar contains one of these takes a file or folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option as a shell sees it."""
+    """An option, as far as completion needs it."""
 
     spellings: tuple[str, ...]
     help: str
     takes_value: bool
     values: tuple[str, ...]
-    """What may follow; nothing listed where anything may."""
+    """The allowed values; empty if any value is allowed."""
     is_file: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A command, or an action of one."""
+    """A command, or an action of a command."""
 
     path: tuple[str, ...]
     help: str
     options: tuple[Option, ...]
     words: tuple[tuple[str, str], ...]
-    """Actions and what they do, or values of its first argument."""
+    """(word, help) pairs: its actions, or the values of its first argument."""
     takes_files: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi completions``."""
+    """Add the options of ``rtvfi completions``."""
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
 
 
@@ -66,7 +66,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def script(shell: str, grammar: argparse.ArgumentParser) -> str:
-    """The script for one of ``SHELLS``."""
+    """The completion script for one of ``SHELLS``."""
     makers: dict[str, Callable[[list[Node]], Iterator[str]]]
     makers = {"bash": _bash, "zsh": _zsh, "fish": _fish}
     head = f"# Completions of rtvfi for {shell}, made by: rtvfi completions {shell}"
@@ -108,7 +108,7 @@ def _option(action: argparse.Action) -> Option:
 
 
 def _values(action: argparse.Action) -> tuple[str, ...]:
-    """The words an argument may be, as far as they can be listed."""
+    """The allowed values of an argument, if they can be listed."""
     if action.choices is not None:
         return tuple(map(str, action.choices))
     if action.dest == "model":
@@ -135,7 +135,7 @@ def _bash(nodes: list[Node]) -> Iterator[str]:
     yield "    local cur=${COMP_WORDS[COMP_CWORD]} prev= node= words= files= word i"
     yield "    COMPREPLY=()"
     yield "    ((COMP_CWORD > 1)) && prev=${COMP_WORDS[COMP_CWORD-1]}"
-    # Bash takes "--style=plain" apart into three words.
+    # Bash splits "--style=plain" into three words.
     yield "    if [[ $cur == = ]]; then cur= && prev=${COMP_WORDS[COMP_CWORD-1]}"
     yield "    elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi"
     yield "    for ((i = 1; i < COMP_CWORD; i++)); do"
@@ -233,7 +233,7 @@ def _zsh_option(option: Option) -> Iterator[str]:
 
 
 def _fish(nodes: list[Node]) -> Iterator[str]:
-    # Not for ./run: fish knows programs by their last part, and other things are called run.
+    # Not for ./run: fish identifies programs by file name, and other programs are called run.
     yield "complete -c rtvfi -f"
     for node in nodes:
         head = " ".join(filter(None, ("complete -c rtvfi", _fish_condition(node, nodes))))

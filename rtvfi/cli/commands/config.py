@@ -1,4 +1,4 @@
-"""``rtvfi config``: the settings in force, and where each comes from."""
+"""``rtvfi config``: prints the settings in effect, and where each comes from."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi config``; returns the exit code."""
     config = config_of(arguments, is_live=True)
     own = user_file()
-    print(f"# your own settings: {own or f'{default_user_file()} (not there yet)'}")
+    print(f"# your own settings: {own or f'{default_user_file()} (does not exist yet)'}")
     print(config.to_toml(), end="")
     return 0

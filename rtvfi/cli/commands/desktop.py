@@ -1,4 +1,4 @@
-"""``rtvfi desktop``: rtvfi in the menu of the desktop, and among the programs that open films.
+"""``rtvfi desktop``: adds rtvfi to the desktop's menu and to the programs that open video files.
 
 Source: the Desktop Entry Specification 1.5 of freedesktop.org.
 """
@@ -33,7 +33,7 @@ _RESERVED: Final = '"`$\\'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi desktop``."""
+    """Add the options of ``rtvfi desktop``."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--install", action="store_true", help="install the desktop entry")
     what.add_argument(
@@ -58,26 +58,26 @@ def main(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise RtvfiError(
             f'"{path}" cannot be changed: {error.strerror}',
-            command_line("desktop alone prints the entry, to be put elsewhere"),
+            command_line("desktop without options prints the entry, to be saved elsewhere"),
         ) from error
-    log.info('"%s" is %s', path, "there" if arguments.install else "gone")
+    log.info('"%s" was %s', path, "installed" if arguments.install else "removed")
     _update(path.parent)
     return 0
 
 
 def entry_path() -> Path:
-    """Where the user's own entries are."""
+    """The path of the entry in the user's own applications folder."""
     data = os.environ.get("XDG_DATA_HOME", "")
-    # The specification of these folders takes no relative ones.
+    # The XDG Base Directory Specification says to ignore relative paths.
     base = Path(data) if data.startswith("/") else Path.home() / ".local" / "share"
     return base / "applications" / "rtvfi.desktop"
 
 
 def entry(words: list[str]) -> str:
-    """The desktop entry.
+    """The text of the desktop entry.
 
     Args:
-        words: the command that stands before ``play``.
+        words: the command line up to, and without, ``play``.
     """
     program = " ".join(map(_quoted, words))
     return f"""\
@@ -100,7 +100,7 @@ StartupNotify=true
 
 
 def _quoted(word: str) -> str:
-    """A word of Exec: quoted as the specification says, then escaped as any value of an entry."""
+    """A word of Exec: quoted as the specification requires, then escaped like any value."""
     inner = "".join("\\" + letter if letter in _RESERVED else letter for letter in word)
     return f'"{inner}"'.replace("\\", "\\\\").replace("%", "%%")
 
@@ -111,7 +111,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _update(folder: Path) -> None:
-    """Tell desktops that look into an index instead of the folder."""
+    """Update the index that some desktops read instead of the folder."""
     program = shutil.which("update-desktop-database")
     if program is not None:
         subprocess.run([program, "--", str(folder)], check=False, capture_output=True)

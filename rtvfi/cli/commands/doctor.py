@@ -1,7 +1,8 @@
-"""The front end of ``rtvfi doctor``: runs the checks and prints what they say.
+"""``rtvfi doctor``: runs the checks and prints their findings.
 
-Every check is a process with a time limit: one that crashes, hangs or lacks what it imports is a
-line of its own, and the others go on. Printing needs nothing but Python, since anything may lack.
+Every check is a process with a time limit. One that crashes, hangs or cannot import a package
+becomes a line of the output, and the others continue. Printing needs only Python itself, since
+any package may be missing.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ TOGETHER: Final = (
     "settings",
     "model",
 )
-"""Checks that run side by side, in the order they are shown."""
+"""Checks that run in parallel, in the order in which they are shown."""
 ALONE: Final = "speed"
-"""It measures time."""
+"""The check that runs after the others, because it measures time."""
 LIMIT_SECONDS: Final = 45.0
 ALONE_SECONDS: Final = 120.0
-"""On a new GPU, MIOpen first compiles what is to be measured."""
+"""Longer, because on a new GPU MIOpen first compiles the kernels to be measured."""
 _TOPIC_WIDTH: Final = 9
 _MOST_COLUMNS: Final = 100
 _COLOURS: Final = {"ok": "32", "warn": "33", "fail": "31"}
@@ -51,13 +52,13 @@ _MODULE: Final = "rtvfi.doctor.child"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi doctor``."""
+    """Add the options of ``rtvfi doctor``."""
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.epilog = "The exit code is 1 when a check fails. Nothing is changed or downloaded."
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Check everything; returns 1 when something fails."""
+    """Run all checks and print their findings; returns 1 if one fails, else 0."""
     findings = []
     for finding in examine(LIMIT_SECONDS, ALONE_SECONDS):
         findings.append(finding)
@@ -75,13 +76,13 @@ def examine(limit: float, limit_alone: float) -> Iterator[Json]:
     """Run all checks.
 
     Args:
-        limit: seconds for those that run together.
-        limit_alone: seconds for the one that runs alone.
+        limit: seconds allowed for the checks that run in parallel.
+        limit_alone: seconds allowed for the check that runs alone.
 
     Yields:
-        Findings as ``Finding.as_dict`` gives them.
+        Findings in the form of ``Finding.as_dict``.
     """
-    # The launcher's variable, by which tests fake a machine.
+    # The launcher's variable, with which tests simulate a machine.
     root = os.environ.get("RTVFI_ROOT") or "/"
     deadline = time.monotonic() + limit
     started = [(name, PythonProcess(_MODULE, (name, root), os.environ)) for name in TOGETHER]
@@ -102,7 +103,7 @@ def _findings(name: str, apart: PythonProcess, deadline: float) -> Iterator[Json
 
 
 def _lines(finding: Json) -> list[str]:
-    """A finding as lines of text, at most as wide as the terminal."""
+    """A finding as lines of text, wrapped to the width of the terminal."""
     columns = min(shutil.get_terminal_size().columns, _MOST_COLUMNS)
     level = f"{finding['level']:<4}"
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
@@ -122,8 +123,14 @@ def _lines(finding: Json) -> list[str]:
 
 def _verdict(failed: int, warned: int) -> str:
     if failed:
-        return f"{failed} failed, {warned} to look at."
-    return f"Everything that playing needs is here; {warned} to look at." if warned else "All good."
+        return f"{failed} failed, {_warnings(warned)}."
+    if warned:
+        return f"Everything that playback needs is available; {_warnings(warned)}."
+    return "All good."
+
+
+def _warnings(num: int) -> str:
+    return f"{num} warning{'' if num == 1 else 's'}"
 
 
 def _print(lines: Iterable[str]) -> None:

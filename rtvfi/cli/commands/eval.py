@@ -1,4 +1,4 @@
-"""``rtvfi eval``: how good made pictures are, and what they cost, methods side by side."""
+"""``rtvfi eval``: measures the picture quality and cost of interpolation methods."""
 
 from __future__ import annotations
 
@@ -38,25 +38,26 @@ MODELS: Final = "linear,dis,dis@0.5,minterpolate"
 MIXED_MODELS: Final = "cel"
 MOST_PASSES: Final = 3
 WIDTH: Final = 110
-"""Least width of a table, characters."""
+"""Minimum width of a table, characters."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi eval``."""
+    """Add the options of ``rtvfi eval``."""
     add = parser.add_argument
     add(
         "what",
         metavar="FOLDER|LIST|VIDEO|scenes",
-        help="triplets, a film (every second frame is left out), or generated scenes",
+        help="triplets, a film (every second frame is interpolated), or generated scenes",
     )
     add(
         "--models",
         metavar="A,B,...",
-        help=f"ids, weight files, minterpolate, mvtools; dis@0.5: --scale 0.5 (default {MODELS})",
+        help="models, weight files, minterpolate or mvtools; dis@0.5 means --scale 0.5 "
+        f"(default {MODELS})",
     )
     add_device(add)
     add("--count", metavar="N", type=int, help="triplets per set (default all; 20 of a film)")
-    add("--step", metavar="N", type=int, default=2, help="frames between the ends (default 2)")
+    add("--step", metavar="N", type=int, default=2, help="frames from left to right (default 2)")
     add("--root", metavar="FOLDER", type=Path, help="folder that paths in a list are relative to")
     add(
         "--mixed",
@@ -64,14 +65,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="scenes in which each object has its own cadence, with 0 to 3 passes",
     )
     add("--seed", metavar="N", type=int, default=1, help="random seed of the scenes (default 1)")
-    told = parser.add_mutually_exclusive_group()
-    told.add_argument(
+    index = parser.add_mutually_exclusive_group()
+    index.add_argument(
         "--index",
         action="store_true",
-        help="networks interpany-* on septuplets or scenes, told how far everything truly is",
+        help="measure networks interpany-* on septuplets or scenes, with the true distance index",
     )
-    told.add_argument(
-        "--uniform", action="store_true", help="the same, told the time everywhere, as players do"
+    index.add_argument(
+        "--uniform", action="store_true", help="the same with a uniform index, as in playback"
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON")
@@ -106,29 +107,29 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _checked(arguments: argparse.Namespace) -> list[str]:
-    """The methods asked for.
+    """The names of the methods to measure.
 
     Raises:
-        UsageError: what is asked for makes no sense, or cannot be done here.
+        UsageError: options contradict each other, or something they need is not installed.
     """
     if arguments.count is not None and arguments.count < 1:
         raise UsageError(f'--count is "{arguments.count}", expected 1 or more', "--count 20")
     if arguments.mixed and arguments.what != SCENES:
         raise UsageError(
-            "--mixed is for scenes that are drawn", command_line(f"eval {SCENES} --mixed")
+            "--mixed works only with generated scenes", command_line(f"eval {SCENES} --mixed")
         )
     sheet = arguments.sheet
     if sheet is not None and sheet.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise UsageError(f'--sheet is "{sheet}", expected a .png, .jpg or .webp file')
     if sheet is not None and not sheet.resolve().parent.is_dir():
-        raise UsageError(f'the folder of "{sheet}" is not there', "make it first")
+        raise UsageError(f'the folder of "{sheet}" does not exist', "create it first")
     if importlib.util.find_spec("skimage") is None:
         raise UsageError(
-            "measuring needs scikit-image, which is not here",
+            "measuring needs scikit-image, which is not installed",
             f"{sys.executable} -m pip install scikit-image",
         )
     if arguments.models is None and not arguments.mixed and find_ffmpeg() is None:
-        log.warning("ffmpeg is not here, so there is no minterpolate to compare with")
+        log.warning("ffmpeg is not installed, so minterpolate is left out of the comparison")
         return MODELS.removesuffix(",minterpolate").split(",")
     models = arguments.models or (MIXED_MODELS if arguments.mixed else MODELS)
     words = list(dict.fromkeys(word for word in models.split(",") if word))
@@ -138,7 +139,7 @@ def _checked(arguments: argparse.Namespace) -> list[str]:
 
 
 def _indexed(words: Sequence[str], arguments: argparse.Namespace) -> int:
-    """``--index`` and ``--uniform``: the authors' protocol of InterpAny-Clearer."""
+    """``--index`` and ``--uniform``: measure as the authors of InterpAny-Clearer do."""
     if arguments.models is None:
         raise UsageError("--models is missing", "--models interpany-rife-d")
     device = offline(arguments.device).device
@@ -164,7 +165,7 @@ def _indexed(words: Sequence[str], arguments: argparse.Namespace) -> int:
 
 
 def _circumstances(methods: Sequence[Method]) -> list[str]:
-    """What numbers depend on besides the pictures."""
+    """Notes on what the numbers depend on: date, machine, versions, weights."""
     import torch
 
     origins = [f"{m.name}: {m.origin}" for m in methods if m.origin]
@@ -189,7 +190,7 @@ def _print(
     elif arguments.markdown:
         out.out(tables.markdown(results, notes))
     else:
-        # a column is no column without its numbers: a narrow window breaks lines instead
+        # In a narrow terminal, lines wrap rather than columns losing digits.
         out.width = max(out.width, WIDTH)
         for table in tables.rich_tables(results):
             out.print(table)
@@ -206,8 +207,8 @@ def _sets(arguments: argparse.Namespace) -> list[TripletSet]:
 
     if find_ffmpeg() is None:
         raise UsageError(
-            "pictures are read by ffmpeg, which is not here",
-            f"install it, or {command_line(f'eval {SCENES}')}",
+            "reading pictures needs ffmpeg, which is not installed",
+            f"install it, or run {command_line(f'eval {SCENES}')}",
         )
     options = GatherOptions(root=arguments.root, step=arguments.step, count=arguments.count)
     return gather(Path(arguments.what), options)
@@ -252,7 +253,7 @@ def _mixed(methods: Sequence[Method], arguments: argparse.Namespace, console: Co
 
     models = [method for method in methods if isinstance(method, ModelMethod)]
     if len(models) < len(methods):
-        raise UsageError("--mixed knows models only, not minterpolate", "--models linear,cel")
+        raise UsageError("--mixed measures models only, not minterpolate", "--models linear,cel")
     showers = [Passes(model, passes) for model in models for passes in range(MOST_PASSES + 1)]
     num = num_scenes(arguments.count)
     with _progress(console) as bar:

@@ -1,6 +1,6 @@
-"""``rtvfi image``: pictures between two or three still pictures.
+"""``rtvfi image``: interpolates between two or three still pictures.
 
-Times count the pictures given: 0 is the first, 1 the second, 2 the third.
+The given pictures are at times 0, 1 and, if there is a third, 2.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi image``."""
+    """Add the options of ``rtvfi image``."""
     add = parser.add_argument
-    add("files", nargs="+", type=Path, metavar="FILE", help="two or three pictures of one size")
+    add("files", nargs="+", type=Path, metavar="FILE", help="2 or 3 pictures of the same size")
     add_output(add, "output file, or a folder for several pictures")
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='network to use: auto (default), or one that "rtvfi models" lists',
     )
     add_device(add)
-    add("--iters", type=int, metavar="N", help="steps to each picture, for interpany-*-tr and -dr")
+    add("--iters", type=int, metavar="N", help="steps per picture, for interpany-*-tr and -dr")
     form = parser.add_mutually_exclusive_group()
     for kind in ("gif", "webp", "apng"):
         form.add_argument(
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             dest="animation",
             action="store_const",
             const=kind,
-            help=f"write one animated {kind} of all pictures, the given ones included",
+            help=f"write one animated {kind} of all pictures, including the given ones",
         )
     add("-y", "--force", action="store_true", help="overwrite existing files")
     add(
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _number(text: str) -> Fraction:
-    """A decimal number or a ratio, for argparse."""
+    """Parse a decimal number or a ratio, for argparse."""
     try:
         return Fraction(text)
     except ZeroDivisionError as error:
@@ -100,13 +100,13 @@ def main(arguments: argparse.Namespace) -> int:
     times = wanted_times(len(files), arguments.count, arguments.timestep)
     num_pictures = _num_pictures(arguments, len(times))
     if animation is not None and (arguments.timestep is not None or arguments.map):
-        raise UsageError(f"--{animation} needs --count or --num, one picture does not move")
+        raise UsageError(f"--{animation} makes an animation, so it needs --count or --num")
     if arguments.fps <= 0:
         raise UsageError(f'--fps is "{arguments.fps}", expected more than 0')
     paths = [output] if animation is not None else output_paths(output, num_pictures)
-    there = [path for path in paths if path.exists()]
-    if there and not arguments.force:
-        raise UsageError(f'"{there[0]}" is there already', hint="--force replaces it")
+    existing = [path for path in paths if path.exists()]
+    if existing and not arguments.force:
+        raise UsageError(f'"{existing[0]}" already exists', hint="--force overwrites it")
     from rtvfi.stream.write.stills import write_animation, write_png
 
     stills = _read(files)
@@ -123,14 +123,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _num_pictures(arguments: argparse.Namespace, num_times: int) -> int:
-    """How many new pictures there will be.
+    """The number of new pictures.
 
     Raises:
-        UsageError: a number below 1.
+        UsageError: a number of ``--num`` or ``--iters`` is below 1.
     """
     numbers = [*(arguments.num or ()), *([] if arguments.iters is None else [arguments.iters])]
     if any(number < 1 for number in numbers):
-        raise UsageError("--num and --iters take numbers of 1 or more")
+        raise UsageError("--num and --iters expect numbers of 1 or more")
     if arguments.map:
         return len(arguments.map)
     if arguments.num:
@@ -142,7 +142,7 @@ def _num_pictures(arguments: argparse.Namespace, num_times: int) -> int:
 def _pictures(
     arguments: argparse.Namespace, stills: Sequence[Still], times: Sequence[Fraction]
 ) -> tuple[list[Any], list[Any]]:
-    """The new pictures, and all of them in order with the given ones."""
+    """The new pictures, and all pictures in order including the given ones."""
     if arguments.map:
         return mapped(stills, arguments.map, arguments), []
     if arguments.num:
@@ -156,10 +156,15 @@ def _pictures(
 
 
 def wanted_times(num_files: int, count: int | None, timestep: Fraction | None) -> list[Fraction]:
-    """The times asked for, in order.
+    """The times of the new pictures, ascending; the given pictures are at 0, 1 and 2.
+
+    Args:
+        num_files: how many pictures were given.
+        count: new pictures between each two; None = 1.
+        timestep: the time of a single new picture, instead of ``count``.
 
     Raises:
-        UsageError: they make no sense for that many pictures.
+        UsageError: there are not 2 or 3 pictures, or a time or count is out of range.
     """
     if num_files not in (2, 3):
         raise UsageError(f"{num_files} pictures were given, expected 2 or 3")
@@ -178,16 +183,16 @@ def wanted_times(num_files: int, count: int | None, timestep: Fraction | None) -
 
 
 def output_paths(output: Path, count: int) -> list[Path]:
-    """Where the pictures go: one file, or numbered files in a folder.
+    """The paths of ``count`` pictures: ``output`` itself, or numbered files in that folder.
 
     Raises:
-        UsageError: several pictures and a file name.
+        UsageError: there are several pictures and ``output`` is the name of a file.
     """
     if count == 1 and not output.is_dir():
         return [output]
     if output.suffix and not output.is_dir():
         raise UsageError(
-            f'{count} pictures do not fit in the file "{output}"', hint=f"-o {output.stem}/"
+            f'{count} pictures cannot be written to one file "{output}"', hint=f"-o {output.stem}/"
         )
     return [output / f"{number:04}.png" for number in range(1, count + 1)]
 
@@ -196,7 +201,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f'the folder "{folder}" cannot be made: {error.strerror}') from error
+        raise UsageError(f'the folder "{folder}" cannot be created: {error.strerror}') from error
 
 
 def _read(files: Sequence[Path]) -> list[Still]:
@@ -220,10 +225,20 @@ def interpolate(
     device_name: str,
     num_steps: int | None = None,
 ) -> list[NDArray[Any]]:
-    """The pictures at ``times``, (H, W, 3) float32 each.
+    """Interpolate pictures at ``times``.
+
+    Args:
+        stills: two or three pictures of the same size, at times 0, 1 and 2.
+        times: of the new pictures.
+        model_id: an id of the catalogue.
+        device_name: a value of ``--device``.
+        num_steps: steps per picture for networks with a reference picture; None = their default.
+
+    Returns:
+        One picture per time, (H, W, 3), RGB, float32, [0, 1].
 
     Raises:
-        ModelError: the model cannot be had.
+        ModelError: the model cannot be loaded.
         DeviceError: the device cannot be used.
     """
     import torch
@@ -238,10 +253,11 @@ def interpolate(
 
 
 def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespace) -> list[Any]:
-    """A picture for every map of timesteps, (H, W, 3) float32 each.
+    """Interpolate one picture per timestep map (``--map``), each (H, W, 3), RGB, float32, [0, 1].
 
     Raises:
-        UsageError: not two pictures, a map that does not fit, or a model that takes none.
+        UsageError: there are not two pictures, a map has the wrong size, or the model does not
+            accept maps.
     """
     from rtvfi.render.between import Between, read_map
 
@@ -257,7 +273,7 @@ def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespac
 def in_levels(
     stills: Sequence[Still], numbers: Sequence[int], how: argparse.Namespace
 ) -> list[Any]:
-    """All pictures of ``--num``, the given ones included, (H, W, 3) float32 each."""
+    """All pictures of ``--num`` including the given ones, each (H, W, 3), RGB, float32, [0, 1]."""
     from rtvfi.models.interpany.schedule import subdivided
     from rtvfi.render.between import Between
 
@@ -276,7 +292,7 @@ def _model(arguments: argparse.Namespace) -> str:
 
 
 def _between(model: Interpolator, pictures: Sequence[Any], t: float) -> Any:
-    """The picture at ``t``; around the middle of three, a three-frame model sees all of them."""
+    """The picture at ``t``; near the middle of three, a three-frame model gets all three."""
     if isinstance(model, TripleInterpolator) and len(pictures) == 3 and 0.5 <= t <= 1.5:
         a, b, c = pictures
         return model.triple((a, b, c), (model.link(a, b), model.link(b, c)), [t])

@@ -1,4 +1,4 @@
-"""``rtvfi info``: what a film is like, found by looking at every frame of it."""
+"""``rtvfi info``: analyses every frame of a film for its rate, scene cuts and cadence."""
 
 from __future__ import annotations
 
@@ -33,26 +33,29 @@ RateClass = Literal["constant", "gaps", "irregular"]
 
 @dataclass(slots=True)
 class Scene:
-    """From a cut to the next."""
+    """The frames from one cut to the next."""
 
     start: int
-    """Its first frame."""
+    """Index of the first frame."""
     frames: int = 0
+    """Number of frames."""
     cadence: int | None = None
-    """Frames a drawing is held, 1 to 4; None if too little moves."""
+    """How many frames a drawing is held, 1 to 4; None if too little moves."""
     repeats: float = 0.0
-    """Share of its frames that show what the one before shows."""
+    """Fraction of the frames that repeat the previous one."""
     passes: int = 0
-    """Midpoint passes that even it out."""
+    """Number of midpoint passes that suits the cadence."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What ``look`` found."""
+    """The result of ``look``."""
 
     stream: StreamInfo
     rate_class: RateClass = "constant"
-    """``gaps``: on the clock of ``rate``, but frames are missing; ``irregular``: not on it."""
+    """``gaps``: frames are on the grid of the nominal rate, but some are missing; ``irregular``:
+    frames are not on that grid.
+    """
     frames: int = 0
     duration: float = 0.0
     """Seconds from the first frame to the end of the last."""
@@ -62,12 +65,12 @@ class Findings:
 
     @property
     def cuts(self) -> list[int]:
-        """Frames that start a scene, without the first."""
+        """Indices of the frames that start a scene, without the first frame of the film."""
         return [scene.start for scene in self.scenes[1:]]
 
     @property
     def passes(self) -> int:
-        """What suits most frames."""
+        """The number of midpoint passes that suits most frames."""
         frames: Counter[int] = Counter()
         for scene in self.scenes:
             frames[scene.passes] += scene.frames
@@ -75,7 +78,7 @@ class Findings:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi info``."""
+    """Add the options of ``rtvfi info``."""
     parser.add_argument("file", metavar="FILE", help="a file or URL")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -100,10 +103,10 @@ def main(arguments: argparse.Namespace) -> int:
     from rtvfi.stream.decode.source import open_source
 
     source = open_source(arguments.file, SourceOptions())
-    columns = (TextColumn("looking at every frame"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("analysing every frame"), BarColumn(), MofNCompleteColumn())
     try:
         screen = Console(stderr=True)
-        # Into a file even a bar that goes away would leave an empty line.
+        # Redirected to a file, even a transient bar would leave an empty line.
         is_silent = not screen.is_terminal
         with Progress(*columns, console=screen, transient=True, disable=is_silent) as bar:
             info = source.info
@@ -124,11 +127,11 @@ def look(
     threshold: float = CUT_THRESHOLD,
     seen_one: Callable[[], None] = lambda: None,
 ) -> Findings:
-    """Read a source to its end.
+    """Analyse a film to its end.
 
     Args:
-        source: just opened; it stays open.
-        threshold: see ``CutDetector``.
+        source: just opened; the caller closes it.
+        threshold: sensitivity of cut detection, 0 to 1; a higher value finds more cuts.
         seen_one: called after every frame.
     """
     from rtvfi.stream.see.cuts import CutDetector
@@ -139,7 +142,7 @@ def look(
         try:
             frame = source.read()
         except DecodeError as error:
-            log.warning("%s; what follows is about the part before", error.message)
+            log.warning("%s; the results cover only the part before that", error.message)
             found.is_complete = False
             break
         if isinstance(frame, EndOfStream):
@@ -155,7 +158,7 @@ def look(
 
 
 class _Clock:
-    """Whether frames come at the nominal rate."""
+    """Determines whether frames come at the nominal rate."""
 
     def __init__(self, period: Fraction) -> None:
         self._period = period
@@ -182,7 +185,7 @@ class _Clock:
 
 
 class _Scenes:
-    """Frames to scenes."""
+    """Groups frames into scenes."""
 
     def __init__(self, scenes: list[Scene]) -> None:
         self._scenes = scenes
@@ -199,7 +202,7 @@ class _Scenes:
             self._num_same += seen.stamp.same or not seen.change.changed
 
     def end(self) -> None:
-        """Sum up the scene under way."""
+        """Complete the current scene."""
         if not self._scenes:
             return
         scene, changes = self._scenes[-1], self._changes
@@ -212,7 +215,7 @@ class _Scenes:
 
 
 def as_json(name: str, found: Findings) -> dict[str, Any]:
-    """What ``--json`` prints."""
+    """The findings as ``--json`` prints them."""
     stream, color = found.stream, found.stream.color
     return {
         "file": name,
@@ -246,7 +249,7 @@ _MATRICES = {
     9: "bt2020nc",
     10: "bt2020c",
 }
-"""ISO 23001-8 numbers by the names that people know."""
+"""The usual names of the matrix numbers of ISO 23001-8."""
 _DRAWN = {None: "-", 1: "ones", 2: "twos", 3: "threes", 4: "fours"}
 
 
@@ -257,7 +260,7 @@ def _print(console: Any, name: str, found: Findings) -> None:
     matrix = _MATRICES.get(row["matrix"], row["matrix"])
     facts = Table.grid(padding=(0, 2))
     facts.add_column()
-    facts.add_column(overflow="fold")  # a long path is shown whole
+    facts.add_column(overflow="fold")  # wraps long paths instead of cutting them off
     length = f"{found.duration:.3f} s" + ("" if found.is_complete else ", the rest is damaged")
     for key, value in (
         ("file", plain(name)),
@@ -268,7 +271,7 @@ def _print(console: Any, name: str, found: Findings) -> None:
         ("picture", f"{row['pixel_format']}, {matrix}, {row['range']} range"),
         ("decoder", f"{row['codec']}, {row['decoder']}"),
         ("cuts at", ", ".join(map(str, found.cuts)) or "none"),
-        ("passes", f"{found.passes}, by most of its frames"),
+        ("passes", f"{found.passes}, suits most frames"),
     ):
         facts.add_row(key, value)
     table = Table("scene", "frames", "drawn on", "repeats", "passes")

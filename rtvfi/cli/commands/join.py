@@ -1,4 +1,4 @@
-"""``rtvfi join``: puts together what a killed recording left."""
+"""``rtvfi join``: repairs a recording whose process was killed, by joining its pieces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi join``."""
+    """Add the options of ``rtvfi join``."""
     parser.add_argument(
         "file", metavar="OUT.mkv", type=Path, help="the output file of the recording"
     )

@@ -1,4 +1,4 @@
-"""``rtvfi models``: the list of models, and whose weights are here."""
+"""``rtvfi models``: lists the models, and whether their weights are installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUMMARY: Final = "list the models"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi models``."""
+    """Add the options of ``rtvfi models``."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -39,7 +39,7 @@ def main(arguments: argparse.Namespace) -> int:
     print(line("MODEL", "WEIGHTS", "GMAC/1080p", "FRAMES", "LICENCE"))
     for row in rows:
         cost = "-" if row["gmac_1080p"] is None else f"{row['gmac_1080p']:g}"
-        here = "here" if row["available"] else "not here"
-        print(line(row["id"], here, cost, row["frames"], row["licence"]))
-    print("weights that are not here come with:", command_line("weights get MODEL"))
+        weights = "installed" if row["available"] else "missing"
+        print(line(row["id"], weights, cost, row["frames"], row["licence"]))
+    print("missing weights are downloaded by:", command_line("weights get MODEL"))
     return 0

@@ -1,4 +1,4 @@
-"""``rtvfi mpv``: smooth motion inside the user's own mpv, and in players that are made of it."""
+"""``rtvfi mpv``: adds interpolation to the user's own mpv, and to players based on it."""
 
 from __future__ import annotations
 
@@ -19,35 +19,37 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi mpv``."""
+    """Add the options of ``rtvfi mpv``."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--install", action="store_true", help="put the script into mpv's folder")
     what.add_argument(
-        "--remove", "--uninstall", action="store_true", help="take it out of mpv's folder"
+        "--install", action="store_true", help="install or update the script in mpv's folder"
+    )
+    what.add_argument(
+        "--remove", "--uninstall", action="store_true", help="remove the script from mpv's folder"
     )
     parser.add_argument(
         "--dir",
         metavar="FOLDER",
         type=Path,
-        help="mpv's configuration folder, where it is not the usual one",
+        help="mpv's configuration folder, if it is not the usual one",
     )
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi mpv``; returns the exit code."""
     if not (arguments.install or arguments.remove):
-        raise UsageError("mpv wants --install or --uninstall", "rtvfi mpv --help")
+        raise UsageError("rtvfi mpv needs --install or --uninstall", "rtvfi mpv --help")
     folder = arguments.dir or mpv_folder()
     if arguments.install:
         for path in install(folder, launch_words()):
-            log.info('"%s" is there', path)
-        log.info("the next film in mpv is smooth; Ctrl+i switches it off and on")
+            log.info('installed "%s"', path)
+        log.info("mpv interpolates the next film it opens; Ctrl+i switches that off and on")
         return 0
     gone, left = uninstall(folder)
     for path in gone:
-        log.info('"%s" is gone', path)
+        log.info('removed "%s"', path)
     for path in left:
-        log.info('"%s" has settings of yours and stays', path)
+        log.info('kept "%s", because you changed it', path)
     if not gone:
-        log.info('there is no script of rtvfi in "%s"', folder)
+        log.info('rtvfi\'s script is not in "%s"', folder)
     return 0

@@ -1,4 +1,4 @@
-"""``rtvfi play`` on the command line; the player itself is imported when it is run."""
+"""``rtvfi play``: plays films with interpolation. The player is imported when the command runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi play``."""
+    """Add the options of ``rtvfi play``."""
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="files, folders, URLs; without any, the demo"
     )
@@ -50,20 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record",
         metavar="OUT.mkv",
         type=Path,
-        help="record what is watched, every frame, to a file",
+        help="record every frame that is watched to a file",
     )
     parser.add_argument(
         "--record-complete",
         action="store_true",
-        help="after playback, render what was skipped into the recording",
+        help="after playback, add the skipped parts to the recording",
     )
     add_encoding(parser)
     parser.add_argument(
         "--engine",
         choices=("auto", "inside", "apart"),
         default="auto",
-        help="make pictures in a process apart, whose faults leave the film alone: auto (with a "
-        "network on a GPU), inside, apart",
+        help="where to interpolate: inside the player's process; apart, in a process of its own, "
+        "so that a crash does not stop the film; auto (default): apart for a network on a GPU",
     )
     parser.add_argument(
         "--report",
@@ -76,23 +76,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _check_start(start: str | None) -> None:
     if start is not None and not re.fullmatch(rf"[+-]?{clock.PATTERN}|\d+(\.\d+)?%|#\d+", start):
         raise UsageError(
-            f'--start is "{start}", expected seconds (90), a time (1:30), a part (25%) or '
+            f'--start is "{start}", expected seconds (90), a time (1:30), a percentage (25%) or '
             "a chapter (#2)"
         )
 
 
 def _is_apart(arguments: argparse.Namespace, options: PlayOptions) -> bool:
-    """Whether the engine gets a process of its own: where torch meets a GPU and its drivers."""
+    """Whether the engine runs in its own process, which protects against crashes of GPU drivers."""
     if arguments.engine == "auto":
         is_network = not find(options.model).is_torch_free and options.model != "copy"
         return is_network and will_use_gpu(options.device) and not _kept_inside(arguments)
-    if arguments.engine == "apart" and (said := _kept_inside(arguments)):
-        raise UsageError(f"{said} wants the engine inside", "leave --engine apart out")
+    if arguments.engine == "apart" and (option := _kept_inside(arguments)):
+        raise UsageError(f"{option} does not work with --engine apart", "leave --engine apart out")
     return bool(arguments.engine == "apart")
 
 
 def _kept_inside(arguments: argparse.Namespace) -> str:
-    """The option that only an engine in the player's process can serve."""
+    """The given option that works only with an engine in the player's process; else empty."""
     return next((f"--{name}" for name in ("record", "report") if getattr(arguments, name)), "")
 
 
@@ -100,7 +100,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi play``; returns the exit code."""
     _check_start(arguments.start)
     if arguments.record_complete and arguments.record is None:
-        raise UsageError("--record-complete completes a recording", "add --record OUT.mkv")
+        raise UsageError("--record-complete needs --record", "add --record OUT.mkv")
     config = config_of(arguments, is_live=True)
     files = expand(arguments.files) or (str(data_path("weights", "demo.mkv")),)
     options = play_options(config, files, arguments.start, arguments.report)
@@ -114,13 +114,13 @@ def main(arguments: argparse.Namespace) -> int:
         audio_files=check_there(arguments.audio_file),
     )
     if config.profile is not None:
-        log.info("settings measured by rtvfi bench on %s", config.profile.date)
+        log.info("using settings measured by rtvfi bench on %s", config.profile.date)
     elif config.preset.origin == "no GPU":
-        log.warning('no GPU was found: the processor computes, with the preset "cpu"')
+        log.warning('no GPU was found: using the CPU and the preset "cpu"')
     better = better_model(options.model, is_gpu=will_use_gpu(options.device))
     if better is not None and config["model"] == AUTO:
         hint = command_line(f"weights get {better}")
-        log.info("%s makes the pictures; %s makes better ones: %s", options.model, better, hint)
+        log.info("interpolating with %s; %s gives better pictures: %s", options.model, better, hint)
     is_apart = _is_apart(arguments, options)
     try:
         if is_apart:
@@ -139,7 +139,7 @@ def main(arguments: argparse.Namespace) -> int:
     except OSError as error:  # python-mpv looks for the library when it is imported
         raise PlayerError(
             "libmpv was not found",
-            hint="its package is libmpv2 (Debian, Ubuntu), mpv (Arch), mpv-libs (Fedora)",
+            hint="install the package libmpv2 (Debian, Ubuntu), mpv (Arch) or mpv-libs (Fedora)",
         ) from error
 
     return begin()

@@ -1,4 +1,4 @@
-"""``rtvfi render`` on the command line; the front end itself is imported when it is run."""
+"""``rtvfi render``: writes interpolated files. The renderer is imported when the command runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MAX_PICTURE_RATE: Final = 300
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi render``."""
+    """Add the options of ``rtvfi render``."""
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="files, folders, URLs")
     add("-o", "--output", metavar="OUT", help="file or folder; without it, beside the input")
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         choices=("grid", "keep"),
         default="grid",
-        help="grid (default): constant frame rate; keep: the film's times and new frames between",
+        help="grid (default): constant frame rate; keep: the film's times, new frames in between",
     )
     add("--uhd", action="store_true", help="the same as --scale 0.5")
     add(
@@ -69,10 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--no-audio", action="store_true", help="write no sound")
     add_encoding(parser)
     add("--resume", action="store_true", help="fail unless an interrupted rendering can be resumed")
-    add("--json", action="store_true", help="print progress as JSON, one object a line")
-    add("--status", metavar="OUT", help="keep the newest of those objects in a file")
+    add("--json", action="store_true", help="print progress as JSON, one object per line")
+    add("--status", metavar="OUT", help="keep the latest of those objects in a file")
     add("--on", metavar="ADDRESS", help="render on the workers of a cluster, see docs/cluster.md")
-    add("--send", action="store_true", help="with --on: send films that a worker does not see")
+    add("--send", action="store_true", help="with --on: send films that a worker cannot access")
     add_link(parser)
 
 
@@ -89,12 +89,12 @@ def _picture_rate(text: str | None) -> Fraction | None:
 
 
 def _inputs(arguments: list[str], *, has_pictures: bool) -> tuple[str, ...]:
-    """The files to render; with pictures wanted, a folder is one of them."""
+    """The films to render; with ``has_pictures`` (``--in-fps``) each folder is one film."""
     if has_pictures and all(Path(argument).is_dir() for argument in arguments):
         return tuple(arguments)
     if has_pictures:
         raise UsageError(
-            "--in-fps is for folders of pictures, and a file was named", "leave it out"
+            "--in-fps is for folders of pictures, but a file was given", "leave it out"
         )
     try:
         return expand(arguments)
@@ -105,7 +105,7 @@ def _inputs(arguments: list[str], *, has_pictures: bool) -> tuple[str, ...]:
 
 
 def _output(text: str | None) -> Path | None:
-    """The file or folder that was named; a name that ends in a slash is a folder, made here."""
+    """The output file or folder; if the name ends in a slash, the folder is created."""
     if text is None:
         return None
     path = Path(text)
@@ -113,7 +113,7 @@ def _output(text: str | None) -> Path | None:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UsageError(f'-o "{text}" cannot be made: {error.strerror}') from error
+            raise UsageError(f'-o "{text}" cannot be created: {error.strerror}') from error
     return path
 
 
@@ -161,7 +161,7 @@ def main(arguments: argparse.Namespace) -> int:
 
         return render_on(options, link_of(arguments, arguments.on), sends=arguments.send)
     if arguments.send or arguments.tls_ca or arguments.tls_cert or arguments.tls_key:
-        raise UsageError("--send and --tls-* belong to --on ADDRESS")
+        raise UsageError("--send and --tls-* need --on ADDRESS")
     from rtvfi.render.render import render
 
     return render(options)

@@ -1,7 +1,7 @@
-"""``rtvfi retime``: two pictures, and every object at a pace of its own.
+"""``rtvfi retime``: interpolates between two pictures, each object moving at its own pace.
 
-A mask says which pixels of the first picture an object has, its curve how far it is on its way at
-which time. What no mask covers goes with the time.
+A mask marks the pixels of an object in the first picture; its curve gives the fraction of the
+object's path that is covered at each time. Everything outside the masks moves evenly.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ANIMATIONS: Final[dict[str, Moving]] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi retime``."""
+    """Add the options of ``rtvfi retime``."""
     add = parser.add_argument
     add("files", nargs=2, type=Path, metavar="FILE", help="the first and the last picture")
     add_output(add, "a .gif, .webp, .apng or .mp4, or a folder for numbered pictures")
@@ -40,14 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="MASK.png",
-        help="pixels of an object in the first picture, white; may be given several times",
+        help="an object's pixels in the first picture, in white; may be given several times",
     )
     add(
         "--curve",
         action="append",
         default=[],
         metavar='"T,D T,D ..."',
-        help='how far the object of the same --mask is at which time, as in "0,0 0.3,0.8 1,1"',
+        help='time and distance (0 to 1) of the --mask before it, as in "0,0 0.3,0.8 1,1"',
     )
     add("--count", type=int, default=9, metavar="N", help="new pictures (default 9)")
     add(
@@ -56,11 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="network to use (default interpany-rife-dr-pro)",
     )
-    add(
-        "--iters", type=int, metavar="N", help="steps to each picture, with a reference (default 2)"
-    )
+    add("--iters", type=int, metavar="N", help="steps per picture, with a reference (default 2)")
     add_device(add)
-    add("--fps", type=Fraction, default=Fraction(10), metavar="RATE", help="of it (default 10)")
+    add(
+        "--fps", type=Fraction, default=Fraction(10), metavar="RATE", help="frame rate (default 10)"
+    )
     add("-y", "--force", action="store_true", help="overwrite existing files")
 
 
@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
     first, last = (read_still(path) for path in arguments.files)
     size = (first.rgb.shape[0], first.rgb.shape[1])
     if first.rgb.shape != last.rgb.shape:
-        raise UsageError(f'"{arguments.files[1]}" has another size than "{arguments.files[0]}"')
+        raise UsageError(f'"{arguments.files[1]}" and "{arguments.files[0]}" differ in size')
     masks = [read_map(path, size)[0, 0] > 0.5 for path in arguments.mask]
     between = Between(arguments.model, arguments.device, size, arguments.iters)
     objects = list(zip(masks, curves, strict=True))
@@ -104,20 +104,20 @@ def _check(arguments: argparse.Namespace, kind: Any) -> None:
         known = ", ".join(ANIMATIONS)
         raise UsageError(f'"{output}" is neither a folder nor one of {known}')
     if output.exists() and not arguments.force:
-        raise UsageError(f'"{output}" is there already', hint="--force replaces it")
+        raise UsageError(f'"{output}" already exists', hint="--force overwrites it")
 
 
 def _curves(masks: Sequence[Path], texts: Sequence[str]) -> list[Curve]:
-    """A curve for every mask.
+    """The curve of every mask.
 
     Raises:
-        UsageError: there are not as many masks as curves, or a curve cannot be read.
+        UsageError: the numbers of masks and curves differ, or a curve cannot be parsed.
     """
     from rtvfi.models.interpany.curve import parse_curve
 
     if len(masks) != len(texts):
         raise UsageError(
-            f"{len(masks)} times --mask and {len(texts)} times --curve, expected pairs"
+            f"{len(masks)} --mask and {len(texts)} --curve options, expected one curve per mask"
         )
     curves = []
     for text in texts:

@@ -1,4 +1,4 @@
-"""``rtvfi serve`` on the command line: the engine in a process of its own."""
+"""``rtvfi serve``: runs the engine in its own process, for a player in another one."""
 
 from __future__ import annotations
 
@@ -19,43 +19,45 @@ from rtvfi.settings.config import play_options
 if TYPE_CHECKING:
     import argparse
 
-SUMMARY: Final = "make pictures for a player in another process"
+SUMMARY: Final = "interpolate for a player in another process"
 
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi serve``."""
+    """Add the options of ``rtvfi serve``."""
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument(
         "--control",
         metavar="SOCKET",
-        help="make this socket and do what is asked there; auto = a name that is printed",
+        help="create this socket and answer requests there; auto: choose its path and print it",
     )
     where.add_argument(
         "--mpv-socket",
         metavar="SOCKET",
         type=Path,
-        help="serve the mpv that listens there (its input-ipc-server), and end with it",
+        help="serve the mpv that listens on this socket (its input-ipc-server), and exit with it",
     )
     parser.add_argument(
-        "--script", metavar="NAME", default="rtvfi", help="name of our script in that mpv"
+        "--script", metavar="NAME", default="rtvfi", help="name of rtvfi's script in that mpv"
     )
-    parser.add_argument("--script-version", metavar="N", default="", help="version of its protocol")
+    parser.add_argument(
+        "--script-version", metavar="N", default="", help="protocol version of that script"
+    )
     parser.add_argument(
         "--own-socket",
         action="store_true",
-        help="remove the socket once connected: it was made for this",
+        help="the socket was created only for this command: remove it after connecting",
     )
     parser.add_argument(
-        "--smaller", action="store_true", help="look for motion at half the usual size"
+        "--smaller", action="store_true", help="estimate motion at half the usual size"
     )
     add_settings(parser)
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi serve``; returns the exit code."""
-    # The script shows what it is told; a terminal belongs to the player.
+    # The script shows the messages sent to it; the terminal belongs to the player.
     if not logging.getLogger("rtvfi").isEnabledFor(logging.DEBUG):
         logging.getLogger("rtvfi").setLevel(logging.WARNING)
     options = play_options(config_of(arguments, is_live=True), ())
@@ -79,8 +81,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _drop_inherited() -> None:
-    """Let go of sockets that mpv hands to its children: one is where it listens itself. When it was
-    killed meanwhile, we would connect to ourselves and never see it end.
+    """Close the sockets inherited from mpv. One of them is the socket that mpv listens on: with it
+    open, we would connect to ourselves if mpv was killed, and never notice that it has ended.
     """
     for entry in [*Path("/proc/self/fd").iterdir()]:
         number = int(entry.name)

@@ -21,25 +21,25 @@ _NEEDED: Final = ("starlette", "uvicorn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi studio``."""
+    """Add the options of ``rtvfi studio``."""
     add = parser.add_argument
     add(
         "files",
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="two pictures, or a film to pick them from; none: pick them in the page",
+        help="two pictures, or a film to pick them from; without any, pick them in the page",
     )
-    add("--at", metavar="TIME", help="where in the film the first picture is, seconds or h:m:s")
+    add("--at", metavar="TIME", help="position of the first picture in the film: 90 or 1:30")
     add_device(add)
     add(
         "--sam",
         metavar="CHECKPOINT",
         type=Path,
-        help="find objects by Segment Anything, these being its weights (default: by GrabCut)",
+        help="find objects with Segment Anything, using these weights (default: with GrabCut)",
     )
-    add("--port", type=int, default=0, metavar="N", help="of the page (default: a free one)")
-    add("--no-browser", action="store_true", help="only print the address of the page")
+    add("--port", type=int, default=0, metavar="N", help="port of the page (default: a free one)")
+    add("--no-browser", action="store_true", help="only print the URL of the page")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -52,7 +52,7 @@ def main(arguments: argparse.Namespace) -> int:
     if missing:
         raise UsageError(
             f"the studio needs {' and '.join(missing)}",
-            hint=f'{_pip()} install "rtvfi[studio]", or {" ".join(missing)} alone',
+            hint=f'{_pip()} install "rtvfi[studio]", or only {" ".join(missing)}',
         )
     from rtvfi.studio.server import browse, opened, serve
 
@@ -76,19 +76,23 @@ def _pip() -> str:
 
 
 def _given(files: list[Path]) -> tuple[str | None, tuple[Any, ...]]:
-    """The film, and the pictures."""
+    """The film, or None, and the two pictures, or none."""
     from rtvfi.stream.write.stills import read_still
 
     if len(files) == 1:
         return str(files[0]), ()
     stills = [read_still(path).rgb for path in files]
     if len(stills) == 2 and stills[0].shape != stills[1].shape:
-        raise UsageError(f'"{files[1]}" has another size than "{files[0]}"')
+        raise UsageError(f'"{files[1]}" and "{files[0]}" differ in size')
     return None, tuple(stills)
 
 
 def _pick(desk: Desk, at: Fraction) -> None:
-    """The frame at a time, and the next one."""
+    """Pick the frame at ``at`` seconds as the first picture, and the next frame as the second.
+
+    Raises:
+        OpenError: there is no next frame.
+    """
     first = desk.pick(0, at)
     if desk.pick(1, first.end).time == first.time:
         raise OpenError(f"the film has no frame after {float(at):g} s")

@@ -1,4 +1,4 @@
-"""``rtvfi train`` on the command line; the trainer itself is imported when it is run."""
+"""``rtvfi train``: trains networks. The trainer is imported when the command runs."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     from rtvfi.train.index.trainer import IndexTrainer
     from rtvfi.train.trainer import Trainer
 
-SUMMARY: Final = "train the embedded network, or one of InterpAny-Clearer"
+SUMMARY: Final = "train the embedded network or an InterpAny-Clearer network"
 
 RECIPE_FIELDS: Final = ("network", "variant", "minutes", "steps", "batch", "crop", "lpips")
-"""Options that an ``IndexRecipe`` has under the same names."""
+"""Options that are fields of ``IndexRecipe`` with the same names."""
 
 log = logging.getLogger(__name__)
-_SAID_EVERY: Final = 5.0
+_LOG_SECONDS: Final = 5.0
 """Seconds between two lines of progress."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi train``."""
+    """Add the options of ``rtvfi train``."""
     add = parser.add_argument
     for name, metavar, what in (
         ("--out", "RUN", "folder of the run; an existing run is continued"),
@@ -63,9 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options for training another network than the embedded one."""
+    """Add the options for training InterpAny-Clearer networks."""
     add = parser.add_argument
-    add("--network", choices=tuple(NETS), help="train this network of InterpAny-Clearer instead")
+    add("--network", choices=tuple(NETS), help="train this InterpAny-Clearer network instead")
     add(
         "--variant",
         choices=VARIANTS,
@@ -76,37 +76,37 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--septuplets",
         metavar="FOLDER",
         type=Path,
-        help="train it on folders with im1.png to im7.png (Vimeo-90K), whose indices are made",
+        help="train on folders with im1.png to im7.png (Vimeo-90K), after --make-index",
     )
     add(
         "--make-index",
         metavar="FOLDER",
         type=Path,
-        help="only make the distance indices of such a folder, from flow; goes on where it stopped",
+        help="only compute the distance indices of such a folder; continues an interrupted run",
     )
     add("--small", action="store_true", help="a RIFE small enough to train on a CPU")
-    add("--minutes", metavar="N", type=float, help="CPU minutes after which the run ends")
+    add("--minutes", metavar="N", type=float, help="stop after this many minutes of CPU time")
     add(
         "--steps",
         metavar="N",
         type=int,
         default=300_000,
-        help="steps after which it ends (default 300000)",
+        help="stop after this many steps (default 300000)",
     )
     add("--batch", metavar="N", type=int, help="scenes per step (default: as published)")
-    add("--crop", metavar="PIXELS", type=int, help="side of a scene (default: as published)")
+    add("--crop", metavar="PIXELS", type=int, help="width of a scene (default: as published)")
     add("--rate", metavar="R", type=float, help="learning rate (default: as published)")
     add(
         "--lpips",
         metavar="WEIGHT",
         type=float,
         default=0.0,
-        help="add LPIPS to the loss (default 0: without); needs its package and VGG-16's weights",
+        help="weight of LPIPS in the loss (default 0: off); needs its package and VGG-16's weights",
     )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Train or go on training."""
+    """Carry out ``rtvfi train``; returns the exit code."""
     if arguments.make_index is not None:
         return _make_index(arguments)
     if arguments.out is None and arguments.sheet is None:
@@ -140,22 +140,22 @@ def main(arguments: argparse.Namespace) -> int:
         if not trainer.resume() and arguments.init:
             trainer.start_from(read_weights(arguments.init))
         export = f"python -m rtvfi.train.export {arguments.out} cel.safetensors"
-        return _run(trainer, f"its weights become a file with {export}")
+        return _run(trainer, f"write the weight file with: {export}")
     finally:
         trainer.close()
 
 
 def _refuse(arguments: argparse.Namespace, names: Iterable[str], why: str, hint: str) -> None:
-    """Raise UsageError where one of these was given."""
+    """Raise UsageError if one of these options was given."""
     for name in names:
         if getattr(arguments, name):
             raise UsageError(f"--{name} {why}", hint)
 
 
 def _train_network(arguments: argparse.Namespace) -> int:
-    """``--network``: scenes with the exact distance index, no recipe file."""
+    """``--network``: train an InterpAny-Clearer network, without a recipe file."""
     foreign = ("recipe", "init", "select", "sheet")
-    _refuse(arguments, foreign, "with --network", "it is for the embedded model")
+    _refuse(arguments, foreign, "with --network", "this option is for the embedded network only")
     if arguments.out is None:
         raise UsageError("--out is missing", command_line("train --network rife --out RUN"))
     import torch
@@ -163,10 +163,10 @@ def _train_network(arguments: argparse.Namespace) -> int:
     from rtvfi.train.index.trainer import IndexRecipe, IndexTrainer
 
     torch.set_num_threads(arguments.threads)
-    said = {name: getattr(arguments, name) for name in RECIPE_FIELDS}
+    fields = {name: getattr(arguments, name) for name in RECIPE_FIELDS}
     folder = arguments.septuplets
     recipe = IndexRecipe(
-        **said,
+        **fields,
         is_small=arguments.small,
         learning_rate=arguments.rate,
         septuplets="" if folder is None else str(folder.resolve()),
@@ -178,11 +178,11 @@ def _train_network(arguments: argparse.Namespace) -> int:
     trainer.resume()
     best = arguments.out / "best.pt"
     add = command_line(f"weights add {best} --as interpany-{recipe.network}-{recipe.variant}")
-    return _run(trainer, f"its weights are used after {add}")
+    return _run(trainer, f"install the weights with: {add}")
 
 
 def _make_index(arguments: argparse.Namespace) -> int:
-    """``--make-index``: how far everything is, for every triple of every septuplet."""
+    """``--make-index``: compute the distance index of every triple of every septuplet."""
     import torch
 
     from rtvfi.train.index.flows import flow_finder
@@ -195,37 +195,42 @@ def _make_index(arguments: argparse.Namespace) -> int:
 
     def done(number: int, total: int) -> None:
         nonlocal begun
-        if time.monotonic() - begun > _SAID_EVERY or number == total:
+        if time.monotonic() - begun > _LOG_SECONDS or number == total:
             begun = time.monotonic()
             log.info("%d of %d septuplets", number, total)
 
     num = make_index(arguments.make_index, find, done)
-    log.info("%d indices made", num)
+    log.info("computed %d indices", num)
     return 0
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a weight file, or of a run's ``best.pt``, in single precision.
+    """The tensors of a weight file, or of a run's ``best.pt``, as float32.
 
     Raises:
-        UsageError: it is not there.
-        WeightsMismatch: it is no weight file.
+        UsageError: the file does not exist.
+        WeightsMismatch: it is not a weight file.
     """
     from rtvfi.models.weights.file import read_tensors
 
     if not path.is_file():
-        raise UsageError(f'"{path}" is not there', "--init names a weight file")
+        raise UsageError(f'"{path}" does not exist', "--init expects a weight file")
     return {name: tensor.float() for name, tensor in read_tensors(path).items()}
 
 
 def _run(trainer: Trainer | IndexTrainer, afterwards: str) -> int:
-    """Train with a bar or lines, until done or told to stop; returns the exit code."""
+    """Train until finished or interrupted, showing progress; returns the exit code.
+
+    Args:
+        trainer: ready to run.
+        afterwards: what the user can do next, for the last message.
+    """
     from rtvfi.train.watch import watching
 
     stopped_by: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        if stopped_by:  # asked twice: not even the step in hand is waited for
+        if stopped_by:  # the second signal does not wait for the current step
             raise KeyboardInterrupt
         stopped_by.append(number)
         trainer.stop()
@@ -239,8 +244,8 @@ def _run(trainer: Trainer | IndexTrainer, afterwards: str) -> int:
             signal.signal(number, handler)
     where = trainer.folder.path
     if stopped_by:
-        log.info("stopped after step %d; the same command goes on from there", trainer.step)
+        log.info("stopped after step %d; run the same command to continue", trainer.step)
         return 130
-    log.info('"%s" is trained: %d steps, best validation %.2f dB; %s',
+    log.info('"%s" has finished: %d steps, best validation %.2f dB; %s',
              where, trainer.step, trainer.best, afterwards)  # fmt: skip
     return 0

@@ -1,4 +1,4 @@
-"""``rtvfi version``: the versions of rtvfi and of what it is built on."""
+"""``rtvfi version``: prints the versions of rtvfi and of the libraries it uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUMMARY: Final = "print versions"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi version``: nothing."""
+    """``rtvfi version`` has no options."""
 
 
 def main(_arguments: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
-"""``rtvfi warmup``: has kernels found and compiled before a film needs them.
+"""``rtvfi warmup``: selects and compiles GPU kernels before a film needs them.
 
-What lasts beyond the process is kept by torch and its libraries in the user's cache: compiled
-networks, MIOpen's choices, kernels that CUDA translated. Graphs are made anew by every start.
+The lasting results are cached by torch and its libraries in the user's cache folder: compiled
+networks, MIOpen's choices, kernels that CUDA translated. Graphs are captured again at every start.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DEFAULT_SIZE: Final = "1920x1080"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi warmup``."""
+    """Add the options of ``rtvfi warmup``."""
     parser.add_argument(
         "--size",
         metavar="WxH",
@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Prepare, and say how long it took: done again, it tells what a start takes from now on."""
+    """Prepare the model and log how long it took; a second run shows the start-up time from now on.
+
+    Returns:
+        The exit code.
+    """
     try:
         size = Size.of(arguments.size)
     except ValueError:
@@ -66,15 +70,15 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def sized_viewing(size: Size, fps: str) -> Viewing:
-    """A film of that size brought to the rate that ``--fps`` asks for."""
+    """An imaginary film of that size, interpolated to the rate of ``--fps``."""
     from rtvfi.bench.pictures import film_info, viewing_of
 
     return viewing_of(film_info(size), resolve(parse_rate(fps), Fraction(FILM_RATE)))
 
 
 def prepare(options: PlayOptions, viewing: Viewing) -> None:
-    """Make what playing makes before new frames are shown."""
-    # The full search, which playing leaves out.
+    """Prepare everything that playback prepares before it shows new frames."""
+    # The full search for kernels, which playback skips.
     os.environ.setdefault("MIOPEN_FIND_MODE", "NORMAL")
     host = ModelHost(options.device, options.stream, is_live=True, selftest=options.selftest)
     choose_kernels(host, options.model, viewing)

@@ -1,6 +1,6 @@
-"""``rtvfi weights``: the front end of the weights store.
+"""``rtvfi weights``: lists, downloads, adds and verifies network weights.
 
-The grammar is read on every start of rtvfi, so rich and torch are imported by the actions.
+This module is imported at every start of rtvfi, so the actions import rich and torch themselves.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ SUMMARY: Final = "download, add and check weights"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi weights``."""
+    """Add the options of ``rtvfi weights``."""
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
-    actions.add_parser("list", help="list weights that can be fetched, and those on this machine")
+    actions.add_parser("list", help="list known weights and whether they are on this machine")
     get = actions.add_parser("get", help="download weights, check and convert them")
     get.add_argument("names", nargs="+", metavar="NAME", help="a model or weight file")
     get.add_argument(
-        "--accept-licence", action="store_true", help="agree to the terms that a licence sets"
+        "--accept-licence", action="store_true", help="accept the licence without being asked"
     )
-    add = actions.add_parser("add", help="add a file, or a folder, that you have")
+    add = actions.add_parser("add", help="add a weight file or folder that you already have")
     add.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        help="a state dict, .pkl or .safetensors; or a folder of those that make one model",
+        help="a state dict, .pkl or .safetensors; or a folder with all files of one model",
     )
     add.add_argument(
         "--as",
         dest="name",
         metavar="NAME",
-        help="the weights' name, where it cannot be told from the file",
+        help="name of the weights, if the file does not show it",
     )
     verify = actions.add_parser("verify", help="check stored weights against their hashes")
     verify.add_argument("names", nargs="*", metavar="NAME", help="by default all stored weights")
@@ -91,7 +91,7 @@ def _list() -> int:
         table.add_row(*row)
     console = Console(markup=False, highlight=False)
     console.print(table)
-    for line in ("weights get NAME fetches one", "weights add FILE takes in a file"):
+    for line in ("weights get NAME downloads weights", "weights add FILE adds a file"):
         console.print(command_line(line), soft_wrap=True)
     return 0
 
@@ -107,14 +107,14 @@ def _row(store: Store, entry: WeightEntry) -> tuple[str, ...]:
 
 
 def _hash_of(entry: WeightEntry) -> str:
-    """What the hash of a file is compared with."""
+    """Where the hash that a download is compared with comes from, for the table."""
     if entry.by_hand:
         return "by hand only"
     return "published" if entry.is_published else "on first fetch"
 
 
 def _others() -> Iterator[tuple[str, ...]]:
-    """Models whose weights are no file of their own in the manifest."""
+    """Rows for models that have no file of their own in the manifest."""
     for info in MODELS.values():
         name = weight_name(info)
         if name is None or (name == info.id and name in manifest()):
@@ -130,7 +130,7 @@ def _get(names: Sequence[str], *, accepts: bool) -> int:
     store = Store()
     for entry in dict.fromkeys(entry_for(name) for name in names):
         if store.has(entry.name) and store.verify(entry.name) is None:
-            _say(f"{entry.name} is here already")
+            _say(f"{entry.name} is already installed")
             continue
         _agree(store, entry, accepts=accepts)
         with _progress() as bars:
@@ -147,10 +147,10 @@ def _get(names: Sequence[str], *, accepts: bool) -> int:
 
 
 def _agree(store: Store, entry: WeightEntry, *, accepts: bool) -> None:
-    """Show the terms of a licence that sets some, and have them accepted, once.
+    """If the licence has terms that must be accepted, show them and ask, once.
 
     Raises:
-        UsageError: they are not accepted, or there is nobody to ask.
+        UsageError: the terms are not accepted, or stdin is not a terminal.
     """
     if entry.terms is None or is_accepted(store, entry):
         return
@@ -159,7 +159,7 @@ def _agree(store: Store, entry: WeightEntry, *, accepts: bool) -> None:
         accepts = input("Do you agree? [y/N] ").strip().lower() in ("y", "yes")
     if not accepts:
         raise UsageError(
-            f'the licence of "{entry.name}" was not accepted, nothing was fetched',
+            f'the licence of "{entry.name}" was not accepted; nothing was downloaded',
             hint=command_line(f"weights get {entry.name} --accept-licence"),
         )
     accept(store, entry)
@@ -194,7 +194,7 @@ def _add(file: Path, name: str | None) -> int:
         _say(entry.terms.strip())
     known = entry.known_hashes()
     if known and receipt.original_sha256 not in known:
-        _say("it is not the published file, but one of the same network")
+        _say("this is not the published file, but it fits the same network")
     return 0
 
 
@@ -203,7 +203,7 @@ def _verify(names: Sequence[str]) -> int:
     wanted = [entry_for(name).name for name in names] or store.names()
     bad = 0
     for name in wanted:
-        problem = store.verify(name) if store.has(name) else "it is not here"
+        problem = store.verify(name) if store.has(name) else "not installed"
         _say(f"{name}: {problem or 'good'}")
         bad += problem is not None
     if not wanted:

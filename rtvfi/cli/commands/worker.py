@@ -1,4 +1,4 @@
-"""``rtvfi worker`` on the command line."""
+"""``rtvfi worker``: renders segments of films for another machine."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SUMMARY: Final = "render for another machine"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The grammar of ``rtvfi worker``."""
+    """Add the options of ``rtvfi worker``."""
     parser.add_argument("address", metavar="ADDRESS", help="the scheduler, HOST:PORT")
-    parser.add_argument("--name", metavar="NAME", help="what the dashboard calls this worker")
+    parser.add_argument("--name", metavar="NAME", help="this worker's name in the dashboard")
     add_link(parser)
 
 

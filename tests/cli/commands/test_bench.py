@@ -132,7 +132,7 @@ def test_the_table_fits_80_columns(
     assert re.search(r"^linear +3840x2160 +0\.25 +10\.0 +9\.0 +0\.24 ", out, re.MULTILINE)
     assert re.search(r"^MS: .* ->RATE: [^-]*\n[^-]* -: not measured\.$", out, re.MULTILINE)
     assert "1 not measured: no time left" in out
-    assert "held in real time up to 3840x2160" in out
+    assert "in real time up to 3840x2160" in out
 
 
 def test_saving_is_asked_for(quick: Any) -> None:

@@ -102,12 +102,12 @@ def test_times_are_counted_in_pictures() -> None:
     [
         (["a.png", "-o", "x.png", "--count", "1"], "1 pictures were given, expected 2 or 3"),
         (["a.png", "b.png", "-o", "x.png", "--count", "0"], '--count is "0"'),
-        (["a.png", "b.png", "-o", "x.png", "--count", "2"], "do not fit in the file"),
+        (["a.png", "b.png", "-o", "x.png", "--count", "2"], "cannot be written to one file"),
         (["a.png", "b.png", "-o", "x.png", "--timestep", "1.5"], "pictures, which are at 0, 1"),
         (["a.png", "b.png", "-o", "x.png", "--timestep", "1/0"], "--timestep"),
         (["a.png", "b.png", "-o", "x.png", "--timestep", "0.5", "--gif"], "needs --count"),
         (["a.png", "b.png", "-o", "x.png", "--count", "1", "--gif", "--fps", "0"], "--fps"),
-        (["a.png", "b.png", "-o", "c.png", "--count", "1"], 'c.png" is there already'),
+        (["a.png", "b.png", "-o", "c.png", "--count", "1"], 'c.png" already exists'),
     ],
 )
 def test_mistakes_are_usage_errors(

@@ -93,7 +93,7 @@ def test_a_folder_holds_all_pictures_in_order(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [
-        (["--curve", "0,0 1,1"], "expected pairs"),
+        (["--curve", "0,0 1,1"], "expected one curve per mask"),
         (["--mask", "mask.png", "--curve", "0,0"], "fewer than two"),
         (["--mask", "mask.png", "--curve", "0,0 1,1", "--iters", "2"], "in one step"),
         (["--count", "0"], "expected 1 or more"),

@@ -37,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch, found: Verdict | None, *words: str) -> 
 @pytest.mark.parametrize(
     ("found", "code", "words"),
     [
-        (PASSED, 0, "Radeon computes right in half precision; found on 2026-11-30 in 9 s"),
+        (PASSED, 0, "Radeon computes correctly in half precision; tested on 2026-11-30 in 9 s"),
         (REDUCED, 0, "Radeon computes in float32, as its self-test demands (half is off)"),
         (FAILED, 1, "Radeon failed its self-test, so the processor computes (it hung)"),
     ],
@@ -76,7 +76,7 @@ def test_what_was_not_tested_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, None, "--known") == 1
-    assert "it was not tested yet" in capsys.readouterr().err
+    assert "the GPU has not been tested yet" in capsys.readouterr().err
 
 
 def test_no_gpu_is_said(
@@ -84,4 +84,4 @@ def test_no_gpu_is_said(
 ) -> None:
     monkeypatch.setattr(trusted, "is_gpu_wanted", lambda _name: False)
     assert cli.main(["selftest"]) == 1
-    assert "there is no GPU that this torch could use" in capsys.readouterr().err
+    assert "there is no GPU that this version of torch can use" in capsys.readouterr().err

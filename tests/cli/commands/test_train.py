@@ -182,7 +182,7 @@ def test_a_run_can_start_from_a_weight_file(
         assert bias.dtype == torch.float32
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "is not there"), (b"x", "no weight file")])
+@pytest.mark.parametrize(("content", "said"), [(None, "does not exist"), (b"x", "no weight file")])
 def test_what_is_no_weight_file_is_not_started_from(
     recipe: Path,
     tmp_path: Path,

@@ -64,7 +64,7 @@ def test_an_added_file_makes_its_model_available(rtvfi: Run, given: str) -> None
     assert code == 0
     assert out == "rife-4.25.lite: 22.5 MB, licence MIT, rife 4.25.lite\n"
     _, listed, _ = rtvfi("models")
-    assert [line.split()[1] for line in listed.splitlines() if LITE in line] == ["here"]
+    assert [line.split()[1] for line in listed.splitlines() if LITE in line] == ["installed"]
 
 
 def test_a_file_that_is_not_the_published_one_is_taken_when_named(
@@ -77,7 +77,7 @@ def test_a_file_that_is_not_the_published_one_is_taken_when_named(
     assert f"hint: if you trust it: rtvfi weights add {path} --as rife-4.25" in err
     code, out, _ = rtvfi("weights", "add", str(path), "--as", "rife-4.25")
     assert code == 0
-    assert "it is not the published file" in out
+    assert "this is not the published file" in out
 
 
 def test_verify_tells_good_from_changed_and_fails(rtvfi: Run, given: str) -> None:
@@ -89,7 +89,7 @@ def test_verify_tells_good_from_changed_and_fails(rtvfi: Run, given: str) -> Non
         1,
         f"{LITE}: it changed since it was stored\n",
     )
-    assert rtvfi("weights", "verify", "drba")[1] == "rife-4.25: it is not here\n"
+    assert rtvfi("weights", "verify", "drba")[1] == "rife-4.25: not installed\n"
 
 
 def test_path_prints_the_folder_or_the_file(rtvfi: Run, given: str) -> None:
@@ -103,7 +103,7 @@ def test_path_prints_the_folder_or_the_file(rtvfi: Run, given: str) -> None:
 
 def test_get_does_not_fetch_what_is_here(rtvfi: Run, given: str) -> None:
     rtvfi("weights", "add", given)
-    assert rtvfi("weights", "get", LITE) == (0, f"{LITE} is here already\n", "")
+    assert rtvfi("weights", "get", LITE) == (0, f"{LITE} is already installed\n", "")
 
 
 @pytest.mark.parametrize(
