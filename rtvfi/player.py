@@ -10,9 +10,8 @@ importing torch, loading models, building a track for another rate.
 from __future__ import annotations
 
 import os
-import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import PlayerError
 from rtvfi.engine.trusted import check_options
@@ -27,9 +26,6 @@ from rtvfi.playing.worker import Worker
 if TYPE_CHECKING:
     from rtvfi.settings.config import PlayOptions
 
-_SWITCH_INTERVAL: Final = 0.0005
-"""Python's default of 5 ms would let a busy thread keep mpv's reads waiting that long."""
-
 
 def play(options: PlayOptions) -> int:
     """Play files until the user or the playlist ends.
@@ -40,7 +36,6 @@ def play(options: PlayOptions) -> int:
     Raises:
         RtvfiError: what was asked for cannot run; raised before a window opens.
     """
-    sys.setswitchinterval(_SWITCH_INTERVAL)
     os.environ["RTVFI_SCRIPT"] = "none"  # that of "rtvfi mpv" stays out: we are here already
     check_options(options)
     return Player(options).run()

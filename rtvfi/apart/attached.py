@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import socket
-import sys
 import time
 from contextlib import suppress
 from functools import partial
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
     from rtvfi.engine.build import Viewing
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.serve.frame_stream import FrameStream
 
 log = logging.getLogger(__name__)
 
@@ -43,31 +41,13 @@ _ALIVE_SECONDS: Final = 1.0
 """How often the script is told that we are there."""
 _LOOK_SECONDS: Final = 0.2
 """How often we look whether we should end."""
-SWITCH_INTERVAL: Final = 0.0005
-"""As in player.py: a busy thread must not keep mpv's reads waiting."""
 
 
-class WebDoor:
-    """How an mpv apart gets our tracks: over HTTP on this machine.
-
-    Args:
-        pictures: serves them.
-    """
+class WebDoor(PictureServer):
+    """How an mpv apart gets our tracks: over HTTP on this machine."""
 
     # An address counts as network: mpv would fill its cache with raw pictures, and pause for it.
     options: Final = {"cache": "no"}
-
-    def __init__(self, pictures: PictureServer) -> None:
-        self._pictures = pictures
-        self.root = pictures.root
-
-    def offer(self, stream: FrameStream) -> str:
-        """The address of a stream from now on."""
-        return self._pictures.offer(stream)
-
-    def withdraw(self, stream: FrameStream) -> None:
-        """It is over."""
-        self._pictures.withdraw(stream)
 
 
 def connect(path: Path) -> socket.socket:
@@ -103,7 +83,6 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
             f"the script in mpv speaks version {version} and this rtvfi version {SCRIPT_VERSION}",
             "rtvfi mpv --install puts the right one there",
         )
-    sys.setswitchinterval(SWITCH_INTERVAL)
     check_options(options)
     return Attached(options).run(connection, script)
 
@@ -125,18 +104,18 @@ class Attached(Front):
 
     def run(self, connection: socket.socket, script: str) -> int:
         """Everything from the connection to its end."""
-        pictures = PictureServer()
+        door = WebDoor()
         player = RemoteMpv(connection)
         hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
         try:
             with suppress(PlayerGone):
-                self.connect(player, WebDoor(pictures))
+                self.connect(player, door)
                 tell = partial(player.command, "script-message-to", script)
                 player.register_message_handler(
                     "rtvfi-attach", lambda *words: hooks.do(partial(self._on_hook, tell, *words))
                 )
                 player.register_message_handler("rtvfi-tell", lambda *_: self._tell(player))
-                tell("rtvfi-ready", pictures.root)
+                tell("rtvfi-ready", door.root)
                 told_at = 0.0
                 while not player.wait(_LOOK_SECONDS):
                     now = time.monotonic()
@@ -153,7 +132,7 @@ class Attached(Front):
             hooks.stop(deadline)
             self._leave(deadline)
             player.close()
-            pictures.close()
+            door.close()
         return 0
 
     def _tell_alive(self, tell: partial[object]) -> None:
@@ -188,7 +167,7 @@ class Attached(Front):
             told |= {
                 **self._live_facts(viewing, statistics),
                 "is_shown": self._showing.is_on_screen,
-                "frames": {kind.name.lower(): n for kind, n in statistics.counts.items()},
+                "frames": statistics.frames,
                 "avsync_ms": [round(ms, 2) for ms in self._report.avsync_ms],
             }
         player.command("script-message", "rtvfi-told", json.dumps(told))

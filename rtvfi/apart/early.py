@@ -207,7 +207,6 @@ def _serve(options: PlayOptions, channel: socket) -> int:
     check_options(options)
     _send(channel, {})
     engine = attached.Attached(options)
-    sys.setswitchinterval(attached.SWITCH_INTERVAL)
     engine.prefetch()
     met = _receive(channel)
     connection = None if met is None else _connected(Path(met["path"]), channel)

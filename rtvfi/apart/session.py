@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.engine.model_host import is_quick
-from rtvfi.playing import osd
 from rtvfi.playing.live_model import LiveModel
 from rtvfi.playing.mpv.screen import PlayerGone
 from rtvfi.playing.opening import Opener, Picture
@@ -69,7 +68,6 @@ class Session:
         self._viewing: Viewing | None = None
         self._told = _Told()
         self._picture = Picture(("",), 1)
-        self._live = ""
         self._requests: dict[str, Callable[..., dict[str, Any]]] = {
             "open": self._open,
             "close": self._close_film,
@@ -100,15 +98,8 @@ class Session:
     def look(self, now: float) -> None:
         """Tell what has changed; called now and then."""
         viewing = self._viewing
-        if viewing is None:
-            return
-        self._model.look(now)
-        statistics = viewing.pipeline.statistics()
-        self._remarks.look(statistics, self._choice.now.model, now)
-        line = osd.live(viewing, self._choice.now, self._model.host.place_name)
-        if statistics.is_interpolating and line != self._live:
-            self._live = line
-            self._note(line)
+        if viewing is not None:
+            self._model.watch(viewing, viewing.pipeline.statistics(), now)
 
     def close(self) -> None:
         """End everything; waits a moment at most for what hangs."""
@@ -136,7 +127,8 @@ class Session:
         viewing.stream.on_failure = lambda error: self._note(error.message)
         viewing.pipeline.retime(self._choice.now.retiming(self._options.stream.passes))
         address = self._pictures.offer(viewing.stream)
-        self._viewing, self._live = viewing, ""
+        self._viewing = viewing
+        self._remarks.live("")
         self._fit(viewing)
         info = viewing.info
         return {
@@ -237,7 +229,7 @@ class Session:
             "cost_ms": now.cost_ms,
             "level": now.standing.level,
             "given_up": now.standing.given_up,
-            "frames": {kind.name.lower(): count for kind, count in now.counts.items()},
+            "frames": now.frames,
             "ready": now.num_ready,
             "failure": None if now.failure is None else now.failure.message,
         }

@@ -8,11 +8,11 @@ playing as it is.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.playing import osd
 from rtvfi.playing.controls import Controls
 from rtvfi.playing.mpv.display import Display
 from rtvfi.playing.mpv.events import Watch
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS: Final = 0.5
 """How often the overlay and the warning of a slow model are looked at."""
+_SWITCH_INTERVAL: Final = 0.0005
+"""Python's default of 5 ms would let a busy thread keep mpv's reads waiting that long."""
 
 
 class Front:
@@ -60,8 +62,6 @@ class Front:
         self._is_first = False
         """The file under way has not shown a picture yet."""
         self._looked_at = 0.0
-        self._live = ""
-        """What is live, as it was said."""
         # Made by connect(), in this order.
         self._mpv: Mpv
         self._showing: Showing
@@ -75,6 +75,7 @@ class Front:
             player: an mpv, here or in another process.
             door: where it opens our tracks.
         """
+        sys.setswitchinterval(_SWITCH_INTERVAL)
         self._mpv = player
         self._screen.open(player)
         self._showing = showing = Showing(player, door, self._opener, self._screen, self._choice)
@@ -114,18 +115,6 @@ class Front:
             self._controls.draw_overlay()
             self._showing.look(now)
             self._display.look(self._mpv, now)
-            self._tell_live()
-
-    def _tell_live(self) -> None:
-        """Say what is live when it begins, and when it changes."""
-        viewing = self._showing.shown
-        if viewing is None:
-            self._live = ""
-        elif viewing.pipeline.statistics().is_interpolating:
-            line = osd.live(viewing, self._choice.now, self._showing.model.host.place_name)
-            if line != self._live:
-                self._live = line
-                self._screen.say(line)
 
     def _on_display(self, rate: float) -> None:
         """The window came up on a display whose rate was not known before, moved to another one, or
@@ -152,7 +141,6 @@ class Front:
         """The file is over."""
         self._showing.end_file()
         self._watch.end_file()
-        self._live = ""
 
     # ---- the end ----
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import DeviceError, OutOfMemory
-from rtvfi.core.hardware.sensors import Sensors, folder_of
+from rtvfi.core.hardware.sensors import Reading, Sensors, folder_of
 from rtvfi.engine.model_host import ModelHost, is_quick
 from rtvfi.models.weights.auto import PROCESSOR
 from rtvfi.playing import osd
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rtvfi.playing.wanted import Choice
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.run.executors.base import AnyExecutor
+    from rtvfi.stream.run.parts import Statistics
 
 _LOOK_SECONDS: Final = 1.0
 """Between two looks at the GPU."""
@@ -65,6 +66,8 @@ class LiveModel:
         folder = folder_of()
         self._sensors = None if folder is None else Sensors(folder)
         self._looked_at = 0.0
+        self._reading = Reading()
+        """The newest of them."""
         self._is_resting = False
         self.failure: RtvfiError | None = None
         """The newest failure of a model."""
@@ -131,6 +134,19 @@ class LiveModel:
         if self._tester is not None:
             self._tester.stop(deadline)
 
+    def watch(self, viewing: Viewing, statistics: Statistics, now: float) -> None:
+        """Say what is live and how it keeps up; called now and then.
+
+        Args:
+            viewing: what is shown.
+            statistics: of it.
+            now: seconds, monotonic.
+        """
+        self.look(now)
+        self._remarks.look(statistics, self._choice.now.model, now)
+        if statistics.is_interpolating:
+            self._remarks.live(osd.live(viewing, self._choice.now, self._models.place_name))
+
     def look(self, now: float) -> None:
         """Say what the model has given up by itself, and whether its GPU is held back.
 
@@ -142,7 +158,8 @@ class LiveModel:
             self._remarks.once(executor.remark)
         if self._sensors is not None and self._is_on_gpu and now - self._looked_at > _LOOK_SECONDS:
             self._looked_at = now
-            if said := self._sensors.remark(self._sensors.read()):
+            self._reading = self._sensors.read()
+            if said := self._sensors.remark(self._reading):
                 self._remarks.once(said)
 
     @property
@@ -152,7 +169,7 @@ class LiveModel:
     @property
     def load(self) -> str:
         """What the GPU is doing, in one line; empty on a processor, or where nobody tells."""
-        return self._sensors.read().text if self._sensors is not None and self._is_on_gpu else ""
+        return self._reading.text if self._is_on_gpu else ""
 
     def rest(self, viewing: Viewing | None, *, is_hidden: bool) -> None:
         """Nobody sees the picture: make none until somebody does."""

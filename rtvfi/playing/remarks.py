@@ -29,12 +29,20 @@ class Remarks:
         self._given_up: list[str] = []
         """What was said of it; the next time only what is new is."""
         self._behind_since: float | None = None
+        self._live = ""
+        """As it was said."""
 
     def once(self, text: str) -> None:
         """Say this, if it has not been said."""
         if text not in self._said:
             self._said.add(text)
             self.say(text)
+
+    def live(self, line: str) -> None:
+        """What is live, in a few words: said when it begins and when it changes; "" = nothing."""
+        if line and line != self._live:
+            self.say(line)
+        self._live = line
 
     def look(self, now: Statistics, model: str, clock: float) -> None:
         """Say what has become worse.

@@ -163,6 +163,7 @@ class Showing:
     def end_file(self) -> None:
         """The file is over."""
         self._current.end()
+        self._remarks.live("")
 
     def selected(self) -> None:
         """Another video track was chosen, here or by mpv's own keys."""
@@ -192,17 +193,17 @@ class Showing:
             self._worker.do(partial(self._join_in, viewing))
 
     def look(self, now: float) -> None:
-        """Say whether the model keeps up; called now and then."""
+        """Say what is live and whether the model keeps up; called now and then."""
         viewing = self.shown
         if viewing is None:
+            self._remarks.live("")
             return
         self._watch_growth(viewing)
         if viewing.pipeline.strange and viewing is not self._reshaped:
             self._reshaped = viewing
             self._worker.do(partial(self._reshape, viewing))
         statistics = viewing.pipeline.statistics()
-        self.model.look(now)
-        self._remarks.look(statistics, self._choice.now.model, now)
+        self.model.watch(viewing, statistics, now)
         failure = statistics.failure
         if failure is not None and failure is not self._seen:
             self._seen = self.model.failure = failure

@@ -62,7 +62,9 @@ def test_the_gpu_is_looked_at_about_once_a_second(model: Any) -> None:
 
 
 def test_a_processor_has_no_such_figures(model: Any, said: list[str]) -> None:
+    model.look(2.0)
     assert "200 of 1100 MHz" in model.load
+    said.clear()
     model._models.place = "cpu"
     for now in range(10):
         model.look(float(2 * now + 2))

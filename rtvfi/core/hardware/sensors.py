@@ -62,13 +62,10 @@ class Reading:
     @property
     def is_held_back(self) -> bool:
         """Whether it is busy at a low clock."""
-        if None in (self.clock_mhz, self.highest_mhz, self.busy_percent):
+        clock, highest, busy = self.clock_mhz, self.highest_mhz, self.busy_percent
+        if clock is None or highest is None or busy is None:
             return False
-        assert self.clock_mhz is not None
-        assert self.highest_mhz is not None
-        assert self.busy_percent is not None
-        is_low = self.clock_mhz < _LOW_CLOCK * self.highest_mhz
-        return is_low and self.busy_percent >= _BUSY_PERCENT
+        return clock < _LOW_CLOCK * highest and busy >= _BUSY_PERCENT
 
 
 class Sensors:

@@ -155,8 +155,8 @@ class InsideDoor:
 
     def __init__(self, player: Libmpv) -> None:
         self._offered: dict[str, File] = {}
-        self._names: list[tuple[Offered, tuple[str, ...]]] = []
-        """Of what was offered, the addresses of its files."""
+        self._addresses: dict[Offered, list[str]] = {}
+        """Of the files of what was offered."""
         self._numbers = itertools.count(1)
         scheme = self.root.partition(":")[0]
         self._protocol = StreamProtocol(player, scheme, self._offered.pop)
@@ -166,15 +166,13 @@ class InsideDoor:
         name = str(next(self._numbers))
         files = {f"{self.root}{file}": content for file, content in stream.files(name).items()}
         self._offered |= files
-        self._names.append((stream, tuple(files)))
+        self._addresses.setdefault(stream, []).extend(files)
         return f"{self.root}{name}"
 
     def withdraw(self, stream: Offered) -> None:
         """The player will not open it."""
-        for offered, uris in self._names:
-            for uri in uris if offered is stream else ():
-                self._offered.pop(uri, None)
-        self._names = [(offered, uris) for offered, uris in self._names if offered is not stream]
+        for address in self._addresses.pop(stream, ()):
+            self._offered.pop(address, None)
 
 
 _PRIORITY: Final = 50

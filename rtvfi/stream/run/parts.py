@@ -113,6 +113,11 @@ class Statistics:
         )
 
     @property
+    def frames(self) -> dict[str, int]:
+        """``counts``, for programs."""
+        return {kind.name.lower(): count for kind, count in self.counts.items()}
+
+    @property
     def cost_ms(self) -> float | None:
         """``cost`` in milliseconds."""
         return None if self.cost is None else self.cost * 1e3

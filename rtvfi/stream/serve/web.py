@@ -45,9 +45,8 @@ class _Served:
     token: str
     reading: threading.Lock = field(default_factory=threading.Lock)
     """Held by the connection that reads."""
-    number: int = 0
-    """Counts connections: only the newest may read."""
     newest: socket.socket | None = None
+    """The connection that may read."""
 
 
 class PictureServer:
@@ -113,14 +112,11 @@ class PictureServer:
                     found = served
         return found
 
-    def begin(self, served: _Served, connection: socket.socket) -> int:
-        """A connection wants to read: the one before it shall end; the number of this one."""
+    def begin(self, served: _Served, connection: socket.socket) -> None:
+        """A connection wants to read: the one before it shall end."""
         with self._guard:
             before, served.newest = served.newest, connection
-            served.number += 1
-            number = served.number
         _hang_up(before)
-        return number
 
 
 def _hang_up(connection: socket.socket | None) -> None:
@@ -223,10 +219,10 @@ class _Connection(BaseHTTPRequestHandler):
     def _send(self, served: _Served, begin: int, left: int) -> None:
         """Pass bytes on, from the picture's own memory, until somebody else wants to read."""
         self.connection.settimeout(None)
-        number = self.server.pictures.begin(served, self.connection)
+        self.server.pictures.begin(served, self.connection)
 
         def is_given_up() -> bool:
-            return served.number != number
+            return served.newest is not self.connection
 
         with served.reading:
             stream = served.stream
