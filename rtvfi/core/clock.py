@@ -11,7 +11,7 @@ PATTERN: Final = r"(?:\d+:){0,2}\d+(?:\.\d+)?"
 
 
 def seconds_of(text: str) -> Fraction | None:
-    """The seconds that a text means; None when it is not a time."""
+    """Parse a time to seconds; None when ``text`` is not a time."""
     if not re.fullmatch(PATTERN, text, re.ASCII):
         return None
     total = Fraction(0)
@@ -21,7 +21,7 @@ def seconds_of(text: str) -> Fraction | None:
 
 
 def clock(seconds: float) -> str:
-    """``m:ss``, or ``h:mm:ss`` from an hour on; rounded."""
+    """Format seconds as ``m:ss``, or ``h:mm:ss`` from one hour on; rounded to whole seconds."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,4 +1,4 @@
-"""The numbers between YUV codes and RGB: matrices and code levels (ITU-T H.273, section 8.3).
+"""Conversion between YUV codes and RGB: matrices and code levels (ITU-T H.273, section 8.3).
 
 Y = kr R + kg G + kb B      U = (B - Y) / (2 (1 - kb))      V = (R - Y) / (2 (1 - kr))
 """
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 KR: Final = 0.2126
 KG: Final = 0.7152
 KB: Final = 0.0722
-"""BT.709: what red, green and blue weigh in luma."""
+"""BT.709: the weights of red, green and blue in luma."""
 U_SPAN: Final = 2 * (1 - KB)
 V_SPAN: Final = 2 * (1 - KR)
-"""By which colour differences are divided."""
+"""Divisors of the colour differences B - Y and R - Y."""
 
 _WEIGHTS: Final = {
     1: (KR, KB),  # BT.709
@@ -29,7 +29,7 @@ _WEIGHTS: Final = {
     6: (0.299, 0.114),  # SMPTE 170M, the same as BT.601
     7: (0.212, 0.087),  # SMPTE 240M
     9: (0.2627, 0.0593),  # BT.2020, non-constant luminance
-    10: (0.2627, 0.0593),  # constant luminance; what players do with it, too
+    10: (0.2627, 0.0593),  # BT.2020, constant luminance; players treat it the same way
 }
 _said: set[int] = set()
 
@@ -47,7 +47,7 @@ class Levels:
 
 
 def luma_weights(info: StreamInfo) -> tuple[float, float]:
-    """(kr, kb) of the stream's matrix; BT.709's for an unexpected one, which is reported once."""
+    """(kr, kb) of the stream's matrix; BT.709's for an unknown one, with a warning, once."""
     code = info.color.resolved_matrix(info.width, info.height)
     if code not in _WEIGHTS and code not in _said:
         _said.add(code)

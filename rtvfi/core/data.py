@@ -1,4 +1,4 @@
-"""Where the files that travel with rtvfi are: presets, manifest, embedded weights, the demo."""
+"""Finds the data files that come with rtvfi: presets, manifest, embedded weights, the demo."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ DataKind = Literal["configs", "weights"]
 
 
 def data_folders(kind: DataKind) -> tuple[Path, Path]:
-    """The folders looked into, in order: the one inside an installed wheel, then the checkout's."""
+    """Folders searched, in order: the one inside an installed wheel, then the checkout's."""
     package = Path(__file__).resolve().parents[1]
     return (package / "_data" / kind, package.parent / kind)
 
 
 def data_path(kind: DataKind, name: str) -> Path:
-    """The file ``name`` of that kind.
+    """Path of the data file ``name`` of that kind.
 
     Raises:
-        RtvfiError: it is in neither folder.
+        RtvfiError: the file is in neither folder.
     """
     for folder in data_folders(kind):
         path = folder / name
@@ -33,6 +33,6 @@ def data_path(kind: DataKind, name: str) -> Path:
 
 
 def data_names(kind: DataKind, suffix: str) -> tuple[str, ...]:
-    """Names without ``suffix`` (".toml") of the files of that kind that end with it, sorted."""
+    """Sorted names of the data files of that kind with this ``suffix`` (".toml"), without it."""
     found = (path for folder in data_folders(kind) for path in folder.glob(f"*{suffix}"))
     return tuple(sorted({path.name.removesuffix(suffix) for path in found}))

@@ -10,22 +10,22 @@ RtvfiError                 failed: exit code 1
 ├── ModelError             the network
 │   ├── WeightsMissing     known model, weights not on this machine
 │   ├── WeightsMismatch    a weight file that does not fit
-│   └── BadPicture         what it made is no picture
+│   └── BadPicture         its output contains NaN or infinity
 ├── DeviceError            the requested device cannot be used
 │   └── OutOfMemory        its memory is full
 ├── EncodeError            writing video failed
-├── ClusterError           other machines that should render
+├── ClusterError           the machines of a cluster
 └── PlayerError            mpv cannot be started or refused a command
 
 The message says what failed, the value in quotes and what was expected; the hint is the next
-command or option. Anything that is not an RtvfiError is a bug and is not dressed up.
+command or option. Any other exception is a bug: it is never turned into an RtvfiError.
 """
 
 from __future__ import annotations
 
 
 class RtvfiError(Exception):
-    """Root of all errors with a sentence for the user; ``str()`` is the message alone."""
+    """Root of all errors with a message for the user; ``str()`` is the message without the hint."""
 
     exit_code = 1
 
@@ -58,7 +58,7 @@ class DecodeError(SourceError):
 
 
 class SeekError(SourceError):
-    """The file cannot be positioned where asked."""
+    """The file cannot be positioned at the requested time."""
 
 
 class ModelError(RtvfiError):
@@ -82,21 +82,21 @@ class DeviceError(RtvfiError):
 
 
 class OutOfMemory(DeviceError):
-    """The memory of the compute device does not suffice."""
+    """The compute device has not enough memory."""
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line: the system's words for a code of it, else its own first
-    line, else its name.
+    """One line about an error: the operating system's text for an error code, else the first line
+    of its message, else the name of its class.
     """
     lines = str(getattr(error, "strerror", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def model_failure(error: Exception) -> RtvfiError:
-    """What a network raised, as an error with a sentence: its own, or one made of torch's.
+    """Turn an exception raised by a network into an RtvfiError; one that is one already stays.
 
-    torch says "out of memory" of a GPU and "can't allocate memory" of this machine.
+    torch says "out of memory" for a GPU and "can't allocate memory" for main memory.
     """
     if isinstance(error, RtvfiError):
         return error
@@ -116,7 +116,7 @@ class EncodeError(RtvfiError):
 
 
 class ClusterError(RtvfiError):
-    """The machines that should render cannot be reached, or do not suit."""
+    """The machines of a cluster cannot be reached, or differ from this one too much to render."""
 
 
 class PlayerError(RtvfiError):

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUIET: Final = ("-hide_banner", "-nostats", "-v", "level+verbose")
-"""Verbose lines tell what decodes; levels tell errors from the rest."""
+"""Verbose lines name the decoder in use; the levels in them mark which lines are errors."""
 
 _LOOK_MS: Final = 200
-"""How often a reader looks whether it was told to stop; the end of the pipes wakes it at once."""
+"""How often a reader checks for a request to stop; the end of the pipes wakes it at once."""
 _END_SECONDS: Final = 5.0
 _PIPE_BYTES: Final = 1 << 20
 _KEPT_LINES: Final = 60
@@ -47,10 +47,10 @@ _MEANINGS: Final = (
     (r"Unrecognized option 'fps_mode'", "the system's ffmpeg is older than 5.1"),
     (r"Device creation failed", "its device cannot be opened"),
 )
-"""What FFmpeg 5.1 to 8 says, and what it means; of several the first here counts."""
+"""Messages of FFmpeg 5.1 to 8, and what to tell the user; the first match in this order wins."""
 _HARMLESS: Final = re.compile(r"\[(warning|info|verbose|debug)\]")
 _BROKEN: Final = re.compile(r"hardware accelerator failed|Failed to end picture")
-"""Pictures after this line cannot be trusted, though the child goes on."""
+"""After this message pictures cannot be trusted, although ffmpeg continues."""
 _PIXEL_FORMAT: Final = re.compile(r"\bw:\d+ h:\d+ pixfmt:(\w+) ")
 
 
@@ -60,11 +60,11 @@ def find_ffmpeg() -> str | None:
 
 
 def explain(lines: Sequence[str], code: int | None = None) -> str:
-    """In half a sentence, why a child failed.
+    """Why an ffmpeg failed, as a clause for a message ("its driver does not start").
 
     Args:
-        lines: what it printed.
-        code: its exit status, when it has ended.
+        lines: the messages it printed.
+        code: its exit status; None while it runs.
     """
     serious = [line for line in lines if not _HARMLESS.search(line)]
     for pattern, meaning in _MEANINGS:
@@ -80,16 +80,16 @@ def explain(lines: Sequence[str], code: int | None = None) -> str:
 
 
 def run(arguments: Sequence[str], timeout: float, data: bytes = b"") -> tuple[int, bytes, str]:
-    """A child that is done soon.
+    """Run ffmpeg to its end, for short work.
 
     Args:
         arguments: without the program.
-        timeout: seconds after which it is stopped.
-        data: its input.
+        timeout: seconds after which it is killed.
+        data: its standard input.
 
     Returns:
-        Its exit status, its output and its messages; when it was stopped the status is -9, when
-        there is no ffmpeg 127, and the message a sentence.
+        (exit status, standard output, messages). The status is -9 after a timeout and 127 without
+        an ffmpeg; the messages are then a sentence for the user.
     """
     try:
         child = Child(arguments, has_input=bool(data))
@@ -102,7 +102,7 @@ def run(arguments: Sequence[str], timeout: float, data: bytes = b"") -> tuple[in
 
 
 class Child:
-    """An ffmpeg under way. One thread reads, any thread may ``end`` it.
+    """A running ffmpeg. One thread reads, one may write, any thread may ``stop`` it.
 
     Args:
         arguments: without the program.
@@ -125,9 +125,9 @@ class Child:
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._is_ended = False
         self.pixel_format: str | None = None
-        """Of the pictures its decoder gives; known before the first arrives."""
+        """Pixel format of the pictures it decodes; set before the first one arrives."""
         self.is_broken = False
-        """Its driver failed on a picture."""
+        """Its driver failed on a picture: later ones cannot be trusted."""
         os.set_blocking(self._err.fileno(), False)
         _widen(self._out.fileno())
         if self._process.stdin is not None:
@@ -142,9 +142,10 @@ class Child:
     # ---- reading: one thread ----
 
     def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes of its output; empty at the end, and once it was told to end.
+        """Up to ``size`` bytes of its output; empty at the end, and after ``stop``.
 
-        PyAV reads through this. Messages are taken up meanwhile, or the child would block.
+        PyAV reads through this. Messages are read at the same time, because the child would block
+        on a full message pipe.
         """
         while not self._is_ended:
             ready = {fd for fd, _ in self._poll.poll(_LOOK_MS)}
@@ -155,9 +156,9 @@ class Child:
         return b""
 
     def listen(self) -> None:
-        """Take up all it has said so far.
+        """Read all messages so far.
 
-        It says what is wrong with a picture before it hands out the picture.
+        ffmpeg reports what is wrong with a picture before it writes the picture.
         """
         while self._is_err_open:
             try:
@@ -178,7 +179,7 @@ class Child:
         self.is_broken = self.is_broken or bool(_BROKEN.search(line))
 
     def wait(self) -> int:
-        """After the end of its output: its exit status, all its messages taken up."""
+        """Its exit status; called after the end of its output. All messages have then been read."""
         try:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -188,7 +189,7 @@ class Child:
         return code
 
     def drain(self, timeout: float, data: bytes = b"") -> tuple[int, bytes, str]:
-        """Give it its input, wait for the end and collect all it printed; see ``run``."""
+        """Send ``data``, wait for the end and collect the output; returns the same as ``run``."""
         try:
             out, err = self._process.communicate(data or None, timeout)
         except subprocess.TimeoutExpired:
@@ -198,10 +199,10 @@ class Child:
     # ---- writing: one thread, another than the reader ----
 
     def write(self, data: bytes | memoryview, timeout: float) -> bool:
-        """Hand over all of ``data``; False when it took nothing for ``timeout`` seconds.
+        """Write all of ``data``; False if ffmpeg read nothing for ``timeout`` seconds.
 
         Raises:
-            OSError: it reads no more.
+            OSError: ffmpeg has closed its input.
         """
         assert self._process.stdin is not None
         data = memoryview(data)
@@ -216,7 +217,7 @@ class Child:
         return True
 
     def close_input(self) -> None:
-        """No more will be written."""
+        """Close its standard input: ffmpeg then finishes."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -224,12 +225,12 @@ class Child:
     # ---- ending ----
 
     def stop(self) -> None:
-        """End the process; the reader sees the end of its output. Any thread."""
+        """Kill the process; the reader then sees the end of its output. Any thread may call it."""
         self._is_ended = True
         self._kill()
 
     def end(self) -> None:
-        """End the process and let go of its pipes, once nobody reads; twice is fine."""
+        """Kill the process and close its pipes. No thread may be reading; calling twice is fine."""
         self.stop()
         try:
             self._process.wait(_END_SECONDS)
@@ -240,13 +241,13 @@ class Child:
         self._err.close()
 
     def _kill(self) -> None:
-        if self._process.returncode is None:  # else the number may belong to somebody else
+        if self._process.returncode is None:  # else the pid may belong to another process by now
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _widen(pipe: int) -> None:
-    """Make a pipe larger: fewer turns for a picture of megabytes. If refused, it stays as it is."""
+    """Enlarge a pipe, so that a picture of megabytes takes fewer reads; a refusal is ignored."""
     try:
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     except (ImportError, AttributeError, OSError):

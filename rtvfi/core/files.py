@@ -1,4 +1,4 @@
-"""Files: what a name says, whether two are the same, their order; writing one whole."""
+"""File names and identity, natural order, and writing a file atomically."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def is_address(text: str) -> bool:
-    """Whether ``text`` is a URL, which goes to mpv as it is (``-``, standard input, does too)."""
+    """Whether ``text`` is passed to mpv unchanged: a URL, or ``-`` for standard input."""
     return text == "-" or _ADDRESS.match(text) is not None
 
 
 def is_same(a: str | Path, b: str | Path) -> bool:
-    """Whether two paths lead to one file that is there, through whatever links."""
+    """Whether two paths lead to the same existing file, links included."""
     try:
         return Path(a).samefile(b)  # by device and inode
     except (OSError, ValueError):
@@ -30,7 +30,7 @@ def is_same(a: str | Path, b: str | Path) -> bool:
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that counts numbers as numbers (2 before 10) and ignores case."""
+    """Sort key that compares numbers by value (2 before 10) and ignores case."""
     return tuple(
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in re.split(r"(\d+)", name.casefold())
@@ -40,14 +40,14 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file whole or not at all.
+    """Context manager that writes a file atomically.
 
-    Gives the name to write to, ``NAME.part`` beside it. When the block ends well, that file takes
-    the place of ``path``; else it is removed. It is in the same folder because only inside a file
-    system can a name be replaced in one step.
+    Yields the path to write to, ``NAME.part`` beside ``path``. When the block succeeds, that file
+    replaces ``path``; otherwise it is deleted. It is in the same folder because a rename is atomic
+    only inside one file system.
 
     Raises:
-        OSError: it cannot be put in place.
+        OSError: ``path`` cannot be replaced.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -60,10 +60,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str, errors: str = "strict") -> None:
-    """Write UTF-8 text, whole or not at all; ``errors`` as in ``str.encode``.
+    """Write UTF-8 text atomically; ``errors`` as in ``str.encode``.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8", errors=errors)

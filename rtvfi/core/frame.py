@@ -1,4 +1,4 @@
-"""The types every room shares: what a picture is, where it belongs in time, what a file holds.
+"""Types that every package uses: pictures, their times, and the properties of a video stream.
 
 Times are exact: ``Fraction`` seconds on the source's own clock. Intervals are half open.
 
@@ -27,7 +27,7 @@ UNSPECIFIED: Final = 2
 
 
 DOLBY_OWN_COLOURS: Final = 5
-"""Profile of Dolby Vision whose pictures mean nothing without its metadata."""
+"""The Dolby Vision profile whose colours cannot be shown without its metadata."""
 
 
 class EndOfStream(Enum):
@@ -37,9 +37,9 @@ class EndOfStream(Enum):
 
 
 END: Final = EndOfStream.END
-"""What a source or ring gives after the last frame, every time it is asked.
+"""Returned by a source or ring after the last frame, on every call.
 
-It is not None: None is "nothing yet".
+None means something else: "no frame yet".
 """
 
 
@@ -53,14 +53,14 @@ class Siting(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """A planar YUV layout that travels through rtvfi unchanged."""
+    """A planar YUV layout that rtvfi processes without converting it."""
 
     name: str
     """FFmpeg's name."""
     bits: int
-    """Significant bits of a sample: 8 or 10 (10 sits in 16-bit little-endian words)."""
+    """Significant bits of a sample: 8, or 10 (the low bits of 16-bit little-endian words)."""
     chroma_shift: int
-    """log2 of the chroma subsampling in both directions: 1 for 4:2:0, 0 for 4:4:4."""
+    """log2 of the chroma subsampling, the same in both directions: 1 for 4:2:0, 0 for 4:4:4."""
 
     @property
     def sample_bytes(self) -> int:
@@ -87,13 +87,17 @@ PIXEL_FORMATS: Final = {
         PixelFormat("yuv444p10le", 10, 0),
     )
 }
-"""The formats carried as they are; a source converts others to the nearest, once, and says so."""
+"""Formats that are processed as they are; a source converts others to the nearest of these when
+it decodes, with a message.
+"""
 
 WRITTEN_FORMATS: Final = {
     **PIXEL_FORMATS,
     **{f.name: f for f in (PixelFormat("yuv422p", 8, 1), PixelFormat("yuv422p10le", 10, 1))},
 }
-"""The formats of files: 4:2:2 is carried as 4:4:4, of which every second column is the source's."""
+"""Formats of output files. 4:2:2 is processed as 4:4:4; every second chroma column of that is the
+source's own.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +131,7 @@ class HdrInfo:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """Columns and rows at the edges of a picture that are not to be seen."""
+    """Columns and rows at the edges of a picture that players do not show."""
 
     left: int
     top: int
@@ -143,15 +147,15 @@ NO_CROP: Final = Crop(0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How stored pictures become upright: rows and columns change places first, then the picture is
+    """How stored pictures become upright: first rows and columns are exchanged, then the picture is
     mirrored.
     """
 
     swaps: bool = False
     flips_x: bool = False
-    """Left and right change places."""
+    """Left and right are exchanged."""
     flips_y: bool = False
-    """Top and bottom change places."""
+    """Top and bottom are exchanged."""
 
     def __bool__(self) -> bool:
         return self.swaps or self.flips_x or self.flips_y
@@ -175,7 +179,7 @@ class Shape:
 
     @property
     def area(self) -> Fraction:
-        """The area shown, in pixels as high as the picture's own."""
+        """The displayed area, in square pixels as high as the picture's own."""
         return self.width * self.aspect * self.height
 
     def is_like(self, other: Shape) -> bool:
@@ -188,7 +192,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of a stream whose pictures have one shape; it lasts until the next one starts."""
+    """The frames of a stream that share one shape; it lasts until the next stretch starts."""
 
     start: Fraction
     """PTS of its first frame."""
@@ -197,11 +201,11 @@ class Stretch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamInfo:
-    """What is known of a video stream once it is open; fixed for the life of a source.
+    """Properties of an open video stream; constant for the life of a source.
 
-    A stream that changes size or format on the way is converted to this one. Where it keeps its
-    shapes (``stretches``), a picture lies at the top left of a payload of this size, and its last
-    row and column go on to the edges.
+    Pictures that change size or format in mid-stream are converted to this size and format. Where
+    they keep their shapes (``stretches``), a smaller picture lies at the top left of a payload of
+    this size, and its last row and column are repeated up to the edges.
     """
 
     width: int
@@ -213,32 +217,34 @@ class StreamInfo:
     start: Fraction
     """PTS of the first frame, seconds on the file's clock."""
     duration: Fraction | None
-    """Seconds from ``start`` to the end of the last frame; None when the file does not tell."""
+    """Seconds from ``start`` to the end of the last frame; None when the file does not say."""
     pixel_aspect: Fraction
     """Sample aspect ratio, 1 for square pixels."""
     rotation: int = 0
     """Degrees clockwise by which players turn the picture: 0, 90, 180 or 270."""
     turn: Turn = Turn()
-    """What makes the picture upright; unlike ``rotation`` it knows mirrored pictures."""
+    """What makes the picture upright; unlike ``rotation`` it covers mirrored pictures."""
     crop: Crop = NO_CROP
-    """What the container wants cut off: the pictures here still have it."""
+    """What the container says to crop; decoded pictures still include it."""
     sampling: str = ""
-    """Of ``WRITTEN_FORMATS``, the one that holds all of the source's chroma, if not carried."""
+    """The one of ``WRITTEN_FORMATS`` that holds all chroma of a 4:2:2 or 4:1:1 source; empty for
+    other sources.
+    """
     stretches: tuple[Stretch, ...] = ()
-    """The shapes that the stream has in turn, the first from ``start`` on; empty = one for all."""
+    """The shapes of the stream in order, the first from ``start`` on; empty = one shape for all."""
     stereo: int = 0
-    """Matroska's StereoMode: 1 and so on, two pictures beside each other in one; 0 = one."""
+    """Matroska's StereoMode: from 1 on, each picture holds two views; 0 = an ordinary picture."""
     stream_index: int = 0
     """FFmpeg's number of the stream in its file."""
     hdr: HdrInfo | None = None
     has_captions: bool = False
-    """Closed captions (CEA-608 and 708) lie inside the pictures."""
+    """The video packets contain closed captions (CEA-608 and 708)."""
     dolby_profile: int | None = None
-    """Of Dolby Vision; ``DOLBY_OWN_COLOURS``, or 8 for all those beside usual ones."""
+    """Dolby Vision: ``DOLBY_OWN_COLOURS``, or 8 for every profile with a usable base layer."""
     is_seekable: bool = True
     codec: str = ""
     decoder: str = "software"
-    """The live decoder in words, for the overlay and the report."""
+    """Name of the decoder in use, for the overlay and the report."""
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1 or self.source_rate <= 0 or self.pixel_aspect <= 0:
@@ -255,7 +261,7 @@ class StreamInfo:
         return Shape(self.width, self.height, self.pixel_aspect)
 
     def shape_at(self, pts: Fraction) -> Shape:
-        """Of the picture shown at ``pts``, which lies at the top left of the payload."""
+        """The shape of the picture shown at ``pts``, which lies at the top left of the payload."""
         begun = [stretch.shape for stretch in self.stretches if stretch.start <= pts]
         return begun[-1] if begun else self.stretches[0].shape if self.stretches else self.shape
 
@@ -279,26 +285,26 @@ class SourceFrame:
     payload: NDArray[np.uint8]
     pts: Fraction
     duration: Fraction
-    """Seconds until the next frame is due; nominal when the file does not tell."""
+    """Seconds until the next frame is due; nominal when the file does not say."""
     epoch: int = 0
     """Generation of the seek it belongs to."""
     starts_stretch: bool = False
-    """The frame before it has another shape: see ``StreamInfo.stretches``."""
+    """The previous frame has another shape: a new stretch starts (``StreamInfo.stretches``)."""
     strange: Shape | None = None
-    """The shape it had when that is not the one known of its time."""
+    """The picture's own shape, where that differs from the one expected at its time."""
 
 
 class Kind(Enum):
-    """How an output frame came about."""
+    """How an output frame was made."""
 
     COPY = "copy"
-    """A source frame whose time it is, that is known to be the answer, or that is all there is
-    while no model is at work; bit-exact.
+    """A bit-exact source frame: it belongs at this time, or is known to be the right result, or no
+    model is running.
     """
     SYNTHETIC = "synthetic"
     """Made by a model."""
     CHEAP = "cheap"
-    """The nearest source frame because time ran short for the model."""
+    """The nearest source frame, because there was no time to run the model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

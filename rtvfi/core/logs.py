@@ -1,4 +1,4 @@
-"""Where messages go: standard error for the user, a file with everything on request."""
+"""Logging: messages for the user on standard error, and on request every message in a file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 FILE_FORMAT: Final = "%(asctime)s.%(msecs)03d %(levelname)-7s %(threadName)s %(name)s: %(message)s"
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""All but tabs and ends of lines."""
+"""Control characters except tab and newline."""
 
 
 def plain(text: str) -> str:
-    """A text without what a terminal would obey: names of files may hold anything."""
+    """Escape control characters: a file name may contain sequences that a terminal obeys."""
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class _Formatter(logging.Formatter):
-    """INFO as it is; other levels with their name, DEBUG with the module too."""
+    """INFO messages unchanged; other levels with their name in front, DEBUG also the module."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = plain(super().format(record))
@@ -34,10 +34,10 @@ class _Formatter(logging.Formatter):
 
 
 def log_file(arguments: Sequence[str]) -> str | None:
-    """The value of ``--log-file`` on a command line, read before anything else of it.
+    """The value of ``--log-file`` on a command line, found before the line is parsed.
 
     Raises:
-        UsageError: it names no file.
+        UsageError: the option has no value.
     """
     words = [*arguments[: arguments.index("--")]] if "--" in arguments else [*arguments]
     name: str | None = None
@@ -54,12 +54,12 @@ def configure(*, is_debug: bool, file: str | None = None) -> None:
     """Set up logging for this process.
 
     Args:
-        is_debug: more on standard error.
-        file: gets every message, whatever is shown; overwritten.
+        is_debug: print DEBUG messages on standard error, too.
+        file: receives every message of any level; overwritten.
 
     Raises:
-        UsageError: it is a file of another kind.
-        RtvfiError: it cannot be written.
+        UsageError: the file exists and is not a log of rtvfi.
+        RtvfiError: the file cannot be written.
     """
     screen = logging.StreamHandler()
     screen.setFormatter(_Formatter())
@@ -68,7 +68,7 @@ def configure(*, is_debug: bool, file: str | None = None) -> None:
     if file is not None:
         _check_log(file)
         try:
-            # A file name may hold bytes that are no text.
+            # A file name may contain bytes that are not UTF-8.
             handlers.append(logging.FileHandler(file, "w", "utf-8", errors="backslashreplace"))
         except OSError as error:
             raise RtvfiError(
@@ -81,7 +81,7 @@ def configure(*, is_debug: bool, file: str | None = None) -> None:
 
 
 def _check_log(file: str) -> None:
-    """An option without its value takes the film that follows: that must not be written over."""
+    """Refuse to overwrite anything but a log: ``--log-file film.mkv`` names the film by mistake."""
     try:
         if not Path(file).is_file():
             return

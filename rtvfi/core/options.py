@@ -1,4 +1,4 @@
-"""What a user may choose about decoding, timing and interpolating; importable without torch."""
+"""Options of decoding, timing, interpolation and encoding; importable without torch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ Tail = Literal["hold", "stretch"]
 Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
 Deinterlace = Literal["auto", "on", "off", "ivtc"]
 Form = Literal["auto", "eager", "compile", "graph"]
-"""How a network is run: see ``models.fast.fastest``."""
+"""How a network is run: as it is, compiled, as a captured graph, or measured
+(``models.fast.fastest``).
+"""
 Overlap = Literal["off", "on"]
 
 SelfTest = Literal["auto", "again", "off"]
-"""When a GPU is tested before networks use it: see ``engine.trusted``."""
+"""Whether a GPU is tested before networks use it: only if it was not tested before, once more, or
+never (``engine.trusted``).
+"""
 
 CUT_THRESHOLD: Final = 0.3
-"""The likeness (SSIM of miniatures) below which a pair of frames needs less evidence to be a cut;
-higher finds more cuts.
+"""SSIM of two frames' miniatures, 0 to 1, below which less evidence is needed to call it a cut; a
+higher threshold finds more cuts. ``configs/default.toml`` and the help text repeat the value.
 """
 MAX_PIXELS: Final = 8192 * 8192
 """Larger pictures are refused before anything is allocated."""
 MAX_PASSES: Final = 5
-"""More passes blur drawings that are held longer than any animator holds them."""
+"""Upper limit: more passes would suit only drawings held longer than animators hold them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,29 +41,27 @@ class SourceOptions:
     """How a file is opened."""
 
     hwaccel: Hwaccel = "auto"
-    """``auto`` takes what works and says what is live; a named one fails when it cannot be had."""
+    """``auto`` uses a device that works; a device named here fails if it is not available."""
     vaapi_device: str = "auto"
-    """A render node or an X display; ``auto`` takes the first render node that works."""
+    """A render node or an X display; ``auto`` = the first render node that works."""
     deinterlace: Deinterlace = "auto"
-    """``auto`` makes progressive what is flagged as interlaced, ``on`` everything; ``ivtc`` finds
-    the 24 pictures of a film among the 30 that it was woven into.
+    """``auto`` deinterlaces frames flagged as interlaced, ``on`` all frames; ``ivtc`` (inverse
+    telecine) restores the 24 pictures per second that were spread over 30.
     """
     stream_index: int | None = None
-    """FFmpeg's number of the video stream; None = the one players show."""
+    """FFmpeg's index of the video stream; None = the one players choose."""
     max_pixels: int = MAX_PIXELS
     """Larger pictures are refused before anything is allocated."""
     threads: int = 0
     """Decoder threads; 0 = min(4, cores)."""
     keeps_shapes: bool = False
-    """Pictures whose shape changes on the way stay as they are: ``StreamInfo.stretches`` tells
-    them; else all are brought into one shape.
+    """Pictures keep their shape when it changes in mid-stream (``StreamInfo.stretches`` lists the
+    shapes); otherwise all are converted to one shape.
     """
     stretches: tuple[Stretch, ...] = ()
-    """What is known of the shapes of this stream already; empty = look for them."""
+    """The shapes of this stream, if known already; empty = scan the file for them."""
     picture_rate: Fraction | None = None
-    """Pictures per second where a folder of numbered pictures is read as a film; None = it is
-    none.
-    """
+    """Pictures per second, when the path is a folder of numbered pictures; None = a video file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,49 +73,50 @@ class StreamOptions:
     model that looks at three frames), ``plain`` keeps every frame; ``off`` inserts nothing.
     """
     passes: int | None = None
-    """Rounds of evening out, 0 to 5; None = by what each scene shows."""
+    """Midpoint passes, 0 to 5; None = chosen by the cadence of each scene."""
     tail: Tail = "hold"
-    """How an evened-out scene ends: its last frame is held, or motion slows down towards it."""
+    """End of a scene after midpoint passes: hold its last frame, or slow down towards it."""
     flow_scale: float | None = None
-    """Size at which motion is estimated; None = by ``flow_scales``."""
+    """Scale at which motion is estimated (1, 0.5, 0.25); None = from ``flow_scales``."""
     flow_scales: tuple[tuple[float, float], ...] = ((1920 * 1088, 1.0), (math.inf, 0.5))
-    """Pixels of a picture up to which a flow scale is taken, and that scale; the last for all."""
+    """(pixels, flow scale), rising: the first row with at least a picture's pixels applies."""
     form: Form = "eager"
-    """How the network is run; ``auto`` measures what is faster, a named one fails when it cannot be
-    had.
+    """How the network is run; ``auto`` uses the fastest, a form named here fails if it is not
+    available.
     """
     overlap: Overlap = "off"
-    """``on`` has a GPU copy pictures while it is at work on others; they are the same."""
+    """``on``: a GPU copies pictures while it computes others; the pictures are the same."""
     cut_threshold: float = CUT_THRESHOLD
-    """A pair with a 32x32 RGB SSIM below this is a scene cut; higher finds more."""
+    """See ``CUT_THRESHOLD``, the default; 0 to 1, higher finds more cuts."""
     ring_seconds: float = 0.5
-    """Output frames kept ready, in seconds of output."""
+    """Bound of the output ring, in seconds of output."""
     ring_bytes: int = 256 << 20
-    """The same in bytes; whichever bound is met first holds."""
+    """Bound of the output ring, in bytes; whichever bound is reached first applies."""
 
     @property
     def is_auto_scaled(self) -> bool:
-        """Whether nobody asked for a flow scale."""
+        """Whether the flow scale is left to rtvfi: the user named none."""
         return self.flow_scale is None and self.flow_scales == StreamOptions().flow_scales
 
     def flow_scale_of(self, width: int, height: int) -> float:
-        """The size at which motion is estimated for pictures of this size."""
+        """The flow scale for pictures of this size."""
         if self.flow_scale is not None:
             return self.flow_scale
         return next(scale for most, scale in self.flow_scales if width * height <= most)
 
     def smaller(self) -> StreamOptions:
-        """The same with motion looked for at half the size, where that is large enough."""
+        """The same options with half the flow scale, unless that is too small."""
         least = 0.25
         half = self.flow_scale and max(least, self.flow_scale / 2)
         halves = tuple((most, max(least, scale / 2)) for most, scale in self.flow_scales)
         return replace(self, flow_scale=half, flow_scales=halves)
 
     def facts(self) -> dict[str, object]:
-        """What pictures depend on, for JSON: a rendering goes on only where these are equal.
+        """The options that change pictures, as JSON values: a rendering is resumed only where they
+        are equal.
 
-        An explicit list, so that an option that changes no picture (the rings) does not make
-        interrupted work worthless. A new option that does change pictures belongs here.
+        The list is explicit, so that an option that changes no picture (the rings) does not
+        prevent resuming. A new option that does change pictures must be added here.
         """
         return {
             "style": self.style,
@@ -127,7 +130,7 @@ class StreamOptions:
 
     @property
     def is_by_cadence(self) -> bool:
-        """Whether pictures depend on all that was seen before, by way of the cadence found."""
+        """Whether a picture depends on all earlier frames, through the cadence detected in them."""
         return self.style == "smooth" and self.passes is None
 
 
@@ -136,24 +139,26 @@ class EncodeOptions:
     """How pictures are written."""
 
     encoder: str = "auto"
-    """``auto`` takes the best that works and says which; a named one fails when it cannot run."""
+    """``auto`` = the best one that works; an encoder named here fails if it cannot run."""
     crf: float | None = None
-    """Quality on the encoder's own scale, lower is better; None = the encoder's row in codecs."""
+    """Quality on the encoder's own scale, lower is better; None = its default in ``CODECS``."""
     preset: str | None = None
-    """The encoder's own preset; None = the encoder's row in codecs."""
+    """The encoder's own preset; None = its default in ``CODECS``."""
     vaapi_device: str = "auto"
-    """See ``SourceOptions``."""
+    """As in ``SourceOptions``."""
     pix_fmt: str | None = None
-    """One of ``frame.PIXEL_FORMATS``; None = as the pictures are."""
+    """One of ``frame.PIXEL_FORMATS``; None = the format of the pictures."""
     is_for_players: bool = False
-    """Where ``pix_fmt`` does not say: 4:4:4 becomes 4:2:0, but in lossless files."""
+    """Where ``pix_fmt`` is None, store 4:4:4 as 4:2:0, which more players can play; lossless files
+    stay 4:4:4.
+    """
     sub_codepage: str = "auto"
-    """Encoding of subtitles that are copied, as mpv's option of that name says it."""
+    """Text encoding of copied subtitles, in the syntax of mpv's ``sub-codepage``."""
     is_live: bool = False
     """While playing: fast, and without B-frames, so that a file can be cut at any picture."""
 
     def facts(self) -> dict[str, object]:
-        """What a file depends on, for JSON; see ``StreamOptions.facts``."""
+        """The options that change the file, as JSON values; compare ``StreamOptions.facts``."""
         return {
             "encoder": self.encoder,
             "crf": self.crf,

@@ -1,4 +1,4 @@
-"""Programs: what the user types to start us, our version, and how we start others."""
+"""The command that starts rtvfi, its version, and how child processes are started."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 
 def program() -> str:
-    """The first word of our command lines, as a shell takes it; ``run`` says when it is itself."""
+    """The command that starts rtvfi, quoted for a shell: ``rtvfi``, or the path of ``run``, which
+    passes it in the environment.
+    """
     return shlex.quote(os.environ.get("RTVFI_COMMAND") or "rtvfi")
 
 
 def command_line(words: str) -> str:
-    """One of our command lines, for hints and help.
+    """A command line of rtvfi, for hints and help.
 
     Args:
-        words: what follows the program.
+        words: the arguments.
     """
     return f"{program()} {words}"
 
@@ -41,17 +43,18 @@ class Started(NamedTuple):
 def start(
     command: Sequence[str], environ: Mapping[str, str] | None = None, *, has_input: bool = False
 ) -> Started:
-    """Start a child in a process group of its own, its output and messages in pipes.
+    """Start a child in a process group of its own, with pipes for its output and its messages.
 
-    Ctrl+C in the terminal does not reach it before us, and ending the group ends all of it.
+    Ctrl+C in the terminal therefore does not reach it, and killing the group kills everything that
+    it started.
 
     Args:
         command: program and arguments.
-        environ: its environment; None = ours.
-        has_input: its standard input is a pipe too, else nothing.
+        environ: its environment; None = that of this process.
+        has_input: its standard input is a pipe, too; else it is empty.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the program cannot be started.
     """
     process = subprocess.Popen(
         command,
@@ -68,7 +71,7 @@ def start(
 
 
 def launch_words() -> list[str]:
-    """The words that start this rtvfi from anywhere."""
+    """Program and arguments that start this rtvfi from any folder."""
     launcher = os.environ.get("RTVFI_RUN")
     if launcher:
         return [launcher]

@@ -1,7 +1,7 @@
-"""Python in a process of its own, for work that may crash, hang or want all memory.
+"""Python in a child process, for work that may crash, hang or use up the memory.
 
-What it finds comes back line by line as JSON while it works, so that what was found before a bad
-end is kept. The process gets a group of its own, which ends with it.
+The child reports its results while it works, as lines of JSON, so that those from before a crash
+are kept. It has a process group of its own, which is killed with it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _END_SECONDS: Final = 2.0
 _KEPT_BYTES: Final = 1 << 16
 TOO_LONG: Final = "it took too long"
-"""How a process ended that had to be ended."""
+"""Returned by ``PythonProcess.end`` for a child that had to be killed."""
 
 
 class PythonProcess:
-    """A module at work in a process of its own. Used by one thread.
+    """A module that runs in a child process. Used by one thread.
 
     Args:
         module: name of a module whose ``__main__`` part calls ``speaker``.
@@ -54,10 +54,10 @@ class PythonProcess:
         self._partial = b""
 
     def found(self, deadline: float, silence: float = math.inf) -> Iterator[Json]:
-        """What it reports, until it ends, ``deadline`` (``time.monotonic``) has passed, or nothing
-        was said for ``silence`` seconds.
+        """Yield the results it reports, until it ends, ``deadline`` (``time.monotonic``) has
+        passed, or it has reported nothing for ``silence`` seconds.
 
-        What it had said by then is always given.
+        Everything reported by then is always yielded.
         """
         while self._open:
             left = min(silence, max(0.0, deadline - time.monotonic()))
@@ -80,15 +80,15 @@ class PythonProcess:
                 yield json.loads(line)
 
     def kill(self) -> None:
-        """Stop it; from any thread, before ``end``."""
+        """Kill it; may be called by any thread, before ``end``."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> str:
-        """Stop it and all it started, if need be.
+        """Kill it and everything it started, if it still runs.
 
         Returns:
-            In a few words how it ended, when that was not in order.
+            Why it failed, in a few words; empty when it succeeded.
         """
         code = self._process.poll()
         if not self._open and code is None:
@@ -117,7 +117,9 @@ def _why(code: int, last_line: str) -> str:
 
 
 def speaker() -> Callable[[Mapping[str, object]], None]:
-    """In the process apart: what reports a finding. Whatever else prints goes to stderr."""
+    """In the child: the function that reports a result. Everything else that is printed goes to
+    standard error.
+    """
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 

@@ -1,7 +1,7 @@
 """Frame rates as exact fractions, and the output grid.
 
-A rate in a file header is often a rounded decimal (23.976) or an average over rounded stamps
-(7001/146). What was meant is almost always an integer or an integer times 1000/1001; ``snap_rate``
+A rate in a file header is often a rounded decimal (23.976) or an average over rounded timestamps
+(7001/146). The true rate is almost always an integer or an integer times 1000/1001; ``snap_rate``
 finds it.
 """
 
@@ -20,26 +20,31 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 NTSC: Final = Fraction(1000, 1001)
-"""Ratio of the rates of NTSC television to their integers: 24000/1001, 30000/1001, ..."""
+"""Factor between an integer rate and its NTSC version: 24000/1001, 30000/1001, ..."""
 
 DEFAULT_DISPLAY_RATE: Final = Fraction(60)
-"""Taken where the display does not tell."""
+"""Assumed where the display's rate is unknown."""
 
 MAX_RATE: Final = 1000
 MAX_MULTIPLE: Final = 16
 
 _TOLERANCE: Final = Fraction(1, 100_000)
 _FINEST: Final = 100_000
-"""Largest denominator of a rate nobody meant; up to 16 times 1000 Hz it fits 32 bits."""
+"""Largest denominator of a rate that is not snapped: FFmpeg needs both terms in 32 bits, which
+allows up to 16 * 1000 Hz.
+"""
 _DISPLAY_SLACK: Final = Fraction(1005, 1000)
-"""Clocks are up to 0.1 % off their name, 60 is shown on 59.94: mpv's display sync absorbs that."""
+"""A display may be this much slower than the output rate: mpv's display sync absorbs it (59.94
+called 60, clocks that are 0.1 % off).
+"""
 
 
 def snap_rate(value: Fraction | float) -> Fraction:
-    """The rate that was meant: an integer or n * 1000/1001 where one is near, else ``value``.
+    """The exact rate that ``value`` stands for: an integer or n * 1000/1001 if one is near, else
+    ``value`` itself.
 
-    Near is within 1e-5 (relative). Decimals cut to two digits (23.98, 47.95) are further off; they
-    count when rounding n * 1000/1001 gives them.
+    Near means within 1e-5 (relative), or equal to n * 1000/1001 rounded to two digits (23.98,
+    47.95).
 
     Raises:
         ValueError: ``value`` is not a positive number.
@@ -60,21 +65,22 @@ def snap_rate(value: Fraction | float) -> Fraction:
 
 
 def _bounded(rate: Fraction) -> Fraction:
-    """A rate that FFmpeg can hold: two integers of 32 bits."""
+    """The nearest rate that FFmpeg can represent: two integers of 32 bits."""
     is_held = max(rate.numerator, rate.denominator) < 1 << 31
     return rate if is_held else rate.limit_denominator(_FINEST)
 
 
 @dataclass(frozen=True, slots=True)
 class RateChoice:
-    """What the user asked for: a multiple of the source rate, a rate, what suits the display, what
-    suits display and machine (``auto``), or what a panel of variable rate can follow (``vrr``).
+    """The output rate that the user chose: a multiple of the source rate, a rate, one that suits
+    the display (``display``), the display and the machine (``auto``), or a display of variable rate
+    (``vrr``).
     """
 
     kind: Literal["multiple", "rate", "display", "auto", "vrr"]
     value: Fraction = Fraction(0)
     """The multiple, or frames per second; unused for ``display``; 2 for ``auto``; for ``vrr`` the
-    highest rate of the panel, 0 = as the display tells.
+    highest rate of the display, 0 = ask the display.
     """
 
 
@@ -116,22 +122,21 @@ def parse_rate(text: str) -> RateChoice:
 def resolve(
     choice: RateChoice, source_rate: Fraction, display_rate: Fraction | None = None
 ) -> Fraction:
-    """The target rate; it equals ``source_rate`` when nothing is to be inserted (pass-through).
+    """The target rate in frames per second; ``source_rate`` when no frames are to be inserted.
 
-    ``display`` takes the highest half multiple (1x, 1.5x, 2x, ...) of the source rate that the
-    display can show, with half a percent of slack: more would be rendered for mpv to drop.
-    24000/1001 at 60 Hz gives 60000/1001, of which every fifth frame is a source frame, and not 60,
-    of which nearly none is; 25 at 60 Hz gives 50. ``vrr`` takes the highest whole multiple that the
-    panel can show; slower than its lowest rate, it shows pictures several times by itself.
-    ``auto`` is twice the source rate: whoever knows that the machine holds more takes ``display``
-    in its place.
+    ``display`` is the highest half multiple (1x, 1.5x, 2x, ...) of the source rate that the display
+    can show, with half a percent of slack: mpv would drop any more. 24000/1001 at 60 Hz gives
+    60000/1001, in which every fifth frame is a source frame, and not 60, in which hardly any is; 25
+    at 60 Hz gives 50. ``vrr`` is the highest whole multiple that the display can show; below its
+    lowest rate, the display itself repeats pictures. ``auto`` is twice the source rate here; a
+    caller that knows the machine is fast enough passes ``display`` instead.
     """
     if choice.kind == "rate":
         return max(choice.value, source_rate)
     if choice.kind in ("multiple", "auto"):
         return _bounded(choice.value * source_rate)
     if choice.kind == "vrr":
-        # Between whole multiples the panel waits for each picture: none needs to be even with it.
+        # A display of variable rate waits for each picture, so a whole multiple is enough.
         highest = choice.value or display_rate or DEFAULT_DISPLAY_RATE
         return source_rate * max(1, math.floor(highest / source_rate))
     limit = (display_rate or DEFAULT_DISPLAY_RATE) * _DISPLAY_SLACK
@@ -143,7 +148,8 @@ def resolve(
 class Grid:
     """The output clock: output ``k`` is shown at ``origin + k * step``, for any integer k.
 
-    ``Times`` is one whose step varies; what holds for both does not count steps.
+    ``Times`` is a grid whose step varies, so code for any grid must call ``pts`` and must not
+    multiply ``step`` by a number of outputs.
     """
 
     origin: Fraction
@@ -181,7 +187,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Times(Grid):
-    """An output clock of exact times; before the first and after the last it goes by ``step``."""
+    """An output clock with a list of times; before the first and after the last, ``step`` holds."""
 
     times: tuple[Fraction, ...]
     """Rising; the first is ``origin``."""
@@ -224,14 +230,14 @@ class Times(Grid):
 def between(
     frames: Sequence[Fraction], end: Fraction, multiple: int, step: Fraction, least: Fraction
 ) -> Times:
-    """The clock that shows every source frame at its own time, and others between evenly.
+    """An output clock with every source frame at its own time, and evenly spaced outputs between.
 
     Args:
-        frames: their times, rising, at least one.
-        end: of the last frame.
+        frames: times of the source frames in seconds, rising, at least one.
+        end: end of the last frame.
         multiple: outputs per source frame.
-        step: nominal.
-        least: no two outputs are closer than this; frames that are, and outputs between frames that
+        step: nominal output period in seconds.
+        least: smallest distance of two outputs in seconds; frames that are closer, and outputs that
             would be, are left out.
     """
     kept: list[Fraction] = []

@@ -1,17 +1,16 @@
-"""A bounded queue between two threads that knows seeks and endings.
+"""A bounded queue between two threads that handles seeks and endings.
 
 Every item belongs to an *epoch*, the number of the seek it was made for. ``restart`` opens the next
-epoch: items of older ones vanish, and whoever waits wakes. Within an epoch a ring ends in exactly
-one of three ways:
+epoch: older items are dropped, and every waiting thread wakes. Within an epoch a ring ends in
+exactly one of three ways:
 
 - ``finish()``: readers drain it, then get ``END`` every time they ask;
 - ``fail(error)``: readers drain it, then get ``error`` raised every time they ask;
-- ``abort()``: everybody returns at once, what is inside is dropped, and no restart brings the ring
-  back.
+- ``abort()``: all calls return at once, all items are dropped, and the ring cannot be restarted.
 
 The first ending of an epoch stands; only ``abort`` overrides another.
 
-A caller that has heard of a seek before the ring has (its epoch is newer) waits for the restart.
+A caller that learns of a seek before the ring does (its epoch is newer) waits for the restart.
 """
 
 from __future__ import annotations
@@ -35,23 +34,23 @@ class Aborted(Exception):  # noqa: N818 - an ending, not an error
 
 
 class Ring(Generic[T]):
-    """First in, first out, bounded in items and bytes; any thread may call anything."""
+    """First in, first out, bounded in items and bytes; any thread may call any method."""
 
     def __init__(self, max_items: int, max_bytes: int, size: Callable[[T], int]) -> None:
         """Make an empty ring of epoch 0.
 
         Args:
-            max_items: most items inside, at least 1.
-            max_bytes: most bytes inside; a single larger item still passes, alone.
-            size: bytes of an item; called once per ``put``.
+            max_items: capacity in items, at least 1.
+            max_bytes: capacity in bytes; a single larger item is still accepted, alone.
+            size: returns the bytes of an item; called once per ``put``.
         """
         if max_items < 1 or max_bytes < 1:
             raise ValueError(f"a ring holds at least 1 item, not {max_items} in {max_bytes} bytes")
         self.max_items = max_items
         self.max_bytes = max_bytes
         self._size = size
-        # One condition for both sides: at a few hundred items a second a needless wake-up costs
-        # nothing, and no wake-up can reach the wrong side only.
+        # One condition for readers and writers: at a few hundred items a second a needless wake-up
+        # costs nothing, and no wake-up can be lost by reaching only the wrong side.
         self._changed = threading.Condition()
         self._items: deque[tuple[T, int]] = deque()
         self._bytes = 0
@@ -62,13 +61,13 @@ class Ring(Generic[T]):
 
     @property
     def epoch(self) -> int:
-        """The seek the ring now carries items of."""
+        """The epoch of the items that the ring holds now."""
         with self._changed:
             return self._epoch
 
     @property
     def depth(self) -> int:
-        """Items waiting now."""
+        """Number of items inside."""
         with self._changed:
             return len(self._items)
 
@@ -76,13 +75,13 @@ class Ring(Generic[T]):
         """Append ``item``, waiting while the ring is full.
 
         Args:
-            item: what to append.
-            epoch: the seek it was made for.
-            timeout: longest wait in seconds; None waits as long as it takes.
+            item: the item.
+            epoch: the epoch it was made in.
+            timeout: longest wait in seconds; None = no limit.
 
         Returns:
-            False when the item was not taken: ``epoch`` is not the ring's (any more), the ring has
-            ended, or the timeout passed.
+            False if the item was not appended: the ring is at another epoch, the ring has ended,
+            or the timeout passed.
         """
         size = self._size(item)
         with self._changed:
@@ -102,12 +101,12 @@ class Ring(Generic[T]):
         """Take the oldest item, waiting while there is none.
 
         Args:
-            epoch: the seek the reader works for; by default the ring's at the time of the call.
-            timeout: longest wait in seconds; 0 never waits, None waits as long as it takes.
+            epoch: the epoch the reader works in; by default the ring's at the time of the call.
+            timeout: longest wait in seconds; 0 = do not wait, None = no limit.
 
         Returns:
-            An item; ``END`` after the last one; None when there is nothing for this caller: the
-            timeout passed, or the ring is at another epoch, so look at ``epoch`` and ask again.
+            An item; ``END`` after the last one; None if the timeout passed, or the ring is at
+            another epoch: read ``epoch`` and call again.
 
         Raises:
             Aborted: the ring was aborted.
@@ -128,16 +127,16 @@ class Ring(Generic[T]):
             if self._items:
                 return self._take()
             if isinstance(self._ending, BaseException):
-                # The same object is raised at every call: without this its traceback would grow
+                # The same object is raised by every call: without this its traceback would grow
                 # each time.
                 raise self._ending.with_traceback(self._failed_at)
             return END
 
     def wait_for_depth(self, num_items: int, timeout: float) -> bool:
-        """Wait until ``num_items`` are inside, the ring is full, or no more will come.
+        """Wait until ``num_items`` are inside, the ring is full, or it has ended.
 
         Returns:
-            False when ``timeout`` seconds passed first.
+            False if ``timeout`` seconds passed first.
         """
         with self._changed:
             return self._changed.wait_for(
@@ -150,30 +149,30 @@ class Ring(Generic[T]):
             )
 
     def finish(self, epoch: int | None = None) -> bool:
-        """End the epoch well: no item follows.
+        """End the epoch successfully: no item follows.
 
         Returns:
-            False when ``epoch`` (by default the ring's) is stale or the ring has ended already.
+            False if ``epoch`` (by default the ring's) is stale or the ring has ended already.
         """
         return self._end(END, epoch)
 
     def fail(self, error: BaseException, epoch: int | None = None) -> bool:
-        """End the epoch with ``error`` for the readers.
+        """End the epoch: readers get ``error`` after the last item.
 
         Returns:
-            False when ``epoch`` (by default the ring's) is stale or the ring has ended already.
+            False if ``epoch`` (by default the ring's) is stale or the ring has ended already.
         """
         return self._end(error, epoch)
 
     def abort(self) -> None:
-        """End for good: drop everything, wake everybody. Aborting twice is fine."""
+        """End the ring for good: drop all items, wake all threads. Aborting twice is fine."""
         with self._changed:
             self._aborted = True
             self._drop()
             self._changed.notify_all()
 
     def restart(self, epoch: int) -> None:
-        """Open ``epoch``: drop every item, forget ``finish`` and ``fail``, wake everybody.
+        """Open ``epoch``: drop every item, undo ``finish`` and ``fail``, wake all threads.
 
         An aborted ring stays aborted.
 

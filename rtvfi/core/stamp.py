@@ -1,4 +1,4 @@
-"""What scheduling knows of a source frame: number, time, whether it cuts or repeats. Pure."""
+"""The stamp of a source frame, all that scheduling needs: number, time, cut, repeat. Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 ImageId = tuple[int, int]
-"""(0, i): source frame i. (k, i): B_k(i), made by a pass (``stream.plan``). Equal pictures share
-one identity.
+"""(0, i) = source frame i; (k, i) = B_k(i), made by pass k (``stream.plan.planner``). Equal
+pictures share one id.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the planner must know of a source frame."""
+    """A source frame without its picture, as the planner sees it."""
 
     index: int
-    """Number of the frame since the last reset; names its picture."""
+    """Number of the frame since the last reset; its picture has the id (0, index)."""
     pts: Fraction
     end: Fraction
-    """When the next frame is due: no frame is shown before it. For the last frame, its end."""
+    """When the next frame is due; the end of the film for the last frame."""
     cut: bool = False
-    """It starts a scene."""
+    """The frame starts a scene."""
     same: bool = False
     """Its picture equals the frame before."""

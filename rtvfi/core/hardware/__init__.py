@@ -1,1 +1,1 @@
-"""What this machine is made of, and which chips can compute."""
+"""Detects the hardware of this machine, and says which chips can compute."""

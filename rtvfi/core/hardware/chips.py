@@ -1,6 +1,6 @@
-"""AMD's graphics chips: what they are called, and which builds of torch can use them.
+"""AMD's graphics chips: their names, and which builds of torch can use them.
 
-Pure but for its table, ``chips.tsv``, which the launcher reads, too.
+The data is in ``chips.tsv``, which the launcher ``run`` reads, too: keep its format.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ class Chip:
     """A line of the table."""
 
     name: str
-    """LLVM's: gfx1100."""
+    """LLVM's name, such as gfx1100."""
     kind: Kind
-    """``card``; ``graphics``, the part of a processor that can compute; ``display``, a part of a
-    processor that is too small for that.
+    """``card`` = discrete; ``graphics`` = integrated, able to compute; ``display`` = integrated and
+    too small to compute.
     """
     builds: tuple[str, ...]
     """Builds of torch with kernels for it, the preferred one first: ``amd``, ``pytorch``."""
     products: str
     facts: str
-    """What was reported to go wrong, with the month; may be empty."""
+    """Known problems as reported, with the month; may be empty."""
 
 
 @cache
@@ -53,11 +53,11 @@ _WORTH = {"card": 3, "graphics": 2, "display": 0}
 
 
 def best(gpus: Sequence[Gpu]) -> int | None:
-    """Which of the AMD GPUs to compute on, by its place in the kernel's order; None = none of them.
+    """Index of the AMD GPU to compute on, in the kernel's order; None = none of them.
 
-    A card is taken before the graphics of a processor, and what only drives a display never.
-    Of two cards the one with more units; between equals the first. A chip that the table does not
-    know counts as a card: it is newer.
+    A discrete card is preferred to an integrated GPU; one that only drives a display is never
+    chosen. Of two cards the one with more units wins, of equal ones the first. A chip that is not
+    in the table counts as a card, because it is probably newer than the table.
     """
 
     def worth(gpu: Gpu) -> int:

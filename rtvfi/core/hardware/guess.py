@@ -1,4 +1,4 @@
-"""What will compute, told in no time."""
+"""Guesses which device will compute, without importing torch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ Hardware = Literal["rocm", "cuda", "cpu"]
 
 
 def hardware_guess(root: Path = machine.ROOT) -> Hardware:
-    """Which hardware torch will find, told from the drivers present and the build of torch; where
-    the GPU is known to fail its self-test, the processor.
+    """Which hardware torch will find, judged by the drivers present and the build of torch; "cpu"
+    where the GPU is known to fail its self-test.
 
-    Importing torch takes seconds and is not done here; ``run`` chooses the build by the same rule.
+    torch is not imported here, because that takes seconds. ``run`` chooses the build of torch by
+    the same rule: change both.
     """
     try:
         build = metadata.version("torch").partition("+")[2]

@@ -1,7 +1,7 @@
-"""How convolutions run fastest on this card, as measured: by which library, in which memory layout.
+"""The fastest way to run convolutions on this card, as measured: library and memory layout.
 
-No rule by family of chips held in what was reported, so it is timed with the model and size that
-play, and kept beside what ``rtvfi bench --save`` found. No torch.
+Published reports show no rule by chip family, so it is timed for each model and size, and stored
+beside the results of ``rtvfi bench --save``. Does not import torch.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from rtvfi.core.files import Json
 
 GAIN = 0.95
-"""Part of the time of what is usual here that another way must stay below to be taken."""
+"""Another way is used only if it takes less than this fraction of the usual way's time."""
 
 
 class Kernels(NamedTuple):
-    """One way."""
+    """One way to run convolutions."""
 
     has_library: bool
-    """Convolutions by MIOpen or cuDNN, else by torch's own kernels."""
+    """Use MIOpen or cuDNN, else torch's own kernels."""
     channels_last: bool
-    """In channels-last memory."""
+    """Use the channels-last memory layout."""
 
     def words(self, library: str) -> str:
-        """For people."""
+        """Description for a message; ``library`` is the name of the convolution library."""
         how = f"with {library}" if self.has_library else f"without {library}"
         return f"{how}, {'channels-last' if self.channels_last else 'contiguous'}"
 
 
 def best(ms: Mapping[Kernels, float], usual: Kernels) -> Kernels:
-    """The fastest way, or the usual one where that is about as fast.
+    """The fastest way, or the usual one if that is about as fast.
 
     Args:
-        ms: time of a call each way; those that failed are left out.
-        usual: what is used where nothing was measured.
+        ms: milliseconds of a call each way; ways that failed are left out.
+        usual: the way used when nothing was measured.
     """
     fastest = min(ms, key=lambda way: ms[way])
     if usual in ms and ms[fastest] > GAIN * ms[usual]:
@@ -56,7 +56,7 @@ def _file() -> Path:
 
 
 def _read(device: str) -> Json:
-    """What was kept for this device, chip, torch, driver and kernel, by model and size."""
+    """The stored ways for this device, chip, torch, driver and kernel, by model and size."""
     try:
         document = json.loads(_file().read_text(encoding="utf-8"))
         return dict(document["ways"]) if document["key"] == key_of(device) else {}
@@ -69,10 +69,10 @@ def _name(model: str, size: tuple[int, int]) -> str:
 
 
 def kept_kernels(device: str, model: str, size: tuple[int, int]) -> Kernels | None:
-    """What was measured, if it was.
+    """The stored measurement; None if there is none.
 
     Args:
-        device: name as the user gave it.
+        device: its name as the user gave it.
         model: its id.
         size: width and height of the film.
     """
@@ -83,10 +83,10 @@ def kept_kernels(device: str, model: str, size: tuple[int, int]) -> Kernels | No
 
 
 def keep_kernels(device: str, model: str, size: tuple[int, int], way: Kernels) -> None:
-    """Keep what was measured; see ``kept_kernels``.
+    """Store a measurement for ``kept_kernels``.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     ways = _read(device) | {_name(model, size): list(way)}
     _file().parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What this machine is made of, read from the system's files in no time: no torch, no programs."""
+"""Hardware of this machine, read from files of the kernel: no torch, no child processes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _NAMES: Final = ("memory.max", "memory.current")
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU whose compute driver is there."""
+    """A GPU whose compute driver is loaded."""
 
     vendor: Literal["amd", "nvidia"]
     name: str
     arch: str = ""
     """LLVM's name of an AMD chip, such as gfx1100."""
     render: int = 0
-    """Number of its render node, such as 128; 0 when not told."""
+    """Number of its render node, such as 128; 0 when unknown."""
     units: int = 0
-    """How many SIMD units it has; 0 when not told."""
+    """Number of SIMD units; 0 when unknown."""
 
 
 def read(path: Path) -> str:
-    """The text of a file of the system; empty when there is none to be had."""
+    """The text of a system file; empty when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -39,30 +39,30 @@ def read(path: Path) -> str:
 
 
 def processor(root: Path = ROOT) -> str:
-    """Name of the processor."""
+    """Model name of the processor."""
     found = re.search(r"^model name\s*:\s*(.+)$", read(root / "proc/cpuinfo"), re.MULTILINE)
     return found[1].strip() if found else "unknown processor"
 
 
 def processor_flags(root: Path = ROOT) -> frozenset[str]:
-    """Its instruction sets, by the kernel's names."""
+    """The processor's instruction sets, by the kernel's names."""
     found = re.search(r"^flags\s*:\s*(.+)$", read(root / "proc/cpuinfo"), re.MULTILINE)
     return frozenset(found[1].split() if found else ())
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use (its CPU affinity)."""
     return len(os.sched_getaffinity(0))
 
 
 def cores_granted(root: Path = ROOT) -> float | None:
-    """Cores' worth of time that a container may use; None when it has no such limit."""
+    """CPU limit of the container, in cores (2.5 = two and a half); None without a limit."""
     found = re.match(r"(\d+) (\d+)", read(root / "sys/fs/cgroup/cpu.max"))
     return int(found[1]) / int(found[2]) if found else None
 
 
 def memory_bytes(root: Path = ROOT) -> tuple[int, int]:
-    """Main memory, or what a container has of it: all, and what is free or can be freed."""
+    """Main memory in bytes: (total, available)."""
     numbers = dict(re.findall(r"^(\w+):\s+(\d+) kB", read(root / "proc/meminfo"), re.MULTILINE))
     total, available = (int(numbers.get(name, 0)) << 10 for name in ("MemTotal", "MemAvailable"))
     for limit, free in _granted(root):
@@ -89,7 +89,7 @@ def _granted(root: Path) -> Iterator[tuple[int, int]]:
 
 
 def nvidia_driver(root: Path = ROOT) -> str | None:
-    """Version of NVIDIA's kernel driver; None when it is not loaded, empty when not told."""
+    """Version of NVIDIA's kernel driver; None when it is not loaded, empty when unknown."""
     path = root / "proc/driver/nvidia/version"
     if not path.exists():
         return "" if (root / "usr/lib/wsl/lib/nvidia-smi").exists() else None
@@ -98,7 +98,7 @@ def nvidia_driver(root: Path = ROOT) -> str | None:
 
 
 def gpu_driver(root: Path = ROOT) -> str:
-    """Version of the GPU's kernel driver, where it has one of its own (NVIDIA's, AMD's DKMS)."""
+    """Version of the GPU's kernel driver if it is separate from the kernel (NVIDIA, AMD DKMS)."""
     amd = read(root / "sys/module/amdgpu/version").strip()
     return " ".join(filter(None, (nvidia_driver(root), amd)))
 
@@ -138,13 +138,13 @@ def _amd(root: Path) -> list[Gpu]:
 
 
 def gfx(number: int) -> str:
-    """LLVM's name of the chip from the kernel's number: 110001 is gfx1101, 90010 gfx90a."""
+    """LLVM's name of a chip from the kernel's number: 110001 is gfx1101, 90010 is gfx90a."""
     major, minor, step = number // 10000, number // 100 % 100, number % 100
     return f"gfx{major}{minor:x}{step:x}"
 
 
 def torch_version() -> str | None:
-    """Version of the installed torch with its label (2.13.0+cpu), told without importing it."""
+    """Version of the installed torch with its label (2.13.0+cpu), without importing it."""
     try:
         return metadata.version("torch")
     except metadata.PackageNotFoundError:
@@ -152,7 +152,7 @@ def torch_version() -> str | None:
 
 
 def fingerprint(root: Path = ROOT) -> str:
-    """What speed depends on, in one line: processor, cores, GPUs, torch."""
+    """What speed depends on, in one line: processor, cores, GPUs, version of torch."""
     parts = [f"{processor(root)}, {num_cores()} cores"]
     parts += [" ".join(filter(None, (gpu.name, gpu.arch))) for gpu in gpus(root)]
     return "; ".join([*parts, f"torch {torch_version() or 'none'}"])

@@ -1,4 +1,4 @@
-"""Between which rates the connected panels can vary, from what they tell of themselves (EDID)."""
+"""Refresh rate ranges of the connected displays, from their EDID."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DESCRIPTORS: Final = (54, 72, 90, 108)
-"""Where the four descriptors of the base block begin."""
+"""Offsets of the four descriptors in the base block."""
 _LIMITS: Final = b"\x00\x00\x00\xfd"
-"""How one begins that gives the range of rates."""
+"""First bytes of a display range limits descriptor."""
 _MORE: Final = 255
-"""Added to a limit whose flag is set."""
+"""Hz added to a limit whose offset flag is set."""
 
 
 def panel_range(root: Path = machine.ROOT) -> tuple[int, int] | None:
-    """Lowest and highest rate in Hz of the connected panel that goes highest; None: none tells.
+    """(lowest, highest) rate in Hz of the connected display with the highest one; None when no
+    display gives a range.
 
-    Whether a panel varies its rate, and is let by the desktop, is not told here.
+    This does not say whether the display can vary its rate, nor whether the desktop lets it.
     """
     found = []
     for connector in (root / "sys/class/drm").glob("card*-*"):
@@ -36,7 +37,7 @@ def panel_range(root: Path = machine.ROOT) -> tuple[int, int] | None:
 
 
 def range_of(edid: bytes) -> tuple[int, int] | None:
-    """The range that a panel's EDID gives; None when it gives none."""
+    """(lowest, highest) rate in Hz from an EDID; None when it has no range."""
     for start in _DESCRIPTORS:
         part = edid[start : start + 18]
         if len(part) == 18 and part.startswith(_LIMITS):

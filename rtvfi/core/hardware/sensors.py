@@ -1,6 +1,6 @@
-"""What an AMD GPU is doing now: clock, load, memory and power, read from the kernel's files.
+"""Clock, load, memory and power of an AMD GPU, read from the kernel's files.
 
-Read only: which setting keeps clocks low is named, never changed.
+Read-only: a setting that keeps clocks low is reported, never changed.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTING: Final = "power_dpm_force_performance_level"
-"""The kernel's file that says how clocks are chosen: auto, low, high, profile_standard, ..."""
+"""The kernel's file with the clock policy: auto, low, high, profile_standard, ..."""
 _BUSY_PERCENT: Final = 85
 _LOW_CLOCK: Final = 0.5
-"""Of the highest."""
+"""Fraction of the highest clock below which the clock counts as low."""
 _READINGS: Final = 4
-"""Readings in a row that make a remark: clocks rise within moments where they are let."""
+"""Low readings in a row before a remark: without a limit, clocks rise within moments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One look; what the kernel does not tell is None."""
+    """One reading; None = not reported by the kernel."""
 
     clock_mhz: int | None = None
     highest_mhz: int | None = None
     busy_percent: int | None = None
     used_bytes: int | None = None
-    """Of its own memory."""
+    """Bytes of its own memory in use."""
     total_bytes: int | None = None
     shared_bytes: int | None = None
-    """Of main memory, in use."""
+    """Bytes of main memory in use by the GPU."""
     level: str = ""
-    """See ``SETTING``; empty when not told."""
+    """Clock policy, the content of ``SETTING``; empty when unknown."""
     profile: str = ""
-    """The power profile, such as 3D_FULL_SCREEN; empty when not told."""
+    """The power profile, such as 3D_FULL_SCREEN; empty when unknown."""
 
     @property
     def text(self) -> str:
-        """In one line; empty when the kernel tells nothing."""
+        """The reading in one line; empty when the kernel reports nothing."""
         parts = []
         if self.busy_percent is not None:
             parts.append(f"{self.busy_percent} % busy")
@@ -69,10 +69,10 @@ class Reading:
 
 
 class Sensors:
-    """Looks at the GPU that networks run on.
+    """Reads the sensors of the GPU that networks run on.
 
     Args:
-        folder: of the device, see ``folder_of``.
+        folder: the kernel's folder of the device, from ``folder_of``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,7 +80,7 @@ class Sensors:
         self._num_low = 0
 
     def read(self) -> Reading:
-        """A look now; takes a moment."""
+        """Read the sensors now; it reads several small files, so not for every frame."""
         clock, highest = _clocks(read(self._folder / "pp_dpm_sclk"))
         for sensor in sorted(self._folder.glob("hwmon/hwmon*/freq1_input")):
             exact = _number(sensor)
@@ -100,7 +100,7 @@ class Sensors:
         )
 
     def remark(self, reading: Reading) -> str:
-        """What to say after one more look, about one a second; empty when there is nothing."""
+        """A message for the user after this reading (about one a second); empty = none."""
         self._num_low = self._num_low + 1 if reading.is_held_back else 0
         if self._num_low < _READINGS:
             return ""
@@ -111,7 +111,7 @@ class Sensors:
 
 
 def folder_of(root: Path = machine.ROOT) -> Path | None:
-    """The kernel's folder of the AMD GPU that networks run on; None where it tells of none."""
+    """The kernel's folder of the AMD GPU that networks run on; None without one."""
     gpus = [gpu for gpu in machine.gpus(root) if gpu.vendor == "amd"]
     place = best(gpus)
     if place is None or not gpus[place].render:
@@ -126,7 +126,7 @@ def _number(path: Path) -> int | None:
 
 
 def _clocks(table: str) -> tuple[int | None, int | None]:
-    """The clock in force and the highest, of lines like ``1: 2105Mhz *``."""
+    """(current, highest) clock in MHz from lines like ``1: 2105Mhz *``."""
     rows = re.findall(r"^\d+:\s*(\d+)\s*mhz(\s*\*)?", table, re.MULTILINE | re.IGNORECASE)
     now = next((int(mhz) for mhz, star in rows if star), None)
     return now, max((int(mhz) for mhz, _ in rows), default=None)

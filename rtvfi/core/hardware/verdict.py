@@ -1,7 +1,7 @@
-"""What the self-test found out about a GPU, kept for the next start. No torch.
+"""The result of a GPU's self-test, stored for the next start. Does not import torch.
 
-A verdict holds for one chip, build of torch, driver and kernel: when one of them changes, so does
-the name of the file, and the test is made anew.
+A verdict is valid for one chip, build of torch, driver and kernel: when one of them changes, so
+does the name of the file, and the GPU is tested again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rtvfi.core.files import Json
 
 TEST_VERSION: Final = 1
-"""Rises when the test looks at more, so that what passed a weaker one is tested again."""
+"""Increase it when the test checks more: GPUs that passed the weaker test are then tested again."""
 
 VARIABLES: Final = (
     "CUDA_VISIBLE_DEVICES",
@@ -32,10 +32,12 @@ VARIABLES: Final = (
     "HSA_OVERRIDE_GFX_VERSION",
     "ROCR_VISIBLE_DEVICES",
 )
-"""They make another GPU of one."""
+"""Environment variables that change how a GPU behaves: the verdict depends on them."""
 
 OWN_MASK: Final = "RTVFI_OWN_MASK"
-"""What we have set ROCR_VISIBLE_DEVICES to ourselves, which follows from the GPUs."""
+"""The value that rtvfi itself gave ROCR_VISIBLE_DEVICES. It follows from the GPUs present, so the
+verdict need not depend on it.
+"""
 
 
 class Form(NamedTuple):
@@ -44,52 +46,54 @@ class Form(NamedTuple):
     is_half: bool
     """Pictures and parameters in float16, else in float32."""
     has_library: bool
-    """Convolutions by MIOpen (ROCm) or cuDNN (CUDA), else by torch's own kernels."""
+    """Convolutions use MIOpen (ROCm) or cuDNN (CUDA), else torch's own kernels."""
 
     @property
     def dtype(self) -> str:
-        """Of pictures and parameters."""
+        """Name of the dtype of pictures and parameters."""
         return "float16" if self.is_half else "float32"
 
 
 FORMS: Final = (Form(True, True), Form(False, True), Form(True, False), Form(False, False))
-"""In the order in which they are tried: the fastest first."""
+"""All forms, in the order in which they are tried: the fastest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of the self-test of a device."""
+    """The result of the self-test of a device."""
 
     form: Form | None
-    """The first that gave right pictures; None where none did: the processor has to compute."""
+    """The first form with correct results; None if none was correct: the CPU must compute."""
     failures: tuple[str, ...] = ()
-    """What went wrong in the forms before it, a sentence each."""
+    """What went wrong in each form tried before it, one sentence each."""
     library: str = "cuDNN"
     """The name of the library for convolutions: MIOpen or cuDNN."""
     name: str = ""
-    """Of the device, as torch tells it."""
+    """Name of the device, as torch reports it."""
     is_repeatable: bool = True
-    """The same work gave the same bits every time."""
+    """The same input gave the same bits every time."""
     fails_beside_window: bool = False
-    """It works alone, and not in a process that draws by OpenGL, as the player does."""
+    """It works alone, but not in a process that draws with OpenGL, as the player does."""
     is_torch_broken: bool = False
     """torch cannot even be imported: nothing may import it."""
     is_final: bool = True
-    """It may be kept; else the next start tests anew, as after a memory that was full."""
+    """It may be stored; False (after running out of memory, for example): the next start tests
+    again.
+    """
     date: str = ""
     """YYYY-MM-DD."""
     seconds: float = 0.0
-    """That the test took."""
+    """Duration of the test."""
 
     def works(self, *, is_live: bool) -> bool:
-        """Whether networks may run on the device; ``is_live``: in a process with a window."""
+        """Whether networks may run on the device; ``is_live`` = in the process of the window."""
         return self.form is not None and not (is_live and self.fails_beside_window)
 
     def sentence(self, *, is_live: bool = False) -> str:
-        """What was given up, for the user, with what went wrong first; empty when nothing was."""
+        """What was given up and why, for the user; empty when nothing was."""
         what, why = self.name or "the GPU", "".join(self.failures[:1])
         if not self.works(is_live=is_live):
-            if self.form is not None:  # what went wrong last: alone it works
+            if self.form is not None:  # alone it works: the last failure is the window's
                 why = self.failures[-1]
             return f"{what} failed its self-test, so the processor computes ({why})"
         assert self.form is not None
@@ -101,11 +105,11 @@ class Verdict:
 
 
 def key_of(device: str, root: Path = machine.ROOT) -> dict[str, str]:
-    """What a verdict depends on.
+    """Everything that a verdict depends on, by name.
 
     Args:
-        device: name as the user gave it.
-        root: where the system's files are.
+        device: its name as the user gave it.
+        root: root of the file system to read, for tests.
     """
     found = [f"{gpu.name} {gpu.arch}".strip() for gpu in machine.gpus(root)]
     return {
@@ -131,7 +135,7 @@ def _file(key: Mapping[str, str]) -> Path:
 
 
 def kept(device: str, root: Path = machine.ROOT) -> Verdict | None:
-    """The verdict that holds for a device; None when it has to be tested."""
+    """The stored verdict on a device; None when it must be tested."""
     key = key_of(device, root)
     try:
         document = json.loads(_file(key).read_text(encoding="utf-8"))
@@ -141,10 +145,10 @@ def kept(device: str, root: Path = machine.ROOT) -> Verdict | None:
 
 
 def keep(device: str, verdict: Verdict, root: Path = machine.ROOT) -> None:
-    """Keep a verdict for the next start.
+    """Store a verdict for the next start.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     key = key_of(device, root)
     path = _file(key)
