@@ -1,1 +1,1 @@
-"""``rtvfi doctor``: looks at everything that playing needs and says what to do about it."""
+"""``rtvfi doctor``: checks everything that playing needs, and says how to fix what is wrong."""

@@ -1,4 +1,4 @@
-"""One check in a process of its own: ``python -m rtvfi.doctor.child NAME``."""
+"""Runs one check in a process of its own: ``python -m rtvfi.doctor.child NAME``."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ CHECKS: Final[dict[str, Callable[[Place], Iterator[Finding]]]] = {
     "model": files.check_model,
     "speed": probe.check_speed,
 }
-"""In the order they are shown; the last measures, and runs alone."""
+"""All checks, in the order in which they are shown. The last measures time, so it runs alone."""
 
 
 def main(name: str, root: str) -> None:
-    """Run a check and report what it finds as it finds it."""
+    """Run a check and report each finding at once."""
     say = speaker()
     for finding in CHECKS[name](Place(os.environ, Path(root))):
         say(finding.as_dict())

@@ -1,4 +1,4 @@
-"""The build of torch against the hardware: whether it fits, sees the GPU and can compute on it."""
+"""Checks that the build of torch fits the hardware, sees the GPU and can compute on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROCM_VARIABLES: Final = ("HSA_OVERRIDE_GFX_VERSION", "HIP_VISIBLE_DEVICES", "RO
 
 
 def check_torch(place: Place) -> Iterator[Finding]:
-    """Build, GPU architecture, a first sum on the GPU, and the kernel caches."""
+    """Check the build, the GPU architecture, and a first sum on the GPU."""
     version = machine.torch_version()
     if version is None:
         yield fail("torch", "torch is not installed: nothing can be interpolated", INSTALL)
@@ -46,20 +46,20 @@ def check_torch(place: Place) -> Iterator[Finding]:
 
 
 def _check_label(version: str, families: Sequence[str]) -> Iterator[Finding]:
-    """The build, told by its label: 2.13.0+cpu, +cu130, +rocm7.2."""
+    """Check the build by the label in its version: 2.13.0+cpu, +cu130, +rocm7.2."""
     label = version.partition("+")[2]
     build = next((f for f in ("cpu", "rocm") if label.startswith(f)), "cuda")
     if not families:
         if build == "cpu":
-            yield ok("torch", f"torch {version}, as fits this machine")
+            yield ok("torch", f"torch {version} fits this machine")
         else:
             yield warn(
                 "torch",
-                f"torch {version} is built for a GPU, and no compute driver is loaded",
-                "load the driver, or take the smaller build: RTVFI_TORCH=cpu ./run doctor",
+                f"torch {version} is built for a GPU, but no compute driver is loaded",
+                "load the driver, or install the smaller build: RTVFI_TORCH=cpu ./run doctor",
             )
     elif build == families[0]:
-        yield ok("torch", f"torch {version}, as fits the GPU")
+        yield ok("torch", f"torch {version} fits the GPU")
     elif build == "cpu":
         yield warn(
             "torch",
@@ -71,7 +71,7 @@ def _check_label(version: str, families: Sequence[str]) -> Iterator[Finding]:
     else:
         yield warn(
             "torch",
-            f"torch {version} is built for another GPU than the one here",
+            f"torch {version} is built for another kind of GPU",
             _build_hint(families[0]),
         )
 
@@ -91,7 +91,7 @@ def _check_devices(gpus: Sequence[machine.Gpu], place: Place) -> Iterator[Findin
             yield warn("torch", "torch sees no GPU: the processor computes", _unseen(place, gpus))
         return
     architectures = torch.cuda.get_arch_list()
-    # The kernel tells the chip itself, torch the one that an override makes of it.
+    # The kernel names the real chip; torch names the one that HSA_OVERRIDE_GFX_VERSION pretends.
     chips = [gpu.arch for gpu in gpus if gpu.vendor == "amd"]
     count = torch.cuda.device_count()
     for number in range(count):
@@ -103,14 +103,14 @@ def _check_devices(gpus: Sequence[machine.Gpu], place: Place) -> Iterator[Findin
             yield from check_architecture(actual or arch, architectures, place)
         trouble = _first_sum(number)
         if trouble:
-            hint = "look at the lines on the GPU above; --device cpu plays without it"
+            hint = "see the lines about the GPU above; --device cpu plays without it"
             yield fail("torch", f"{name}: it cannot compute: {trouble}", hint)
         else:
             yield ok("torch", f"{name}: computes")
 
 
 def check_selftest(place: Place) -> Iterator[Finding]:
-    """What the self-test of the GPU found out, if it was made."""
+    """Report the stored result of the GPU's self-test."""
     found = verdict.kept("auto", place.root)
     again = command_line("selftest")
     if found is None:
@@ -119,7 +119,7 @@ def check_selftest(place: Place) -> Iterator[Finding]:
     said = found.sentence(is_live=True)
     if said:
         more = "".join(f"; also: {failure}" for failure in found.failures[1:])
-        yield warn("selftest", f"{said}; found on {found.date}{more}", f"{again} tests it anew")
+        yield warn("selftest", f"{said}; found on {found.date}{more}", f"{again} tests it again")
     else:
         yield ok(
             "selftest",
@@ -134,7 +134,7 @@ def _unseen(place: Place, gpus: Sequence[machine.Gpu]) -> str:
         return f"unset {', '.join(text.partition('=')[0] for text in hidden)}"
     if any(gpu.vendor == "amd" for gpu in gpus):
         return "is your user in the groups render and video, and is the card one ROCm supports?"
-    return "is the NVIDIA driver loaded and new enough for this build? nvidia-smi tells"
+    return "is the NVIDIA driver loaded and new enough for this build? nvidia-smi shows it"
 
 
 def _first_sum(number: int) -> str:
@@ -144,16 +144,16 @@ def _first_sum(number: int) -> str:
         total = torch.ones(1000, device=f"cuda:{number}").sum().item()
     except RuntimeError as error:
         return first_line(error)
-    return "" if total == 1000 else f"1000 ones sum up to {total:g}"
+    return "" if total == 1000 else f"the sum of 1000 ones is {total:g}"
 
 
 def check_architecture(arch: str, built_for: Sequence[str], place: Place) -> Iterator[Finding]:
-    """An AMD chip against those the build of torch has kernels for.
+    """Check that the build of torch has kernels for an AMD chip.
 
     Args:
-        arch: of the chip itself, such as gfx1031; empty when unknown.
-        built_for: the build's list.
-        place: for HSA_OVERRIDE_GFX_VERSION.
+        arch: LLVM's name of the chip itself, such as gfx1031; empty when unknown.
+        built_for: the architectures of the build.
+        place: the machine, for HSA_OVERRIDE_GFX_VERSION in its environment.
     """
     override = place.environ.get("HSA_OVERRIDE_GFX_VERSION", "")
     shown = ", ".join(place.shown(*_ROCM_VARIABLES))
@@ -162,7 +162,7 @@ def check_architecture(arch: str, built_for: Sequence[str], place: Place) -> Ite
     if override:
         yield warn(
             "torch",
-            f"{shown} makes a chip run kernels of another, which hangs some of them",
+            f"{shown} makes a chip run another chip's kernels, which hangs some chips",
             "unset HSA_OVERRIDE_GFX_VERSION",
         )
     chip = chips().get(arch)
@@ -179,7 +179,9 @@ def check_architecture(arch: str, built_for: Sequence[str], place: Place) -> Ite
 
 
 def check_miopen(place: Place) -> Iterator[Finding]:
-    """Where MIOpen keeps the kernels it found; without, every start searches anew for minutes."""
+    """Check the folders where MIOpen stores kernels; without them every start searches them for
+    minutes.
+    """
     home = Path(place.environ.get("HOME") or "/nonexistent")
     folders = {
         "choices": place.environ.get("MIOPEN_USER_DB_PATH") or home / ".config/miopen",
@@ -190,7 +192,7 @@ def check_miopen(place: Place) -> Iterator[Finding]:
         if not _is_writable(folder):
             yield warn(
                 "miopen",
-                f"its {what} cannot be kept in {folder}: every start searches for kernels anew",
+                f"its {what} cannot be stored in {folder}: every start searches for kernels again",
                 "make the folder writable",
             )
             continue
@@ -212,7 +214,7 @@ def check_miopen(place: Place) -> Iterator[Finding]:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether files can be made there, or in what exists above it."""
+    """Whether files can be created in a folder, or in its nearest existing parent."""
     try:
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent

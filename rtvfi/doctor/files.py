@@ -1,4 +1,4 @@
-"""Weights, space on disk and configuration files."""
+"""Checks weight files, disk space and configuration files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOO_LITTLE: Final = 50 << 20
 
 
 def check_weights(_place: Place) -> Iterator[Finding]:
-    """The embedded weights, and those in the store against their receipts."""
+    """Check the embedded weights, and compare those in the store with their receipts."""
     from rtvfi.models.weights.auto import EMBEDDED
     from rtvfi.models.weights.store import Store, find_weights
 
@@ -34,9 +34,9 @@ def check_weights(_place: Place) -> Iterator[Finding]:
         trouble = error.message
     again = "install rtvfi again, or restore the file in the checkout"
     if trouble:
-        yield fail("weights", f"those of {EMBEDDED}, which comes with rtvfi: {trouble}", again)
+        yield fail("weights", f"{EMBEDDED} (comes with rtvfi): {trouble}", again)
     else:
-        yield ok("weights", f"{EMBEDDED}, which comes with rtvfi: whole")
+        yield ok("weights", f"{EMBEDDED} (comes with rtvfi): intact")
     store = Store()
     good = []
     for name in store.names():
@@ -46,14 +46,14 @@ def check_weights(_place: Place) -> Iterator[Finding]:
         else:
             good.append(name)
     if good:
-        yield ok("weights", f"as they were stored: {', '.join(good)}")
+        yield ok("weights", f"intact: {', '.join(good)}")
     else:
-        yield ok("weights", f"no others here; {command_line('weights list')} tells what can be had")
+        yield ok("weights", f"no others installed; {command_line('weights list')} lists them")
 
 
 def broken(path: Path) -> str:
-    """What is wrong with a safetensors file by its header, its length and the hash in its header;
-    empty when it is whole.
+    """What is wrong with a safetensors file, by its header, its length and the hash in the header;
+    empty when it is intact.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -63,16 +63,16 @@ def broken(path: Path) -> str:
         with safe_open(path, "np") as file:
             known = (file.metadata() or {}).get("sha256")
         if known is not None and known != data_sha256_of(path):
-            return "the file changed since it was made"
+            return "the file has changed since it was written"
     except SafetensorError:
-        return "the file is cut off or no weight file"
+        return "the file is truncated, or not a weight file"
     except OSError as error:  # of safetensors' own making: without ``strerror``
         return f"the file cannot be read: {error}"
     return ""
 
 
 def check_disk(place: Place) -> Iterator[Finding]:
-    """Space, and whether files can be made, where rtvfi keeps things."""
+    """Check free space and permissions of the folders that rtvfi writes to."""
     import platformdirs
 
     folders = {
@@ -94,9 +94,7 @@ def _check_folder(what: str, folder: Path) -> Iterator[Finding]:
         there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
         free = shutil.disk_usage(there).free
     except (OSError, StopIteration) as error:
-        yield warn(
-            "disk", f"{what}: {folder} cannot be looked at: {error}", "check its permissions"
-        )
+        yield warn("disk", f"{what}: {folder} cannot be read: {error}", "check its permissions")
         return
     text = f"{what}: {size(free)} free in {folder}"
     if not there.is_dir() or not os.access(there, os.W_OK):
@@ -104,13 +102,13 @@ def _check_folder(what: str, folder: Path) -> Iterator[Finding]:
     elif free < _TOO_LITTLE:
         yield fail("disk", text, "make room")
     elif free < _LITTLE:
-        yield warn("disk", text, "make room; a recording takes about 2 GB an hour")
+        yield warn("disk", text, "free some space; a recording takes about 2 GB an hour")
     else:
         yield ok("disk", text)
 
 
 def check_settings(_place: Place) -> Iterator[Finding]:
-    """The user's file, and what all layers together give."""
+    """Check the user's file, and report the resulting settings."""
     from rtvfi.settings.config import default_user_file, resolve_config, user_file
     from rtvfi.settings.profile import read_profile
 
@@ -122,9 +120,9 @@ def check_settings(_place: Place) -> Iterator[Finding]:
         yield fail("settings", error.message, error.hint or "correct that line, or remove it")
         return
     if path is None:
-        yield ok("settings", f"none of your own (they would be in {default_user_file()})")
+        yield ok("settings", f"no settings file (it would be {default_user_file()})")
     else:
-        yield ok("settings", f"{path} is good")
+        yield ok("settings", f"{path} is valid")
     if why_not:
         yield warn("settings", why_not.partition(":")[0], command_line("bench --save"))
     elif profile is not None:
@@ -135,7 +133,7 @@ def check_settings(_place: Place) -> Iterator[Finding]:
 
 
 def check_model(_place: Place) -> Iterator[Finding]:
-    """Which model plays when nothing else is asked for, and whether there is a better one."""
+    """Report the model used by default, and whether a better one could be installed."""
     from rtvfi.models.weights.auto import AUTO, better_model
     from rtvfi.settings.config import live_model, resolve_config, user_file, will_use_gpu
     from rtvfi.settings.profile import read_profile
@@ -143,12 +141,12 @@ def check_model(_place: Place) -> Iterator[Finding]:
     try:
         config = resolve_config({}, None, user_file(), read_profile()[0])
     except RtvfiError:
-        return  # told by check_settings
+        return  # check_settings reports it
     model, is_gpu = live_model(config), will_use_gpu(str(config["device"]))
     why = f" ({AUTO}, on a {'GPU' if is_gpu else 'processor'})" if config["model"] == AUTO else ""
     better = better_model(model, is_gpu=is_gpu)
     if better is None:
-        yield ok("model", f"{model} plays{why}")
+        yield ok("model", f"{model} is used{why}")
     else:
-        text = f"{model} plays{why}; {better} makes better pictures"
+        text = f"{model} is used{why}; {better} makes better pictures"
         yield warn("model", text, command_line(f"weights get {better}"))

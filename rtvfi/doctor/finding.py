@@ -1,4 +1,4 @@
-"""What a check says, and what it may never say."""
+"""A finding of a check, and the rules that keep secrets out of its text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN: Final = (
     "RTVFI_TORCH",
     "WAYLAND_DISPLAY",
 )
-"""Variables whose values may be printed; of others not even that they are set."""
+"""Environment variables that may be printed; others are never mentioned, not even their names."""
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@\"']*@")
 _SECRET: Final = re.compile(
@@ -40,29 +40,29 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One line of the doctor's."""
+    """One line of the doctor's output."""
 
     topic: str
     level: Level
     text: str
     hint: str = ""
-    """What to do; empty where all is well."""
+    """What to do; empty when nothing is wrong."""
     figures: dict[str, float] = field(default_factory=dict)
-    """Numbers behind the text, for programs."""
+    """The numbers in the text by name, for the JSON output."""
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON, cleaned."""
+        """The finding for JSON, its texts passed through ``clean``."""
         said = asdict(self)
         return said | {"text": clean(self.text), "hint": clean(self.hint)}
 
 
 def ok(topic: str, text: str, **figures: float) -> Finding:
-    """All is well."""
+    """Nothing is wrong."""
     return Finding(topic=topic, level="ok", text=text, figures=figures)
 
 
 def warn(topic: str, text: str, hint: str = "") -> Finding:
-    """Something will be worse than it could be."""
+    """It works, but worse than it could."""
     return Finding(topic=topic, level="warn", text=text, hint=hint)
 
 
@@ -72,7 +72,7 @@ def fail(topic: str, text: str, hint: str = "") -> Finding:
 
 
 def clean(text: str) -> str:
-    """A text that may be shown to others: on one line, without credentials, ``~`` for home."""
+    """Make a text fit to show to others: one line, no credentials, ``~`` for the home folder."""
     text = _CONTROL.sub(" ", text)
     text = _QUERY.sub(r"\1?...", _CREDENTIALS.sub("...@", text))
     text = _SECRET.sub(r"\1\2...", text)
@@ -82,19 +82,19 @@ def clean(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The machine that is looked at."""
+    """The machine that is checked."""
 
     environ: Mapping[str, str]
     root: Path = Path("/")
-    """Where the system's files are; the tests fake a machine here."""
+    """Root of the system's files; tests put a fake machine here."""
 
     @property
     def is_real(self) -> bool:
-        """Whether devices may be tried."""
+        """Whether this is the real machine, whose devices may be used."""
         return self.root == Path("/")
 
     def shown(self, *names: str) -> Iterator[str]:
-        """``NAME=value`` of those variables that are set and may be shown."""
+        """Yield ``NAME=value`` for each of these variables that is set and may be printed."""
         for name in names:
             value = self.environ.get(name)
             if value and name in SHOWN:
@@ -102,7 +102,7 @@ class Place:
 
 
 def size(num_bytes: float) -> str:
-    """Bytes for people."""
+    """A number of bytes as text, such as "1.5 GB"."""
     for unit in ("B", "kB", "MB"):
         if num_bytes < 1000:
             return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.3g} {unit}"

@@ -1,6 +1,7 @@
-"""What a VA-API device can do, asked of libva itself: no vainfo needed.
+"""Asks libva what a VA-API device can do, without the program vainfo.
 
-A driver may crash or hang: only for a process apart. The numbers are those of VA-API 1.x's va.h.
+A driver may crash or hang, so use this only in a child process. The constants are those of va.h in
+VA-API 1.x.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _ENCODES: Final = (6, 8)
 
 
 class NoVaapi(Exception):  # noqa: N818 - a reason
-    """VA-API cannot be asked; the text says why."""
+    """VA-API is not available; the text says why."""
 
 
 def _library(name: str) -> ctypes.CDLL:
@@ -45,7 +46,7 @@ def _library(name: str) -> ctypes.CDLL:
 
 @contextmanager
 def _display(name: str) -> Iterator[int]:
-    """libva's handle for a render node or an X display."""
+    """Context manager that opens a render node or an X display; yields libva's handle of it."""
     if name.startswith("/"):
         library, function = _library("va-drm"), "vaGetDisplayDRM"
         device: ctypes.c_int | ctypes.c_void_p = ctypes.c_int(os.open(name, os.O_RDWR))
@@ -70,13 +71,16 @@ def _display(name: str) -> Iterator[int]:
 
 
 def ask(name: str) -> tuple[str, list[str], list[str]]:
-    """The driver of a device and what it decodes and encodes.
+    """Query a device.
 
     Args:
         name: a render node or an X display.
 
+    Returns:
+        (name of the driver, codecs it decodes, codecs it encodes).
+
     Raises:
-        NoVaapi: it cannot be asked.
+        NoVaapi: VA-API is not available.
         OSError: the node cannot be opened.
     """
     va = _library("va")

@@ -1,7 +1,7 @@
 """Times a convolution and a lookup in every number format and memory layout.
 
-Only ratios are judged, of numbers measured side by side on the same device: what is slow on a slow
-machine is fine, what is slow against its own neighbour fell to a naive kernel.
+Only ratios of times measured on the same device are judged. A slow machine is fine; an operation
+that is slow compared with a similar one on the same machine uses a naive kernel.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ if TYPE_CHECKING:
 
 FORMATS: Final = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
 SLOW_CONVOLUTION: Final = 20.0
-"""Times as long as a matrix product of as many steps. A processor with AVX-512: 1.0 in float32, 1.4
-in bfloat16, and 28 for its plain loop over float16 against the product in float32.
+"""Limit for the time of a convolution divided by that of a matrix product with as many
+multiply-adds. A processor with AVX-512 has 1.0 in float32, 1.4 in bfloat16, and 28 for its plain
+float16 loop against the product in float32.
 """
 SLOW_HALF: Final = 1.5
-"""Times as long as in float32, where half precision should be faster."""
+"""Limit for the time in half precision divided by that in float32; it should be faster."""
 SLOW_LAYOUT: Final = 3.0
-"""Times as long as in the other memory layout."""
+"""Limit for the time in one memory layout divided by that in the other."""
 SLOW_LOOKUP: Final = 80.0
-"""Times as long as to double the picture; 13 on that processor."""
+"""Limit for the time of a lookup divided by that of doubling the picture; 13 on that processor."""
 _CHANNELS: Final = 32
 _BUDGET_SECONDS: Final = 0.4
 
 
 def check_speed(place: Place) -> Iterator[Finding]:
-    """The device that ``auto`` takes; sets torch to one thread."""
+    """Check the device that ``auto`` uses; sets torch to one thread."""
     if not place.is_real:
         return
     try:
         import torch
     except (ImportError, OSError):
-        return  # said by the check of torch
+        return  # the check of torch reports it
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.set_num_threads(1)
     with torch.inference_mode():
@@ -55,7 +56,10 @@ def check_speed(place: Place) -> Iterator[Finding]:
 
 
 def measure(device: torch.device) -> dict[str, float]:
-    """Milliseconds by ``WHAT FORMAT [channels_last]``; what torch refuses is left out."""
+    """Milliseconds of each operation, by ``WHAT FORMAT [channels_last]``.
+
+    Operations that torch does not support here are left out.
+    """
     import torch
 
     # What is one batch of work for a GPU would take a processor's naive kernel minutes.
@@ -72,7 +76,7 @@ def measure(device: torch.device) -> dict[str, float]:
 def _works(
     device: torch.device, dtype: torch.dtype, size: tuple[int, int]
 ) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What is timed in one number format."""
+    """Yield (name, function) of the operations to time in one number format."""
     import torch
 
     height, width = size
@@ -97,9 +101,9 @@ def _works(
 
 
 def _best(device: torch.device, work: Callable[[], object]) -> float:
-    """Seconds of the fastest call, after one that is not counted.
+    """Seconds of the fastest call, after a warm-up call.
 
-    A processor's are those it worked, on one core, whatever else it is busy with.
+    On a processor this is CPU time of one core, so other programs do not count.
     """
     import torch
 
@@ -122,10 +126,10 @@ def _best(device: torch.device, work: Callable[[], object]) -> float:
 
 
 def judge(ms: Mapping[str, float], used: str) -> Iterator[Finding]:
-    """What ``measure`` found, in words.
+    """Turn the times from ``measure`` into findings.
 
     Args:
-        ms: as ``measure`` gives it.
+        ms: the result of ``measure``.
         used: the number format that playing uses, a key of FORMATS.
     """
     for what in ("convolution", "lookup"):
@@ -156,17 +160,17 @@ def _troubles(ms: Mapping[str, float], used: str) -> Iterator[tuple[str, str]]:
             text = f"half precision ({used}) is {slow:.1f} times slower than fp32, not faster"
             yield (
                 text,
-                f"run {command_line('warmup')}, then look again; an old card may know no better",
+                f"run {command_line('warmup')} and check again; on an old card this is normal",
             )
     plain, last = (ms.get(f"convolution {used}{tail}", 0) for tail in ("", " channels_last"))
     if plain and last and max(plain / last, last / plain) > SLOW_LAYOUT:
         worse = "channels-last" if last > plain else "plain"
         ratio = max(plain / last, last / plain)
         text = f"{worse} memory makes convolutions {ratio:.0f} times slower"
-        yield text, "rtvfi takes the other layout where it has the choice; rtvfi bench tells"
+        yield text, "rtvfi uses the other layout where it can; rtvfi bench shows it"
     slow = ms.get("lookup fp32", 0) / ms.get("doubling fp32", float("inf"))
     if slow > SLOW_LOOKUP:
         yield (
-            f"lookups (grid_sample) take {slow:.0f} times as long as to double a picture",
+            f"lookups (grid_sample) take {slow:.0f} times as long as doubling a picture",
             "update torch: its kernel for this device is slow",
         )

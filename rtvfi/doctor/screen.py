@@ -1,4 +1,4 @@
-"""libmpv, a display and sound."""
+"""Checks libmpv, the display and sound."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPTIONS: Final = (
     "watch-later-options",
     "ytdl",
 )
-"""Options of mpv that the player sets. osc and ytdl are there where mpv is built with Lua."""
+"""mpv options that the player sets. osc and ytdl exist only if mpv was built with Lua."""
 FUNCTIONS: Final = ("mpv_stream_cb_add_ro", "mpv_hook_add", "mpv_hook_continue")
 _PACKAGES: Final = "apt install libmpv2, pacman -S mpv, dnf install mpv-libs"
 
@@ -39,7 +39,7 @@ class _Device(TypedDict):
 
 
 def check_mpv(_place: Place) -> Iterator[Finding]:
-    """libmpv by a player without a window, and the sound devices it sees."""
+    """Check libmpv with a player without a window, and the sound devices it sees."""
     if ctypes.util.find_library("mpv") is None:
         yield fail("mpv", "libmpv is not installed: nothing can be played", _PACKAGES)
         return
@@ -72,25 +72,29 @@ def check_mpv(_place: Place) -> Iterator[Finding]:
 def _check_version(version: str) -> Iterator[Finding]:
     from rtvfi.playing.mpv import trial
 
-    tried = f"{trial.SUPPORTED}, tried with {', '.join(trial.TRIED)}"
+    tried = f"{trial.SUPPORTED}, tested with {', '.join(trial.TRIED)}"
     said = {
         "supported": ok("mpv", f"lib{version} (supported: {tried})"),
-        "newer": ok("mpv", f"lib{version}: newer than rtvfi was tried with ({tried})"),
-        "older": warn("mpv", f"lib{version}: older than is supported ({tried})", _PACKAGES),
-        "unknown": ok("mpv", f"lib{version}: no release (supported: {tried})"),
+        "newer": ok(
+            "mpv", f"lib{version}: newer than the versions rtvfi was tested with ({tried})"
+        ),
+        "older": warn(
+            "mpv", f"lib{version}: older than the supported versions ({tried})", _PACKAGES
+        ),
+        "unknown": ok("mpv", f"lib{version}: not a release (supported: {tried})"),
     }
     yield said[trial.standing(version)]
 
 
 def _check_tracks(version: str) -> Finding:
-    """Whether our tracks play."""
+    """Check that mpv plays a video track of ours."""
     from rtvfi.playing.mpv import trial
 
     found = trial.capacity(version, anew=True)
     if found == "nothing":
         return fail("mpv", trial.NOTHING, f"install {trial.SUPPORTED}: {_PACKAGES}")
     if found == "files":
-        text = "plays tracks of rtvfi, but a film whose shape changes keeps one shape"
+        text = "plays tracks of rtvfi, but a film that changes its shape is shown in one shape"
         return warn("mpv", text, f"install {trial.SUPPORTED}: {_PACKAGES}")
     return ok("mpv", "plays tracks of rtvfi")
 
@@ -113,7 +117,7 @@ def _look_for_ytdl() -> Finding:
 
 
 def check_display(place: Place) -> Iterator[Finding]:
-    """A Wayland or X display that answers."""
+    """Check for a Wayland or X display that answers."""
     wayland = _why_no_wayland(place)
     if not wayland:
         yield ok("screen", f"Wayland ({', '.join(place.shown('WAYLAND_DISPLAY'))})")
@@ -125,13 +129,13 @@ def check_display(place: Place) -> Iterator[Finding]:
     reasons = [why for why in (wayland, x11) if why != "-"]
     yield warn(
         "screen",
-        "no display that answers" + (f": {'; '.join(reasons)}" if reasons else ""),
-        f"a window needs one; {command_line('render')} and image work without",
+        "no display answers" + (f": {'; '.join(reasons)}" if reasons else ""),
+        f"playing needs a display; {command_line('render')} and image do not",
     )
 
 
 def _why_no_wayland(place: Place) -> str:
-    """Empty when a compositor listens; "-" when none is named."""
+    """Why Wayland cannot be used; empty when it can, "-" when no compositor is named."""
     name = place.environ.get("WAYLAND_DISPLAY")
     if not name:
         return "-"
@@ -140,7 +144,7 @@ def _why_no_wayland(place: Place) -> str:
 
 
 def _why_no_x11(place: Place) -> str:
-    """Empty when a server answers; "-" when none is named."""
+    """Why X11 cannot be used; empty when it can, "-" when no server is named."""
     name = place.environ.get("DISPLAY")
     if not name:
         return "-"

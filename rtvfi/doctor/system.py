@@ -1,4 +1,4 @@
-"""Python and its packages; processor, memory and GPUs with their permissions. Reads files only."""
+"""Checks Python and its packages, processor, memory and GPUs with their permissions. Reads only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rtvfi.doctor.finding import Finding, Place
 
 PACKAGES: Final = {
-    # package: (least, below), by the numbers before the second point
+    # package: (lowest version, first version too new), by the numbers before the second point
     "av": ((18, 1), (19, 0)),
     "mpv": ((1, 0), (2, 0)),
     "numpy": ((2, 0), (3, 0)),
@@ -30,14 +30,14 @@ PACKAGES: Final = {
     "safetensors": ((0, 5), (1, 0)),
     "torch": ((2, 6), (3, 0)),
 }
-"""What pyproject.toml requires, for a checkout that is run without being installed."""
+"""The requirements of pyproject.toml, for a checkout that is run without being installed."""
 _ENOUGH_MEMORY: Final = 3 << 30
 _MODERN: Final = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-INSTALL: Final = "./run play sets everything up; with pip: pip install rtvfi's folder"
+INSTALL: Final = "./run play installs everything; with pip: pip install . in the checkout"
 
 
 def check_python(place: Place) -> Iterator[Finding]:
-    """The interpreter and the packages, without importing them."""
+    """Check the interpreter and the packages, without importing them."""
     number = sys.version.split()[0]  # an older one than 3.11 cannot read this file
     where = "its own environment" if sys.prefix != sys.base_prefix else "the system's Python"
     yield ok("python", f"Python {number}, {where}")
@@ -53,13 +53,11 @@ def check_python(place: Place) -> Iterator[Finding]:
         if not least <= _numbers(version) < below:
             bad = True
             wanted = f"{'.'.join(map(str, least))} or newer, below {'.'.join(map(str, below))}"
-            yield fail("python", f"the package {name} is {version}, wanted is {wanted}", INSTALL)
+            yield fail("python", f"the package {name} is {version}, expected {wanted}", INSTALL)
     if not bad:
         yield ok("python", ", ".join(here))
     if threads := list(place.shown("OMP_NUM_THREADS")):
-        yield warn(
-            "python", f"{threads[0]} decides over the cores used", "unset it to use them all"
-        )
+        yield warn("python", f"{threads[0]} limits the cores used", "unset it to use them all")
 
 
 def _numbers(version: str) -> tuple[int, int]:
@@ -71,7 +69,7 @@ _SLOW_LEVELS: Final = ("low", "profile_min_sclk", "profile_min_mclk")
 
 
 def check_machine(place: Place) -> Iterator[Finding]:
-    """Processor, memory, GPUs and whether this user may use them."""
+    """Check processor, memory, GPUs, and whether this user may use them."""
     root = place.root
     flags = machine.processor_flags(root)
     fast = ", ".join(flag for flag in _MODERN if flag in flags)
@@ -81,14 +79,14 @@ def check_machine(place: Place) -> Iterator[Finding]:
     if granted is not None and granted < cores:
         yield warn(
             "machine",
-            f"a container's limit: the time of {granted:g} cores",
+            f"a container limits this process to the time of {granted:g} cores",
             f"export OMP_NUM_THREADS={max(1, int(granted))}, or lift the limit",
         )
     total, free = machine.memory_bytes(root)
     if total:
         text = f"memory {size(total)}, {size(free)} free"
         if free < _ENOUGH_MEMORY:
-            yield warn("machine", text, "1080p on the processor wants about 3 GB; close something")
+            yield warn("machine", text, "1080p on the processor needs about 3 GB; close programs")
         else:
             yield ok("machine", text)
     gpus = machine.gpus(root)
@@ -109,30 +107,30 @@ def check_machine(place: Place) -> Iterator[Finding]:
 
 
 def _described(gpu: machine.Gpu) -> str:
-    """A GPU, what it is sold as, and why it is not computed on, where it is not."""
+    """A GPU with its product name, and why it is not used for computing, if so."""
     chip = chips().get(gpu.arch)
     parts = [gpu.arch, *([chip.products] if chip is not None else [])]
     text = f"{gpu.name} ({': '.join(parts)})" if gpu.arch else gpu.name
     if chip is not None and not chip.builds:
         text += ", for which no build of torch has kernels"
     elif chip is not None and chip.kind == "display":
-        text += ", made for displays: the processor is faster"
+        text += ", made for driving displays: the processor is faster"
     return text
 
 
 def _check_nodes(root: Path, gpus: Sequence[machine.Gpu]) -> Iterator[Finding]:
-    """What ROCm has to open for these AMD GPUs."""
+    """Check the device nodes that ROCm opens for these AMD GPUs."""
     node = root / "dev/kfd"
     if gpus and not os.access(node, os.R_OK | os.W_OK):
         yield fail("gpu", f"you may not use {node} (the compute driver)", join_group(node))
     for render in (root / f"dev/dri/renderD{gpu.render}" for gpu in gpus if gpu.render):
         if not render.exists():
             hint = "a container needs --device /dev/dri beside --device /dev/kfd"
-            yield fail("gpu", f"{render} is not here, without which ROCm sees no GPU", hint)
+            yield fail("gpu", f"{render} is missing, without which ROCm sees no GPU", hint)
 
 
 def check_power(root: Path) -> Iterator[Finding]:
-    """What an AMD GPU is doing, and whether a setting keeps its clocks low."""
+    """Report the load and clocks of an AMD GPU, and a setting that keeps its clocks low."""
     folder = folder_of(root)
     if folder is None:
         return
@@ -149,11 +147,11 @@ def check_power(root: Path) -> Iterator[Finding]:
 
 
 def join_group(node: Path) -> str:
-    """The command that gives the user access to a device node."""
+    """A hint: the command that gives the user access to a device node."""
     try:
         group = grp.getgrgid(node.stat().st_gid).gr_name
     except (KeyError, OSError):
         group = "render"
     if group == "root":
-        return f"nobody but root may use it: the group of {node} should be render"
+        return f"only root may use it: the group of {node} should be render"
     return f"sudo usermod -aG {group} $USER, then log in again"

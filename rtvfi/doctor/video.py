@@ -1,4 +1,4 @@
-"""Decoding and encoding: PyAV, the system's ffmpeg, VA-API with its nodes and permissions."""
+"""Checks decoding and encoding: PyAV, the system's ffmpeg, VA-API with its device nodes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _SECONDS: Final = 10.0
 _OLDEST: Final = (5, 1)
 FILTERS: Final = ("scale", "format", "bwdif", "select", "hwupload", "hwdownload")
-"""What the child that decodes or encodes with VA-API is asked for."""
+"""FFmpeg filters that the child processes for VA-API use."""
 DECODERS: Final = ("h264", "hevc", "av1", "vp9", "mpeg2video")
 ENCODERS: Final = tuple(codec.name for codec in CODECS.values() if not codec.is_hardware)
 _DISTROS: Final = "apt install ffmpeg, pacman -S ffmpeg, dnf install ffmpeg-free"
 
 
 def check_software(_place: Place) -> Iterator[Finding]:
-    """PyAV, which decodes in software and writes files; the system's ffmpeg, for VA-API."""
+    """Check PyAV (decodes in software, writes files) and the system's ffmpeg (for VA-API)."""
     yield from _check_pyav()
     yield from _check_ffmpeg()
 
@@ -64,7 +64,7 @@ def _check_ffmpeg() -> Iterator[Finding]:
         yield warn(
             "ffmpeg",
             "not installed: no hardware decoding with VA-API",
-            f"{_DISTROS}; or go on with software",
+            f"{_DISTROS}; software decoding works without it",
         )
         return
     code, said, why = run(("-hide_banner", "-version"), _SECONDS)
@@ -87,7 +87,7 @@ def _check_ffmpeg() -> Iterator[Finding]:
 
 
 def check_vaapi(place: Place) -> Iterator[Finding]:
-    """Render nodes, permissions, drivers and what they decode."""
+    """Check render nodes, permissions, drivers, and report what they decode and encode."""
     folder = place.root / "dev/dri"
     names: list[str] = []
     try:
@@ -104,7 +104,7 @@ def check_vaapi(place: Place) -> Iterator[Finding]:
         yield warn(
             "vaapi",
             "no render node in /dev/dri: films are decoded in software",
-            "this is well for most films; a GPU's own driver makes the node",
+            "this is fine for most films; the GPU's kernel driver creates the node",
         )
         return
     for name in names:
@@ -113,19 +113,19 @@ def check_vaapi(place: Place) -> Iterator[Finding]:
 
 
 def _chosen_device() -> str:
-    """The device that the user's own file names, which may be an X display."""
+    """The device that the user's settings name, which may be an X display."""
     from rtvfi.settings.config import resolve_config, user_file
 
     try:
         return str(resolve_config({}, None, user_file())["vaapi_device"])
-    except RtvfiError:  # said by the check of the settings
+    except RtvfiError:  # the check of the settings reports it
         return "auto"
 
 
 def _check_device(name: str, place: Place) -> Iterator[Finding]:
     path = Path(name)
     if name.startswith("/") and not path.exists():
-        yield warn("vaapi", f"your settings name {name}, which is not there", "vaapi_device = auto")
+        yield warn("vaapi", f"your settings name {name}, which is missing", "vaapi_device = auto")
         return
     if name.startswith("/") and not os.access(name, os.R_OK | os.W_OK):
         yield warn("vaapi", f"you may not use {name}", join_group(path))
@@ -152,13 +152,13 @@ def _check_device(name: str, place: Place) -> Iterator[Finding]:
         yield warn(
             "vaapi",
             "neither H.264 nor HEVC: films are decoded in software",
-            "some distributions leave them out: Fedora has them in mesa-va-drivers-freeworld",
+            "some distributions omit them: Fedora has them in mesa-va-drivers-freeworld",
         )
     yield from _check_round_trip(name)
 
 
 def _check_round_trip(name: str) -> Iterator[Finding]:
-    """A picture to the device and back, as the live decoder will."""
+    """Check that ffmpeg can send a picture to the device and back, as decoding does."""
     reason = probe_vaapi(name).reason
     if reason:
         yield warn("vaapi", f"ffmpeg cannot use it: {reason}", command_line("play --hwaccel none"))

@@ -1,1 +1,1 @@
-"""The only place that builds pipelines and models."""
+"""The only package that builds pipelines and models."""

@@ -1,9 +1,9 @@
-"""How much of a GPU's memory networks may take, and what fits into it, known before it is taken.
+"""The GPU memory that networks may use, and what fits into it, decided before it is allocated.
 
-A GPU shares its memory with the desktop, and one was reported to crash where it should have said
-that it is full. So we set ourselves a bound, below what is free: pictures per call, prepared
-pictures that are kept, and the size at which motion is looked for follow from it. Memory that is
-full all the same still ends in ``OutOfMemory``.
+The desktop uses the same memory, and a GPU was reported to crash where it should have reported that
+its memory is full. So rtvfi sets itself a limit below what is free. Pictures per call, the number
+of prepared pictures kept, and the flow scale follow from it. If memory runs out all the same,
+``OutOfMemory`` is raised.
 """
 
 from __future__ import annotations
@@ -27,64 +27,64 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SHARE: Final = 0.85
-"""Of what is free on a card when networks first come to it."""
+"""Fraction of a card's free memory, when networks first use it, that they may take."""
 _SHARED_SHARE: Final = 0.5
-"""Of main memory that is available, where a processor's graphics have none of their own."""
+"""Fraction of the available main memory, for an integrated GPU without memory of its own."""
 _MARGIN: Final = 1.15
-"""Times what was measured: libraries choose other kernels, with other scratch, for other sizes."""
+"""Factor on measured memory: for other sizes, libraries choose kernels with other scratch needs."""
 _SIDES: Final = (256, 512)
-"""Of the pictures that a model is measured with."""
+"""Sides in pixels of the square pictures that a model is measured with."""
 _WANTED_KEPT: Final = 4
-"""Prepared pictures that should be kept before more pictures are made in a call."""
+"""Prepared pictures to keep before memory is spent on more pictures per call."""
 _IN_HAND: Final = 3
-"""Prepared pictures that the call at work needs: they are part of what was measured."""
+"""Prepared pictures that a call itself needs: they are part of the measured memory."""
 
 
 def budget_bytes(free: int, *, is_shared: bool, available: int) -> int:
-    """The bound.
+    """Bytes that networks may use.
 
     Args:
-        free: of the device, as its driver tells.
-        is_shared: it is main memory, which drivers count as the device's own.
-        available: of main memory.
+        free: free bytes of the device, as its driver reports.
+        is_shared: the device uses main memory, which its driver counts as its own.
+        available: available bytes of main memory.
     """
     return int(min(free, available) * _SHARED_SHARE if is_shared else free * _SHARE)
 
 
 class Footprint(NamedTuple):
-    """What a model takes on a device."""
+    """The memory a model needs on a device."""
 
     fixed: float
-    """Bytes, whatever the picture."""
+    """Bytes, independent of the picture."""
     pixel: float
-    """Bytes for a pixel of the film in a call for one picture."""
+    """Bytes per pixel of the film in a call for one picture."""
     more: float
-    """Bytes for a pixel of each further picture of the call."""
+    """Bytes per pixel for each further picture of the call."""
     prepared: float
-    """Bytes for a pixel of a prepared picture."""
+    """Bytes per pixel of a prepared picture."""
 
 
 class Fit(NamedTuple):
     """What a budget allows."""
 
     num_new: int
-    """Most pictures in a call."""
+    """Maximum number of pictures in a call."""
     num_prepared: int
-    """Most prepared pictures that are kept, those of the call included."""
+    """Maximum number of prepared pictures kept, those of the call included."""
 
 
 LEAST: Final = Fit(1, _IN_HAND)
-"""A picture a call, and nothing that could be made again."""
+"""The minimum: one picture a call, and no prepared pictures beyond those of the call."""
 
 
 def fitted(model: Footprint, budget: int, pixels: int, most_new: int) -> Fit | None:
-    """The most that stays within the budget; None when not even one picture does.
+    """The largest fit within the budget; None if not even one picture fits.
 
     Args:
-        model: what it takes.
-        budget: bytes.
-        pixels: of a picture of the film.
-        most_new: pictures that a call may be asked for.
+        model: what the model needs.
+        budget: bytes that may be used.
+        pixels: pixels of a picture of the film.
+        most_new: maximum number of pictures that a call is asked for.
     """
     for wanted in (_WANTED_KEPT, 0):
         for num_new in range(most_new, 0, -1):
@@ -103,8 +103,8 @@ def footprint(peak: Callable[[int, int], tuple[int, int]]) -> Footprint:
     """A model's footprint from three small measurements.
 
     Args:
-        peak: from the side of a square picture and the pictures of a call to the bytes at the peak
-            and those of one prepared picture.
+        peak: takes the side of a square picture and the number of pictures of a call; returns the
+            peak bytes of the call and the bytes of one prepared picture.
     """
     small, large = (side * side for side in _SIDES)
     (low, _), (high, kept) = (peak(side, 1) for side in _SIDES)
@@ -119,7 +119,7 @@ def footprint(peak: Callable[[int, int], tuple[int, int]]) -> Footprint:
 
 
 class Budget:
-    """The memory of one device, from the moment on at which networks first come to it.
+    """The memory budget of one device, fixed when networks first use it.
 
     Args:
         device: a GPU.
@@ -131,15 +131,15 @@ class Budget:
         free, total = torch.cuda.mem_get_info(device)
         properties = torch.cuda.get_device_properties(device)
         chip = chips().get(getattr(properties, "gcnArchName", "").partition(":")[0])
-        is_part = chip is not None and chip.kind != "card"  # of a processor
+        is_part = chip is not None and chip.kind != "card"  # integrated into a processor
         self.is_shared = is_part or bool(getattr(properties, "is_integrated", False))
-        """It is main memory."""
+        """The device uses main memory."""
         self.bytes = budget_bytes(
             free, is_shared=self.is_shared, available=machine.memory_bytes()[1] or free
         )
-        """The bound."""
+        """Bytes that networks may use."""
         self._device = device
-        # torch's allocator asks the driver for no more than that: it raises instead.
+        # torch's allocator raises an error instead of asking the driver for more.
         torch.cuda.set_per_process_memory_fraction(min(1.0, self.bytes / total), device)
         log.debug(
             "%s: %d of %d free bytes may be taken%s",
@@ -152,9 +152,9 @@ class Budget:
     def fit(
         self, model: Interpolator, dtype: torch.dtype, pixels: int, most_new: int
     ) -> Fit | None:
-        """What fits; None when not even one picture does.
+        """What fits; None if not even one picture does.
 
-        A model that cannot be measured gets all it asks for.
+        A model that cannot be measured gets ``most_new``.
         """
         import torch
 
@@ -172,14 +172,14 @@ class Budget:
 
 @cache
 def budget_of(device: torch.device) -> Budget:
-    """The one budget of a device in this process: what is free later on is less by what we took."""
+    """The budget of a device, made once per process: later, part of the memory is taken by us."""
     return Budget(device)
 
 
 def _peak(
     model: Interpolator, device: torch.device, dtype: torch.dtype, what: tuple[int, int]
 ) -> tuple[int, int]:
-    """Bytes at the peak of a call, and of a prepared picture; see ``footprint``."""
+    """(peak bytes of a call, bytes of a prepared picture); ``what`` = (side, pictures per call)."""
     import torch
 
     side, num_new = what

@@ -1,5 +1,5 @@
-"""From options to a running pipeline: opened, put on an output grid, and for a player wrapped as a
-virtual file. Imports no torch.
+"""Builds a running pipeline from options: opens the film, chooses the output grid, and for a player
+wraps the result as a virtual file. Does not import torch.
 """
 
 from __future__ import annotations
@@ -33,19 +33,21 @@ log = logging.getLogger(__name__)
 
 PLAYER_READAHEAD_SECONDS: Final = 1.0
 PLAYER_READAHEAD_BYTES: Final = 150 << 20
-"""What mpv keeps of one stream by default; sets how far ahead of the playhead we can get."""
+"""Bytes of one stream that mpv buffers by default; this limits how far ahead we can work."""
 
 _PRIME_FRAMES: Final = 8
 _NEAR: Final = Fraction(1, 64)
-"""Of the way between two pictures: an output this near to one is it, which nobody sees and which
-saves the call where the rates do not quite divide.
+"""An output this near to a source picture (in fractions of the distance to the next one) copies it.
+Nobody sees the difference, and it saves a call where the rates almost divide.
 """
 _LONGEST_MOTION: Final = Fraction(1, 4)
-"""Seconds between two frames, where their own times are kept, up to which something moves; longer,
-and the first is held for a while.
+"""With ``--vfr keep``: two frames up to this many seconds apart are interpolated over the whole
+interval; in a longer interval the first frame is held for a while.
 """
 _SNAP: Final = Fraction(1, 1000)
-"""A first frame this close to the player's time 0 is at 0: the player rounds its clock."""
+"""A first frame within this many seconds of the player's time 0 counts as at 0, because the player
+rounds its clock.
+"""
 
 
 def pipeline_for(
@@ -55,14 +57,14 @@ def pipeline_for(
     playhead: Playhead,
     around: Callable[[FrameSource], FrameSource] | None = None,
 ) -> Pipeline:
-    """A pipeline that will read ``path``; its threads start with ``open``.
+    """Make a pipeline for a film; its threads start with ``Pipeline.open``.
 
     Args:
-        path: see ``open_source``.
+        path: a file, URL or folder of pictures, as for ``open_source``.
         source: how it is opened.
         stream: how frames are made.
         playhead: where the player is.
-        around: makes of the opened source the one that is read.
+        around: wraps the opened source; the pipeline reads the result (``--enhance``).
     """
 
     def opened(interrupted: Callable[[], bool]) -> FrameSource:
@@ -82,7 +84,7 @@ class Viewing:
     target_rate: Fraction
     stream: FrameStream
     end: float
-    """Seconds on the player's clock where its pictures end."""
+    """Seconds on the player's clock at which its pictures end."""
 
     def close(self) -> None:
         """Stop and wait for the threads."""
@@ -92,7 +94,7 @@ class Viewing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a stream stands on the player's clock."""
+    """The position of a stream on the player's clock."""
 
     target_rate: Fraction
     origin: Fraction
@@ -100,9 +102,9 @@ class Place:
     duration: Fraction
     """Seconds of picture from the stream's first frame on."""
     tap: Callable[[OutputFrame, bool], None] | None = None
-    """See ``Start.tap``."""
+    """Receives every frame, for a recorder: ``Start.tap``."""
     begin: Fraction = Fraction(0)
-    """Where the film begins on the player's clock: 0, unless it keeps the times of the file."""
+    """Start of the film on the player's clock: 0, unless the player keeps the times of the file."""
 
 
 def view(
@@ -124,7 +126,7 @@ def view(
     start = Start(
         grid=grid,
         origin=origin,
-        # What is recorded is what render makes.
+        # A recording holds the pictures that render makes.
         plan=PlanOptions(tail=options.tail, snap=Fraction(0) if place.tap else _NEAR),
         retiming=Retiming(style=options.style, passes=options.passes),
         is_governed=True,
@@ -161,14 +163,14 @@ class Rendering:
 def rendering(
     pipeline: Pipeline, info: StreamInfo, options: StreamOptions, grid: Grid, first_index: int = 0
 ) -> Rendering:
-    """Put an opened pipeline on an output grid; nothing hurries it, so no frame is a stand-in.
+    """Put an opened pipeline on an output grid. It has no deadlines, so no frame is a stand-in.
 
     Args:
         pipeline: opened.
         info: its stream.
         options: how frames are made.
         grid: the output clock.
-        first_index: the first frame wanted; those before it are not made.
+        first_index: index of the first output wanted; those before it are not made.
     """
     ring_frames = max(8, round(options.ring_seconds / grid.step))
     start = Start(
@@ -188,12 +190,12 @@ def rendering(
 
 
 def target_rate(choice: RateChoice, info: StreamInfo, display_rate: float | None) -> Fraction:
-    """Output rate for a stream; equal to the source's when there is nothing to do.
+    """Output rate of a stream in frames per second; the source's own if none are to be inserted.
 
     Args:
-        choice: what was asked for.
+        choice: the user's choice.
         info: the stream.
-        display_rate: what mpv says: None, 0 and NaN (X11 without a monitor) are unknown.
+        display_rate: Hz, as mpv reports it: None, 0 and NaN (X11 without a monitor) mean unknown.
     """
     display = None
     if display_rate is not None and math.isfinite(display_rate) and display_rate > 1:

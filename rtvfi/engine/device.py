@@ -1,6 +1,6 @@
 """The device that models run on, and how torch shares the processor with the player.
 
-Importing this imports no torch; most functions do.
+Importing this module does not import torch; most of its functions do.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_THREADS: Final = 8
-"""More have nothing to do: a picture is made in bands, motion found in two halves."""
+"""Maximum: a picture is computed in bands and motion in two halves, so more would stay idle."""
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse freed pictures instead of returning them: fresh pages cost more than the
-    work on them.
+    """Tell glibc to reuse freed memory instead of returning it to the kernel, because mapping fresh
+    pages takes longer than the work on them.
 
-    A frame of `cel` at half flow scale on two cores: 39 ms without, 29 ms with this at 854x480, 160
-    and 121 ms at 1920x1080. Elsewhere than on glibc this does nothing.
+    A frame of `cel` at half flow scale on two cores takes 39 ms without this and 29 ms with it at
+    854x480, 160 and 121 ms at 1920x1080. Without glibc this does nothing.
     """
     m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3
     try:
@@ -45,10 +45,10 @@ def keep_freed_memory() -> None:
 
 
 def cores_for_pictures(*, is_live: bool) -> int:
-    """Threads that make pictures without torch: all cores; of more than two the player keeps one.
+    """Number of threads that make pictures without torch: one per core, but while playing on more
+    than two cores one is left to the player.
 
-    They sleep where there is nothing to do, so on two cores both may help. ``OMP_NUM_THREADS``
-    decides otherwise.
+    Idle threads sleep, so on two cores both may be used. ``OMP_NUM_THREADS`` overrides this.
     """
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdigit() and int(asked) > 0:
@@ -61,7 +61,7 @@ def leave_a_core() -> None:
     """Let torch compute on all cores but one: decoder and player need it.
 
     A frame of `cel` while playing 854x480 on two cores: 35 ms with two threads, 30 ms with one.
-    ``OMP_NUM_THREADS`` decides otherwise.
+    ``OMP_NUM_THREADS`` overrides this.
     """
     import torch
 
@@ -70,7 +70,7 @@ def leave_a_core() -> None:
 
 
 def take_every_core() -> None:
-    """The player is gone: torch gets back the core that ``leave_a_core`` left."""
+    """Undo ``leave_a_core`` once the player is closed: torch uses all cores."""
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:
@@ -81,13 +81,13 @@ _MASKS = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 
 
 def show_best_amd(root: Path = machine.ROOT) -> bool:
-    """Before torch is imported: hide all AMD GPUs from ROCm but the one to compute on.
+    """Hide all AMD GPUs from ROCm except the one to compute on; call it before torch is imported.
 
-    ROCm starts every GPU it sees, and the graphics of some processors crash it. Who sets one of
-    ``_MASKS`` has chosen.
+    ROCm initialises every GPU it sees, and some integrated GPUs crash it. If the user has set one
+    of ``_MASKS``, nothing is changed.
 
     Returns:
-        Whether there is one to compute on, or nothing is known that speaks against it.
+        False if no GPU is suitable; True if one is, or if nothing is known against it.
     """
     gpus = [gpu for gpu in machine.gpus(root) if gpu.vendor == "amd"]
     if "+rocm" not in (machine.torch_version() or "") or any(map(os.environ.get, _MASKS)):
@@ -100,16 +100,16 @@ def show_best_amd(root: Path = machine.ROOT) -> bool:
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda[:N]`` or ``rocm[:N]`` to a device that is there; imports torch.
+    """The device named ``auto``, ``cpu``, ``cuda[:N]`` or ``rocm[:N]``; imports torch.
 
     Raises:
-        UsageError: no such device is known.
-        DeviceError: a named device cannot be used.
+        UsageError: the name has another form.
+        DeviceError: the named device cannot be used.
     """
     checked(SETTINGS["device"], name, "--device")
-    # Threads that spin while they wait take the core that decoder and player need.
+    # Threads that spin while waiting would take the core that decoder and player need.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    # MIOpen's full search for one new size was reported to take half an hour: "warmup" does it.
+    # MIOpen's full search was reported to take half an hour for one size: only "warmup" does it.
     os.environ.setdefault("MIOPEN_FIND_MODE", "FAST")
     family, _, number = name.partition(":")
     is_cpu = family == "cpu" or (family == "auto" and not show_best_amd())

@@ -1,4 +1,4 @@
-"""What restores pictures before they are interpolated: its weights, and a source around another."""
+"""``--enhance``: finds the weights of a restoring network, and wraps a source with it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class Enhancer:
-    """One network for all files of a rendering; torch is imported when the first is opened.
+    """One restoring network for all files of a rendering; imports torch with the first file.
 
     Args:
         name: one of ``ENHANCERS``.
-        device: name as the user gave it.
+        device: its name as the user gave it.
 
     Raises:
         UsageError: there is no such network.
@@ -32,12 +32,12 @@ class Enhancer:
             raise UsageError(f'--enhance is "{name}", expected {" or ".join(ENHANCERS)}')
         self._path = stored_weights(name)
         self.weights = sha256_of(self._path)
-        """Other weights give other pictures."""
+        """SHA-256 of the weights: a rendering is resumed only with the same ones."""
         self._device_name = device
         self._loaded: Safa | None = None
 
     def around(self, source: FrameSource) -> FrameSource:
-        """``source`` with its pictures restored.
+        """Wrap ``source``: the result returns its frames with restored pictures.
 
         Raises:
             DeviceError: the device cannot be used.

@@ -1,4 +1,4 @@
-"""A quick look at what this machine can do, where rate or size of motion are left to it."""
+"""A quick measurement of this machine, for when it decides the output rate or the flow scale."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from rtvfi.core.options import StreamOptions
 
 HOLDS: Final = 0.6
-"""Share of a frame's time that making its pictures may take: the rest is for decoder and player."""
+"""Fraction of a frame's time that its pictures may take; decoder and player need the rest."""
 SCALES: Final = (1.0, 0.5, 0.25)
-"""Flow scales of quick models, the best first."""
+"""Flow scales of models without torch, the best first."""
 _USUAL_PASSES: Final = 1
-"""Most drawings are held for two frames."""
+"""Passes to expect: most drawings are held for two frames."""
 _SIZE: Final = (480, 272)
-"""Of the pictures that are measured with."""
+"""Width and height of the pictures used for measuring."""
 _REPEATS: Final = 3
 _LEAST_SECONDS: Final = 0.03
-"""For how long it is looked at least, so that what others do now and then does not count."""
+"""Shortest measurement, so that a moment of other programs' work does not spoil it."""
 
 
 class Cost(NamedTuple):
-    """Seconds for a picture of one pixel."""
+    """Seconds per pixel."""
 
     motion: float
-    """Of a pair."""
+    """Motion between two pictures."""
     picture: float
-    """Of each new picture."""
+    """Making one new picture."""
 
 
 def fitting_rate(
@@ -50,10 +50,10 @@ def fitting_rate(
     model: str,
     options: StreamOptions,
 ) -> Fraction:
-    """``target_rate``; ``auto`` is as much as the display can show if ``model`` holds that here,
-    and 2x otherwise.
+    """The output rate. ``auto`` is the highest that the display can show if ``model`` is fast
+    enough here, and 2x otherwise.
 
-    What turns out to be too much all the same is given up while playing.
+    If it turns out to be too much all the same, quality is reduced while playing.
     """
     if choice.kind != "auto" or not find(model).is_torch_free:
         return target_rate(choice, info, display_rate)
@@ -65,8 +65,9 @@ def fitting_rate(
 
 
 def fitting_scale(info: StreamInfo, rate: Fraction, options: StreamOptions) -> float:
-    """The flow scale of a quick model: what was asked for, or the best that is held at this rate,
-    and the lightest where none is."""
+    """The flow scale of a model without torch: the user's, or the best one that this machine keeps
+    up with at this rate, or the lightest if there is none.
+    """
     if not options.is_auto_scaled:
         return _scale(options, info)
     held = (scale for scale in SCALES if _holds(scale, info, rate, options))
@@ -86,7 +87,7 @@ def _holds(scale: float, info: StreamInfo, rate: Fraction, options: StreamOption
 
 
 def share(cost: Cost, info: StreamInfo, rate: Fraction, passes: int = 0) -> float:
-    """Seconds of work for a second of film at this output rate, evened out by so many passes."""
+    """Load: seconds of work per second of film, at this output rate and with so many passes."""
     num_new = Quality(ratio=Fraction(rate / info.source_rate), passes=passes).num_calls
     pixels = info.width * info.height * (1 if info.format.chroma_shift else 2)
     return float(info.source_rate) * pixels * ((1 + passes) * cost.motion + num_new * cost.picture)
@@ -94,7 +95,7 @@ def share(cost: Cost, info: StreamInfo, rate: Fraction, passes: int = 0) -> floa
 
 @lru_cache
 def _cost(flow_scale: float, threads: int) -> Cost:
-    """Measured on a small picture; takes about a twentieth of a second."""
+    """Measure the cost on a small picture; takes about 0.05 s."""
     from rtvfi.models.dis.model import Dis
 
     width, height = _SIZE
@@ -109,7 +110,7 @@ def _cost(flow_scale: float, threads: int) -> Cost:
         for number in count():
             if number >= _REPEATS and time.perf_counter() > end:
                 break
-            left = model.prepare([lumas[0], chroma, chroma])  # known from the pair before
+            left = model.prepare([lumas[0], chroma, chroma])  # in a film, the last pair's right
             begin = time.perf_counter()
             ends = left, model.prepare([lumas[1], chroma, chroma])
             motion = model.motion(*ends)

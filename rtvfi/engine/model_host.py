@@ -1,6 +1,7 @@
-"""Loads models and makes executors of them.
+"""Loads models and makes executors from them.
 
-Imports no torch before ``ModelHost.executor`` is called, while playing after the first picture.
+torch is not imported before ``ModelHost.executor`` is called; while playing, that is after the
+first picture.
 """
 
 from __future__ import annotations
@@ -42,21 +43,21 @@ Model_co = TypeVar("Model_co", covariant=True)
 
 _SMALLEST_SCALE: Final = 0.25
 _SHARES: Final = (0.5, 0.25)
-"""Sizes at which motion is estimated when a model is too slow, as shares of the one wanted."""
+"""Factors on the flow scale for when a model is too slow."""
 _HOPELESS_SECONDS: Final = 2.0
-"""Of a call of the full model, from which on smaller pictures of motion are no help."""
+"""If a call of the full model takes longer than this, a smaller flow scale will not help."""
 
 
 class ModelHost:
-    """Loads models, one at a time, and makes executors of them. ``load`` is slow: never on an
-    event thread.
+    """Loads models, one at a time, and makes executors from them. ``executor`` is slow: never call
+    it on mpv's event thread.
 
     Args:
-        device: name as the user gave it.
+        device: its name as the user gave it.
         options: for the flow scale and the form.
-        is_live: whether a player needs a core beside torch.
-        selftest: when a GPU is tested first.
-        num_threads: of quick models; 0 = as many as the machine has to spare.
+        is_live: a player needs a core beside torch.
+        selftest: whether a GPU is tested first.
+        num_threads: threads of models without torch; 0 = by the number of cores.
     """
 
     def __init__(
@@ -71,35 +72,38 @@ class ModelHost:
         self._num_threads = num_threads
         self._is_live = is_live
         self.trust = Trust(device, selftest, is_live=is_live)
-        """Whether the device is proven; ``executor`` proves it, where nobody has."""
+        """The result of the device's self-test; ``executor`` runs the test if it is due."""
         self.device_name = device
-        """As the user gave it."""
+        """Name of the device as the user gave it."""
         self._compute: Compute | None = None
         self._way: Kernels | None = None
-        """How convolutions run; None: as nobody measured it."""
+        """How convolutions run; None = not measured, use the default."""
         self._forced: Kernels | None = None
-        """How they shall run while that is measured."""
+        """How they run during a measurement; None otherwise."""
         self._options = options
         self._loaded: dict[tuple[str, float], Interpolator] = {}
         self._lock = threading.Lock()
         self._shrunk = 1.0
-        """Share of the flow scale left after the device's memory was full."""
+        """Factor on the flow scale: below 1 after the device ran out of memory."""
         self._crew: Crew | None = None
         self.place: str | None = None
-        """Where the newest executor computes: ``cpu``, ``cuda:0``."""
+        """torch's name of the newest executor's device: ``cpu``, ``cuda:0``."""
         self.scale: float | None = None
-        """Flow scale of the newest executor of a quick model; None of networks."""
+        """Flow scale of the newest executor if its model needs no torch; None for networks."""
         self.warm_up_seconds = 0.0
-        """What the first call of the newest executor took, before anything was shown of it."""
+        """Seconds of the newest executor's first call, made before any picture of it was shown."""
         self.place_name = "the processor"
-        """``place`` as people call it: the processor, or the GPU's name."""
+        """``place`` for messages: the processor, or the GPU's name."""
 
     def executor(self, model_id: str, viewing: Viewing | Rendering) -> AnyExecutor:
-        """A warm executor of the model for a stream; imports torch on first use of a network.
+        """Make an executor of a model for a stream, and run it once to warm it up.
+
+        Imports torch on the first use of a network.
 
         Raises:
-            ModelError: unknown, without weights, or broken.
-            DeviceError: the device cannot be used; OutOfMemory: ``shrink`` may help.
+            ModelError: the model is unknown, has no weights here, or is broken.
+            DeviceError: the device cannot be used.
+            OutOfMemory: its memory is too small; ``shrink`` may help.
         """
         with self._lock:
             try:
@@ -111,24 +115,24 @@ class ModelHost:
 
     @property
     def device(self) -> torch.device | None:
-        """Of networks; None before one was loaded."""
+        """The device of networks; None before one was loaded."""
         return None if self._compute is None else self._compute.device
 
     @property
     def remark(self) -> str:
-        """What the self-test of the device made us give up; empty when it was nothing."""
+        """What was given up because of the device's self-test, for the user; empty if nothing."""
         return self.trust.remark
 
     @property
     def dtype(self) -> str:
-        """Of a network's pictures; empty before one was loaded."""
+        """Name of the dtype of a network's pictures; empty before one was loaded."""
         return "" if self._compute is None else str(self._compute.dtype).removeprefix("torch.")
 
     def shrink(self, info: StreamInfo) -> bool:
-        """The device's memory is full: estimate motion at half the size from now on.
+        """Halve the flow scale from now on, after the device ran out of memory.
 
         Returns:
-            False when it is as small as it gets.
+            False if it is at its minimum already.
         """
         with self._lock:
             if self.flow_scale(info) <= _SMALLEST_SCALE:
@@ -190,7 +194,8 @@ class ModelHost:
             executor.most_new, executor.most_prepared = fit
             new = min(new, fit.num_new)
         form = self._options.form
-        # A graph is held against the network to the bit.
+        # A graph's output is compared with the network's, bit by bit, which needs repeatable
+        # results.
         is_checkable = form != "auto" or compute.is_repeatable
         executor.warm_up(form if is_checkable else "eager", new)
         self.warm_up_seconds = executor.warm_up_seconds
@@ -198,13 +203,13 @@ class ModelHost:
 
     @property
     def library(self) -> str:
-        """The library for convolutions: MIOpen or cuDNN."""
+        """Name of the library for convolutions: MIOpen or cuDNN."""
         import torch
 
         return "MIOpen" if torch.version.hip else "cuDNN"
 
     def ways(self, model_id: str) -> list[Kernels]:
-        """How convolutions can run here, the usual way first; empty where there is no choice."""
+        """The ways in which convolutions can run here, the default first; empty if only one."""
         with self._lock:
             if is_quick(model_id) or self._resolved().device.type != "cuda":
                 return []
@@ -212,12 +217,12 @@ class ModelHost:
             return [Kernels(library, last) for library in libraries for last in (False, True)]
 
     def use_kernels(self, way: Kernels | None) -> None:
-        """Let convolutions run like this from the next executor on; None: as was measured."""
+        """Make convolutions run this way from the next executor on; None = the measured way."""
         with self._lock:
             self._forced = way
 
     def _set_kernels(self, model_id: str, info: StreamInfo) -> None:
-        """Before a model is loaded: the library and the layout that are fastest for it here."""
+        """Choose the fastest library and memory layout for a model, before it is loaded."""
         compute = self._resolved()
         if compute.device.type != "cuda":
             return
@@ -229,17 +234,17 @@ class ModelHost:
         apply_kernels(way, has_library=compute.has_library)
 
     def _fit(self, model: Interpolator, compute: Compute, info: StreamInfo, new: int) -> Fit | None:
-        """What the GPU's memory allows; None on a processor.
+        """What fits into the GPU's memory; None on a processor.
 
         Raises:
-            OutOfMemory: while playing, not even a single picture: ``shrink`` may help.
+            OutOfMemory: while playing, not even one picture fits: ``shrink`` may help.
         """
         if compute.device.type != "cuda":
             return None
         budget = budget_of(compute.device)
         fit = budget.fit(model, compute.dtype, info.width * info.height, new)
         if fit is None and not self._is_live:
-            return LEAST  # an estimate stops no rendering
+            return LEAST  # it is only an estimate: a rendering is tried all the same
         if fit is None:
             raise OutOfMemory(
                 f"{model.info.id} needs more memory for {info.width}x{info.height} than the "
@@ -249,24 +254,24 @@ class ModelHost:
         return fit
 
     def _resolved(self) -> Compute:
-        """The device, proven first if need be."""
+        """The device and how to use it; runs its self-test first if that is due."""
         if self._compute is None:
             self._compute = found = self.trust.compute()
             if found.device.type == "cpu":
                 keep_freed_memory()
                 if self._is_live:
                     leave_a_core()
-            if found.remark and not self._is_live:  # the player says it on the screen
+            if found.remark and not self._is_live:  # while playing it is shown on the screen
                 log.warning(found.remark)
         return self._compute
 
     def add_variants(self, executor: AnyExecutor, model_id: str, viewing: Viewing) -> None:
-        """Make ready what stands in for a model while it is too slow.
+        """Load the variants that replace a model when it is too slow.
 
         Args:
-            executor: made for this model and viewing; may be at work already.
-            model_id: see there.
-            viewing: see there.
+            executor: made by ``executor`` for this model and viewing; it may be running already.
+            model_id: the model.
+            viewing: the stream.
         """
         with self._lock:
             if is_quick(model_id):
@@ -281,13 +286,13 @@ class ModelHost:
     def _variants(
         self, model_id: str, scale: float, *, is_hopeless: bool
     ) -> Iterator[tuple[Variant, Interpolator]]:
-        """Cheaper ways to run a model that is loaded: lighter networks whose weights are here, and
-        the same one on smaller pictures of motion.
+        """Cheaper variants of a loaded model: lighter networks whose weights are here, and the same
+        network at smaller flow scales.
 
         Args:
             model_id: an id of the catalogue.
             scale: its flow scale.
-            is_hopeless: leave the latter out: each is tried once, which would take as long.
+            is_hopeless: skip smaller flow scales: trying each of them once would take too long.
         """
         model = self._loaded.get((model_id, scale))
         if not is_hopeless and isinstance(model, HasScales):
@@ -302,7 +307,7 @@ class ModelHost:
         if inner is not None and not any(row.family == inner.info.family for row in rows):
             yield _lite(1.0, inner.info, work), inner
         for row in rows:
-            # A small share of the work leaves time to look at motion at its full size.
+            # A much lighter network leaves time to estimate motion at full size.
             share = 1.0 if len(rows) > 1 and row is rows[0] else _SHARES[0]
             key = (row.id, scale * share)
             with suppress(UsageError, WeightsMismatch):
@@ -317,21 +322,21 @@ class ModelHost:
         return load_model(model_id, compute.device, compute.dtype, scale)
 
     def flow_scale(self, info: StreamInfo) -> float:
-        """The size at which motion is estimated for this stream."""
+        """The flow scale for this stream."""
         return self._options.flow_scale_of(info.width, info.height) * self._shrunk
 
 
 def is_quick(model_id: str) -> bool:
-    """Whether a model is there at once: no torch, no weights."""
+    """Whether a model needs neither torch nor weights, and so is ready at once."""
     return find(model_id).is_torch_free
 
 
 def apply_kernels(way: Kernels | None, *, has_library: bool) -> None:
-    """Let torch run convolutions like this.
+    """Make torch run convolutions this way.
 
     Args:
-        way: None: by the library, in the layout that ``tune`` finds.
-        has_library: whether it may be used at all.
+        way: None = with the library, in the layout that ``tune`` finds.
+        has_library: whether the library may be used at all.
     """
     import torch
 
@@ -342,12 +347,12 @@ def apply_kernels(way: Kernels | None, *, has_library: bool) -> None:
 
 
 def preload() -> None:
-    """Import what quick models need, while the player starts."""
+    """Import what models without torch need, while the player starts."""
     import rtvfi.stream.run.executors.codes  # noqa: F401
 
 
 def _lite(flow_scale: float, row: ModelInfo, work: float) -> Variant:
-    """Another network in place of one that does ``work`` (10^9 multiply-adds)."""
+    """The variant that replaces a network of ``work`` 10^9 multiply-adds by the one of ``row``."""
     share = row.gmac_1080p / work if row.gmac_1080p and work else Variant().share
     return Variant(flow_scale, is_lite=True, share=min(share, 0.5), network=row.id)
 

@@ -1,6 +1,6 @@
-"""The device that networks run on, once its self-test has shown how it computes right.
+"""The device that networks run on, in a form that has passed the self-test.
 
-What was found out is remembered for this process and, by ``verdict.keep``, for the next ones.
+The result is stored for this process and, by ``verdict.keep``, for later ones.
 """
 
 from __future__ import annotations
@@ -31,26 +31,28 @@ _OVERRIDE: Final = "--device auto takes the processor; --selftest off uses the G
 
 @dataclass(frozen=True, slots=True)
 class Compute:
-    """Where and how networks run."""
+    """The device that networks run on, and how to use it."""
 
     device: torch.device
     dtype: torch.dtype
-    """Of pictures and parameters: float16 on a GPU that does it right, else float32."""
+    """dtype of pictures and parameters: float16 on a GPU that computes it correctly, else float32.
+    """
     remark: str = ""
-    """What the self-test made us give up; empty when it was nothing."""
+    """What was given up because of the self-test, for the user; empty if nothing."""
     has_library: bool = True
     """Whether MIOpen or cuDNN may be used."""
     is_repeatable: bool = True
-    """Whether the same work gives the same bits."""
+    """Whether the same input always gives the same bits."""
 
 
 class Trust:
-    """What is known of one device. ``prove`` is for one thread at a time, the rest for any.
+    """What is known about one device. One thread at a time may call ``prove``; the other methods
+    are for any thread.
 
     Args:
-        name: of the device, as the user gave it.
-        selftest: ``auto`` tests what was not tested before, ``again`` tests anew, ``off`` never.
-        is_live: whether a window is in the same process.
+        name: name of the device, as the user gave it.
+        selftest: ``auto`` tests a device not tested before, ``again`` always, ``off`` never.
+        is_live: a window is in the same process.
     """
 
     def __init__(self, name: str, selftest: SelfTest = "auto", *, is_live: bool = False) -> None:
@@ -61,13 +63,13 @@ class Trust:
         self._trial: Trial | None = None
         self._is_over = False
         self._is_asked = False
-        """It is known, or known not to be known: no test is due."""
+        """The stored verdict was looked up, or the device tested: no test is due."""
         self.verdict: Verdict | None = None
-        """What is known of the device."""
+        """The result of the self-test; None if there is none."""
 
     @property
     def is_due(self) -> bool:
-        """Whether a test, which takes its time, comes before the device can be used."""
+        """Whether the device must be tested before it can be used, which takes seconds or more."""
         if not self._is_asked:
             if not is_gpu_wanted(self._name) or self._selftest == "off":
                 self._is_asked = True
@@ -77,7 +79,7 @@ class Trust:
         return not self._is_asked
 
     def prove(self) -> None:
-        """Test the device, unless that was done; takes seconds, on a new machine minutes."""
+        """Test the device if that is due; takes seconds, on a new machine minutes."""
         if not self.is_due:
             return
         with self._lock:
@@ -98,24 +100,24 @@ class Trust:
 
     @property
     def fails(self) -> bool:
-        """Whether the device is known to fail, so that the processor computes in its place."""
+        """Whether the device failed its test, so that the processor computes instead."""
         found = self.verdict
         return found is not None and not found.works(is_live=self._is_live)
 
     @property
     def remark(self) -> str:
-        """What the self-test made us give up, in a sentence; empty when it was nothing."""
+        """What was given up because of the self-test, as a sentence; empty if nothing."""
         return "" if self.verdict is None else self.verdict.sentence(is_live=self._is_live)
 
     def abandon(self) -> None:
-        """End a test under way: nobody wants to know any more."""
+        """Stop a running test: its result is not needed any more."""
         with self._lock:
             self._is_over = True
             if self._trial is not None:
                 self._trial.abandon()
 
     def check(self) -> None:
-        """Refuse a device asked for by name that is known to fail.
+        """Raise an error if the user named this device and it failed its test.
 
         Raises:
             DeviceError: it failed its self-test.
@@ -134,15 +136,15 @@ class Trust:
             )
 
     def compute(self) -> Compute:
-        """The device as it may be used; tests it first, where that is due. Imports torch.
+        """The device and how to use it; tests it first if that is due. Imports torch.
 
         Raises:
-            DeviceError: it was asked for by name and cannot be used.
+            DeviceError: the user named it, and it cannot be used.
         """
         self.prove()
         self.check()
         found, fails = self.verdict, self.fails
-        # First of all: it sets what torch reads when it is imported.
+        # First, because it sets environment variables that torch reads when it is imported.
         device = resolve_device("cpu" if fails else self._name)
         import torch
 
@@ -159,23 +161,23 @@ class Trust:
 
 
 def check_options(options: PlayOptions) -> None:
-    """Refuse what cannot run while there is no window yet.
+    """Check model and device of ``play`` before a window opens.
 
     Raises:
-        WeightsMissing, DeviceError, UsageError: said in one sentence.
+        WeightsMissing, DeviceError, UsageError: the model or device cannot be used.
     """
     find_weights(options.model)
     if options.device not in ("auto", "cpu"):
         resolve_device(options.device)
-        # What is known to fail; what is not known is tested while the film plays.
+        # This uses a stored verdict only: an untested device is tested while the film plays.
         Trust(options.device, options.selftest, is_live=True).check()
 
 
 def offline(name: str) -> Compute:
-    """A device for work without a window; says once what the self-test made us give up.
+    """The device for work without a window; warns if the self-test made us give something up.
 
     Raises:
-        DeviceError: it was asked for by name and cannot be used.
+        DeviceError: the user named it, and it cannot be used.
     """
     found = Trust(name).compute()
     if found.remark:
@@ -184,7 +186,7 @@ def offline(name: str) -> Compute:
 
 
 def is_gpu_wanted(name: str) -> bool:
-    """Whether a GPU may be what computes, told without torch."""
+    """Whether a GPU may be used, decided without importing torch."""
     if name == "cpu" or "+cpu" in (machine.torch_version() or "+cpu"):
         return False
     return name != "auto" or (bool(machine.gpus()) and show_best_amd())

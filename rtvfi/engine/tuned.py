@@ -1,4 +1,4 @@
-"""Times the ways in which convolutions can run on this card, with the model and size that play."""
+"""Times the ways of running convolutions on this card, with the model and size to be played."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def choose_kernels(
     viewing: Viewing,
     time_call: Callable[[AnyExecutor, StreamInfo], float] | None = None,
 ) -> Mapping[Kernels, float]:
-    """Time every way, keep the best one for the next start, and let the host use it.
+    """Time every way, store the best one for the next start, and make the host use it.
 
     Args:
-        host: for the device and the model.
-        model_id: the model that will play.
-        viewing: of the size that will play.
-        time_call: milliseconds of a call (tests).
+        host: loads the model on its device.
+        model_id: the model to be played.
+        viewing: a stream of the size to be played.
+        time_call: returns the milliseconds of a call; replaced in tests.
 
     Returns:
-        Milliseconds of a call, each way; empty where there is no choice: on a processor.
+        Milliseconds of a call for each way; empty on a processor, which has only one.
     """
     ways = host.ways(model_id)
     ms: dict[Kernels, float] = {}
@@ -51,7 +51,7 @@ def choose_kernels(
         try:
             executor = host.executor(model_id, viewing)
             ms[way] = (time_call or call_ms)(executor, viewing.info)
-        except (ModelError, OutOfMemory) as error:  # MIOpen may fail in one of them only
+        except (ModelError, OutOfMemory) as error:  # MIOpen may fail in one way only
             log.info("%s %s: %s", model_id, way.words(host.library), first_line(error))
             continue
         log.info("%s %s: %.1f ms a call", model_id, way.words(host.library), ms[way])
@@ -69,7 +69,7 @@ def choose_kernels(
 
 
 def call_ms(executor: AnyExecutor, info: StreamInfo) -> float:
-    """Median milliseconds of a call for one picture between two new ones, after one not counted."""
+    """Median milliseconds of a call for one picture between two new ones, after a warm-up call."""
     import numpy as np
 
     times = []
@@ -81,7 +81,7 @@ def call_ms(executor: AnyExecutor, info: StreamInfo) -> float:
         work = Retimes((Retime(0, Fraction(0), names[0], names[1], Fraction(1, 2)),))
         executor.keep(set(names))
         begin = time.perf_counter()
-        executor.run(work, Pictures(grey))  # comes back when the picture is on the host
+        executor.run(work, Pictures(grey))  # returns when the picture is on the host
         times.append(1000 * (time.perf_counter() - begin))
     executor.reset()
     executor.take_times()

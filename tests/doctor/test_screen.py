@@ -31,7 +31,7 @@ def test_a_player_without_a_window_tells_what_it_has() -> None:
 def test_supported_versions_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     said = [f.text for f in screen.check_mpv(Place({})) if f.topic == "mpv"]
-    assert "mpv 0.35 to 0.41, tried with 0.35, 0.40, 0.41" in said[0]
+    assert "mpv 0.35 to 0.41, tested with 0.35, 0.40, 0.41" in said[0]
     assert "plays tracks of rtvfi" in said
 
 
@@ -41,7 +41,7 @@ def test_supported_versions_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("mpv 0.34", "warn", "older"),
         ("mpv v0.37.0", "ok", "supported"),
         ("mpv v0.42.0", "ok", "newer"),
-        ("mpv git", "ok", "no release"),
+        ("mpv git", "ok", "not a release"),
     ],
 )
 @pytest.mark.mpv

@@ -60,9 +60,9 @@ def test_packages_that_fit_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("name", "version", "said"),
     [
-        ("av", "19.0.0", "av is 19.0.0, wanted is 18.1 or newer, below 19.0"),
-        ("av", "18.0.9", "wanted is 18.1 or newer"),
-        ("numpy", "1.26.4", "wanted is 2.0 or newer"),
+        ("av", "19.0.0", "av is 19.0.0, expected 18.1 or newer, below 19.0"),
+        ("av", "18.0.9", "expected 18.1 or newer"),
+        ("numpy", "1.26.4", "expected 2.0 or newer"),
         ("rich", None, "rich is not installed"),
     ],
 )
@@ -99,7 +99,7 @@ def test_little_memory_is_a_warning(tmp_path: Path) -> None:
 def test_a_containers_limit_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "sys/fs/cgroup/cpu.max", "150000 100000\n")
     monkeypatch.setattr(machine, "num_cores", lambda: 4)
-    assert told(tmp_path)["a container's limit: the time of 1.5 cores"] == "warn"
+    assert told(tmp_path)["a container limits this process to the time of 1.5 cores"] == "warn"
     monkeypatch.setattr(machine, "num_cores", lambda: 1)
     assert not any("container" in text for text in told(tmp_path))
 
@@ -118,7 +118,7 @@ def test_a_compute_driver_of_others_fails_and_names_the_group(
 def test_threads_by_hand_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", GOOD.__getitem__)
     *_, last = system.check_python(Place({"OMP_NUM_THREADS": "1"}))
-    assert (last.level, last.text) == ("warn", "OMP_NUM_THREADS=1 decides over the cores used")
+    assert (last.level, last.text) == ("warn", "OMP_NUM_THREADS=1 limits the cores used")
 
 
 @pytest.mark.parametrize(("setting", "level"), [("auto", "ok"), ("high", "ok"), ("low", "warn")])
@@ -140,7 +140,7 @@ def test_a_container_without_render_nodes_is_told_what_it_lacks(tmp_path: Path) 
     node = "sys/class/kfd/kfd/topology/nodes/1/properties"
     put(tmp_path, node, "gfx_target_version 110000\ndrm_render_minor 128\n")
     said = [f for f in system.check_machine(Place({}, tmp_path)) if f.level == "fail"]
-    assert [f.text.endswith("renderD128 is not here, without which ROCm sees no GPU") for f in said]
+    assert [f.text.endswith("renderD128 is missing, without which ROCm sees no GPU") for f in said]
     assert "--device /dev/dri" in said[0].hint
     put(tmp_path, "dev/dri/renderD128")
     assert not [f for f in system.check_machine(Place({}, tmp_path)) if f.level == "fail"]

@@ -1,1 +1,1 @@
-"""The self-test of a GPU: in a process of its own, before a network first runs on it."""
+"""The self-test of a GPU, in a child process, before a network first runs on it."""

@@ -1,6 +1,6 @@
-"""The self-test itself: ``python -m rtvfi.engine.proof.child REQUEST``.
+"""The child process of the self-test: ``python -m rtvfi.engine.proof.child REQUEST``.
 
-Each step is told before it is taken, so that whoever started this knows where it crashed or hung.
+Each step is reported before it begins, so that the parent knows where a crash or hang happened.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def main(request: str) -> None:
-    """Try a device in one form.
+    """Test a device in one form.
 
     Args:
         request: JSON of a ``Request``.

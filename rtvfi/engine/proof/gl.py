@@ -1,7 +1,7 @@
-"""mpv's OpenGL context without a window, to see whether it and torch bear each other.
+"""Starts mpv's OpenGL renderer without a window, to test that it and torch work in one process.
 
-Both bring an LLVM of their own (Mesa's radeonsi, ROCm's comgr), which was reported to end some
-programs. The context is made on EGL's surfaceless platform, so nothing appears on the screen.
+Each loads its own LLVM (Mesa's radeonsi, ROCm's comgr), which was reported to crash some programs.
+The context is created on EGL's surfaceless platform, so nothing appears on the screen.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ _GL_RENDERER: Final = 0x1F01
 
 
 def start() -> tuple[str, object]:
-    """Make a context current in this thread, and mpv draw by it.
+    """Make an OpenGL context current in this thread, and have mpv draw with it.
 
     Returns:
-        The driver's name of itself, empty where there is no EGL or no libmpv; and what has to be
-        kept for as long as the context shall live.
+        (name of the driver, empty without EGL or libmpv; an object that keeps the context alive).
     """
     name = ctypes.util.find_library("EGL")
     if name is None:
@@ -60,7 +59,7 @@ def _current(egl: ctypes.CDLL) -> str:
 
 
 def _draw(egl: ctypes.CDLL) -> object:
-    """mpv's renderer on the context that is current."""
+    """mpv's renderer on the current context."""
     import mpv
 
     player = mpv.MPV(vo="libmpv", config=False, ytdl=False, load_scripts=False, idle=True)

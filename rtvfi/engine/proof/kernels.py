@@ -1,4 +1,4 @@
-"""What networks ask of a device, in small: run there, and held against this processor's numbers."""
+"""The operations that networks use, run on a device and compared with this processor's results."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Hook = Callable[[str, str, Tensor], Tensor]
-    """Given what is run, its dtype and what came out of it; gives what shall have come out."""
+    """For tests: takes the kernel's name, the dtype and the output; returns the output to use."""
 
 _BODIES: Final = ((192, 17, 30), (128, 34, 60), (96, 68, 120), (64, 136, 240), (32, 272, 480))
 """Channels, height and width of the layers in which RIFE 4.25 spends its time at 1920x1080."""
 _OUT: Final = 52
-"""Channels of its last layers, made by a transposed convolution and shuffled into 13."""
+"""Channels of its last layers: the output of a transposed convolution, shuffled into 13."""
 _REPEATS: Final = 5
 _MEAN: Final = {torch.float32: 2e-4, torch.float16: 1e-3}
 _MOST: Final = {torch.float32: 4e-3, torch.float16: 2e-2}
-"""Differences that rounding explains, of numbers around 0.25: float32 may be TF32 inside."""
+"""Largest differences that rounding explains, for values around 0.25; float32 may be computed as
+TF32.
+"""
 
 
 class Kernel(NamedTuple):
-    """One kind of work."""
+    """One operation to test."""
 
     name: str
     inputs: tuple[Tensor, ...]
-    """On the processor, float32, as exact as the dtype under test."""
+    """On the processor, in float32, with values that the dtype under test represents exactly."""
     run: Callable[..., Tensor]
-    """On any device; (N, C, H, W) in and out."""
+    """The operation, for any device; (N, C, H, W) in and out."""
 
 
 def kernels(dtype: torch.dtype, share: float = 1.0) -> Iterator[Kernel]:
-    """Everything that is tried.
+    """Yield all operations to test.
 
     Args:
         dtype: float16 or float32.
-        share: of the side of the networks' own shapes.
+        share: factor on the height and width of the networks' own shapes; below 1 in tests.
     """
     numbers = torch.Generator().manual_seed(1)
 
@@ -77,26 +79,26 @@ _shuffle = partial(functional.pixel_shuffle, upscale_factor=2)
 
 
 def _chain(x: Tensor, *weights: Tensor) -> Tensor:
-    """Convolutions with what stands between them in a network."""
+    """Convolutions with the activations between them, as in a network."""
     for weight in weights:
         x = functional.leaky_relu(functional.conv2d(x, weight, padding=1), 0.2) * 0.7 + x * 0.3
     return x
 
 
 class Found(NamedTuple):
-    """What came of one kernel."""
+    """The result of testing one operation."""
 
     wrong: str
-    """What is wrong with it; empty when nothing is."""
+    """What is wrong; empty if nothing is."""
     is_repeatable: bool = True
 
 
 @torch.inference_mode()
 def tried(kernel: Kernel, device: torch.device, dtype: torch.dtype, hook: Hook) -> Found:
-    """Run a kernel a few times on the device.
+    """Run an operation several times on the device.
 
     Raises:
-        RuntimeError: the device refuses it.
+        RuntimeError: the device does not support it.
     """
     wanted = kernel.run(*kernel.inputs)
     inputs = [

@@ -1,6 +1,6 @@
-"""Walks down the forms in which a device may compute until one passes the self-test.
+"""Tries the forms in which a device may compute, one after the other, until one passes.
 
-Every form is tried in a process of its own: what crashes or hangs there harms nobody.
+Every form is tested in a child process of its own, which may crash or hang without harm.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Order = Literal["none", "before", "after"]
 """When OpenGL is begun beside torch."""
 _MODULE: Final = "rtvfi.engine.proof.child"
 SILENCE_SECONDS: Final = 60.0
-"""Without a word from it, a process hangs. MIOpen compiles a kernel in less."""
+"""A child that has reported nothing for this long hangs. MIOpen compiles a kernel in less."""
 _MOST_SECONDS: Final = 240.0
-"""For one form; a child that nobody waits for any more ends itself then."""
+"""Time limit for one form; a child whose parent has died kills itself after it, too."""
 _MOST_HANGS: Final = 2
-"""A GPU that hung twice is left alone: each time its driver may have to reset it."""
+"""A GPU that hung this often is not tested further: each hang may make its driver reset it."""
 
 
 class Request(TypedDict):
@@ -71,18 +71,18 @@ class Said(TypedDict, total=False):
 
 
 class Apart(Protocol):
-    """A process that tries a form; see ``PythonProcess``."""
+    """A child process that tests a form: a ``PythonProcess``, or a fake one in tests."""
 
     def found(self, deadline: float, silence: float) -> Iterator[Mapping[str, object]]:
-        """What it says until it ends or the time has come."""
+        """Yield its reports until it ends, or a time limit has passed."""
         ...
 
     def end(self) -> str:
-        """Stop it; how it ended, when that was not in order."""
+        """Kill it; returns why it failed, empty if it did not."""
         ...
 
     def kill(self) -> None:
-        """Stop it from another thread."""
+        """Kill it; may be called by another thread."""
         ...
 
 
@@ -94,21 +94,21 @@ def _started(request: Request) -> Apart:
 
 @dataclass(slots=True)
 class _Run:
-    """What one process said."""
+    """What one child process reported."""
 
     doing: str = "the start of Python"
     said: Said = field(default_factory=Said)
     end: str = ""
-    """How it ended, when that was not in order."""
+    """Why it failed; empty if it did not."""
 
     @property
     def is_hung(self) -> bool:
-        """Whether it had to be ended."""
+        """Whether it had to be killed."""
         return self.end == TOO_LONG
 
     @property
     def failure(self) -> str:
-        """What went wrong, in words; empty when nothing did."""
+        """What went wrong, for the user; empty if nothing did."""
         if self.is_hung:
             return f"{self.doing} did not end"
         if self.said.get("wrong"):
@@ -121,7 +121,7 @@ class _Run:
 
 
 class Trial:
-    """The self-test of one device. ``verdict`` is for one thread, ``abandon`` for any.
+    """The self-test of one device. One thread calls ``verdict``; any thread may call ``abandon``.
 
     Args:
         device: torch's name for it.
@@ -149,17 +149,17 @@ class Trial:
         self._is_over = False
 
     def abandon(self) -> None:
-        """End it: nobody wants to know any more."""
+        """Stop the test: its result is not needed any more."""
         with self._lock:
             self._is_over = True
             if self._apart is not None:
                 self._apart.kill()
 
     def verdict(self) -> Verdict | None:
-        """Try one form after the other.
+        """Test the forms in order.
 
         Returns:
-            None when there is no such device, or when the test was abandoned.
+            None if there is no such device, or if the test was abandoned.
         """
         begun = time.monotonic()
         failures: list[str] = []
@@ -201,7 +201,9 @@ class Trial:
         )
 
     def _fails_beside_window(self, form: Form, failures: list[str]) -> bool:
-        """Try the same with the player's OpenGL in the process, begun before torch and after."""
+        """Test the form again with the player's OpenGL in the process, started before and after
+        torch.
+        """
         orders: tuple[Order, ...] = ("before", "after")
         for order in orders:
             run = self._run(form, order)
