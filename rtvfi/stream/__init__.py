@@ -1,1 +1,1 @@
-"""Moving pictures: decode, exact time, plan, interpolate, rings, the virtual file. Never mpv."""
+"""Video as a stream of frames: decoding, times, planning, interpolation, output. Never mpv."""

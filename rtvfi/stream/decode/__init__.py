@@ -1,1 +1,1 @@
-"""File to exact frames."""
+"""Turns a file into frames with exact times."""

@@ -1,7 +1,7 @@
-"""Who decodes: VA-API in a child, CUDA in this process, or software, and why.
+"""Chooses the decoder: VA-API in a child process, CUDA in this process, or software.
 
-Every file is opened in software, which tells what it holds and gives its first picture. A device
-takes over when its own first picture is the same; so a driver that shows garbage is found out.
+Every file is first opened in software, which finds out what it holds and decodes its first picture.
+A device takes over only if its own first picture is the same, which detects broken drivers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TAKEN: Final = {
 }
 """Pixel formats that chips decode, by codec."""
 _LIGHT: Final = ("mpeg2video", "vc1")
-"""Codecs that software decodes so fast that ``auto`` leaves it at that."""
+"""Codecs that software decodes so fast that ``auto`` uses no device for them."""
 _NO_PROFILE: Final = "its driver does not decode this kind of {}"
 
 
@@ -49,7 +49,7 @@ class _Refused(Exception):  # noqa: N818 - the next decoder is tried
     """A device does not decode this file; the message says why.
 
     Args:
-        is_news: the user would not expect it.
+        is_news: the user would not expect it, so it deserves a warning.
     """
 
     def __init__(self, reason: str, *, is_news: bool = False) -> None:
@@ -72,11 +72,11 @@ class _File:
 def accelerate(
     source: PyavSource, path: str, options: SourceOptions, interrupted: Callable[[], bool]
 ) -> None:
-    """Hand a freshly opened source over to a device where that is possible and worth it.
+    """Let a device decode a freshly opened source, if that is possible and worth it.
 
     Raises:
         DeviceError: the device named in ``options`` does not decode this file.
-        Interrupted: the source is not usable; close it.
+        Interrupted: the source cannot be used any more; close it.
     """
     file = _File(path, source, options, interrupted)
     tries = {"vaapi": _try_vaapi, "cuda": _try_cuda}
@@ -170,13 +170,13 @@ def _first(reader: Reader) -> av.VideoFrame:
 def _hand_over(
     file: _File, reader: Reader, name: str, given: Callable[[av.VideoFrame], str | None]
 ) -> None:
-    """Let a device's reader go on with the file, if its first picture is the one we know.
+    """Let a device's reader continue with the file, if its first picture equals software's.
 
     Args:
-        file: what is decoded.
-        reader: of the device; closed where it is refused.
-        name: of the device.
-        given: from the first picture to the pixel format that the device gave it in.
+        file: the file.
+        reader: the device's reader; it is closed if it is refused.
+        name: "vaapi" or "cuda".
+        given: returns the pixel format in which the device delivered the first picture.
     """
     source, codec = file.source, file.source.info.codec
     try:

@@ -1,4 +1,4 @@
-"""Opening a container, and saying in one sentence why it cannot be."""
+"""Opens containers, and explains in one sentence why one cannot be opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError, OverflowError)
-"""What PyAV raises on bad input; all but the first on impossible numbers and texts."""
+"""Exceptions that PyAV raises for bad input; all but the first for impossible numbers and texts."""
 
 Packet: TypeAlias = "av.Packet[Any]"
 """Of any kind of stream: PyAV takes a packet of one kind for none of another."""
@@ -30,16 +30,16 @@ _NETWORK_TIMEOUT: Final = (15.0, 30.0)
 
 
 class Interrupted(Exception):  # noqa: N818 - no error: the owner asked for it
-    """The call was abandoned because its owner is wanted elsewhere; never leaves ``stream``."""
+    """The call was abandoned because ``interrupted()`` returned True; never leaves ``stream``."""
 
 
 def is_url(path: str) -> bool:
-    """Whether FFmpeg fetches it by some protocol."""
+    """Whether FFmpeg reads it by a protocol (http://...), and not as a local file."""
     return "://" in path
 
 
 def ffmpeg_name(path: str) -> str:
-    """What to call a file before FFmpeg, which takes "Re: a film.mkv" for a protocol "Re"."""
+    """The name to pass to FFmpeg, which would take "Re: a film.mkv" for a protocol "Re"."""
     return path if is_url(path) else f"file:{path}"
 
 
@@ -50,23 +50,23 @@ class _OfFile(Protocol):
 
 
 def container_of(stream: av.VideoStream) -> InputContainer:
-    """The opened file that a stream belongs to, which PyAV's types know nothing of."""
+    """The container that a stream belongs to; PyAV's type annotations lack the attribute."""
     return cast("_OfFile", stream).container
 
 
 def open_container(path: str, hwaccel: HWAccel | None = None) -> InputContainer:
-    """Open ``path`` with FFmpeg, which looks at the content and not at the name.
+    """Open ``path`` with FFmpeg, which detects the format by content and not by name.
 
     Args:
-        hwaccel: the device that decodes, instead of software.
+        hwaccel: the device that decodes; None = software.
 
     Raises:
-        OpenError: in words for the user.
+        OpenError: it cannot be opened; the message says why.
     """
     if not is_url(path):
         _check_file(path)
     try:
-        # Titles in other encodings than UTF-8 are common, and no reason not to play the film.
+        # Titles that are not UTF-8 are common, and no reason to refuse the film.
         return av.open(
             ffmpeg_name(path),
             metadata_errors="replace",
@@ -78,10 +78,10 @@ def open_container(path: str, hwaccel: HWAccel | None = None) -> InputContainer:
 
 
 def scan_end(path: str, stream_index: int, seconds: float) -> Fraction | None:
-    """End of the last picture, found by reading all packets, for files that do not tell it.
+    """End of the last picture in seconds, found by reading all packets, for files without duration.
 
     Args:
-        seconds: time it may take; beyond it the answer is None.
+        seconds: time limit; None is returned when it is exceeded.
     """
     deadline = time.monotonic() + seconds
     end: Fraction | None = None
@@ -111,7 +111,7 @@ def _check_file(path: str) -> None:
             )
         mode = file.stat()
         if not stat.S_ISREG(mode.st_mode) and not stat.S_ISBLK(mode.st_mode):
-            # Films are opened more than once, and a pipe nobody writes to would never open.
+            # Films are opened more than once, and opening a pipe without a writer never returns.
             raise OpenError(f'"{path}" is a pipe or a device, a video file was expected')
         if stat.S_ISREG(mode.st_mode) and mode.st_size == 0:
             raise OpenError(f'"{path}" is empty', "download or copy it again")

@@ -1,4 +1,4 @@
-"""What stands in the header of a Matroska file and FFmpeg does not pass on. Pure but for reading.
+"""Reads from the header of a Matroska file what FFmpeg does not pass on.
 
 Element numbers: RFC 9559.
 """
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _MOST_BYTES: Final = 4 << 20
-"""Of one part of the header; larger ones are damage."""
+"""Limit for one element of the header; a larger one is treated as damage."""
 
 
 class _Element(IntEnum):
-    """Numbers of the parts of a file."""
+    """Element ids."""
 
     EBML = 0x1A45DFA3
     SEGMENT = 0x18538067
@@ -33,36 +33,36 @@ class _Element(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrackFacts:
-    """A video track."""
+    """Properties of a video track."""
 
     crop: Crop = NO_CROP
     stereo: int = 0
     """StereoMode."""
     display: tuple[int, int] | None = None
-    """Width and height as displayed; only their ratio counts."""
+    """Display width and height; only their ratio matters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A file."""
+    """Properties of a file."""
 
     tracks: tuple[TrackFacts | None, ...] = ()
-    """In their order in the file; None for those without pictures."""
+    """The tracks in file order; None for a track that is not video."""
     is_ordered: bool = False
-    """The chapters of its default edition say which parts are played, in which order."""
+    """The default edition has ordered chapters: they say which parts are played in which order."""
     links: bool = False
-    """Of them, one lies in another file."""
+    """One of these chapters is in another file."""
 
 
 @dataclass(slots=True)
 class _Found:
     tracks: list[TrackFacts | None] = field(default_factory=list)
     editions: list[tuple[bool, bool, bool]] = field(default_factory=list)
-    """Default, ordered, linked."""
+    """(is default, is ordered, links to another file) of each edition."""
 
 
 def facts_of(path: str) -> Facts | None:
-    """Read the header of a file; None where it is no Matroska file, or not one on a disk."""
+    """Read the header of a file; None if it is not Matroska, or not a local file."""
     try:
         with Path(path).open("rb") as file:
             if int.from_bytes(file.read(4), "big") != _Element.EBML:
@@ -78,7 +78,7 @@ def facts_of(path: str) -> Facts | None:
 
 
 def _read_file(file: BinaryIO, found: _Found) -> None:
-    """The parts before the first cluster, and chapters behind them that the file points to."""
+    """Read the elements before the first cluster, and chapters after it that the file points to."""
     head = _head(file)
     if head is None:
         return
@@ -141,7 +141,7 @@ def _edition(data: bytes) -> tuple[bool, bool, bool]:
 
 
 def _children(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements inside one; ends early on damage."""
+    """Yield (id, data) of the elements inside one; stops at damage."""
     place = 0
     while place < len(data):
         ident, place = _vint(data, place, keeps_marker=True)
@@ -153,7 +153,7 @@ def _children(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _head(file: BinaryIO) -> tuple[int, int] | None:
-    """Number and size of the next element; None at the end."""
+    """(id, size) of the next element; None at the end."""
     start = file.tell()
     data = file.read(12)
     if len(data) < 2:
@@ -165,7 +165,7 @@ def _head(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def _vint(data: bytes, place: int, *, keeps_marker: bool = False) -> tuple[int, int]:
-    """An integer of variable length and what comes after it.
+    """Read an integer of variable length; returns it and the position after it.
 
     Raises:
         ValueError: there is no such integer at ``place``.

@@ -1,8 +1,8 @@
 """Decoding with VA-API in a child process: raw pictures come back in NUT over a pipe.
 
-The child gets the demuxed file itself and tells nothing but pictures and times; colour, rotation
-and the like were read in this process before. NUT carries yuv420p and yuv420p10le exactly, but not
-p010le: its tag means something else to other versions of FFmpeg.
+The child demuxes the file itself and returns only pictures and their times; colour, rotation and
+the like were read in this process before. NUT carries yuv420p and yuv420p10le exactly, but not
+p010le, whose tag means something else to other versions of FFmpeg.
 """
 
 from __future__ import annotations
@@ -32,35 +32,36 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HARDWARE_FORMATS: Final = ("nv12", "p010le")
-"""What pictures downloaded from a device look like; software decoders give neither."""
+"""Pixel formats of pictures downloaded from a device; software decoders produce neither."""
 STALL_SECONDS: Final = 10.0
-"""A child that gives no picture for so long hangs."""
+"""A child that returns no picture for this long hangs."""
 _NETWORK_STALL_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 _JOIN_SECONDS: Final = 5.0
 _RING: Final = (4, 128 << 20)
-"""Frames and bytes that wait for their reader."""
+"""Capacity in frames and in bytes of the ring between the child's thread and the reader."""
 _EARLY: Final = Fraction(1, 8)
-"""Pictures this long before the place of a seek are sent: the one played there may have begun
-earlier. When it began earlier still, the source seeks again, further back."""
+"""Seconds before a seek's target from which the child sends pictures, because the picture played at
+the target may start earlier. If it starts earlier still, the source seeks again, further back."""
 _LEAD: Final = {True: Fraction(1, 8), False: Fraction(10)}
-"""How long before those the child's own seek aims. Files with an index are met well; elsewhere it
-may land late and between key frames, and needs whole groups of pictures to recover."""
+"""Seconds before those at which the child's own seek aims, by whether the file has an index.
+Without
+an index a seek may land late and between key frames, and needs whole GOPs to recover."""
 _INDEXED: Final = ("matroska", "mov")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """What a child is to decode."""
+    """What a child decodes."""
 
     path: str
     container: str
-    """FFmpeg's name."""
+    """FFmpeg's name of the container format."""
     stream_index: int
     tick: Fraction
     """The stream's time base, seconds."""
     container_start: Fraction
-    """Where the container says it starts, seconds; FFmpeg's seeks count from there."""
+    """Start time stated by the container, seconds; FFmpeg's ``-ss`` counts from it."""
     info: StreamInfo
     device: str
     deinterlace: Deinterlace
@@ -69,12 +70,12 @@ class Task:
         """The arguments of ffmpeg.
 
         Args:
-            start: time of the first picture wanted, on the file's clock; None = all.
+            start: time of the first picture wanted, on the file's clock; None = from the beginning.
         """
         seek: list[str] = []
         info = self.info
         shown = "full" if info.color.full_range else "limited"
-        # The size is fixed: a stream that changes it is scaled to what it was at first.
+        # The size is fixed: pictures of another size are scaled to the first one's.
         filters = [
             f"scale={info.width}:{info.height}:in_range={shown}:out_range={shown}",
             f"format={info.format.name}",
@@ -98,11 +99,11 @@ class Task:
 
 
 class VaapiReader:
-    """A ``Reader`` over a child; a seek is a new child."""
+    """A ``Reader`` whose frames come from a child; every seek starts a new child."""
 
     def __init__(self, task: Task, interrupted: Callable[[], bool]) -> None:
         self.num_damaged = 0
-        self.lookback = 0  # the child decodes enough before what it hands out
+        self.lookback = 0  # the child itself decodes enough frames before the first it returns
         self._task = task
         self._interrupted = interrupted
         self._range = 2 if task.info.color.full_range else 1
@@ -111,7 +112,7 @@ class VaapiReader:
 
     @property
     def pixel_format(self) -> str:
-        """What its decoder gives, once the first frame is there; empty when it did not tell."""
+        """Pixel format of its decoder, known after the first frame; empty if unknown."""
         return (self._run is not None and self._run.child.pixel_format) or ""
 
     def next_frame(self) -> av.VideoFrame | None:
@@ -131,7 +132,7 @@ class VaapiReader:
                 raise DecodeError(f"ffmpeg gave no picture for {self._patience:.0f} s")
 
     def _as_decoded(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """With what a decoder in this process would have told."""
+        """Add the properties that a decoder in this process would have set."""
         assert frame.time_base is not None
         if frame.pts is not None:
             frame.pts = round(frame.pts * frame.time_base / self._task.tick)
@@ -141,12 +142,12 @@ class VaapiReader:
         return frame
 
     def seek(self, ticks: int) -> None:
-        """Go on before ``ticks`` of the stream's time base, or where the container lands."""
+        """Continue at or before ``ticks`` of the stream's time base, or where the seek lands."""
         self.close()
         self._run = _Run(self._task.command(ticks * self._task.tick - _EARLY))
 
     def rewind(self) -> None:
-        """Go on at the very first frame: works where seeking there does not."""
+        """Start again at the first frame; this also works where a seek to it does not."""
         self.close()
         self._run = _Run(self._task.command(None))
 
@@ -171,7 +172,7 @@ class _Run:
         self._thread.start()
 
     def close(self) -> None:
-        """End both."""
+        """End the child and the thread."""
         self.frames.abort()
         self.child.stop()
         self._thread.join(_JOIN_SECONDS)

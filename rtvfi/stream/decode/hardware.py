@@ -1,8 +1,8 @@
-"""Which hardware video this machine has, found out once per process, with the reasons why not.
+"""Finds out, once per process, which devices can decode video here, or why they cannot.
 
-A render node says little: its driver may be missing or broken, and ffmpeg built without VA-API. So
-a picture is sent to the device and back, which takes a few tenths of a second where there is one
-and no time where there is none.
+The existence of a render node proves little: its driver may be missing or broken, or ffmpeg built
+without VA-API. So a picture is sent to the device and back, which takes a few tenths of a second if
+there is a device, and no time if there is none.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _PROBE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device that was tried."""
+    """A device that was tested."""
 
     name: str
     """A render node, or an X display such as ``:0``."""
     reason: str = ""
-    """Why it cannot be used; empty when it can."""
+    """Why it cannot be used; empty if it can."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vaapi:
-    """VA-API by way of the system's ffmpeg."""
+    """What is known about VA-API through the system's ffmpeg."""
 
     ffmpeg: str | None
-    """Path of the program."""
+    """Path of the program; None if it is not installed."""
     devices: tuple[Device, ...] = ()
-    """Those that were tried, in order; nothing after the first that works."""
+    """The devices that were tested, in order, up to the first that works."""
     reason: str = ""
-    """Why there is none; empty when there is."""
+    """Why no device can be used; empty if one can."""
     is_expected: bool = False
-    """Hardware is there, so that its absence deserves a warning."""
+    """The machine has such hardware, so that a failure deserves a warning."""
 
     @property
     def device(self) -> str | None:
@@ -55,7 +55,7 @@ class Vaapi:
 
 @lru_cache(maxsize=8)
 def probe_vaapi(wanted: str = "auto") -> Vaapi:
-    """What VA-API can do here.
+    """Test VA-API on this machine; the result is cached.
 
     Args:
         wanted: a render node, an X display, or ``auto`` for the first render node that works.
@@ -83,13 +83,13 @@ def probe_vaapi(wanted: str = "auto") -> Vaapi:
 
 @lru_cache(maxsize=1)
 def built_in() -> tuple[str, ...]:
-    """The VA-API encoders the system's ffmpeg was built with; a device may have fewer."""
+    """VA-API encoders in the system's ffmpeg; the device may support fewer."""
     _, listed, _ = run(("-hide_banner", "-encoders"), _PROBE_SECONDS)
     return tuple(re.findall(r"^ V\S*\s+(\w+_vaapi)\s", listed.decode(), re.MULTILINE))
 
 
 def _why_not(name: str) -> str:
-    """Why a device cannot be used; empty when a picture came back from it."""
+    """Why a device cannot be used; empty if a picture came back from it."""
     if name.startswith("/"):
         if not os.path.exists(name):  # noqa: PTH110 - a device node, or whatever the user typed
             return "it does not exist"
@@ -115,7 +115,7 @@ def _group(path: str) -> str:
 
 @lru_cache(maxsize=1)
 def why_no_cuda() -> str:
-    """Why pictures cannot be decoded with CUDA; empty when the driver is there."""
+    """Why CUDA cannot decode here; empty if its driver starts."""
     from av.codec.hwaccel import hwdevices_available
 
     if "cuda" not in hwdevices_available():
@@ -129,10 +129,10 @@ def why_no_cuda() -> str:
 
 
 def check_hwaccel(options: SourceOptions) -> None:
-    """Refuse a named device that is not there.
+    """Raise an error if the user named a device that cannot be used.
 
     Raises:
-        DeviceError: in one sentence why.
+        DeviceError: the message says why.
     """
     if options.hwaccel == "vaapi" and (reason := probe_vaapi(options.vaapi_device).reason):
         raise no_device("vaapi", reason)
@@ -141,7 +141,7 @@ def check_hwaccel(options: SourceOptions) -> None:
 
 
 def no_device(hwaccel: str, reason: str) -> DeviceError:
-    """The error of a device that was asked for by name."""
+    """The error for a device that the user named and that cannot be used."""
     hint = "use --hwaccel auto, or none for the software decoder"
     if "not in the group" in reason:
         hint = f"sudo usermod -aG {reason.rpartition(' ')[2]} $USER, then log in again"
@@ -149,7 +149,7 @@ def no_device(hwaccel: str, reason: str) -> DeviceError:
 
 
 def reset() -> None:
-    """Forget what was found out."""
+    """Clear the cached results, for tests."""
     probe_vaapi.cache_clear()
     built_in.cache_clear()
     why_no_cuda.cache_clear()

@@ -1,7 +1,7 @@
-"""What a container says about a video stream, checked against its first packets and picture.
+"""Reads the properties of a video stream, checked against its first packets and picture.
 
 Containers are wrong about rates more often than about anything else: a Matroska file may claim
-1000 frames a second. A claimed rate counts only when the packets' timestamps agree with it.
+1000 frames per second. A stated rate is used only if the packets' timestamps agree with it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FALLBACK_RATE: Final = Fraction(24)
-"""For streams that tell nothing: no stated rate, no timestamps worth the name."""
+"""For streams with neither a stated rate nor usable timestamps."""
 _RATE_LIMITS: Final = (Fraction(1), Fraction(300))
 _USUAL_RATES: Final = (
     *(Fraction(n * 1000, 1001) for n in (24, 30, 60, 48, 120, 15, 12)),
@@ -50,8 +50,8 @@ _MIN_RATE_PACKETS: Final = 4
 
 
 def choose_stream(container: InputContainer, wanted: int | None = None) -> av.VideoStream | None:
-    """The video stream of number ``wanted``; else the one players show: the first flagged as
-    default, else the first that is no cover picture; None when there is none.
+    """The video stream with index ``wanted``; by default the one players show: the first flagged as
+    default, else the first that is not a cover picture. None if there is none.
     """
     streams = [s for s in container.streams.video if not s.disposition & _NOT_SHOWN]
     if (found := next((s for s in streams if s.index == wanted), None)) is not None:
@@ -64,7 +64,7 @@ def choose_stream(container: InputContainer, wanted: int | None = None) -> av.Vi
 def describe(
     stream: av.VideoStream, frame: av.VideoFrame, rate: Fraction, start: Fraction
 ) -> StreamInfo:
-    """All that is known once the first picture is there; the source adds whether it can seek."""
+    """The properties of a stream, from its headers and its first picture."""
     context = stream.codec_context
     name = context.codec.canonical_name
     told = _container_facts(stream)
@@ -92,11 +92,12 @@ def describe(
 
 
 def nominal_rate(stream: av.VideoStream, ticks: Sequence[int]) -> Fraction:
-    """Frames per second: the stated rate if ``ticks`` do not contradict it, else the one they show.
+    """Frames per second: a stated rate that ``ticks`` do not contradict, else the rate of
+    ``ticks``.
 
     Args:
-        stream: its stated rates are tried in the order guessed, average, base.
-        ticks: timestamps of the first packets, in the stream's time base, any order.
+        stream: FFmpeg's rates of it are tried in the order guessed, average, base.
+        ticks: timestamps of the first packets, in the stream's time base, in any order.
     """
     low, high = _RATE_LIMITS
     stated = [r for r in (stream.guessed_rate, stream.average_rate, stream.base_rate) if r]
@@ -108,7 +109,7 @@ def nominal_rate(stream: av.VideoStream, ticks: Sequence[int]) -> Fraction:
         return snap_rate(stated[0]) if stated else FALLBACK_RATE
     step = Fraction(median(steps)) * base
     for rate in stated:
-        # Twice the rate: interlaced pictures may come as two packets each.
+        # Twice the rate is accepted: an interlaced picture may be stored as two packets.
         if any(abs(rate * step * k - 1) < Fraction(1, 10) for k in (1, 2)):
             return snap_rate(rate)
     shown = _shown_rate([tick * base for tick in ordered], step, base)
@@ -116,7 +117,9 @@ def nominal_rate(stream: av.VideoStream, ticks: Sequence[int]) -> Fraction:
 
 
 def _shown_rate(times: list[Fraction], step: Fraction, tick: Fraction) -> Fraction:
-    """A usual rate whose grid is within a tick of every time, else that of the median step."""
+    """A common rate whose grid is within one tick of every time; else the rate of the median
+    step.
+    """
     for rate in _USUAL_RATES:
         numbers = [round((t - times[0]) * rate) for t in times]
         off = max(abs(times[0] + n / rate - t) for n, t in zip(numbers, times, strict=True))
@@ -131,7 +134,7 @@ def _color(frame: av.VideoFrame, codec: str) -> ColorInfo:
 
     matrix = stated(int(frame.colorspace))
     if frame.format.is_rgb or frame.format.has_palette:
-        # These become YUV here, so the matrix is ours and must be said from now on.
+        # RGB is converted to YUV here, so the matrix is our choice and must be stated from now on.
         matrix = ColorInfo().resolved_matrix(frame.width, frame.height)
     return ColorInfo(
         matrix=matrix,
@@ -143,7 +146,7 @@ def _color(frame: av.VideoFrame, codec: str) -> ColorInfo:
 
 
 def _siting(frame: av.VideoFrame, codec: str) -> Siting:
-    """PyAV 18 does not tell the chroma location; these are the habits of the formats.
+    """The usual chroma siting of the format; PyAV 18 does not report the stated one.
 
     MPEG-1 and JPEG put chroma between the lumas; Ultra HD Blu-ray (HEVC, BT.2020, PQ) on the top
     left one; all others left.
@@ -161,7 +164,9 @@ def _pixel_aspect(stream: av.VideoStream) -> Fraction:
 
 
 def _container_facts(stream: av.VideoStream) -> TrackFacts:
-    """What a Matroska file says of the track beside what FFmpeg passes on; nothing for others."""
+    """Track properties of a Matroska file that FFmpeg does not pass on; defaults for other
+    files.
+    """
     container = stream.container
     if "matroska" not in container.format.name:
         return TrackFacts()
@@ -171,10 +176,10 @@ def _container_facts(stream: av.VideoStream) -> TrackFacts:
 
 
 def _players_aspect(stream: av.VideoStream, told: TrackFacts) -> Fraction:
-    """The pixel aspect as mpv has it.
+    """The pixel aspect as mpv computes it.
 
-    Where pictures are cropped or come in pairs, FFmpeg takes the display size for that of what is
-    left of one of them, mpv (0.35 to 0.41) for that of all that is stored.
+    For cropped or stereo pictures, FFmpeg applies the display size to the cropped picture of one
+    eye, mpv (0.35 to 0.41) to the whole stored picture.
     """
     context = stream.codec_context
     if not (told.crop or told.stereo) or told.display is None:
@@ -184,14 +189,14 @@ def _players_aspect(stream: av.VideoStream, told: TrackFacts) -> Fraction:
 
 
 def _believed(crop: Crop, frame: av.VideoFrame) -> Crop:
-    """The crop, where it leaves something."""
+    """The crop, unless nothing of the picture would remain."""
     is_sane = crop.left + crop.right < frame.width and crop.top + crop.bottom < frame.height
     return crop if is_sane else NO_CROP
 
 
 def _turn(frame: av.VideoFrame) -> Turn:
-    """What the display matrix (nine words, a b u c d v x y w) makes of the picture: a point (x, y)
-    goes to (a x + c y, b x + d y).
+    """The ``Turn`` of a display matrix (nine words, a b u c d v x y w), which moves a point (x, y)
+    to (a x + c y, b x + d y).
     """
     words = _side_data(frame, Type.DISPLAYMATRIX, 9)
     if words is None:
@@ -208,7 +213,7 @@ def _stated_duration(stream: av.VideoStream, start: Fraction) -> Fraction | None
         first = stream.start_time * base if stream.start_time is not None else start
         end = first + stream.duration * base
     elif start < 1 and (tagged := _duration_tag(stream.metadata.get("DURATION", ""))):
-        end = tagged  # after a late start writers disagree on what it counts from
+        end = tagged  # if the stream starts late, muxers disagree about where durations count from
     elif (whole := container_of(stream).duration) is not None:
         end = Fraction(whole, av.time_base)
         if "matroska" not in stream.container.format.name or end <= start:
@@ -253,8 +258,8 @@ def _hdr(frame: av.VideoFrame) -> HdrInfo | None:
 
 
 def dolby_profile(metadata: bytes) -> int | None:
-    """The profile of Dolby Vision that a picture's metadata (FFmpeg's AVDOVIMetadata) are of: 5,
-    whose colours are its own, or 8 for all that lie beside usual colours; None without any.
+    """The Dolby Vision profile of a picture's metadata (FFmpeg's AVDOVIMetadata): 5, which cannot
+    be shown without it, or 8 for all profiles with an ordinary base layer; None without metadata.
     """
     if len(metadata) < 8:
         return None
@@ -271,9 +276,9 @@ def _side_bytes(frame: av.VideoFrame, kind: Type) -> bytes:
 
 
 def _side_entry(frame: av.VideoFrame, kind: Type) -> SideData | None:
-    """A side data entry by its kind, None when absent.
+    """A side data entry by its kind, None if absent.
 
-    Nothing iterates over all entries: PyAV 18.1 raises ValueError on kinds newer than its table.
+    Do not iterate over all entries: PyAV 18.1 raises ValueError for kinds newer than its table.
     """
     try:
         return cast("SideDataContainer", frame.side_data)[kind]  # typed as one entry
@@ -282,7 +287,7 @@ def _side_entry(frame: av.VideoFrame, kind: Type) -> SideData | None:
 
 
 def _side_data(frame: av.VideoFrame, kind: Type, num_words: int) -> NDArray[np.int32] | None:
-    """The 32-bit words of a side data entry, None when absent or too short."""
+    """The first 32-bit words of a side data entry; None if it is absent or too short."""
     entry = _side_entry(frame, kind)
     if entry is None or entry.buffer_size < 4 * num_words:
         return None

@@ -32,7 +32,7 @@ class PictureFolder:
     Args:
         folder: its path.
         rate: pictures per second.
-        options: for the largest size.
+        options: for ``max_pixels``.
 
     Raises:
         OpenError: there is no picture in it, or the first cannot be read.
@@ -77,7 +77,7 @@ class PictureFolder:
         self._next = min(max(0, floor(target * self._rate)), len(self._paths) - 1)
 
     def close(self) -> None:
-        """See ``FrameSource``; nothing stays open between two pictures."""
+        """Does nothing: no file stays open between two pictures."""
 
     def _decode(self, path: Path) -> tuple[av.VideoFrame, StreamInfo]:
         with open_container(str(path)) as container:

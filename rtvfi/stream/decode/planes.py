@@ -1,8 +1,8 @@
-"""Decoded PyAV frames -> payloads of the stream's fixed size and format.
+"""Converts decoded PyAV frames to payloads of the stream's fixed size and format.
 
-What FFmpeg already holds as planar 4:2:0 or 4:4:4 with 8 or 10 bits is copied once, bit-exactly.
-Other layouts of the same samples (nv12, p010, grey, an alpha plane) are rearranged here, exactly
-too; what is left goes through swscale.
+Planar 4:2:0 and 4:4:4 of 8 or 10 bits is copied once, bit-exactly. Other layouts of the same
+samples (nv12, p010, grey, an alpha plane) are rearranged here, also exactly; all other formats are
+converted by swscale.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _GREY: Final = {
 
 
 def carried_format(source: av.VideoFormat) -> PixelFormat:
-    """The nearest of ``PIXEL_FORMATS``: more chroma rather than less, 10 bit for all above 8."""
+    """The nearest of ``PIXEL_FORMATS``: more chroma rather than less, 10 bits for all above 8."""
     for table in (_SAME_PLANES, _SEMI_PLANAR, _GREY):
         if source.name in table:
             return table[source.name]
@@ -65,7 +65,7 @@ def carried_format(source: av.VideoFormat) -> PixelFormat:
 
 
 def whole_sampling(source: av.VideoFormat) -> str:
-    """The written format that holds all chroma of 4:2:2 and 4:1:1; empty for other samplings."""
+    """The one of ``WRITTEN_FORMATS`` that holds all chroma of 4:2:2 and 4:1:1; empty for others."""
     is_wide = source.chroma_height(16) == 16 and source.chroma_width(16) < 16
     if source.is_rgb or source.has_palette or len(source.components) < 3 or not is_wide:
         return ""
@@ -73,7 +73,7 @@ def whole_sampling(source: av.VideoFormat) -> str:
 
 
 def is_full_range(frame: av.VideoFrame) -> bool:
-    """Whether luma codes run from 0 to the top."""
+    """Whether luma codes use the full range, from 0 to the highest."""
     if frame.format.name.startswith("yuvj"):
         return True
     if frame.format.name.startswith("gray"):
@@ -86,9 +86,9 @@ class Packer:
 
     Args:
         size: (width, height) of every payload.
-        matrix: ISO matrix code of the payloads, used where a frame comes as RGB.
+        matrix: ISO matrix code of the payloads, used when a frame is RGB.
         full_range: range of the payloads.
-        aspect: of their pixels.
+        aspect: pixel aspect of the payloads.
     """
 
     def __init__(
@@ -111,12 +111,12 @@ class Packer:
         self._said: set[tuple[str, int, int]] = set()
 
     def pack(self, frame: av.VideoFrame, aspect: Fraction | None = None) -> NDArray[np.uint8]:
-        """A fresh payload with the picture of ``frame``.
+        """A new payload with the picture of ``frame``.
 
         Args:
-            frame: of any size and format.
-            aspect: of its pixels; None = a picture of another size is stretched, else it lies whole
-                in the frame.
+            frame: a frame of any size and format.
+            aspect: its pixel aspect, used to fit a picture of another shape between black bars;
+                None = stretch it.
         """
         shape = Shape(frame.width, frame.height, aspect) if aspect is not None else self._shape
         if not shape.is_like(self._shape):
@@ -144,7 +144,7 @@ class Packer:
         return payload
 
     def _fit(self, frame: av.VideoFrame, shape: Shape) -> NDArray[np.uint8]:
-        """A payload with black bars, and the whole picture between them."""
+        """A payload with the whole picture between black bars."""
         left, top, width, height = fitted(shape, self._shape)
         converted = self._convert(frame, (width, height))
         payload = np.empty(self._bytes, np.uint8)
@@ -181,10 +181,10 @@ class Packer:
             np.right_shift(pairs[:, offset::2], shift, out=view)
 
     def _widen(self, frame: av.VideoFrame, luma: Samples, chroma: list[Samples]) -> None:
-        """4:2:2 as 4:4:4: the columns it has stay as they are, those between are their means."""
+        """4:2:2 to 4:4:4: stored chroma columns are kept, those between are means of neighbours."""
         half = whole_sampling(frame.format)
         if frame.format.name not in (half, half.replace("yuv", "yuvj")):
-            # Packed ones, and more bits than are carried.
+            # Packed formats, and those with more than 10 bits.
             frame = self._reformatter.reformat(frame, format=half)
         np.copyto(luma, _samples(frame.planes[0], luma))
         for view, plane in zip(chroma, frame.planes[1:], strict=False):
@@ -221,7 +221,7 @@ class Packer:
 
 
 class Made(NamedTuple):
-    """A payload and how its picture is shaped; see ``SourceFrame``."""
+    """A payload and the shape of its picture; the fields are those of ``SourceFrame``."""
 
     payload: NDArray[np.uint8]
     is_start: bool = False
@@ -229,33 +229,33 @@ class Made(NamedTuple):
 
 
 class Payloads:
-    """Turns the frames of one stream into its payloads, whatever shapes it has.
+    """Turns the frames of one stream into payloads, also when their shape changes.
 
     Args:
         info: the stream.
-        aspect: of the pixels of a frame that tells none.
-        period: of the frames, seconds.
+        aspect: pixel aspect of a frame that states none.
+        period: seconds per frame.
     """
 
     def __init__(self, info: StreamInfo, aspect: Fraction, period: Fraction) -> None:
         self._info = info
         self._aspect = aspect
         self._slack = period / 4
-        """Times of one frame may differ by a tick, depending on how it was reached."""
+        """Tolerance in seconds: after a seek, the time of a frame may differ by a tick."""
         self._newest: Shape | None = None
         self._packers: dict[Shape, Packer] = {}
 
     def reset(self) -> None:
-        """Frames from elsewhere follow."""
+        """Forget the previous frame, before a seek's frames are converted."""
         self._newest = None
 
     def make(self, frame: av.VideoFrame, pts: Fraction, aspect: Fraction | None) -> Made:
-        """A fresh payload with the picture of ``frame``.
+        """A new payload with the picture of ``frame``.
 
         Args:
-            frame: of any size and format.
-            pts: its time.
-            aspect: of its pixels, if it tells.
+            frame: a frame of any size and format.
+            pts: its time, seconds.
+            aspect: its pixel aspect; None = the stream's.
         """
         info, aspect = self._info, aspect or self._aspect
         if not info.stretches:
@@ -271,7 +271,7 @@ class Payloads:
     def pack(
         self, frame: av.VideoFrame, aspect: Fraction | None = None, shape: Shape | None = None
     ) -> NDArray[np.uint8]:
-        """A picture in a shape: that of the payloads unless another is given."""
+        """A payload of the given shape, by default that of the stream's payloads."""
         info, shape = self._info, shape or self._info.shape
         if shape not in self._packers:
             self._packers[shape] = Packer(

@@ -1,8 +1,8 @@
-"""Exact presentation times from rounded ones.
+"""Restores exact presentation times from rounded ones.
 
-Matroska stores milliseconds: 24000/1001 frames per second reads 0, 42, 83, 125. While stamps stay
-within one tick of ``origin + n / rate`` that value is the truth and is used; a frame elsewhere
-keeps its own time and is the origin of what follows.
+Matroska stores milliseconds: 24000/1001 frames per second reads 0, 42, 83, 125. While timestamps
+are within one tick of ``origin + n / rate``, that exact value is used. A frame further off keeps
+its own time and becomes the origin of those after it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 LONGEST_GAP: Final = 600
-"""Seconds without a picture that are believed; a damaged stamp may be off by centuries, all of
-which would be filled with pictures.
+"""Longest gap between frames, in seconds, that is believed. A damaged timestamp may be off by
+centuries, which would all be filled with pictures.
 """
 _MAX_ORIGINS: Final = 64
 """Origins remembered for seeks; a stream with more has no constant rate to restore."""
 
 
 class PtsRegulariser:
-    """Raw stamps in, exact and strictly rising stamps out."""
+    """Turns raw timestamps into exact, strictly rising ones."""
 
     def __init__(self, rate: Fraction, tick: Fraction, origin: Fraction | None = None) -> None:
         """Start a stream.
 
         Args:
             rate: nominal frames per second, snapped.
-            tick: the container's time base, seconds: how far rounding may have moved a stamp.
+            tick: the container's time base, seconds: the largest rounding error of a timestamp.
             origin: PTS of the stream's first frame, needed when reading starts elsewhere; by
                 default the first pushed.
         """
@@ -43,16 +43,17 @@ class PtsRegulariser:
         self._last: Fraction | None = None
 
     def push(self, raw: Fraction) -> Fraction | None:
-        """The exact time of the next frame; None = drop it, it is not after the last one."""
+        """The exact time of the next frame; None = drop the frame, it is not after the last one."""
         exact = self._place(raw)
         if exact is not None:
             self._last_raw, self._last = raw, exact
         return exact
 
     def reset(self) -> None:
-        """After a seek: earlier stamps no longer bound the next one.
+        """Prepare for the frames after a seek, which may be earlier than the last one.
 
-        Origins stay, so that the same frame gets the same time however it was reached.
+        Origins are kept, so that a frame gets the same time whether it is reached by a seek or by
+        playing.
         """
         self._last_raw = self._last = None
 
@@ -74,7 +75,7 @@ class PtsRegulariser:
         if not self._origins:
             self._start_clock(raw)
             return raw
-        # The clock that ran at this place when it was played before, else the last one before it.
+        # The origin used here when this part was read before, else the last one before it.
         place = bisect_right(self._origins, raw + self._tick)
         self._origin = self._origins[max(place - 1, 0)]
         number, exact = self._on_clock(raw)

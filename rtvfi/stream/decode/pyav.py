@@ -1,9 +1,9 @@
-"""Pictures with exact times out of a file, decoded in this process with the FFmpeg inside PyAV.
+"""The ``FrameSource`` for files: frames with exact times, decoded by PyAV's FFmpeg in this process.
 
-Another reader may take over after the first picture (see ``choose``); times, seeking and
-packing stay what they are. When it breaks down, software goes on at the same place.
+A device's reader may take over after the first picture (``choose``); times, seeking and packing
+stay the same. If that reader fails, software continues at the same frame.
 
-One thread owns a source: closing or seeking a container while another thread decodes from it
+One thread owns a source. Closing or seeking a container while another thread decodes from it
 crashes the process.
 """
 
@@ -38,27 +38,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BACK_OFF: Final = tuple(Fraction(s) for s in (0, 1, 3, 10, 30))
-"""Seconds before the target at which seeks are tried: transport streams land behind their aim."""
+"""Seconds before the target at which seeks are tried in turn: transport streams land too late."""
 _SCAN_SECONDS: Final = 0.3
 _MISSING_SECONDS: Final = 1
 _JUMP_FRAMES: Final = 8
-"""Frames in a row that lie in the past, or beyond the longest gap, until that is taken for the new
-time; fewer are damage.
+"""Frames in a row that run backwards, or jump beyond the longest gap, before the new time is
+accepted; fewer are treated as damage and dropped.
 """
 _MAX_DIFFERENCE: Final = 4
-"""Mean absolute difference, in steps of 8 bits, up to which two pictures are the same one."""
+"""Largest mean absolute difference, in 8-bit codes, of two pictures that count as the same."""
 
 
 class _Timed(NamedTuple):
     frame: av.VideoFrame
     pts: Fraction
     aspect: Fraction | None = None
-    """Of a pixel; None = as the stream's."""
+    """Pixel aspect; None = the stream's."""
 
 
 class PyavSource:
-    """A ``FrameSource`` that begins with PyAV's software decoders; see ``stream.source`` for the
-    contract.
+    """A ``FrameSource`` (the contract is in ``decode.source``) that begins with PyAV's software
+    decoders.
     """
 
     info: StreamInfo
@@ -68,12 +68,12 @@ class PyavSource:
     container: str
     """FFmpeg's name of the container."""
     container_start: Fraction
-    """Seconds; 0 when it says nothing."""
+    """Start time stated by the container, seconds; 0 if it states none."""
     has_times: bool
-    """Frames are stamped by the file, not counted or reconstructed here."""
+    """Frame times come from the file; they are not counted or reconstructed here."""
     _payloads: Payloads
     has_shapes: bool
-    """Its pictures change their size or pixel aspect, as far as was looked."""
+    """A change of size or pixel aspect was found in the stream."""
 
     def __init__(self, path: str, options: SourceOptions, interrupted: Callable[[], bool]) -> None:
         self.epoch = 0
@@ -149,9 +149,9 @@ class PyavSource:
     # Another reader
 
     def why_differs(self, frame: av.VideoFrame) -> str:
-        """What is wrong with a frame another reader gave as the first; empty when nothing is.
+        """How another reader's first frame differs from ours; empty if it does not.
 
-        Decoders of one stream agree to the bit, or nearly so where the standard leaves them room.
+        Decoders of one stream agree bit by bit, or nearly, where the standard allows differences.
         """
         own = self._pending[0].frame
         if frame.pts != own.pts:
@@ -164,13 +164,13 @@ class PyavSource:
     def continue_with(
         self, reader: Reader, first: av.VideoFrame, decoder: str, *, falls_back: bool
     ) -> None:
-        """Let another reader go on; nothing but the first frame may have been decoded so far.
+        """Let another reader continue; only the first frame may have been decoded so far.
 
         Args:
-            reader: what reads from now on.
-            first: the frame it gave first, which stands in for ours.
-            decoder: for ``info``.
-            falls_back: when it breaks down software goes on, else that is an error.
+            reader: the reader to use from now on.
+            first: its first frame, which replaces ours.
+            decoder: name of the decoder, for ``info``.
+            falls_back: if the reader fails, software continues; otherwise that is an error.
         """
         self._reader.close()
         self._reader = reader
@@ -225,7 +225,7 @@ class PyavSource:
         slack = pulldown.slack if pulldown else self.tick
         self._evened = Evened(pulldown, self._read_stamped) if pulldown else None
         self._regulariser = PtsRegulariser(rate, max(self.tick, slack))
-        self._last_pts: Fraction | None = None  # known once the end was reached
+        self._last_pts: Fraction | None = None  # known after the end was reached once
         if aspect_is_inside(self.container):
             self._aspects = Aspects(self._aspect_inside)
         self._restart_clock()
@@ -252,7 +252,7 @@ class PyavSource:
         return self._reader.stream.codec_context.sample_aspect_ratio
 
     def _look_for_shapes(self) -> None:
-        """The shape of most pictures is that of all, or each has its own."""
+        """Find changes of shape: either all pictures get the most common one, or keep their own."""
         first, known = self.info, self._options.stretches
         if self._options.keeps_shapes and known:
             self.info = in_stretches(first, known)
@@ -269,7 +269,7 @@ class PyavSource:
         self._payloads = Payloads(self.info, first.pixel_aspect, self._period)
 
     def _settled(self, stretch: Stretch) -> Stretch:
-        """With the time that its first frame has here."""
+        """The stretch with the exact time of its first frame."""
         self._seek(stretch.start + self.tick)
         return replace(stretch, start=self._pending[0].pts) if self._pending else stretch
 
@@ -283,7 +283,7 @@ class PyavSource:
 
     def _restart_clock(self) -> None:
         self._regulariser.reset()
-        self._newest: Fraction | None = None  # since the last seek
+        self._newest: Fraction | None = None  # time of the newest frame since the last seek
         self._shift = Fraction(0)
         self._drops = 0
         self._raw: Fraction | None = -self._period if self._is_counting else None
@@ -293,7 +293,7 @@ class PyavSource:
             self._aspects.reset()
 
     def _advance(self) -> _Timed | None:
-        """The next frame that has a time of its own; None at the end."""
+        """The next frame with a valid time; None at the end."""
         read = self._read_stamped if self._evened is None else self._evened.next
         while (stamped := read()) is not None:
             frame, stamp = stamped
@@ -310,7 +310,7 @@ class PyavSource:
                 return _Timed(frame, pts, self._aspects.of(frame) if self._aspects else None)
             self._drops += 1
             if self._drops == _JUMP_FRAMES and self._newest is not None:
-                # Recordings joined without care: go on from where we are.
+                # Recordings that were joined carelessly: continue from the current time.
                 self._shift += self._newest + self._period - self._raw
                 way = "jumps far ahead" if is_far else "runs backwards"
                 log.warning("%s: time %s at %.3f s", self._path, way, float(self._newest))
@@ -324,10 +324,11 @@ class PyavSource:
         return None if frame is None else Stamped(frame, self._stamp(frame))
 
     def _stamp(self, frame: av.VideoFrame) -> Fraction | None:
-        """The file's time of a frame; None if it has none.
+        """The time of a frame in the file; None if it has none.
 
-        AVI stores no presentation times. What FFmpeg makes up for B frames runs backwards, but
-        decoding times leave the decoder in display order, late by a constant. An AVI starts at 0.
+        AVI stores no presentation times. The ones that FFmpeg invents for B-frames run backwards,
+        but decoding times leave the decoder in display order, late by a constant. An AVI starts
+        at 0.
         """
         ticks = frame.dts if self._is_avi else frame.pts
         if ticks is None or self._is_counting:
@@ -338,7 +339,7 @@ class PyavSource:
         return stamp - self._zero
 
     def _frame_duration(self, frame: av.VideoFrame) -> Fraction:
-        """The stated duration where it says more than the rate does: in variable-rate files."""
+        """Seconds: the stated duration in variable-rate files, else one period of the rate."""
         stated = (frame.duration or 0) * self.tick
         is_odd = stated < self._period / 2 or abs(stated - self._period) <= self.tick
         is_even = is_odd or self._is_counting or self._evened is not None
@@ -355,7 +356,9 @@ class PyavSource:
     # Seeking
 
     def _seek_near(self, target: Fraction) -> bool:
-        """Land on the frame played at ``target`` by way of a key frame; False if none was found."""
+        """Seek to a key frame and decode up to the frame played at ``target``; False if that
+        fails.
+        """
         for back in _BACK_OFF:
             aim = target - back
             if back and aim < self.info.start:
@@ -373,11 +376,12 @@ class PyavSource:
     def _scan(self, target: Fraction, *, from_start: bool) -> bool:
         """Decode up to ``target`` and queue the frame played there.
 
-        After a seek nothing before the first key picture counts: it leans on pictures that were
-        skipped. Damaged pictures are no landing place: read from the start they may be whole.
+        After a seek, pictures before the first key frame are dropped, because they depend on
+        skipped ones. A seek must not land on a damaged picture: read from the start, it may be
+        intact.
 
         Returns:
-            False: the decoder came in too late, or on damage.
+            False if decoding began after the target, or on damage.
         """
         played: _Timed | None = None
         num_clean = 0

@@ -1,7 +1,8 @@
-"""Packets of one stream -> decoded PyAV frames, past damage.
+"""Decodes the packets of one stream to PyAV frames, skipping damage.
 
-Packets are decoded one by one, so that a damaged one costs itself only. The decoder's buffers are
-flushed before the container goes: dropping an undrained frame-threaded decoder can hang.
+Packets are decoded one by one, so that a damaged one loses only its own picture. The decoder is
+drained before the container is closed: freeing a frame-threaded decoder that is not drained can
+hang.
 """
 
 from __future__ import annotations
@@ -33,18 +34,20 @@ log = logging.getLogger(__name__)
 MAX_FAILURES_IN_A_ROW: Final = 100
 _MAX_READ_ERRORS: Final = 8
 _PEEKED: Final = (40, 16 << 20)
-"""Packets, and bytes of them, that are looked at before the first picture."""
+"""Number of packets, and their bytes, that are examined before the first picture."""
 
 
 class Reader(Protocol):
-    """Frames of one stream in display order, progressive; no times, no seeking policy."""
+    """Progressive frames of one stream in display order; exact times and seeking are the source's
+    job.
+    """
 
     num_damaged: int
     """Packets that could not be read or decoded since the file was first opened."""
 
     @property
     def lookback(self) -> int:
-        """So many frames from the first key frame after a seek on lack neighbours they need."""
+        """Number of frames after a seek's first key frame that are wrong for lack of neighbours."""
         ...
 
     def next_frame(self) -> av.VideoFrame | None:
@@ -52,30 +55,30 @@ class Reader(Protocol):
 
         Raises:
             DecodeError: nothing more can be decoded.
-            Interrupted: nothing is lost, the call may be repeated.
+            Interrupted: no frame is lost; the call may be repeated.
         """
         ...
 
     def seek(self, ticks: int) -> None:
-        """Go on before ``ticks`` of the stream's time base, or where the container lands.
+        """Continue at or before ``ticks`` of the stream's time base, or where the seek lands.
 
         Raises:
             OSError or ValueError: FFmpeg's error; the position is undefined, seek again or rewind.
-            DecodeError: there is no decoder any more.
+            DecodeError: the decoder is gone.
         """
         ...
 
     def rewind(self) -> None:
-        """Go on at the very first frame: works where seeking there does not.
+        """Start again at the first frame; this also works where a seek to it does not.
 
         Raises:
             OpenError: the file is gone.
-            DecodeError: there is no decoder any more.
+            DecodeError: the decoder is gone.
         """
         ...
 
     def close(self) -> None:
-        """Give up decoder and file; twice is fine."""
+        """Close decoder and file; calling it twice is fine."""
         ...
 
 
@@ -83,7 +86,7 @@ class FrameReader:
     """A ``Reader`` over the decoders inside PyAV.
 
     Args:
-        hwaccel: the device that decodes, instead of software.
+        hwaccel: the device that decodes; None = software.
     """
 
     stream: av.VideoStream
@@ -133,7 +136,7 @@ class FrameReader:
 
     @property
     def thins_to(self) -> Fraction:
-        """Share of the stream's pictures that come out."""
+        """Fraction of the stream's pictures that is returned (below 1 with inverse telecine)."""
         return LEFT if isinstance(self._deinterlacer, InverseTelecine) else Fraction(1)
 
     def _configured_stream(self) -> av.VideoStream:
@@ -159,11 +162,11 @@ class FrameReader:
 
     @property
     def lookback(self) -> int:
-        """So many frames from the first key frame after a seek on lack neighbours they need."""
+        """Number of frames after a seek's first key frame that are wrong for lack of neighbours."""
         return self._deinterlacer.lookback if self._deinterlacer is not None else 0
 
     def peek(self) -> list[Packet[av.VideoStream]]:
-        """The first packets, to look at their timestamps; ``next_frame`` still decodes them."""
+        """The first packets, for their timestamps; ``next_frame`` still decodes them."""
         size, (most, most_bytes) = 0, _PEEKED
         while not self._drained and len(self._packets) < most and size < most_bytes:
             packet = self._demux()
@@ -180,7 +183,7 @@ class FrameReader:
 
         Raises:
             DecodeError: a hundred packets in a row could not be decoded.
-            Interrupted: nothing is lost, the call may be repeated.
+            Interrupted: no frame is lost; the call may be repeated.
         """
         while not self._frames:
             if self._interrupted():
@@ -192,7 +195,7 @@ class FrameReader:
         return self._frames.popleft()
 
     def seek(self, ticks: int) -> None:
-        """Go on at the key frame before ``ticks`` of the time base, or where the container lands.
+        """Continue at the key frame at or before ``ticks``, or where the container's seek lands.
 
         Raises:
             OSError or ValueError: FFmpeg's error; the position is undefined, seek again or rewind.
@@ -202,16 +205,16 @@ class FrameReader:
         self._restart()
 
     def rewind(self) -> None:
-        """Open the file anew: works where seeking to the beginning does not.
+        """Open the file again; this also works where a seek to the beginning does not.
 
         Raises:
-            OpenError: it is gone.
+            OpenError: the file is gone.
         """
         self.close()
         self._open()
 
     def close(self) -> None:
-        """Give up decoder and file."""
+        """Close decoder and file."""
         self._generator.close()
         self._packets.clear()
         self._frames.clear()
@@ -232,7 +235,7 @@ class FrameReader:
         yield from self._container.demux(self.stream)
 
     def _demux(self) -> Packet[av.VideoStream] | None:
-        """The next packet, at the end an empty one; None when the file cannot be read on."""
+        """The next packet, at the end an empty one; None if the file cannot be read any further."""
         for _ in range(_MAX_READ_ERRORS):
             try:
                 return next(self._generator)

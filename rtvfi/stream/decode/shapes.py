@@ -1,8 +1,8 @@
-"""Pictures whose size or pixel aspect changes within a stream: found, and brought into one.
+"""Finds changes of picture size and pixel aspect within a stream, and decides on one shape.
 
-Broadcasts go from 4:3 to 16:9 and back, recordings of web calls change their size with the line.
-What is written keeps one shape, the usual one; pictures of another shape lie in it whole, between
-black bars where they must. What is played keeps the shapes.
+Broadcasts change between 4:3 and 16:9; recordings of web calls change their size with the
+connection. Written files have one shape, the most common one; pictures of another shape are fitted
+into it, with black bars where needed. While playing, pictures keep their shapes.
 """
 
 from __future__ import annotations
@@ -29,29 +29,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PLACES: Final = 5
-"""Where a film is looked at beside its beginning, evenly."""
+"""Number of evenly spaced places that are examined, besides the beginning."""
 _CHANGING: Final = ("matroska", "mpeg", "webm", "h264", "hevc", "ogg", "flv")
-"""Words in FFmpeg's names of containers whose pictures may change without a new header."""
+"""Parts of FFmpeg's names of containers whose pictures may change without a new header."""
 _FREE: Final = ("vp8", "vp9", "av1")
 """Codecs whose pictures may change their size in any container."""
 _ASPECT_INSIDE: Final = ("mpeg", "h264", "hevc")
-"""The same, of those that leave the pixel aspect to the pictures; mpv believes the others' own."""
+"""Parts of the names of containers that state no pixel aspect, so that the pictures' own applies;
+for the others mpv uses the container's.
+"""
 _MOST_PACKETS: Final = 600
-"""Read in search of a key frame."""
+"""Limit of packets read in search of a key frame."""
 _NEAR_SECONDS: Final = 4
-"""Between two key frames of unlike shape, up to which those between them are read one by one."""
+"""When two key frames of different shape are at most this far apart, all those between are read."""
 _BACK_OFF_SECONDS: Final = (0, 1, 3, 10)
-"""Before the aim at which seeks are tried: transport streams land behind it."""
+"""Seconds before the target at which seeks are tried in turn: transport streams land too late."""
 _MOST_STRETCHES: Final = 64
-"""A film of more is brought into one shape."""
+"""A film with more stretches is converted to one shape."""
 
 
 class Aspects:
-    """The pixel aspects of pictures that tell them.
+    """The pixel aspects that pictures state.
 
     Args:
-        inside: what the decoder knows now. It reads ahead of the pictures it gives, but a new one
-            begins at a key frame.
+        inside: returns the decoder's current aspect. The decoder is ahead of the pictures it
+            returns, but the aspect changes only at key frames.
     """
 
     def __init__(self, inside: Callable[[], Fraction | None]) -> None:
@@ -59,12 +61,12 @@ class Aspects:
         self.reset()
 
     def reset(self) -> None:
-        """Frames from elsewhere follow."""
+        """Forget the current aspect, before a seek's frames follow."""
         self._now: Fraction | None = None
         self._size = 0, 0
 
     def of(self, frame: av.VideoFrame) -> Fraction | None:
-        """The aspect of the next frame; None where it tells none."""
+        """The pixel aspect of the next frame; None if it states none."""
         size = frame.width, frame.height
         if self._now is None or frame.key_frame or size != self._size:
             self._size = size
@@ -74,17 +76,18 @@ class Aspects:
 
 
 def aspect_is_inside(container: str) -> bool:
-    """Whether the pictures of such a container tell their pixel aspect, and may change it."""
+    """Whether pictures in such a container state their own pixel aspect, and may change it."""
     return any(word in container for word in _ASPECT_INSIDE)
 
 
 def shaped(path: str, info: StreamInfo, *, keeps_shapes: bool) -> StreamInfo:
-    """The stream as its pictures are carried: in the shape of most of them, or each in its own.
+    """The stream's properties with the shapes found: the most common one, or each in its own time.
 
     Args:
-        path: a file; of addresses the first shape is taken.
-        info: the stream as its first picture has it.
-        keeps_shapes: see ``SourceOptions``.
+        path: a file; a URL is not searched, all its pictures get the first one's shape.
+        info: the stream's properties by its first picture.
+        span: times of the first and the last picture, seconds.
+        keeps_shapes: as in ``SourceOptions``.
     """
     if is_url(path):
         return info
@@ -107,7 +110,7 @@ def shaped(path: str, info: StreamInfo, *, keeps_shapes: bool) -> StreamInfo:
 
 
 def in_one_shape(info: StreamInfo, shape: Shape) -> StreamInfo:
-    """The stream with all its pictures in one shape."""
+    """The stream's properties when all its pictures get one shape."""
     if shape == info.shape:
         return info
     return replace(
@@ -116,11 +119,11 @@ def in_one_shape(info: StreamInfo, shape: Shape) -> StreamInfo:
 
 
 def in_stretches(info: StreamInfo, found: Sequence[Stretch]) -> StreamInfo:
-    """The stream with every picture in the shape it has.
+    """The stream's properties when every picture keeps its shape.
 
     Args:
-        info: the stream in its first shape.
-        found: in order; neighbours may be alike.
+        info: the properties with the first shape.
+        found: stretches in order; neighbours may be equal.
     """
     stretches = tuple(
         after
@@ -142,10 +145,10 @@ def in_stretches(info: StreamInfo, found: Sequence[Stretch]) -> StreamInfo:
 
 
 def usual_of(found: Mapping[Shape, int]) -> Shape:
-    """The shape for pictures of several.
+    """The common shape for a stream with several.
 
     Args:
-        found: shapes, and how often they were seen; at least one.
+        found: how often each shape was seen; not empty.
     """
 
     def common(shape: Shape) -> tuple[int, Fraction]:
@@ -157,7 +160,9 @@ def usual_of(found: Mapping[Shape, int]) -> Shape:
 
 
 def fitted(picture: Shape, frame: Shape) -> tuple[int, int, int, int]:
-    """Where a picture lies in a frame of another shape: left, top, width, height; all even."""
+    """The rectangle of a picture in a frame of another shape: left, top, width, height; all
+    even.
+    """
     width, height = frame.width, frame.height
     if picture.ratio > frame.ratio:
         height = round(frame.height * frame.ratio / picture.ratio / 2) * 2
@@ -168,12 +173,12 @@ def fitted(picture: Shape, frame: Shape) -> tuple[int, int, int, int]:
 
 
 class _Look:
-    """Key frames of a film, each decoded by itself.
+    """Finds the shapes of single key frames of a film.
 
     Args:
-        container: just opened.
-        stream: its pictures.
-        aspect: of their pixels, where they do not tell it.
+        container: freshly opened.
+        stream: its video stream.
+        aspect: pixel aspect of frames that state none.
     """
 
     def __init__(self, container: InputContainer, stream: av.VideoStream, aspect: Fraction) -> None:
@@ -183,7 +188,7 @@ class _Look:
         stream.codec_context.thread_count = 1
 
     def at_places(self, span: tuple[Fraction, Fraction]) -> Iterator[Stretch]:
-        """What stands at some places of the film, in order."""
+        """Yield the shape at each of the places to examine, in order."""
         newest = span[0]
         for place in range(1, _PLACES + 1):
             aim = span[0] + (span[1] - span[0]) * place / (_PLACES + 1)
@@ -193,7 +198,7 @@ class _Look:
                 yield found
 
     def keys(self, aim: Fraction) -> Iterator[Stretch]:
-        """The key frames from ``aim`` on, or from a little before or behind it."""
+        """Yield the key frames from about ``aim`` seconds on."""
         self._container.seek(int(aim / self._base), stream=self._stream)
         num_passed = 0
         for packet in self._container.demux(self._stream):
@@ -223,7 +228,7 @@ class _Look:
 
 
 def _changes(look: _Look, seen: Sequence[Stretch]) -> list[Stretch]:
-    """Where between places that were looked at the shape changes; with the first of them."""
+    """The first stretch, and every change of shape between the places examined."""
     found = [seen[0]]
     for left, right in itertools.pairwise(seen):
         if left.shape != right.shape and len(found) <= _MOST_STRETCHES:
@@ -232,7 +237,7 @@ def _changes(look: _Look, seen: Sequence[Stretch]) -> list[Stretch]:
 
 
 def _between(look: _Look, left: Stretch, right: Stretch) -> Iterator[Stretch]:
-    """The changes from one key frame to a later one of another shape."""
+    """Yield the changes between two key frames of different shape."""
     while right.start - left.start > _NEAR_SECONDS:
         middle = next(look.keys((left.start + right.start) / 2), None)
         if middle is None or not left.start < middle.start < right.start:
@@ -256,7 +261,7 @@ def _between(look: _Look, left: Stretch, right: Stretch) -> Iterator[Stretch]:
 
 
 def _keys_behind(look: _Look, start: Fraction) -> Iterator[Stretch]:
-    """The key frames after ``start``, none left out."""
+    """Yield all key frames after ``start``."""
     keys: Iterator[Stretch] = iter(())
     for back in _BACK_OFF_SECONDS:
         keys = look.keys(start - back)

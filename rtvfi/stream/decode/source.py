@@ -1,4 +1,4 @@
-"""Where frames come from: the source contract and the policy of opening one."""
+"""The contract of frame sources, and the function that opens one."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ __all__ = ["FrameSource", "Interrupted", "open_source"]
 
 
 class FrameSource(Protocol):
-    """One video stream of one file; opened, read, sought and closed by one thread, its owner."""
+    """One video stream of one file. One thread, its owner, opens, reads, seeks and closes it."""
 
     info: StreamInfo
     epoch: int
     """Copied into every frame; the owner raises it with each seek."""
 
     def read(self) -> SourceFrame | EndOfStream:
-        """The next frame; after the last one ``END``, however often it is asked.
+        """The next frame; ``END`` after the last one, on every call.
 
         Raises:
-            DecodeError: nothing more can be decoded, though the file goes on.
-            Interrupted: the opener's ``interrupted`` said so; no frame is lost, read again later.
+            DecodeError: nothing more can be decoded, although the file is longer.
+            Interrupted: ``interrupted()`` returned True; no frame is lost, read again later.
         """
         ...
 
     def seek(self, target: Fraction) -> None:
-        """The next frame read is the one *played at* ``target``: the last with ``pts <= target``.
+        """Make the frame *played at* ``target`` the next one read: the last with ``pts <= target``.
 
-        Before the first frame it is the first, past the end the last. Pictures are bit-identical
-        to those of reading from the start.
+        For a target before the first frame that is the first frame, past the end the last one.
+        Frames are bit-identical to those of reading from the start.
 
         Raises:
-            SeekError: the file can neither be positioned nor opened again.
+            SeekError: the file can be neither sought nor opened again.
             Interrupted: the position is now undefined; seek again before reading.
         """
         ...
 
     def close(self) -> None:
-        """Let go of the file; closing twice is fine."""
+        """Close the file; closing twice is fine."""
         ...
 
 
@@ -59,12 +59,13 @@ def open_source(
     """Open the best video stream of ``path`` and decode its first picture.
 
     Args:
-        path: a file, or any URL FFmpeg opens; a folder where ``options.picture_rate`` is given.
-        interrupted: asked between packets; True abandons the call under way with ``Interrupted``.
+        path: a file, any URL that FFmpeg opens, or a folder if ``options.picture_rate`` is given.
+        interrupted: called between packets; when it returns True, the source's current call raises
+            ``Interrupted``.
 
     Raises:
         OpenError: no such file, no video in it, or not one picture of it can be decoded.
-        DeviceError: ``options.hwaccel`` names a device that cannot be had.
+        DeviceError: ``options.hwaccel`` names a device that cannot be used.
     """
     if options.picture_rate is not None and Path(path).is_dir():
         return PictureFolder(path, options.picture_rate, options)

@@ -1,4 +1,4 @@
-"""The times of all pictures of a film, from its packets, without decoding them."""
+"""Reads the times of all pictures of a film from its packets, without decoding them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from rtvfi.stream.decode.container import Packet
 
 _LOOKED_AT: Final = 40
-"""Pictures by which pulldown is known."""
+"""Number of pictures examined for pulldown."""
 _MOST_BACK: Final = 2
-"""Seconds by which decoding times may fall back: more, and films were joined without care."""
+"""Seconds by which decoding times may run backwards; more means carelessly joined films."""
 
 
 def frame_times(path: str, info: StreamInfo) -> tuple[list[Fraction], Fraction]:
-    """When the pictures of a film are shown, and when the last one ends; on its own clock, from the
-    picture that was decoded first on.
+    """(times of all pictures, end of the last one), seconds on the film's own clock, beginning with
+    the picture that was decoded first.
 
-    Damaged packets count: their pictures may be missing when the film is decoded.
+    Damaged packets are included: their pictures may be missing when the film is decoded.
 
     Args:
-        path: what ``info`` is of.
+        path: the file.
         info: its video stream.
 
     Raises:
-        UsageError: the film does not tell, or its times cannot be believed.
-        OpenError: it cannot be opened.
+        UsageError: the film states no times, or impossible ones.
+        OpenError: the file cannot be opened.
     """
     with open_container(path) as source:
         stream = choose_stream(source)
@@ -64,7 +64,7 @@ def frame_times(path: str, info: StreamInfo) -> tuple[list[Fraction], Fraction]:
 
 
 def _stamped(path: str, packets: Iterator[Packet]) -> Iterator[tuple[int, int]]:
-    """(PTS, duration) of all packets that are shown, in ticks."""
+    """Yield (PTS, duration), in ticks, of all packets whose pictures are shown."""
     newest = None
     try:
         for packet in packets:
@@ -78,7 +78,7 @@ def _stamped(path: str, packets: Iterator[Packet]) -> Iterator[tuple[int, int]]:
             newest = packet.pts if newest is None else max(newest, packet.pts)
             yield packet.pts, packet.duration or 0
     except FAILURES:
-        return  # it ends here for the decoder, too
+        return  # the decoder stops here, too
 
 
 def _refusal(path: str, reason: str) -> UsageError:

@@ -1,1 +1,1 @@
-"""Pictures of two fields, and films that were put into them."""
+"""Interlaced video, and films that were stored as interlaced video (telecine)."""

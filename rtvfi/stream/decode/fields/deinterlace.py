@@ -1,7 +1,7 @@
-"""Interlaced pictures made progressive: one picture per frame, at the frame's own time.
+"""Deinterlacing: one progressive picture per frame, at the frame's own time.
 
-bwdif looks at the frames before and after: the first one after a seek lacks the one before, and
-looks different from what it is when read from the start.
+bwdif uses the frames before and after. The first frame after a seek lacks the one before, so it
+differs from the same frame read from the start: see ``Deinterlacer.lookback``.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from rtvfi.core.options import Deinterlace
 
 _MIN_SIDE: Final = 4
-"""bwdif takes nothing smaller."""
+"""Smallest width and height, in pixels, that bwdif accepts."""
 
 
 def bwdif(mode: Deinterlace) -> str:
-    """The filter in FFmpeg's words."""
+    """Options of FFmpeg's bwdif filter."""
     return f"mode=send_frame:parity=auto:deint={'all' if mode == 'on' else 'interlaced'}"
 
 
 class Deinterlacer(Filter):
-    """Frames in, as many frames out, one late; progressive ones pass as they are.
+    """Returns as many frames as it takes, one frame late; progressive ones are unchanged.
 
     Args:
-        mode: ``auto`` leaves frames alone that are not flagged; until the first flagged one they
-            pass at once. ``on`` takes every frame for interlaced.
+        mode: ``auto`` deinterlaces only flagged frames, and delays none before the first flagged
+            one. ``on`` deinterlaces every frame.
         tick: the frames' time base.
     """
 
@@ -46,16 +46,16 @@ class Deinterlacer(Filter):
 
     @property
     def lookback(self) -> int:
-        """Frames needed before one to make it what it should be."""
+        """Number of preceding frames needed for a correct result."""
         return 1 if self._is_needed else 0
 
     def reset(self) -> None:
-        """Frames from elsewhere follow."""
+        """Forget all frames, before a seek's frames are pushed."""
         self._graph = None
         self._previous = None
 
     def push(self, frame: av.VideoFrame | None) -> list[av.VideoFrame]:
-        """The next frame, or None after the last; what is ready comes out."""
+        """Take the next frame, or None after the last; returns the frames that are ready."""
         if frame is None:
             return self._flush()
         self._is_needed = self._is_needed or (self._mode == "auto" and frame.interlaced_frame)
@@ -90,7 +90,7 @@ class Deinterlacer(Filter):
     def _ready(self) -> list[av.VideoFrame]:
         frames: list[av.VideoFrame] = []
         for frame in self._pulled():
-            if frame.time_base is not None:  # the filter counts in finer ticks
+            if frame.time_base is not None:  # the filter's time base is finer
                 scale = frame.time_base / self._tick
                 frame.pts = None if frame.pts is None else round(frame.pts * scale)
                 frame.duration = round((frame.duration or 0) * scale)

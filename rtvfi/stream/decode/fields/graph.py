@@ -1,4 +1,4 @@
-"""Frames through a filter of FFmpeg's: what its users here share."""
+"""Base class of stages that send frames through an FFmpeg filter."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class Filter:
-    """Frames of one shape go through one graph, those of another through a new one; a base class.
+    """Base class: frames of one size and format go through one filter graph; a change needs a new
+    graph.
 
-    The graph stands from the first frame that needs it to ``_flush``.
+    A graph exists from the first frame that needs it until ``_flush``.
     """
 
     def __init__(self) -> None:
@@ -37,7 +38,7 @@ class Filter:
         raise NotImplementedError
 
     def _flush(self) -> list[av.VideoFrame]:
-        """The last frames of the graph, which ends."""
+        """End the graph and return its last frames."""
         if self._graph is None:
             return []
         self._graph.push(None)
@@ -46,5 +47,5 @@ class Filter:
         return frames
 
     def _flush_unless(self, shape: tuple[str, int, int]) -> list[av.VideoFrame]:
-        """The last frames of a graph for frames of another shape."""
+        """End the graph if it is for another shape, and return its last frames; else nothing."""
         return self._flush() if shape != self._shape else []

@@ -1,8 +1,9 @@
-"""Inverse telecine: films whose pictures were woven into 30 a second for good (hard telecine).
+"""Inverse telecine: restores films of 24 pictures per second that were stored as 30 interlaced ones
+(hard telecine).
 
-Of five pictures two are made of fields of different drawings. fieldmatch puts fields together that
-belong together, bwdif mends what it cannot, decimate leaves out the one of five that shows nothing
-new. That is what users of FFmpeg do.
+Of every five stored pictures, two combine fields of different film pictures. fieldmatch pairs the
+fields that belong together, bwdif deinterlaces what it cannot match, and decimate drops the one of
+five that shows nothing new. This is the usual chain of FFmpeg filters.
 """
 
 from __future__ import annotations
@@ -18,21 +19,21 @@ from rtvfi.stream.decode.fields.graph import Filter
 
 CYCLE: Final = 5
 RATES: Final = (Fraction(30000, 1001), Fraction(30))
-"""Of streams in which a telecined film can be."""
+"""Rates of streams that can hold a telecined film."""
 LEFT: Final = Fraction(CYCLE - 1, CYCLE)
-"""Of the pictures, so many stay."""
+"""Fraction of the pictures that remains."""
 _MIN_SIDE: Final = 16
 
 
 class InverseTelecine(Filter):
-    """Frames of 30000/1001 a second in, four of five out, at even times.
+    """Takes 30000/1001 frames per second and returns four of every five, evenly spaced.
 
-    Cycles of five are counted from the stream's first frame on: what comes out does not depend on
+    Cycles of five are counted from the stream's first frame, so the result does not depend on
     where reading began.
 
     Args:
         tick: the frames' time base.
-        rate: frames a second that come in.
+        rate: frames per second of the input.
     """
 
     def __init__(self, tick: Fraction, rate: Fraction) -> None:
@@ -44,18 +45,18 @@ class InverseTelecine(Filter):
 
     @property
     def lookback(self) -> int:
-        """Frames needed before one to make it what it should be: a cycle, and its neighbours."""
+        """Number of preceding frames needed for a correct result: a cycle and its neighbours."""
         return 2 * CYCLE
 
     def reset(self) -> None:
-        """Frames from elsewhere follow."""
+        """Forget all frames, before a seek's frames are pushed."""
         self._graph = None
         self._is_aligned = False
         self._numbers: deque[int] = deque()
-        """Of the first frames of the cycles inside."""
+        """Frame numbers of the first frames of the cycles in the graph."""
 
     def push(self, frame: av.VideoFrame | None) -> list[av.VideoFrame]:
-        """The next frame, or None after the last; what is ready comes out."""
+        """Take the next frame, or None after the last; returns the frames that are ready."""
         if frame is None:
             return self._flush()
         if frame.pts is None or min(frame.width, frame.height) < _MIN_SIDE:
@@ -96,7 +97,7 @@ def _graph(frame: av.VideoFrame, rate: Fraction) -> av.filter.Graph:
         width=frame.width, height=frame.height, format=frame.format, time_base=1 / rate
     )
     parts = [
-        graph.add("fps", f"{rate.numerator}/{rate.denominator}"),  # what is missing is held
+        graph.add("fps", f"{rate.numerator}/{rate.denominator}"),  # repeats missing frames
         graph.add("fieldmatch"),
         graph.add("bwdif", "mode=send_frame:parity=auto:deint=interlaced"),
         graph.add("decimate", f"cycle={CYCLE}"),

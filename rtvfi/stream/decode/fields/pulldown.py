@@ -1,8 +1,8 @@
-"""Films on discs and in broadcasts for 60 fields a second: 24 pictures, shown for three fields and
-two in turn, as flags say (soft telecine). Pure.
+"""Soft telecine: films of 24 pictures per second on discs and in broadcasts of 60 fields per
+second, whose flags say that pictures are shown for three and two fields in turn. Pure.
 
-The film has 24000/1001 even pictures a second. Shown unevenly they are only because of what
-televisions were.
+The film has 24000/1001 evenly spaced pictures per second; only the display was uneven. The times
+are made even again here.
 """
 
 from __future__ import annotations
@@ -16,45 +16,49 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _FIELDS: Final = (Fraction(1001, 60000), Fraction(1, 60))
-"""Seconds of a field, or of a picture of 60 a second."""
+"""Duration of a field (or of a picture at 60 per second), seconds."""
 _JITTER: Final = 40
-"""Part of a field by which times are off on discs, which count fields in whole ticks."""
+"""1 / _JITTER of a field is the error of times on discs, which count fields in whole ticks."""
 _MIN_STEPS: Final = 8
 _UNSURE: Final = 4
-"""Newest packets before which others may still come: pictures are stored out of order."""
+"""Newest packets that are not judged yet: pictures are stored out of order, so others may precede
+them.
+"""
 _TURNS: Final = Fraction(4, 5)
-"""Share of neighbours that must differ: elsewhere runs of twos are video among the film."""
+"""Fraction of neighbouring pictures whose field counts must differ; the rest may be runs of two
+fields: video within the film.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Pulldown:
-    """How such a film is shown."""
+    """The pulldown pattern of a film."""
 
     field: Fraction
     first: int
-    """Fields for which the first picture is shown."""
+    """Number of fields for which the first picture is shown."""
 
     @property
     def slack(self) -> Fraction:
-        """Seconds by which times may be off before they are believed."""
+        """Tolerance for times, seconds: within it they count as following the pattern."""
         return self.field / 8
 
     @property
     def rate(self) -> Fraction:
-        """Pictures a second."""
+        """Pictures per second of the film."""
         return 2 / (5 * self.field)
 
     def even(
         self, raw: Fraction, following: Fraction | None, before: Fraction | None = None
     ) -> Fraction:
-        """When a picture is due in the film: the middle of the time for which it is shown stays.
+        """The evenly spaced time of a picture; the middle of its display interval is kept.
 
-        Video among the film, two fields a picture, keeps its rhythm.
+        Video within the film, with two fields per picture, keeps its times.
 
         Args:
-            raw: when it is shown, seconds.
-            following: when the next one is; None = there is none.
-            before: when the one before was, which tells of the last.
+            raw: when the picture is shown, seconds.
+            following: when the next one is shown; None = it is the last.
+            before: when the previous one was shown, needed for the last.
         """
         num = self.first
         if following is not None:
@@ -68,18 +72,18 @@ F = TypeVar("F")
 
 
 class Stamped(NamedTuple, Generic[F]):
-    """A frame and the file's time of it."""
+    """A frame and its time in the file."""
 
     frame: F
     stamp: Fraction | None
 
 
 class Evened(Generic[F]):
-    """Frames with their times in the film, one later than they are read.
+    """Frames with evenly spaced times; it reads one frame ahead.
 
     Args:
-        pulldown: how they are shown.
-        read: gives the next frame, None at the end; what it raises loses nothing.
+        pulldown: the pattern.
+        read: returns the next frame, None at the end. If it raises, ``next`` can be called again.
     """
 
     def __init__(self, pulldown: Pulldown, read: Callable[[], Stamped[F] | None]) -> None:
@@ -88,7 +92,7 @@ class Evened(Generic[F]):
         self.reset()
 
     def reset(self) -> None:
-        """Frames from elsewhere follow."""
+        """Forget all frames, before a seek's frames are read."""
         self._ahead: Stamped[F] | None = None
         self._before: Fraction | None = None
 
@@ -108,11 +112,11 @@ class Evened(Generic[F]):
 
 
 def find_pulldown(times: Sequence[Fraction], tick: Fraction) -> Pulldown | None:
-    """The pulldown that the first pictures of a stream show; None where they show none.
+    """The pulldown pattern of a stream, judged by its first packets; None if it has none.
 
     Args:
-        times: of the first packets, any order, seconds.
-        tick: how far rounding may have moved them.
+        times: times of the first packets in seconds, in any order.
+        tick: largest rounding error of these times, seconds.
     """
     ordered = sorted(set(times))[:-_UNSURE]
     steps = [b - a for a, b in pairwise(ordered)]
