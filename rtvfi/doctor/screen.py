@@ -100,7 +100,7 @@ def _check_tracks(version: str) -> Finding:
 
 
 def _check_sound(devices: Iterable[_Device]) -> Iterator[Finding]:
-    # A name without a slash is a sound system's default, whether anything is behind it or not.
+    # A name without a slash is a sound system's default, which may lead to no device.
     names = [row["name"] for row in devices if "/" in row["name"]]
     systems = list(dict.fromkeys(name.partition("/")[0] for name in names))
     if systems:

@@ -358,7 +358,7 @@ def _lite(flow_scale: float, row: ModelInfo, work: float) -> Variant:
 
 
 class _Scales(Protocol[Model_co]):
-    """A model that knows other scales, for executors of whatever kind."""
+    """A model that supports several flow scales, for any kind of executor."""
 
     flow_scale: float
 
@@ -366,7 +366,7 @@ class _Scales(Protocol[Model_co]):
 
 
 def _scaled(model: _Scales[Model_co]) -> Iterator[tuple[Variant, Model_co]]:
-    """A model with motion estimated at smaller sizes, as far as it knows them."""
+    """Yield (variant, model) for each smaller flow scale that a model supports."""
     for share in _SHARES:
         with suppress(UsageError):
             yield Variant(share), model.at_scale(model.flow_scale * share)

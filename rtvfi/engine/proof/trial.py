@@ -87,7 +87,7 @@ class Apart(Protocol):
 
 
 def _started(request: Request) -> Apart:
-    # As while playing: a full search for every kernel here would look like a hang.
+    # As while playing: MIOpen's full search for every kernel would look like a hang.
     environ = {**os.environ, "MIOPEN_FIND_MODE": "FAST"}
     return PythonProcess(_MODULE, (json.dumps(request),), environ)
 
@@ -124,11 +124,11 @@ class Trial:
     """The self-test of one device. One thread calls ``verdict``; any thread may call ``abandon``.
 
     Args:
-        device: torch's name for it.
-        start: starts a process.
-        share: see ``kernels`` (tests).
-        hook: module:function (tests).
-        silence: seconds after which a silent process is given up.
+        device: torch's name of it.
+        start: starts a child process for a request; replaced in tests.
+        share: passed to ``kernels.kernels``; below 1 in tests.
+        hook: ``module:function`` of a ``kernels.Hook``, for tests.
+        silence: seconds without a report after which a child is killed.
     """
 
     def __init__(
