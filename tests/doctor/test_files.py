@@ -63,7 +63,7 @@ def test_a_cut_off_weight_file_is_seen(tmp_path: Path) -> None:
     assert files.broken(path) == ""
     for kept in (len(good) - 1, 1000, 9, 3, 0):
         path.write_bytes(good[:kept])
-        assert "cut off" in files.broken(path), kept
+        assert "truncated" in files.broken(path), kept
     path.write_bytes(b"\xff" * 1000)
     assert "no weight file" in files.broken(path)
     path.unlink()
@@ -167,7 +167,7 @@ def test_the_model_that_plays_is_named_and_a_better_one_for_a_gpu(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (finding,) = files.check_model(HERE)
     assert finding.level == "ok"
-    assert finding.text.endswith("plays (auto, on a processor)")
+    assert finding.text.endswith("is used (auto, on a processor)")
     monkeypatch.setattr(config, "hardware_guess", lambda: "rocm")
     (finding,) = files.check_model(HERE)
     assert (finding.level, finding.hint) == ("warn", "rtvfi weights get rife-4.25")
@@ -176,4 +176,4 @@ def test_the_model_that_plays_is_named_and_a_better_one_for_a_gpu(
     store.make_folder()
     store.path("rife-4.25").touch()
     (finding,) = files.check_model(HERE)
-    assert (finding.level, finding.text) == ("ok", "rife-4.25 plays (auto, on a GPU)")
+    assert (finding.level, finding.text) == ("ok", "rife-4.25 is used (auto, on a GPU)")

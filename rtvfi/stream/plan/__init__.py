@@ -1,1 +1,1 @@
-"""Which picture is shown when, decided without pixels."""
+"""Decides which picture is shown when, without looking at pixels."""

@@ -1,4 +1,4 @@
-"""How actions are grouped for the executor. Pure."""
+"""Groups actions into batches for the executor. Pure."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class Retimes3:
 
 
 Shown = Copy | Retimes | Retimes3
-"""Gives outputs that are made of pictures."""
+"""Work that returns outputs."""
 Work = Mid | Shown
-"""What an executor carries out at a time."""
+"""One piece of work of an executor."""
 Batch = Work | Again
 
 
 def batches(actions: Iterable[Action]) -> list[Batch]:
-    """Neighbouring actions that one model call can serve, in order.
+    """Group neighbouring actions that one model call can carry out; the order is kept.
 
-    Retimes of the same pair (or triple) are one batch; every other action is a batch by itself.
+    Retimes of the same pair (or triple) form one batch; every other action is a batch by itself.
     """
 
     def key(action: Action) -> tuple[object, ...]:
@@ -78,7 +78,7 @@ def _joined(group: list[Action]) -> list[Batch]:
 
 
 def parted(batch: Retimes | Retimes3, most: int) -> list[Retimes | Retimes3]:
-    """The same work with at most so many outputs in each batch."""
+    """Split a batch into batches of at most ``most`` outputs."""
     starts = range(0, len(batch.outputs), most)
     if isinstance(batch, Retimes):
         return [Retimes(batch.outputs[k : k + most]) for k in starts]
@@ -86,19 +86,19 @@ def parted(batch: Retimes | Retimes3, most: int) -> list[Retimes | Retimes3]:
 
 
 def single(batch: Batch) -> list[Batch]:
-    """The same work with one output in each batch."""
+    """Split a batch into batches of one output."""
     return [*parted(batch, 1)] if isinstance(batch, Retimes | Retimes3) else [batch]
 
 
 def outputs_of(batch: Batch) -> tuple[Output, ...]:
-    """The outputs a batch gives; none for a pass."""
+    """The outputs of a batch; none for a pass."""
     if isinstance(batch, Mid):
         return ()
     return batch.outputs if isinstance(batch, Retimes | Retimes3) else (batch,)
 
 
 def needs(batch: Batch) -> tuple[ImageId, ...]:
-    """The pictures a batch is made of."""
+    """The pictures that a batch uses."""
     if isinstance(batch, Again):
         return ()
     if isinstance(batch, Copy):

@@ -1,8 +1,8 @@
-"""When to give up quality because the device is too slow, and when to take it back. Pure.
+"""Decides when to lower quality because the device is too slow, and when to raise it again. Pure.
 
-The governor picks a step of the quality ladder from measured call costs and how far ahead of the
-player the output is; it thinks in seconds and has no clock of its own. It never changes when an
-output is shown.
+The governor chooses a step of the quality ladder from measured call costs and from how far the
+output is ahead of the player. It works in seconds and has no clock of its own. It never changes the
+time of an output.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from rtvfi.stream.plan.ladder import Quality, Variant
 
 _OVERLOAD: Final = 0.95
-"""Load above which the device cannot keep up: cost per source frame / source period."""
+"""Load (cost per source frame / source period) above which the device cannot keep up."""
 _SPARE: Final = 0.7
 """Predicted load below which a better step is tried."""
 _FRAMES: Final = 12
-"""Source frames a load must last; also those between two steps down."""
+"""Source frames for which an overload must last, and the least number between two steps down."""
 _LOW, _HIGH = 0.25, 0.75
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 60.0
-"""Seconds between a change and the next rise; doubled whenever a rise did not hold."""
+"""Seconds between a change and the next step up; doubled whenever a step up did not last."""
 _HELD: Final = 30.0
-"""Seconds after which a rise has not failed: trust returns."""
+"""Seconds after which a step up counts as lasting; the wait is then reset."""
 _SPARE_FRAMES: Final = 48
-"""Source frames for which there must have been time to spare: costs vary."""
+"""Source frames for which there must have been time to spare before a step up: costs vary."""
 _DOUBT: Final = 4
-"""Times the wait after which a measured cost gives way to one guessed from present ones."""
+"""After this many waits, an old measured cost is replaced by a guess from current costs."""
 _MISS_SECONDS: Final = 1.0
 _SMOOTHING: Final = 0.15
 """Weight of the newest call in the running mean."""
 _CALLS_WINDOW: Final = 24
-"""Source frames over which calls are averaged: drawings held for long need few."""
+"""Source frames over which calls are averaged; long holds need few calls."""
 
 
 class Governor:
-    """A reducer: measured costs and ring fill in, ladder step out."""
+    """Takes measured costs and the fill of the output ring, returns a step of the ladder."""
 
     def __init__(self, steps: Sequence[Quality], period: float) -> None:
         """Start at the best step.
@@ -53,68 +53,70 @@ class Governor:
         self._steps = tuple(steps)
         self._period = period
         self.speed = 1.0
-        """Of playback: at 2 a source frame has half the time."""
+        """Playback speed: at 2 a source frame has half the time."""
         self._level = 0
         self._activity = 1.0
-        """Calls wanted, as a share of those of a scene in which every frame differs."""
+        """Calls needed, as a fraction of those of a scene in which every frame differs."""
         self._num_counted = 0
         self._cost: dict[tuple[int, Variant], float] = {}
-        """Seconds of a call by its kind."""
+        """Seconds per call, by its kind."""
         self._expected: frozenset[Variant] = frozenset()
-        """What was tried out beforehand."""
+        """Variants that were timed beforehand."""
         self._num_measured = 0
-        """Since the last change of step; the first calls may be slower than all later ones."""
+        """Calls measured since the last change of step; the first may be slower than later ones."""
         self._num_overloaded = self._num_whole = self._num_spare = 0
         self._frames_since_change = 0
         self._changed_at: float | None = None
         self._rose = False
         self._wait = _FIRST_WAIT
         self._fills: deque[float] = deque(maxlen=_FRAMES)
-        """Newest last; a single frame may cost more than another without anything being wrong."""
+        """Newest last; several, because a single frame may be slow without anything being wrong."""
         self._misses: deque[float] = deque()
 
     @property
     def level(self) -> int:
-        """0 = everything asked for; the last one is pass-through."""
+        """Index into the ladder: 0 = full quality; the last step is source frames only."""
         return self._level
 
     @property
     def quality(self) -> Quality:
-        """The step in force."""
+        """The current step."""
         return self._steps[self._level]
 
     @property
     def standing(self) -> Standing:
-        """Step and ladder."""
+        """The current step and its ladder."""
         return Standing(self._level, self._steps)
 
     def measure(self, seconds: float, quality: Quality | None = None) -> None:
-        """Tell what one network call took, made at ``quality`` (by default the step in force)."""
+        """Report the seconds of one network call made at ``quality`` (default: the current
+        step).
+        """
         key = _kind(quality or self.quality)
         before = self._cost.get(key, seconds)
         mean = self._cost[key] = before + _SMOOTHING * (seconds - before)
         self._num_measured += 1
         if self._num_measured > _FRAMES and before > 0:
-            # What slows one kind of call, or no longer does, is taken to do so to all.
+            # Whatever makes one kind of call slower or faster is assumed to affect all kinds.
             for other in self._cost.keys() - {key}:
                 self._cost[other] *= mean / before
 
     def expect(self, seconds: Mapping[Variant, float]) -> None:
-        """Tell what a two-frame call took when it was tried out, before the first one is made."""
+        """Report the seconds of trial two-frame calls, before the first real one is made."""
         self._expected = frozenset(seconds)
         for variant, cost in seconds.items():
             self._cost.setdefault((2, variant), cost)
 
     def count(self, num_calls: int) -> None:
-        """Tell how many calls a source frame wanted, those left out for lack of time included."""
+        """Report the calls that a source frame needed, including those skipped for lack of time."""
         full = self.quality.num_calls
         if full:
             self._num_counted = min(self._num_counted + 1, _CALLS_WINDOW)
             self._activity += (num_calls / full - self._activity) / self._num_counted
 
     def change(self, steps: Sequence[Quality]) -> None:
-        """Go on with another ladder, at its first step that costs no more than the one in force, or
-        that is expected to leave time to spare.
+        """Continue with another ladder, at its first step that costs no more than the current one,
+        or that is expected to leave time to spare.
         """
         most = self.quality.cost
         self._steps = tuple(steps)
@@ -127,27 +129,27 @@ class Governor:
             self._level = next(fitting, len(steps) - 1)
 
     def miss(self, now: float) -> None:
-        """Tell that an output was too late to be shown."""
+        """Report that an output was too late to be shown."""
         self._misses.append(now)
 
     def load(self, level: int) -> float:
-        """Predicted share of the time that a step needs; 0 while nothing was measured."""
+        """Predicted load of a step, 1 = all available time; 0 before the first measurement."""
         quality = self._steps[level]
         seconds = quality.num_calls * self._activity * self._call_cost(quality)
         return seconds * self.speed / self._period
 
     def push(self, now: float, fill: float, *, is_short: bool = False) -> Quality:
-        """Decide anew, once per source frame.
+        """Decide on the step; called once per source frame.
 
         Args:
-            now: seconds on any clock that does not jump.
+            now: seconds on a monotonic clock.
             fill: how full the output ring is, 0 to 1.
-            is_short: calls were left out for lack of time.
+            is_short: calls were skipped for lack of time.
         """
         if self._changed_at is None:
             self._changed_at = now
         self._frames_since_change += 1
-        # A ring that stays full with nothing left out proves the prediction wrong.
+        # A ring that stays full although nothing is skipped proves the prediction wrong.
         self._num_whole = 0 if is_short else self._num_whole + 1
         keeps_up = fill >= _HIGH and self._num_whole >= _CALLS_WINDOW
         overloaded = self.load(self._level) > _OVERLOAD and not keeps_up
@@ -182,7 +184,7 @@ class Governor:
         return calm >= _LONGEST_WAIT and self.load(self._level) < _SPARE
 
     def _guess(self) -> float:
-        """Load of the next better step, from what calls take now."""
+        """Load of the next better step, predicted from current costs."""
         better, now = self._steps[self._level - 1], self.quality
         cost = self._cost.get(_kind(now))
         if cost is None or now.is_bypass:
@@ -202,7 +204,7 @@ class Governor:
         self._misses.clear()
 
     def _call_cost(self, quality: Quality) -> float:
-        """Measured seconds of a call, else scaled from the nearest measured step."""
+        """Seconds of a call: measured, else scaled from the nearest measured step."""
         known = self._cost.get(_kind(quality))
         if known is not None:
             return known

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from rtvfi.core.stamp import ImageId, Stamp
 
 LONGEST_RUN: Final = 4
-"""Frames of one picture that are one drawing in motion; more are a pose."""
+"""Longest run of equal frames that counts as one drawing of a motion; a longer one is a pose. The
+planner waits for a run to end, so this sets the lookahead of ``PlanOptions.thin``: change
+``PlanOptions.preroll`` with it.
+"""
 
 
 class Knot(NamedTuple):
@@ -22,7 +25,7 @@ class Knot(NamedTuple):
 
 
 class Scene:
-    """A scene that is not over yet; made with its first frame."""
+    """The current, unfinished scene; created with its first frame."""
 
     def __init__(self, stamp: Stamp, image: ImageId) -> None:
         first = Knot(stamp.pts, image)
@@ -31,37 +34,37 @@ class Scene:
         self.edge = [first]
         """B_0(i), B_1(i-1), .. of the newest frame i."""
         self.knots = deque([first])
-        """From the one at or before the next output on."""
+        """The knots in use: from the one at or before the next output on."""
         self.before: Knot | None = None
         """The knot before ``knots[0]``."""
         self.shown: Fraction | None = None
-        """Content of its newest output."""
+        """Content time of the newest output."""
         self._run: deque[Fraction] = deque([stamp.pts], LONGEST_RUN)
-        """Times of the newest frames that show one picture."""
+        """Times of the newest frames with equal pictures."""
         self._is_run_open = False
-        """Whether it still wants its centre."""
+        """Whether that run still needs a knot at its centre."""
 
     def advance(self, content: Fraction) -> None:
-        """Forget the knots that an output at ``content`` and later ones cannot lie after."""
+        """Drop the knots that neither an output at ``content`` nor a later one needs."""
         knots = self.knots
         while len(knots) > 1 and knots[1].pts <= content:
             self.before = knots.popleft()
 
     def lower(self, passes: int) -> None:
-        """Make the levels above ``passes`` end here, in a ramp of knots."""
+        """End the levels above ``passes`` here, with a ramp of knots."""
         while len(self.edge) - 1 > passes:
             self.edge.pop()
             self.knots.append(self.edge[-1])
 
     def note(self, pts: Fraction, image: ImageId, *, thin: bool) -> None:
-        """Take note of the next frame.
+        """Take the next frame.
 
         Args:
             pts: its time.
             image: its picture.
-            thin: runs of equal frames have one knot, at their centre. A longer run, a pose, has its
-                first and last knot as far from its ends as the longest run has: it moves like the
-                drawings around it where it begins and ends, and is held between.
+            thin: a run of equal frames has one knot, at its centre. A longer run (a pose) has two
+                knots, as far from its ends as the centre of the longest run is, so that motion
+                into and out of it is like that of the drawings around it; it is held in between.
         """
         is_new = image != self.edge[0].image
         is_due = is_new or len(self._run) == LONGEST_RUN
@@ -73,17 +76,19 @@ class Scene:
         self._run.append(pts)
 
     def begin_thin(self) -> None:
-        """Give up all levels: the top knot is where runs have their centres, no ramp is needed."""
+        """Change from passes to thinning. No ramp is needed: the top knot is at a run's centre."""
         del self.edge[1:]
 
     def end_thin(self, passes: int) -> None:
-        """Go on with passes, which take up a run that goes on; without them, end it here."""
+        """Change from thinning to passes, which continue an unfinished run; without passes, end
+        it.
+        """
         self._is_run_open = passes > 0
         if not passes:
             self._end_run()
 
     def end(self, *, thin: bool) -> None:
-        """The scene ends with its newest frame."""
+        """End the scene with its newest frame."""
         self.lower(0)
         if thin or self._is_run_open:
             self._end_run()

@@ -1,7 +1,7 @@
-"""The quality ladder: what may be given up when the device is too slow, and what it costs. Pure.
+"""The quality ladder: what is given up when the device is too slow, and what each step costs. Pure.
 
-Every step is cheaper than the one before. What is given up is said in words here, for whatever
-tells the user.
+Every step is cheaper than the one before. The phrases that tell the user what was given up are
+here, too.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ class Variant(NamedTuple):
     """A way to run a model."""
 
     flow_scale: float = 1.0
-    """Size at which motion is estimated, as a share of the one wanted."""
+    """Factor on the wanted flow scale."""
     is_lite: bool = False
-    """A lighter network in its place."""
+    """A lighter network replaces the full one."""
     share: float = 0.35
-    """Of a lighter network: its work as a share of the full one's, at the same size."""
+    """Work of the lighter network divided by that of the full one, at the same size."""
     network: str = ""
-    """Of a lighter network: its name."""
+    """Name of the lighter network."""
 
 
 FULL: Final = Variant()
 _FAR_LIGHTER: Final = 0.1
-"""Share of the work below which another network comes before fewer pictures: that of a network
-made for rendering is still the better one at the full pace.
+"""If a lighter network needs less than this fraction of the work, it is used before the number of
+pictures is reduced: after a network made for rendering it is the better choice at full rate.
 """
 
 
@@ -42,15 +42,15 @@ class Quality:
     variant: Variant = FULL
     passes: int = 0
     ratio: Fraction = Fraction(2)
-    """Different pictures per source frame; where the output shows more, it repeats them."""
+    """Different pictures per source frame; further outputs repeat them."""
     is_sparse: bool = False
-    """Every second pair of pictures gets nothing between."""
+    """Nothing is inserted between every second pair of pictures."""
     is_bypass: bool = False
     """Source frames only."""
 
     @property
     def num_calls(self) -> float:
-        """Network calls per source frame: passes, and outputs that fall on no knot."""
+        """Network calls per source frame: passes, and outputs that are not on a knot."""
         if self.is_bypass:
             return 0.0
         between = self.ratio - Fraction(1, self.ratio.denominator)
@@ -58,10 +58,10 @@ class Quality:
 
     @property
     def relative_cost(self) -> float:
-        """Cost of a call against a two-frame one of the full model, until it has been measured.
+        """Cost of a call divided by that of a two-frame call of the full model, before measuring.
 
-        Guesses: a third frame adds a flow and more warping, half the size is a quarter of the
-        pixels but not of the overhead.
+        These are guesses: a third frame adds a flow and more warping; half the size means a quarter
+        of the pixels, but not of the overhead.
         """
         cost = 1.7 if self.num_frames == 3 else 1.0
         scale = self.variant.flow_scale
@@ -71,26 +71,26 @@ class Quality:
 
     @property
     def cost(self) -> float:
-        """Guessed cost of a source frame, in calls of the full model."""
+        """Guessed cost of a source frame, in two-frame calls of the full model."""
         return self.num_calls * self.relative_cost
 
 
 class Standing(NamedTuple):
-    """Which step of which ladder is in force."""
+    """The current step and its ladder."""
 
     level: int = 0
-    """Steps given up."""
+    """Index of the current step: how many steps were given up."""
     steps: tuple[Quality, ...] = ()
-    """What is wanted first, source frames last; none where quality never gives way."""
+    """The ladder, from full quality to source frames; empty if quality is never lowered."""
 
     @property
     def quality(self) -> Quality | None:
-        """The step in force."""
+        """The current step."""
         return self.steps[self.level] if self.steps else None
 
     @property
     def given_up(self) -> list[str]:
-        """What it lacks, a phrase each."""
+        """What was given up, one phrase each."""
         return given_up(self.steps[0], self.steps[self.level]) if self.steps else []
 
 
@@ -98,8 +98,8 @@ def ladder(full: Quality, variants: Collection[Variant] = ()) -> list[Quality]:
     """Steps from ``full`` down to source frames.
 
     Args:
-        full: what the user asked for.
-        variants: cheaper ways to run the model that can be had.
+        full: the quality that the user chose.
+        variants: cheaper ways to run the model that are available.
     """
     steps = [full]
 
@@ -130,7 +130,7 @@ def ladder(full: Quality, variants: Collection[Variant] = ()) -> list[Quality]:
 
 
 def given_up(full: Quality, now: Quality) -> list[str]:
-    """What a step lacks, a phrase each; nothing when it is the full quality."""
+    """What a step gives up, one phrase each; empty at full quality."""
     if now.is_bypass:
         return ["source frames only"]
     phrases = []

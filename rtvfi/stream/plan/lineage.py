@@ -1,7 +1,7 @@
 """Which source frames a picture is made of, and how much of each. Pure.
 
-A picture made by passes is a blend of source frames, by weights that add up to 1. They tell which
-source frame stands in for it when nobody makes it, and which ones it cannot do without.
+A picture made by passes is a blend of source frames with weights that add up to 1. The weights
+decide which source frame replaces it when it is not made, and which source frames it needs.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 class Lineage:
-    """What the pictures in play are made of; used by one thread."""
+    """The weights of all pictures in use; used by one thread."""
 
     def __init__(self) -> None:
         self._weights: dict[ImageId, Weights] = {}
 
     def add(self, made: Mid) -> None:
-        """Take note of a pass."""
+        """Add the picture of a pass."""
         self._weights[made.image] = self._mixed(made.left, made.right, Fraction(1, 2))
 
     def keep(self, needed: Collection[ImageId]) -> frozenset[ImageId]:
-        """Forget all pictures but these.
+        """Forget all pictures except these.
 
         Returns:
-            The source frames that those left are made of.
+            The source frames that the remaining ones are made of.
         """
         self._weights = {i: w for i, w in self._weights.items() if i in needed}
         return frozenset(source for image in needed for source in self.sources(image))
@@ -44,8 +44,8 @@ class Lineage:
         return self._of(image).keys()
 
     def stand_in(self, output: Fresh) -> ImageId:
-        """The source frame an output shows most of, the later one of equals: the closest one in
-        content time.
+        """The source frame with the largest weight in an output, of equal ones the later: the
+        closest in content time.
         """
         weights = self._of_output(output)
         return max(weights, key=lambda source: (weights[source], source))

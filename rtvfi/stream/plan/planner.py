@@ -1,4 +1,4 @@
-"""Scheduling: frame stamps in, actions out. No pixels, no clock, only exact times.
+"""The scheduler: takes frame stamps, returns actions. No pixels, no clock, only exact times.
 
 A *scene* is a run of frames without a cut inside. Its *knots* are pictures at known times: the
 source frames, or after L midpoint passes
@@ -9,12 +9,13 @@ for frames a..b, with B_k(i) the network's midpoint of B_k-1(i) and B_k-1(i+1) a
 times, and L limited to b - a. Passes spread a held drawing over its neighbours (equal weights of a
 binomial row), the two ramps keep the scene's first and last frame where they are; nothing lags.
 
-An output of the grid shows what its time says: a knot when it falls on one, else a network call
-between the two knots around it; after the last knot the scene holds. A cut belongs to the right
-frame: every output at or after its pts is of the new scene, and no output mixes two.
+An output of the grid is a copy when its time is that of a knot, else a network call between the two
+knots around it; after the last knot the scene holds. A cut belongs to the right frame: every output
+at or after its pts belongs to the new scene, and no output mixes two scenes.
 
-An output is planned as soon as the frames read so far decide it: with L passes at most (L + 1) // 2
-+ 1 frames after the one it follows, at a constant rate; one or none more for three pictures a call.
+An output is planned as soon as the frames read so far decide it. At a constant rate that is, with L
+passes, at most (L + 1) // 2 + 1 frames after the frame it follows (the lookahead); with three
+pictures a call, L // 2 + 2.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ if TYPE_CHECKING:
 _ZERO: Final = Fraction(0)
 _HALF: Final = Fraction(1, 2)
 GAP: Final = Fraction(3, 2)
-"""Nominal periods above which an interval lacks frames."""
+"""An interval longer than this many nominal periods counts as having missing frames."""
 _LONG_GAP: Final = 6
-"""Nominal periods above which it is a break in the story, not a held drawing."""
+"""An interval longer than this many nominal periods ends the scene; a shorter one is a hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Show a picture that exists."""
+    """Show a picture that exists already."""
 
     index: int
-    """Number on the output grid."""
+    """Index on the output grid."""
     pts: Fraction
     image: ImageId
 
@@ -59,7 +60,7 @@ class Mid:
 
 @dataclass(frozen=True, slots=True)
 class Retime:
-    """Show what lies at ``t`` between two pictures, 0 < t < 1, 0 = left."""
+    """Show the picture at ``t`` between two pictures, 0 < t < 1, 0 = left."""
 
     index: int
     pts: Fraction
@@ -70,7 +71,7 @@ class Retime:
 
 @dataclass(frozen=True, slots=True)
 class Retime3:
-    """Show what lies at ``t`` among three evenly spaced pictures, 1/2 <= t < 3/2, 1 = centre."""
+    """Show the picture at ``t`` among three evenly spaced ones, 1/2 <= t < 3/2, 1 = centre."""
 
     index: int
     pts: Fraction
@@ -82,7 +83,7 @@ class Retime3:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Show what the output before it showed."""
+    """Repeat the previous output."""
 
     index: int
     pts: Fraction
@@ -95,23 +96,25 @@ Action = Output | Mid
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanOptions:
-    """How a scene is scheduled; times of outputs never depend on it."""
+    """How a scene is scheduled; the times of outputs never depend on these options."""
 
     passes: int = 0
-    """Midpoint passes L: 0 keeps drawings where they are, C - 1 evens out those held C frames."""
+    """Midpoint passes L: 0 keeps the drawings' timing, C - 1 evens out drawings held C frames."""
     num_frames: Literal[2, 3] = 2
     """Pictures a retime looks at; 3 falls back to 2 beside cuts and where spacing is uneven."""
     tail: Literal["hold", "stretch"] = "hold"
     """After a scene's last knot: hold it, or (with passes) slow the ramp down to end with it."""
     snap: Fraction = _ZERO
-    """An output this close to a knot, in knot distances, copies it; below 1/2."""
+    """An output this close to a knot, as a fraction of the distance between knots, copies it; below
+    1/2.
+    """
     thin: bool = False
-    """A run of equal frames has one knot, at its centre, in place of one per frame: drawings move
+    """A run of equal frames has one knot, at its centre, instead of one per frame: drawings move
     evenly however long each is held, without passes.
     """
     beat: Fraction | None = None
-    """Seconds between new pictures, counted from the grid's start; the outputs between repeat them.
-    None = every output is its own.
+    """Seconds between new pictures, counted from the grid's start; outputs in between repeat them.
+    None = every output may be a new picture.
     """
 
     def __post_init__(self) -> None:
@@ -124,8 +127,8 @@ class PlanOptions:
 
     @property
     def preroll(self) -> int:
-        """Source frames before a seek's target with which its first output is that of a whole
-        run.
+        """Source frames to read before a seek's target, so that its first output is the same as
+        when playing from the start. It must cover all earlier frames that an output depends on.
         """
         if self.thin:
             return 2 * LONGEST_RUN - 1
@@ -143,9 +146,9 @@ class Planner:
         Args:
             grid: the output clock.
             options: how scenes are scheduled.
-            period: nominal seconds per source frame. Where given, an interval above 1.5 of it is a
-                gap: its left frame is held until one period before the right one, and above 6
-                the right frame starts a scene. None takes every interval as motion.
+            period: nominal seconds per source frame. An interval above 1.5 periods is a gap: its
+                left frame is held until one period before the right one. Above 6 periods the
+                right frame starts a scene. None = every interval is motion.
         """
         self._grid = grid
         self._options = options or PlanOptions()
@@ -154,7 +157,7 @@ class Planner:
 
     @property
     def options(self) -> PlanOptions:
-        """The options in force."""
+        """The current options."""
         return self._options
 
     @property
@@ -165,17 +168,18 @@ class Planner:
     def reset(self, next_index: int) -> None:
         """Forget everything: the next frame starts a scene, the next output is ``next_index``.
 
-        Outputs before the first frame's pts will be copies of it, so that no index is left out.
+        Outputs before the first frame's pts will be copies of it, so that no index is missing.
         """
         self._next, self._num_frames = next_index, 0
         self._scene: Scene | None = None
         self._newest: ImageId | None = None
 
     def adjust(self, options: PlanOptions) -> None:
-        """Plan like this from the next frame on, inside a scene too.
+        """Change the options from the next frame on, even inside a scene.
 
-        Fewer passes end the ones given up with a part of the ramp that ends a scene, more begin
-        with a part of the one that starts it: content time neither jumps nor stops.
+        With fewer passes, those given up end with part of the ramp that ends a scene; with more,
+        the new ones begin with part of the ramp that starts a scene. So content time neither jumps
+        nor stops.
         """
         before, self._options = self._options, options
         scene = self._scene
@@ -187,13 +191,13 @@ class Planner:
         if before.thin and not options.thin:
             scene.end_thin(options.passes)
         if options.num_frames > before.num_frames:
-            scene.before = None  # it was not kept
+            scene.before = None  # its picture was not kept
 
     def push(self, stamp: Stamp) -> list[Action]:
         """Take the next frame.
 
         Returns:
-            What it decides, in the order to carry it out.
+            The actions that this frame decides, in the order to carry them out.
 
         Raises:
             ValueError: its pts is not after the last one's.
@@ -221,7 +225,7 @@ class Planner:
         """End the stream at ``end``; flushing twice is fine.
 
         Args:
-            end: by default, and where it is not after the last frame's pts, that frame's end.
+            end: seconds; by default, or if it is not after the last frame's pts, that frame's end.
         """
         actions: list[Action] = []
         scene, self._scene, self._newest = self._scene, None, None
@@ -232,7 +236,7 @@ class Planner:
         return actions
 
     def needed(self) -> frozenset[ImageId]:
-        """Pictures that later actions may use; all others can go once the actions are done."""
+        """Pictures that later actions may use; others can be freed once the actions are done."""
         scene = self._scene
         if scene is None:
             return frozenset()
@@ -247,7 +251,7 @@ class Planner:
         return self._period is not None and interval > _LONG_GAP * self._period
 
     def _fill_gap(self, scene: Scene, pts: Fraction, actions: list[Action]) -> None:
-        """Repeat the last frame where frames are missing: a hold for outputs and passes alike."""
+        """Repeat the last frame where frames are missing, so that it is held, also for passes."""
         period = self._period
         if period is None or pts - scene.last.pts <= GAP * period:
             return
@@ -308,7 +312,7 @@ class Planner:
     # Knots to outputs.
 
     def _emit(self, actions: list[Action]) -> None:
-        """Plan the outputs that the open scene decides whatever comes next."""
+        """Plan the outputs of the open scene that do not depend on later frames."""
         scene = self._scene
         if scene is None:
             return
@@ -329,7 +333,7 @@ class Planner:
         beat, start = self._options.beat, self._grid.origin
         if beat is not None:
             pts = start + (pts - start) // beat * beat
-        # Where a beat begins now, its moment may be before what was shown already.
+        # When a beat has just been chosen, its time may be before the content shown already.
         return max(pts, scene.knots[0].pts, scene.shown or scene.start)
 
     def _wants_third(self, scene: Scene, content: Fraction) -> bool:
@@ -340,7 +344,7 @@ class Planner:
         return left.image != right.image and 2 * content >= left.pts + right.pts
 
     def _output(self, scene: Scene, pts: Fraction, content: Fraction) -> Output:
-        """The output at ``content``, which lies at or after the first knot in play."""
+        """The output at ``content``, which is at or after the first knot in use."""
         index, knots = self._next, scene.knots
         if self._options.beat is not None and content == scene.shown:
             return Again(index, pts)

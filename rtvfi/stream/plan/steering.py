@@ -1,5 +1,5 @@
-"""How scenes are retimed from here on: by style, by what the scene shows, by what the model can and
-by what there is time for. Pure.
+"""Chooses how scenes are retimed: by the style, the cadence of the scene, the abilities of the
+model and the time available. Pure.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retiming:
-    """What the user chose."""
+    """The user's choice of retiming."""
 
     style: Style = "plain"
-    """``smooth`` takes out the holds of drawings by passes, ``rhythm`` keeps them and looks at
-    three pictures, ``plain`` keeps them; ``off`` plans like ``plain``.
+    """``smooth`` removes the holds of drawings, ``rhythm`` keeps them and looks at three pictures,
+    ``plain`` keeps them; ``off`` plans like ``plain``.
     """
     passes: int | None = None
     """Passes of ``smooth`` and ``rhythm``; None = by the cadence for ``smooth``, none for
@@ -36,11 +36,11 @@ class Retiming:
 
 
 _AGREEING_DRAWINGS: Final = 6
-"""Drawings that must agree that nothing but whole frames is held: on threes, 18 frames."""
+"""Consecutive drawings that must show that only whole frames are held: on threes, 18 frames."""
 
 
 class Pace(NamedTuple):
-    """What decides how much there is time for."""
+    """The rates that decide how much time there is."""
 
     source_rate: Fraction
     target_rate: Fraction
@@ -52,13 +52,13 @@ class Pace(NamedTuple):
 
 
 class Steering:
-    """Passes and pictures per retime for the next frame; used by one thread, but ``retiming`` may
-    be replaced and ``options`` be asked by any.
+    """Chooses passes and pictures per retime for the next frame. Used by one thread, but any thread
+    may replace ``retiming`` and call ``options``.
 
     Args:
-        plan: everything else, and with no ``retiming`` these too.
-        retiming: see there.
-        pace: for quality that gives way to speed; None = it never does.
+        plan: the other options; without ``retiming``, passes and pictures per retime, too.
+        retiming: the user's choice.
+        pace: lets quality be lowered when time is short; None = never.
     """
 
     def __init__(
@@ -68,44 +68,44 @@ class Steering:
         self._pace = pace
         self._cadence = CadenceEstimator()
         self._drawn = CadenceEstimator(_AGREEING_DRAWINGS)
-        """The cadence left when whole frames that repeat are taken out."""
+        """The cadence that remains when repeated whole frames are removed."""
         self._governor: Governor | None = None
         self._wish: tuple[Quality, frozenset[Variant]] | None = None
-        """What the ladder was made for."""
+        """The quality and variants for which the current ladder was made."""
         self._seconds = 0.0
         self._num_calls = 0
         self._num_wanted = 0
         self.retiming = retiming
         self.variants: Collection[Variant] = ()
-        """Cheaper ways the model can be run."""
+        """Cheaper ways to run the model."""
         self.expected: Mapping[Variant, float] = {}
-        """See ``Executor.expected``."""
+        """Seconds of trial calls: ``Executor.expected``."""
 
     @property
     def standing(self) -> Standing:
-        """The step of quality in force; none without a pace or a model."""
+        """The current step of the quality ladder; empty without a pace or a model."""
         return self._governor.standing if self._governor is not None else Standing()
 
     def reset(self) -> None:
-        """A seek: the next frame starts a scene."""
+        """Prepare for a seek: the next frame starts a scene."""
         self._cadence.reset()
         self._drawn.reset()
         self._seconds, self._num_calls, self._num_wanted = 0.0, 0, 0
 
     def renew(self) -> None:
-        """Another model: what the old one cost says nothing."""
+        """Forget measured costs, because another model is used."""
         self._governor = self._wish = None
 
     def push(self, stamp: Stamp, change: Change, model_frames: Literal[2, 3] | None) -> PlanOptions:
-        """Take note of the next frame.
+        """Take the next frame.
 
         Args:
             stamp: its times and flags.
-            change: what moved.
-            model_frames: see ``options``.
+            change: what moved in it.
+            model_frames: as for ``options``.
 
         Returns:
-            How to plan from it on.
+            The planner's options from this frame on.
         """
         self._cadence.push(change.changed, stamp.cut, change.cadence)
         if not stamp.same:
@@ -115,11 +115,11 @@ class Steering:
         return self.options(model_frames)
 
     def options(self, model_frames: Literal[2, 3] | None) -> PlanOptions:
-        """How to plan.
+        """The planner's options.
 
         Args:
-            model_frames: pictures a call of the model looks at; None without a model, when passes
-                could not be made.
+            model_frames: pictures that a call of the model looks at; None without a model, in which
+                case there are no passes.
         """
         if model_frames is None:
             return replace(self._plan, passes=0, num_frames=2, thin=False)
@@ -141,27 +141,27 @@ class Steering:
     # What the work costs.
 
     def worked(self, seconds: float, num_calls: int) -> None:
-        """Tell of calls of the model for the newest frame."""
+        """Report the model calls made for the newest frame."""
         self._seconds += seconds
         self._num_calls += num_calls
         self._num_wanted += num_calls
 
     def skipped(self, num_calls: int) -> None:
-        """Tell of calls that were left out for lack of time."""
+        """Report calls that were skipped for lack of time."""
         self._num_wanted += num_calls
 
     def missed(self, now: float) -> None:
-        """Tell that an output was made too late to be shown."""
+        """Report that an output was made too late to be shown."""
         if self._governor is not None:
             self._governor.miss(now)
 
     def judge(self, now: float, share: float | None, speed: float = 1.0) -> None:
-        """The newest frame's work is done: decide on the quality of the next.
+        """Decide on the quality of the next frame; called when the newest frame's work is done.
 
         Args:
-            now: seconds on any clock that does not jump.
-            share: of the margin that can be had; None when it says nothing yet.
-            speed: of playback: at 2 a source frame has half the time.
+            now: seconds on a monotonic clock.
+            share: margin as a fraction of the largest possible one; None if it means nothing yet.
+            speed: playback speed: at 2 a source frame has half the time.
         """
         governor = self._governor
         if governor is not None:
@@ -174,7 +174,7 @@ class Steering:
         self._seconds, self._num_calls, self._num_wanted = 0.0, 0, 0
 
     def _follow(self, wanted: PlanOptions, pace: Pace) -> None:
-        """The ladder begins at what is wanted now."""
+        """Make a new ladder if the wanted quality has changed."""
         full = Quality(num_frames=wanted.num_frames, passes=wanted.passes, ratio=pace.ratio)
         wish = full, frozenset(self.variants)
         if wish == self._wish:
@@ -197,7 +197,7 @@ class Steering:
             elif retiming.style == "smooth" and retiming.passes is not None:
                 passes = retiming.passes
             elif retiming.style == "smooth":
-                # Where nothing is held but whole frames, they are left out: no passes, no blur.
+                # Where only whole frames are held, the repeats are dropped: no passes, no blur.
                 cadence = self._cadence.cadence
                 thin = cadence > 1 and self._drawn.cadence == 1
                 passes = 0 if thin else passes_for(cadence)

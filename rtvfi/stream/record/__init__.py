@@ -1,1 +1,1 @@
-"""What was watched becomes a file."""
+"""Turns what was watched into a file."""

@@ -1,4 +1,4 @@
-"""The segments of a viewing become files: joined in order of time, one file without a gap each."""
+"""Joins the segments of a viewing into files, in order of time; each file is without a gap."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SHORT_SECONDS: Final = 1
-"""Pieces shorter than this come from searching, and are left out beside a longer one."""
+"""Shorter pieces come from seeking around; they are dropped if there is a longer one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Viewed:
-    """One stream on one grid, as it is recorded."""
+    """The properties of a recorded stream on its output grid."""
 
     source: str
     info: StreamInfo
@@ -44,14 +44,14 @@ class Viewed:
     zero: Fraction
     """The player's time 0 on the source's clock."""
     has_model: bool
-    """Whether frames of a model are wanted: without one nothing stands in for them."""
+    """Whether a model makes frames; without one, no source frame counts as a stand-in."""
     has_cadence: bool = False
-    """Whether passes follow the cadence, which takes a moment to be found after a seek."""
+    """Whether passes follow the cadence, which is known only some time after a seek."""
     extras: tuple[Extra, ...] = ()
-    """Files beside the source that are heard or read with it."""
+    """Other files whose audio or subtitles belong to the film."""
 
     def num_settling(self, first: int) -> int:
-        """``Segment.num_settling`` of a segment that begins there."""
+        """``Segment.num_settling`` of a segment that begins at grid index ``first``."""
         if not self.has_cadence or first <= 0:
             return 0
         return math.ceil(SETTLING_FRAMES / self.info.source_rate / self.grid.step)
@@ -60,17 +60,17 @@ class Viewed:
 def segment_of(
     path: Path, viewed: Viewed, first: int, held: Gops, rough: Sequence[int], *, has_ended: bool
 ) -> Segment:
-    """A piece as a segment.
+    """Make the ``Segment`` of a piece.
 
     Args:
         path: the piece.
-        viewed: what it is of.
+        viewed: the stream it was recorded from.
         first: grid index of its first picture.
-        held: what is whole of it.
-        rough, has_ended: see ``Segment``.
+        held: the complete GOPs in it.
+        rough, has_ended: fields of ``Segment``.
 
     Raises:
-        EncodeError: it is gone.
+        EncodeError: the file is gone.
     """
     headers = ("", b"")
     if held.num_frames:
@@ -89,7 +89,7 @@ def segment_of(
 
 
 def worth_keeping(viewed: Viewed, found: list[list[Excerpt]]) -> list[list[Excerpt]]:
-    """The islands without those too short to have been watched."""
+    """The islands that are long enough to have been watched."""
     lengths = [_length(island) for island in found]
     enough = min([round(_SHORT_SECONDS / viewed.grid.step), *sorted(lengths)[-1:]])
     return [island for island in found if _length(island) >= enough]
@@ -100,7 +100,7 @@ def _length(island: list[Excerpt]) -> int:
 
 
 def job_of(path: Path, viewed: Viewed, first: int, encode: EncodeOptions) -> Job:
-    """A file that begins at grid index ``first``."""
+    """The writer's job for a file that begins at grid index ``first``."""
     grid = viewed.grid
     is_beginning = grid.pts(first) - viewed.zero < grid.step or first == 0
     zero = min(viewed.zero, viewed.info.start) if is_beginning else grid.pts(first)
@@ -139,9 +139,9 @@ class Assembly:
     """The files of one recording.
 
     Args:
-        path: the file asked for; further ones are its parts.
-        folder: where the pieces are.
-        encode: how they were made.
+        path: the file the user named; further files are its parts (``NAME.part2.mkv``).
+        folder: the folder of the pieces.
+        encode: how they were encoded.
     """
 
     def __init__(self, path: Path, folder: Path, encode: EncodeOptions) -> None:
@@ -149,21 +149,21 @@ class Assembly:
         self._folder = folder
         self._encode = encode
         self._is_made = False
-        """The file asked for."""
+        """Whether the file the user named was made."""
 
     def build(self, viewed: Viewed, found: list[list[Excerpt]]) -> list[Recorded]:
         """Make the files of one viewing.
 
         Returns:
-            What they hold, for the report.
+            What each of them holds, for the report.
 
         Raises:
-            EncodeError, OSError: they cannot be made; the pieces are where they were.
+            EncodeError, OSError: they cannot be made; the pieces are left in place.
         """
         kept = worth_keeping(viewed, found)
         if len({island[0].segment.coding for island in kept}) > 1:
             log.warning("the encoder changed while recording: its pieces stay files of their own")
-        # First all into the folder: the file asked for may be a piece of any of them.
+        # Write all of them into the folder first: the file the user named may be a piece of others.
         made = [(island, self._piece(viewed, island, n)) for n, island in enumerate(kept)]
         files = []
         for island, piece in made:
@@ -173,7 +173,7 @@ class Assembly:
         return files
 
     def _piece(self, viewed: Viewed, island: list[Excerpt], number: int) -> Path:
-        """One file of an island: its only segment, or its segments joined."""
+        """The file of an island: its only segment, or its segments joined."""
         first, last = island[0].start, island[-1].stop
         segment = island[0].segment
         path = self._folder / f"{segment.path.stem}-{first}-{number}.joined.mkv"
@@ -191,7 +191,7 @@ class Assembly:
         return path
 
     def _final_path(self) -> Path:
-        """The file asked for, then its parts, leaving alone what is there."""
+        """The next free name: the file the user named, then its parts; existing files are kept."""
         if not self._is_made:
             self._is_made = True
             return self._path

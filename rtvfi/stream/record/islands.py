@@ -1,9 +1,9 @@
-"""Which pictures of which recorded segment make the files of a viewing. Pure.
+"""Chooses which pictures of which recorded segments form the files of a viewing. Pure.
 
 A seek ends a segment and begins another; segments may overlap, repeat each other or leave gaps.
-They have no B-frames, so one may be cut off anywhere, but entered at a key frame only. What is
-joined without a gap is an *island*, and a file. Segments of different encoders (a device that gave
-up between two seeks) cannot be joined: each encoder's make islands of their own.
+They have no B-frames, so a segment may end anywhere, but can be entered only at a key frame.
+Segments joined without a gap are an *island* and become one file. Segments of different encoders
+(when a device failed between two seeks) cannot be joined and form islands of their own.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class Segment:
     keys: tuple[int, ...]
     """Its key frames; the first picture is one."""
     rough: tuple[int, ...] = ()
-    """Pictures that are source frames standing in where the model's belong, ascending."""
+    """Pictures that are source frames in place of the model's (stand-ins), ascending."""
     coding: tuple[str, bytes] = ("", b"")
-    """Its codec and headers; see ``pieces.coding``."""
+    """Its codec and headers, from ``pieces.coding``; only equal ones can be joined."""
     num_settling: int = 0
-    """Pictures at its beginning whose passes may be other ones than in an unbroken viewing."""
+    """Pictures at its beginning whose passes may differ from those of an unbroken viewing."""
     has_ended: bool = True
-    """It was closed well."""
+    """It was closed properly; False after a kill."""
     is_filled: bool = False
-    """Made after the viewing."""
+    """It was rendered after the viewing, to fill a gap."""
 
     def num_rough(self, start: int, stop: int) -> int:
-        """Stand-ins in [start, stop)."""
+        """Number of stand-ins in [start, stop)."""
         return max(0, bisect_left(self.rough, stop) - bisect_left(self.rough, start))
 
 
@@ -52,15 +52,15 @@ class Excerpt:
 
     @property
     def num_rough(self) -> int:
-        """Stand-ins in it."""
+        """Number of stand-ins in it."""
         return self.segment.num_rough(self.start, self.stop)
 
 
 def islands(segments: Iterable[Segment]) -> list[list[Excerpt]]:
-    """Every picture once, in order of time, from as few stand-ins as the key frames allow.
+    """Choose excerpts that show every picture once, with as few stand-ins as key frames allow.
 
     Returns:
-        Runs of one coding without a gap between them, one list per file, in order of time.
+        One list of excerpts per file, in order of time: of one coding and without gaps.
     """
     by_coding: dict[tuple[str, bytes], list[Segment]] = {}
     for segment in segments:
@@ -83,10 +83,10 @@ def _islands(segments: Iterable[Segment]) -> list[list[Excerpt]]:
 
 
 def _merged(excerpts: list[Excerpt], segment: Segment) -> list[Excerpt]:
-    """The island with the segment entered at its best key frame, if that gains anything."""
+    """Add the segment to the island, entered at its best key frame, if that gains anything."""
     end = excerpts[-1].stop
     if segment.stop < end:
-        return excerpts  # what comes after it could not be entered there
+        return excerpts  # there is no key frame at which to return to what follows
     choices = [excerpts] if segment.stop == end else []
     for key in segment.keys:
         if key <= end:
@@ -100,7 +100,7 @@ def _until(excerpt: Excerpt, stop: int) -> Excerpt:
 
 
 def gaps(found: Iterable[list[Excerpt]]) -> list[tuple[int, int]]:
-    """What lies between islands and is in none of them, as half-open ranges."""
+    """The ranges [start, stop) between islands that are in none of them."""
     missing: list[tuple[int, int]] = []
     stop: int | None = None
     for island in sorted(found, key=lambda island: island[0].start):
@@ -112,7 +112,7 @@ def gaps(found: Iterable[list[Excerpt]]) -> list[tuple[int, int]]:
 
 
 def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Ascending numbers as half-open ranges."""
+    """Group ascending numbers into ranges [start, stop)."""
     found: list[tuple[int, int]] = []
     for number in numbers:
         if found and found[-1][1] == number:

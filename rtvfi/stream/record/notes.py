@@ -1,8 +1,8 @@
-"""What is known of a recording under way, kept beside its pieces so that they can be put together
-after a kill.
+"""Notes about a running recording, stored beside its pieces so that they can be joined after a
+kill.
 
-``OUT.mkv.rtvfi/recording.jsonl`` has a line for every stream that was played, for every piece when
-it begins, and for the stand-ins in it when it ends. Whoever writes it holds a lock on it.
+``OUT.mkv.rtvfi/recording.jsonl`` gets a line for every stream played, for every piece when it
+begins, and for its stand-ins when it ends. The writing process holds a lock on the file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Notes:
     """The notes of one recording, open for writing; used under the recorder's lock.
 
     Args:
-        folder: of the pieces; it is there.
+        folder: the folder of the pieces; it exists.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,7 @@ class Notes:
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def stream(self, number: int, viewed: Viewed) -> None:
-        """A stream is recorded for the first time."""
+        """Note a stream that is recorded for the first time."""
         self._add(
             stream=number,
             source=_absolute(viewed.source),
@@ -55,19 +55,19 @@ class Notes:
         )
 
     def begin(self, path: Path, number: int, first: int) -> None:
-        """A piece of a stream begins with the grid index ``first``."""
+        """Note that a piece of a stream begins, at grid index ``first``."""
         self._add(piece=self._name(path), of=number, first=first)
 
     def end(self, path: Path, rough: list[int]) -> None:
-        """A piece has ended, with these stand-ins."""
+        """Note that a piece has ended, with these stand-ins."""
         self._add(ended=self._name(path), rough=rough)
 
     def close(self) -> None:
-        """Let go of the lock; twice is fine."""
+        """Release the lock; calling it twice is fine."""
         self._file.close()
 
     def _name(self, path: Path) -> str:
-        """Empty for the file asked for."""
+        """Name of a piece in the notes; empty for the file the user named."""
         return path.name if path.parent == self._folder else ""
 
     def _add(self, **line: object) -> None:
@@ -77,7 +77,7 @@ class Notes:
 
 @dataclass(slots=True)
 class Piece:
-    """A piece as noted."""
+    """A piece, as read from the notes."""
 
     path: Path
     first: int
@@ -85,12 +85,12 @@ class Piece:
 
 
 _DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
-"""What lines raise that nobody here has written."""
+"""Exceptions raised by lines that this program did not write."""
 
 
 @dataclass(slots=True)
 class Noted:
-    """A stream as noted, and its pieces in order of watching."""
+    """A stream as read from the notes, and its pieces in the order of watching."""
 
     source: str
     origin: Fraction
@@ -103,15 +103,15 @@ class Noted:
 
 
 def _absolute(path: str) -> str:
-    """A file as it can be found from any folder; addresses as they are."""
+    """The absolute path of a file; a URL is unchanged."""
     return path if is_url(path) else str(Path(path).absolute())
 
 
 def read_notes(target: Path, folder: Path) -> list[Noted]:
-    """What was noted of the recording of ``target``; a line that was cut off by the kill is not.
+    """Read the notes about the recording of ``target``; an incomplete last line is ignored.
 
     Raises:
-        UsageError: there are no notes, they are damaged, or somebody is writing them.
+        UsageError: there are no notes, they are damaged, or the recording is still running.
     """
     if (folder / JOURNAL).exists():
         raise UsageError(

@@ -1,11 +1,11 @@
-"""Recording what is played: every frame of the pipeline, whatever the display dropped.
+"""Records what is played: every frame of the pipeline, whether or not the display showed it.
 
-A ``Recording`` is the tap of one pipeline. It hands frames to a writer; a seek ends the writer's
-file and begins another. When the player is gone, the files of one viewing are joined in order of
-time. The first one is the file asked for, so that the usual viewing, which begins at the beginning
-and never seeks back, is complete the moment it ends, and survives a kill.
+A ``Recording`` is the tap of one pipeline. It passes frames to a writer; a seek ends the writer's
+file and begins another. When the player is closed, the files of one viewing are joined in order of
+time. The first one is the file the user named, so that an ordinary viewing, which begins at the
+start and never seeks back, is complete the moment it ends, and survives a kill.
 
-Playback goes on whatever happens here: a writer that fails or hangs ends the recording with a
+Playback continues whatever happens here: a writer that fails or hangs ends the recording with a
 message.
 """
 
@@ -49,12 +49,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS: Final = 5.0
-"""A writer that takes no frame for so long has hung."""
+"""A writer that takes no frame for this long hangs."""
 _NOTICED_SECONDS: Final = 0.25
-"""A longer wait is reported, because playback is held up by it."""
+"""A longer wait for the writer is reported, because it delays playback."""
 
 Filler = Callable[[Viewed, int, int, Writer], None]
-"""Puts the frames [start, stop) of a stream into a writer; KeyboardInterrupt: the user has enough.
+"""Renders the frames [start, stop) of a stream into a writer; raises KeyboardInterrupt when the
+user stops it.
 """
 
 
@@ -78,11 +79,11 @@ class Recorder:
     """All recordings of one player, and the files they become; ``open`` makes one.
 
     Args:
-        path: the file asked for, a Matroska.
-        encode: how; made live.
+        path: the file the user named, a Matroska file.
+        encode: how to encode; ``is_live`` is set here.
         say: shows a sentence to the user; may be called from any thread.
-        filler: makes what was not watched between the first and the last moment that was; None
-            leaves the gaps.
+        filler: renders what was skipped between the first and the last moment watched; None leaves
+            the gaps.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Recorder:
         self._notes: Notes | None = None
         self._lock = threading.Lock()
         self.error: RtvfiError | None = None
-        """Why recording stopped before the player did."""
+        """Why recording stopped early; None if it did not."""
 
     @classmethod
     def open(
@@ -118,14 +119,14 @@ class Recorder:
         """Check that a recording can be made, and remove the pieces of an older one if ``force``.
 
         Args:
-            path: see the class, like ``encode``, ``say`` and ``filler``.
-            sources: what will be played.
-            force: overwrite what is there.
+            path: as for the class, like ``encode``, ``say`` and ``filler``.
+            sources: the files that will be played.
+            force: overwrite existing files.
 
         Raises:
             UsageError: the file exists or is an input, its name is not that of a Matroska file, or
-                the encoder does not know the quality.
-            EncodeError: its folder is not there.
+                the quality is out of the encoder's range.
+            EncodeError: its folder does not exist.
         """
         folder = journal_folder(path)
         if folder.exists() and not force:
@@ -147,16 +148,16 @@ class Recorder:
         return cls(path, encode, say, filler)
 
     def recording(self, viewed: Viewed) -> Recording:
-        """A tap for a pipeline that plays this."""
-        with suppress(OpenError):  # said when it is written
+        """Make the tap of a pipeline that plays this stream."""
+        with suppress(OpenError):  # reported when the file is written
             say_differences(viewed.source, CRASH_SAFE_FORMAT)
         recording = Recording(self, viewed, len(self._recordings))
         self._recordings.append(recording)
         return recording
 
     def next_path(self, recording: Recording, first: int) -> Path:
-        """Where the next segment goes, which begins at that grid index: the first one to the file
-        asked for.
+        """Path of the next segment, which begins at grid index ``first``; the first segment is the
+        file the user named.
         """
         with self._lock:
             notes, number = self._begun_notes(), next(self._numbers)
@@ -167,24 +168,24 @@ class Recorder:
         return path
 
     def _begun_notes(self) -> Notes:
-        """The notes, begun in a folder of their own when the first segment is."""
+        """The notes; they and their folder are created with the first segment."""
         self._folder.mkdir(exist_ok=True)
         if self._notes is None:
             self._notes = Notes(self._folder)
         return self._notes
 
     def ended(self, segment: _Segment) -> None:
-        """Note what is known of a segment that nothing is added to any more."""
+        """Note the stand-ins of a finished segment."""
         with self._lock:
             if self._notes is not None:
                 self._notes.end(segment.writer.job.path, segment.rough)
 
     def say(self, text: str) -> None:
-        """Tell the user."""
+        """Show a sentence to the user."""
         self._say(text)
 
     def stop(self, error: RtvfiError) -> None:
-        """Record no more; the first reason counts."""
+        """Stop recording; the first error is kept."""
         with self._lock:
             is_first = self.error is None
             if is_first:
@@ -193,7 +194,7 @@ class Recorder:
             self._say(f"recording stopped: {error.message}")
 
     def close(self) -> Summary:
-        """End all files and join them; the pipelines have stopped.
+        """End all files and join them; the pipelines must have stopped.
 
         Returns:
             What was recorded, for the report.
@@ -224,9 +225,7 @@ class Recorder:
         return {"files": files, "error": self.error.message if self.error else None}
 
     def _fill(self, viewed: Viewed, segments: list[Segment]) -> list[Segment]:
-        """Make what is missing between what was watched; all of it or, when that ends early,
-        nothing.
-        """
+        """Render the gaps between what was watched: all of them, or none if that is interrupted."""
         if self._filler is None or self.error is not None:
             return []
         missing = gaps(worth_keeping(viewed, islands(segments)))
@@ -259,23 +258,23 @@ class Recorder:
 
 
 class Recording:
-    """The frames of one pipeline on their way into segments; ``tap`` runs on its compute thread."""
+    """Passes the frames of one pipeline into segments; ``tap`` runs on its compute thread."""
 
     def __init__(self, recorder: Recorder, viewed: Viewed, number: int) -> None:
         self.viewed = viewed
         self.number = number
-        """Among those of the recorder."""
+        """Number of this stream among those of the recorder."""
         self._recorder = recorder
         self._segments: list[_Segment] = []
         self._is_warned = False
 
     @property
     def is_begun(self) -> bool:
-        """Whether there is a segment of it."""
+        """Whether it has a segment yet."""
         return bool(self._segments)
 
     def tap(self, frame: OutputFrame, is_final: bool) -> None:
-        """Record a frame; waits while the writer is behind, but never for long without a word."""
+        """Record a frame; waits while the writer is behind, and says so if that takes long."""
         if self._recorder.error is not None:
             return
         segment = self._segments[-1] if self._segments else None
@@ -291,7 +290,7 @@ class Recording:
                 segment.rough.append(frame.index)
 
     def _begin(self, frame: OutputFrame) -> _Segment:
-        """Another seek, another segment; the one before ends by itself."""
+        """Begin a segment after a seek; the previous one is finished by its own thread."""
         recorder, first = self._recorder, frame.index
         if self._segments:
             self._segments[-1].writer.begin_finish()
@@ -315,7 +314,7 @@ class Recording:
         return False
 
     def close(self) -> list[Segment]:
-        """End the files; what each one holds."""
+        """End all segments; returns what each one holds."""
         found = []
         for segment in self._segments:
             try:
@@ -327,7 +326,7 @@ class Recording:
 
 
 def surveyed(writer: Writer, viewed: Viewed, first: int, rough: Sequence[int] = ()) -> Segment:
-    """What the file of a writer that has ended holds."""
+    """The ``Segment`` of a finished writer's file."""
     job, statistics, has_ended = writer.job, writer.statistics, writer.error is None
     if has_ended:
         held = Gops(tuple(statistics.keys), statistics.num_frames)

@@ -1,4 +1,4 @@
-"""What a killed recording left becomes the files it would have become."""
+"""Joins the pieces of a killed recording into the files it would have made (``rtvfi join``)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ log = logging.getLogger(__name__)
 
 
 def rescue(target: Path) -> list[Recorded]:
-    """Put the pieces of a killed recording together; nothing is lost when this is interrupted.
+    """Join the pieces of a killed recording; if this is interrupted, nothing is lost.
 
     Returns:
-        What was made, as ``Recorder.close`` tells it.
+        What was made, in the form of ``Recorder.close``.
 
     Raises:
-        UsageError: there is no such recording, or it is still under way.
-        SourceError: what was played cannot be opened any more.
-        EncodeError: the files cannot be made, or the pieces hold nothing.
+        UsageError: there is no such recording, or it is still running.
+        SourceError: the film that was played cannot be opened any more.
+        EncodeError: the files cannot be made, or the pieces hold no whole picture.
     """
     folder = journal_folder(target)
     assembly = Assembly(target, folder, EncodeOptions(is_live=True))
@@ -70,6 +70,6 @@ def _viewed(noted: Noted) -> Viewed:
 
 
 def _segment(viewed: Viewed, piece: Piece) -> Segment:
-    """A piece as far as it was written; without B-frames every picture in it is whole."""
+    """The part of a piece that was written; without B-frames every picture in it is complete."""
     found = survey(piece.path, Timeline(viewed.grid, piece.first), is_finished=True)
     return segment_of(piece.path, viewed, piece.first, found, piece.rough, has_ended=False)
