@@ -65,7 +65,7 @@ def test_a_cut_off_weight_file_is_seen(tmp_path: Path) -> None:
         path.write_bytes(good[:kept])
         assert "truncated" in files.broken(path), kept
     path.write_bytes(b"\xff" * 1000)
-    assert "no weight file" in files.broken(path)
+    assert "not a weight file" in files.broken(path)
     path.unlink()
     assert "cannot be read" in files.broken(path)
 
