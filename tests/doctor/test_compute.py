@@ -140,7 +140,8 @@ def test_a_gpu_that_computes_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "said"), [(-1, "HIP error: invalid device function"), (7, "the sum of 1000 ones is 7")]
+    ("total", "said"),
+    [(-1, "HIP error: invalid device function"), (7, "the sum of 1000 ones is 7")],
 )
 def test_a_gpu_that_cannot_compute_fails(
     monkeypatch: pytest.MonkeyPatch, total: float, said: str

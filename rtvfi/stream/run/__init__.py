@@ -1,1 +1,1 @@
-"""Threads and rings, and planned actions carried out."""
+"""The threads of a pipeline, and the execution of planned actions."""

@@ -1,4 +1,4 @@
-"""Outputs on their way from the model to the outlet: in the plan's order, a bounded number."""
+"""A bounded queue of outputs between the model and the outlet, in the order of the plan."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 class _Waiting(NamedTuple):
     underway: Underway | None
-    """None: it only waits for its turn."""
+    """The model's work; None = a finished output that only waits for its turn."""
     put: Callable[[], bool]
 
 
 class Backlog:
-    """What was given to the model and not yet handed on, and what must come after it; used by the
-    compute thread.
+    """Work given to the model whose outputs were not passed on yet, and the outputs that must
+    follow them. Used by the compute thread.
 
     Args:
-        outlet: where outputs go.
-        depth: pieces of work that may stay under way.
+        outlet: receives the outputs.
+        depth: returns the number of pieces of work that may stay under way.
     """
 
     def __init__(self, outlet: Outlet, depth: Callable[[], int]) -> None:
@@ -42,27 +42,27 @@ class Backlog:
         self._waiting: deque[_Waiting] = deque()
 
     def __len__(self) -> int:
-        """Pieces of work, and outputs behind them, that were not handed on."""
+        """Number of pieces of work, and of outputs behind them, not passed on yet."""
         return len(self._waiting)
 
     def put(
         self, batch: Shown, payloads: Mapping[int, Payload], kind: Kind, *, is_final: bool = True
     ) -> bool:
-        """Hand on what is there, in its turn; False when a newer seek overtook us."""
+        """Pass on finished outputs, in their turn; False if a newer seek has made them obsolete."""
         is_final = is_final and self._outlet.is_full()
         return self._then(lambda: self._outlet.put(batch, payloads, kind, is_final=is_final))
 
     def put_again(self, output: Again) -> bool:
-        """Hand on what the output before showed; False when a newer seek overtook us."""
+        """Repeat the previous output, in its turn; False if a newer seek has made it obsolete."""
         return self._then(lambda: self._outlet.put_again(output))
 
     def add(self, batch: Shown, underway: Underway, stand_ins: Mapping[int, Payload]) -> bool:
-        """Hand on what the model makes once it is there; False when a newer seek overtook us.
+        """Pass on the model's outputs once they are finished; False if a newer seek has come.
 
         Args:
             batch: the outputs.
-            underway: the work.
-            stand_ins: what is shown in their place when the model fails.
+            underway: the model's work on them.
+            stand_ins: payloads to show instead if the model fails.
         """
         is_full = self._outlet.is_full()
 
@@ -75,7 +75,7 @@ class Backlog:
         return self._then(put, underway)
 
     def add_pass(self, underway: Underway) -> bool:
-        """Work that gives no outputs: it is looked at when it is done."""
+        """Add work without outputs (a pass), so that its failure is noticed."""
 
         def put() -> bool:
             underway.finish()
@@ -84,7 +84,7 @@ class Backlog:
         return self._then(put, underway)
 
     def drain(self, depth: int = 0) -> bool:
-        """Hand on all but so many pieces of work; False when a newer seek overtook us."""
+        """Finish and pass on all but ``depth`` pieces of work; False if a newer seek has come."""
         while self._waiting:
             first = self._waiting[0].underway
             is_due = first is None or first.is_done
@@ -99,7 +99,7 @@ class Backlog:
         return [entry.underway for entry in self._waiting if entry.underway is not None]
 
     def drop(self) -> None:
-        """A seek or the end: nothing of it is wanted any more."""
+        """Drop everything, after a seek or at the end."""
         for underway in self._works:
             underway.abandon()
         self._waiting.clear()

@@ -1,7 +1,8 @@
-"""What the compute thread does with source frames: stamps, plans, carries out, hands on.
+"""The work of the compute thread: from source frames to output frames.
 
-Threads and seeks are ``pipeline``'s. The parts: ``CutDetector`` looks, ``Steering`` and ``Planner``
-plan, ``Triage`` says what there is time for, ``ModelSlot`` holds the model, ``Outlet`` hands on.
+``CutDetector`` analyses frames, ``Steering`` and ``Planner`` plan, ``Triage`` decides what there is
+time for, ``ModelSlot`` holds the model, ``Outlet`` passes outputs on. The thread itself and seeks
+belong to ``pipeline``.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ if TYPE_CHECKING:
 
 
 class Compute:
-    """The compute thread's own state; other threads call ``use`` and ``retime``, and look.
+    """The state of the compute thread; other threads only call ``use`` and ``retime``, and read.
 
     Args:
         info: the stream.
         started: grid and bounds.
         playhead: where the player is, for the margin.
-        cut_threshold: see ``StreamOptions``.
-        rings: on both sides.
-        statistics: where to count.
+        cut_threshold: as in ``StreamOptions``.
+        rings: the rings of source frames and of outputs.
+        statistics: counts what happens.
     """
 
     def __init__(
@@ -81,25 +82,25 @@ class Compute:
     # ---- any thread ----
 
     def use(self, executor: Executor | None) -> None:
-        """Interpolate with this from the next frame on; None shows nearest source frames."""
+        """Interpolate with this from the next frame on; None = show the nearest source frames."""
         self._slot.use(executor)
 
     def retime(self, retiming: Retiming) -> None:
-        """Plan like this from the next frame on."""
+        """Change the retiming from the next frame on."""
         self._steering.retiming = retiming
 
     @property
     def preroll(self) -> int:
-        """Source frames to give before a seek's target, see ``PlanOptions.preroll``."""
+        """Number of source frames to read before a seek's target: ``PlanOptions.preroll``."""
         return self._steering.options(_frames_of(self._slot.wanted)).preroll
 
     # ---- the compute thread ----
 
     def run_epoch(self, epoch: int, index: int) -> None:
-        """Everything from one seek (to grid index ``index``) to the next, or to the end.
+        """Work from one seek (to grid index ``index``) until the next one, or the end.
 
         Raises:
-            Aborted: the rings were.
+            Aborted: the rings were aborted.
         """
         try:
             self._run_epoch(epoch, index)
@@ -117,7 +118,7 @@ class Compute:
         self._slot.take(self._slot.wanted)
         while True:
             if self._backlog and not self._sources.depth:
-                self._backlog.drain()  # there is nothing to go on with meanwhile
+                self._backlog.drain()  # no source frame is waiting, so there is nothing else to do
             try:
                 frame = self._sources.get(epoch)
             except RtvfiError as error:
@@ -139,13 +140,13 @@ class Compute:
                 return
 
     def _show_something(self, index: int) -> bool:
-        """A seek past the end shows the last frame, as mpv does, and not nothing."""
+        """After a seek past the end, show the last frame, as mpv does."""
         if self._planner.next_index > index or self._newest is None:
             return True
         return self._outlet.put_source(self._newest, index, self._started.grid.pts(index))
 
     def _push_all(self, frames: Iterable[Seen]) -> bool:
-        """Plan and show what these decide; False when a newer seek overtook us."""
+        """Plan and output what these frames decide; False if a newer seek has come."""
         return all(self._push(seen) for seen in frames)
 
     def _push(self, seen: Seen) -> bool:
@@ -156,8 +157,8 @@ class Compute:
         quality = steering.standing.quality
         if quality is not None:
             slot.choose(quality.variant)
-        # A new executor knows none of the pictures made by passes: it begins with a new scene.
-        # Read once: another thread may change it before the actions are carried out.
+        # A new executor has none of the pictures made by passes, so it begins with a new scene.
+        # Read it once: another thread may change it before the actions are carried out.
         newer = slot.wanted
         is_new = newer is not slot.executor
         if is_new and self._planner.options.passes:
@@ -177,8 +178,8 @@ class Compute:
         return go_on
 
     def _emit(self, actions: Sequence[Action]) -> bool:
-        """Carry out actions and put the results into the output ring; False when a newer seek
-        overtook us.
+        """Carry out actions and put the results into the output ring; False if a newer seek has
+        come.
         """
         first = self._started.first_index
         if first is not None:
@@ -194,7 +195,7 @@ class Compute:
         return True
 
     def _needed_after(self, work: Sequence[Batch]) -> list[frozenset[ImageId]]:
-        """Pictures that must be kept after each batch, so that a pass's parents can go at once."""
+        """Pictures needed after each batch, so that the inputs of a pass can be freed at once."""
         needed = self._planner.needed()
         after = []
         for batch in reversed(work):
@@ -203,7 +204,7 @@ class Compute:
         return after[::-1]
 
     def _parts(self, batch: Batch) -> list[Batch]:
-        """Pieces of a batch small enough that the margin is looked at often."""
+        """Split a batch so that the margin is checked often."""
         cost = self._statistics.cost
         if cost is None or cost * len(outputs_of(batch)) < 0.05:
             return [batch]
@@ -223,12 +224,13 @@ class Compute:
         underway = self._slot.launch(batch)
         if underway is None:
             return backlog.put(batch, self._stand_ins(batch), Kind.COPY, is_final=False)
-        # What is made by now cannot fail any more; later, these may be out of play.
+        # Choose stand-ins now: when the work turns out to fail, their pictures may be freed
+        # already.
         stand_ins = self._stand_ins(batch) if self._slot.depth else {}
         return backlog.add(batch, underway, stand_ins)
 
     def _pass(self, action: Mid) -> None:
-        """Carry out a pass, unless time is short or something it needs was not made."""
+        """Carry out a pass, unless there is no time or a picture that it needs was not made."""
         self._pictures.plan(action)
         if not self._triage.is_of_use(self._planner.next_index):
             return

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.playhead import Playhead
 
 RISE_SECONDS: Final = 2.0
-"""Time after a seek until a low margin counts in full."""
+"""Seconds after a seek before the margin is compared with the full thresholds."""
 
 
 class MarginGate:
-    """Whether the next output can afford its network call, with hysteresis.
+    """Decides, with hysteresis, whether there is time for the next network call.
 
-    Thresholds are shares of the margin that can be had at all (a full ring), and no more than fixed
+    The thresholds are fractions of the largest possible margin (a full ring), limited to fixed
     times.
     """
 
@@ -27,12 +27,12 @@ class MarginGate:
         self._is_cheap = False
 
     def decide(self, margin_seconds: float, cost_seconds: float, attainable: float) -> bool:
-        """Whether the next output should be the cheap one, a copy in place of a call.
+        """Whether the next output should be cheap: a copy instead of a call.
 
         Args:
             margin_seconds: time until the output is due.
-            cost_seconds: predicted cost of the call.
-            attainable: the longest margin that can be had.
+            cost_seconds: predicted duration of the call.
+            attainable: the largest possible margin, seconds.
         """
         left = margin_seconds - cost_seconds
         if left < min(0.3 * attainable, 0.3):
@@ -56,30 +56,31 @@ class Margin:
         self._gate = MarginGate()
         self._attainable = attainable
         self._shown_since: float | None = None
-        """Clock when the player took this epoch's first frame."""
+        """Clock time at which the player took the first frame after a seek."""
         self._best = 0.0
         self.seconds: float | None = None
-        """Until the output looked at is due; None while nothing is shown, when nothing can be late.
+        """Seconds until the newest output is due; None while nothing is shown, so nothing is
+        late.
         """
         self.share = 1.0
-        """Of what can be had by now, up to 1; below 0 the output is late already."""
+        """The margin as a fraction of the largest one possible by now, up to 1; negative = late."""
         self._is_settled = False
         self.is_low = False
-        """The gate's last answer."""
+        """The last decision of the gate."""
 
     @property
     def settled_share(self) -> float | None:
-        """``share``, once it has had time to rise; None before and while nothing is shown."""
+        """``share``; None while nothing is shown, and too soon after a seek."""
         return self.share if self._is_settled else None
 
     @property
     def is_missed(self) -> bool:
-        """Whether the output looked at is late already, though there was time."""
+        """Whether the newest output is late although there was enough time since the seek."""
         return self._is_settled and self.seconds is not None and self.seconds < 0
 
     def may_hold(self, cost: float) -> bool:
-        """Whether there is ever enough in stock for a call of so many seconds: if not, the picture
-        would stop while it is made, also one made before anything is shown, or in a pause.
+        """Whether the frames in stock can ever cover a call of ``cost`` seconds. If not, playback
+        would stall during the call, even one made before anything is shown, or while paused.
         """
         return cost < self._attainable
 
@@ -92,8 +93,8 @@ class Margin:
         """Whether there is no time for the model.
 
         Args:
-            position: of the next output on the player's clock, seconds.
-            cost: predicted seconds of making it.
+            position: time of the next output on the player's clock, seconds.
+            cost: predicted duration of its call, seconds.
         """
         clock = time.monotonic()
         now = self._playhead.now()
@@ -103,12 +104,12 @@ class Margin:
             return False
         if self._shown_since is None:
             self._shown_since, self._best = clock, 0.0
-        # The player's time passes at its own speed; what it costs is measured on the clock.
+        # Film time passes at the playback speed; the cost is measured in real time.
         speed = self._playhead.speed
         self.seconds = (position - now) / speed
         self._best = max(self._best, self.seconds)
-        # After a seek the margin starts near 0 and a fast model builds it up: it is judged by what
-        # was reached so far, and by the full measure only when it has had time.
+        # After a seek the margin starts near 0 and a fast model builds it up. So at first it is
+        # compared with the largest margin reached so far, and later with the full one.
         most = self._attainable / speed
         grown = most * (clock - self._shown_since) / RISE_SECONDS
         attainable = min(most, max(self._best, grown))

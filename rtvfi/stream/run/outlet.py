@@ -1,4 +1,4 @@
-"""Where the compute thread's outputs leave it: into the ring, and to whoever taps it."""
+"""The exit of the compute thread: puts outputs into the ring, and passes them to the recorder."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class _Newest(NamedTuple):
 
 
 class Outlet:
-    """Output frames of the epoch in hand; used by the compute thread.
+    """Sends the output frames of the current epoch; used by the compute thread.
 
     Args:
-        ring: of outputs.
-        statistics: where frames are counted.
-        tap: see ``Start.tap``.
-        is_full: whether no quality is given up now; without that no frame is final.
+        ring: the output ring.
+        statistics: counts frames.
+        tap: receives every frame: ``Start.tap``.
+        is_full: returns whether quality is full; if not, no frame counts as final.
     """
 
     def __init__(
@@ -50,23 +50,23 @@ class Outlet:
         self._statistics = statistics
         self._tap = tap
         self.is_full = is_full
-        """Whether no quality is given up now."""
+        """Returns whether quality is full now."""
         self._newest: _Newest | None = None
         self._epoch = 0
 
     def begin(self, epoch: int) -> None:
-        """A seek: frames are of this epoch from here on."""
+        """Begin a new epoch, after a seek."""
         self._epoch = epoch
 
     @property
     def is_current(self) -> bool:
-        """Whether no newer seek has overtaken this epoch."""
+        """Whether no newer seek has come."""
         return self._ring.epoch == self._epoch
 
     def put(
         self, batch: Shown, payloads: Mapping[int, Payload], kind: Kind, *, is_final: bool = True
     ) -> bool:
-        """Hand on the outputs of a batch; False when a newer seek overtook us."""
+        """Send the outputs of a batch; False if a newer seek has come."""
         for output in outputs_of(batch):
             self._newest = _Newest(payloads[output.index], kind, is_final)
             if not self._put_newest(output.index, output.pts):
@@ -74,11 +74,11 @@ class Outlet:
         return True
 
     def put_again(self, output: Again) -> bool:
-        """Hand on what the output before showed."""
+        """Send the previous picture again."""
         return self._put_newest(output.index, output.pts)
 
     def put_source(self, payload: Payload, index: int, pts: Fraction) -> bool:
-        """Hand on a source frame that no plan asked for."""
+        """Send a source frame that is not in the plan."""
         self._newest = _Newest(payload, Kind.COPY, is_final=True)
         return self._put_newest(index, pts)
 
@@ -93,9 +93,9 @@ class Outlet:
         return is_taken
 
     def finish(self) -> None:
-        """Nothing follows."""
+        """End the epoch: no output follows."""
         self._ring.finish(self._epoch)
 
     def fail(self, error: RtvfiError) -> None:
-        """Whoever reads gets the frames so far, then this."""
+        """End the epoch: readers get the frames so far, then this error."""
         self._ring.fail(error, self._epoch)

@@ -1,4 +1,4 @@
-"""What the compute thread is given, and what is counted: bounds, rings, statistics."""
+"""Types of the compute thread: its parameters (``Start``), its rings, its statistics."""
 
 from __future__ import annotations
 
@@ -22,43 +22,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What the reader fixed when it started a pipeline."""
+    """Parameters of a pipeline, fixed when it is started."""
 
     grid: Grid
     origin: Fraction
     """The player's time 0 on the source's clock."""
     plan: PlanOptions
-    """Where ``retiming`` is given, its passes and pictures per retime do not count."""
+    """The planner's options; ``retiming``, if given, replaces its passes and pictures per
+    retime.
+    """
     attainable: float
     """Seconds of film a player and the output ring can be ahead of the playhead together."""
     ring_frames: int
     prime_frames: int
-    """Frames that make the ring primed."""
+    """Number of frames in the ring at which playback may start."""
     retiming: Retiming | None = None
     is_governed: bool = False
-    """Quality gives way to speed."""
+    """Quality may be lowered when time is short (while playing)."""
     period: Fraction | None = None
-    """See ``Planner``; None = by the source's rate."""
+    """Seconds per source frame, for the planner; None = from the source's rate."""
     first_index: int | None = None
-    """Outputs before it are planned, for what later ones depend on, but neither made nor given."""
+    """Outputs before it are planned, because later ones depend on them, but not made."""
     is_strict: bool = False
-    """A model that fails ends the stream with its error, instead of giving way to source frames."""
+    """A failing model ends the stream with its error, instead of being replaced by source
+    frames.
+    """
     tap: Callable[[OutputFrame, bool], None] | None = None
-    """Called on the compute thread with every frame put into the ring, and whether the frame is
-    final: not a source frame that stands in where a model's belongs, nor of lower quality.
+    """Called on the compute thread with every frame put into the ring, and with whether the frame
+    is final: neither a stand-in nor of reduced quality.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Rings:
-    """The rings a compute thread works between."""
+    """The rings before and after the compute thread."""
 
     sources: Ring[SourceFrame]
     outputs: Ring[OutputFrame]
 
 
 _SAMPLES: Final = 4096
-"""Newest times kept per stage for the percentiles."""
+"""Number of newest times kept per stage, for percentiles."""
 
 
 def _samples() -> dict[str, deque[float]]:
@@ -68,40 +72,40 @@ def _samples() -> dict[str, deque[float]]:
 
 @dataclass(slots=True)
 class Statistics:
-    """How a pipeline does, for overlay, report, bench and tests.
+    """Statistics of a pipeline, for overlay, report, bench and tests.
 
-    The pipeline's own is written by the compute and decode threads, each field by one of them;
-    others get copies (``snapshot``).
+    The compute and decode threads write the pipeline's own object, each field only by one of them;
+    everybody else gets copies (``snapshot``).
     """
 
     counts: Counter[Kind] = field(default_factory=Counter)
     """Frames put into the output ring, by kind."""
     num_calls: int = 0
-    """Batches given to the model."""
+    """Number of model calls."""
     is_interpolating: bool = False
     is_behind: bool = False
-    """The margin is low: cheap frames stand in for the model's."""
+    """The margin is low: source frames replace the model's."""
     plan: PlanOptions | None = None
-    """How scenes are retimed now; None before the first frame."""
+    """The planner's current options; None before the first frame."""
     standing: Standing = field(default_factory=Standing)
-    """Quality given up for lack of time."""
+    """The current step of the quality ladder."""
     margin: float | None = None
-    """Seconds the newest frame was ahead of the playhead when it was made."""
+    """Seconds by which the newest frame was ahead of the playhead when it was made."""
     cost: float | None = None
-    """Smoothed seconds of one interpolated frame."""
+    """Seconds per interpolated frame, smoothed."""
     failure: RtvfiError | None = None
-    """Why the newest model that failed was given up; source frames are shown in its place."""
+    """Why the last model failed; source frames are shown instead. None if none failed."""
     samples: dict[str, deque[float]] = field(default_factory=_samples)
-    """Newest seconds per stage: decode per source frame; convert, model, download per batch's
+    """Newest times per stage, seconds: decode per source frame; convert, model and download per
     output frame.
     """
     num_ready: int = 0
     """Frames in the output ring; in snapshots only."""
     decoder: str = ""
-    """What decodes now; another than at first where a device gave up. In snapshots only."""
+    """The decoder in use, which changes if a device fails; in snapshots only."""
 
     def add_call(self, seconds: float) -> None:
-        """Tell what one output of a call took."""
+        """Count a call that took ``seconds`` per output."""
         self.num_calls += 1
         self.cost = seconds if self.cost is None else 0.8 * self.cost + 0.2 * seconds
 
@@ -128,5 +132,5 @@ class Statistics:
         return {stage: [1e3 * s for s in values] for stage, values in self.samples.items()}
 
     def share(self, kind: Kind) -> float:
-        """Part of all frames that is of this kind."""
+        """Fraction of all frames that are of this kind, 0 to 1."""
         return self.counts[kind] / max(1, self.counts.total())

@@ -1,9 +1,9 @@
-"""Threads, epochs and statistics: a source in, output frames out, restartable at any frame.
+"""The pipeline: two threads that turn a source into output frames; it can be restarted at any
+frame.
 
-Two threads: *decode* owns the source, *compute* owns cut detector, planner and executor. Rings
-connect them with each other and with the reader. ``seek`` opens a new epoch; whatever carries an
-older one is dropped on sight, and both threads look between two frames whether theirs is still the
-newest.
+The *decode* thread owns the source; the *compute* thread owns cut detector, planner and executor.
+Rings connect them with each other and with the reader. ``seek`` opens a new epoch: items of an
+older one are dropped, and between two frames both threads check whether theirs is still the newest.
 """
 
 from __future__ import annotations
@@ -49,9 +49,10 @@ class Pipeline:
     at will.
 
     Args:
-        opener: makes the source on the decode thread; gets a function that says "give up now".
+        opener: opens the source, on the decode thread; its argument is the source's
+            ``interrupted`` function.
         playhead: where the player is, for the margin.
-        cut_threshold: see ``StreamOptions``.
+        cut_threshold: as in ``StreamOptions``.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Pipeline:
         self._source: FrameSource | None = None
         self._open_error: BaseException | None = None
         self._broken: BaseException | None = None
-        """What ended a thread for good."""
+        """The error that ended a thread for good."""
         self._worker: Compute | None = None
         self._decode_epoch = 0
         self._sources: Ring[SourceFrame] = Ring(
@@ -80,17 +81,17 @@ class Pipeline:
         )
         self._outputs: Ring[OutputFrame] = Ring(1, 1, lambda f: f.payload.nbytes)
         self.strange: tuple[Stretch, ...] = ()
-        """Frames from which on the shape was not the one known of its time, in the order met."""
+        """Unexpected changes of shape, in the order in which they were decoded."""
         self._threads = [threading.Thread(target=self._decode, name="rtvfi-decode", daemon=True)]
 
     # ---- the owner's side ----
 
     def open(self) -> StreamInfo:
-        """Open the source on its thread and wait for it; called again, it only gives the answer.
+        """Open the source on the decode thread and wait for it; a second call returns the same.
 
         Raises:
-            SourceError: it cannot be opened, took longer than OPEN_TIMEOUT_SECONDS, or was stopped
-                meanwhile.
+            SourceError: it cannot be opened, took longer than OPEN_TIMEOUT_SECONDS, or the pipeline
+                was stopped meanwhile.
         """
         if self._threads[0].ident is None:
             self._threads[0].start()
@@ -109,7 +110,7 @@ class Pipeline:
         return info
 
     def start(self, start: Start, ring_bytes: int) -> None:
-        """Fix the grid and begin to compute; nothing happens before the first ``seek``."""
+        """Fix the parameters and start the compute thread; it waits for the first ``seek``."""
         assert self._info is not None, "open() comes before start()"
         self._started = start
         self._outputs = Ring(start.ring_frames, ring_bytes, lambda f: f.payload.nbytes)
@@ -124,17 +125,17 @@ class Pipeline:
         thread.start()
 
     def use(self, executor: Executor | None) -> None:
-        """Interpolate with this from the next frame on; None shows nearest source frames."""
+        """Interpolate with this from the next frame on; None = show the nearest source frames."""
         assert self._worker is not None, "start() comes before use()"
         self._worker.use(executor)
 
     def retime(self, retiming: Retiming) -> None:
-        """Retime scenes like this from the next frame on."""
+        """Change the retiming from the next frame on."""
         assert self._worker is not None, "start() comes before retime()"
         self._worker.retime(retiming)
 
     def seek(self, index: int) -> None:
-        """The next frame read is ``index``; everything older is void."""
+        """Make output ``index`` the next frame read; older frames are dropped."""
         with self._changed:
             if self._is_stopping:
                 return
@@ -147,10 +148,10 @@ class Pipeline:
             self._changed.notify_all()
 
     def read(self, timeout: float | None) -> OutputFrame | EndOfStream | None:
-        """The next frame, END after the last, None when ``timeout`` seconds brought none.
+        """The next frame; END after the last one; None if none came within ``timeout`` seconds.
 
         Raises:
-            RtvfiError: what stopped the pipeline, once the frames before it are read.
+            RtvfiError: the error that stopped the pipeline, once the frames before it are read.
         """
         try:
             return self._outputs.get(timeout=timeout)
@@ -158,7 +159,7 @@ class Pipeline:
             return END
 
     def wait_primed(self, timeout: float) -> bool:
-        """Wait until enough frames are ready for playback to start, or no more will come."""
+        """Wait until enough frames are ready to start playback, or no more will come."""
         started = self._started
         return started is None or self._outputs.wait_for_depth(started.prime_frames, timeout)
 
@@ -168,7 +169,7 @@ class Pipeline:
 
     @property
     def is_running(self) -> bool:
-        """Whether a thread of it is alive, or may still be started."""
+        """Whether one of its threads is alive or may still be started."""
         return not self._is_stopping or any(thread.is_alive() for thread in self._threads)
 
     def stop(self) -> None:
@@ -180,7 +181,7 @@ class Pipeline:
         self._outputs.abort()
 
     def close(self, timeout: float = 5.0) -> None:
-        """``stop``, then wait for the threads; names one that stays."""
+        """``stop``, then wait for the threads; logs a warning if one does not end."""
         self.stop()
         deadline = time.monotonic() + timeout
         for thread in self._threads:
@@ -195,14 +196,14 @@ class Pipeline:
         return self._statistics.counts.total()
 
     def statistics(self) -> Statistics:
-        """A snapshot of counts, margins and times."""
+        """A copy of the current statistics."""
         decoder = self._source.info.decoder if self._source is not None else ""
         return self._statistics.snapshot(self._outputs.depth, decoder)
 
     # ---- both threads ----
 
     def _await(self, done_epoch: int) -> _Command | None:
-        """The newest command younger than ``done_epoch``; None when the pipeline stops."""
+        """Wait for a command newer than ``done_epoch``; None when the pipeline stops."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_stopping or self._command.epoch != done_epoch)
             return None if self._is_stopping else self._command

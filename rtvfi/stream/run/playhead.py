@@ -1,4 +1,4 @@
-"""Where the player is: what it shows now on its own clock, estimated between its reports."""
+"""The playhead: the player's current position, estimated between its reports."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 HOLD_SECONDS: Final = 1.0
-"""A seek's target stands for the position this long after its first frame, if the player reports
-no restart sooner.
+"""After a seek, its target counts as the position until this long after its first frame, unless the
+player reports sooner that playback has restarted.
 """
 SILENCE_SECONDS: Final = 1.0
-"""A running player reports every frame: one that says nothing for longer stands still, as when the
-process was stopped (Ctrl+Z), though the clock went on.
+"""A running player reports every frame. If it reports nothing for longer than this, its time is
+assumed to stand still, as when the process was stopped with Ctrl+Z.
 """
 
 
@@ -32,13 +32,14 @@ class _State:
 
 
 class Playhead:
-    """Written by the player's event thread and by the demuxer thread (``hold``, ``first_frame``),
-    read by the compute and demuxer threads.
+    """The player's position. The player's event thread and the demuxer thread (``hold``,
+    ``first_frame``) write it; the compute and demuxer threads read it.
 
-    The whole state is one immutable value, replaced in one assignment, so readers need no lock.
+    The whole state is one immutable value that is replaced in one assignment, so readers need no
+    lock. Keep it that way.
 
     Args:
-        clock: seconds, monotonic.
+        clock: returns monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,47 +48,47 @@ class Playhead:
         self._writing = threading.RLock()
 
     def report(self, position: float | None) -> None:
-        """The player says what time it shows."""
+        """Report the position shown by the player, seconds; None = unknown."""
         self._change(position=position, stamp=self._clock())
 
     def set_speed(self, speed: float) -> None:
-        """Playback speed; the time up to now counts at the old one."""
+        """Set the playback speed; the time up to now counts at the old speed."""
         with self._writing:
             self._settle()
             self._change(speed=speed)
 
     def set_running(self, is_running: bool) -> None:
-        """Whether the player's time passes (not paused, not waiting for a frame)."""
+        """Set whether the player's time passes (not paused, not waiting for a frame)."""
         with self._writing:
             self._settle()
             self._change(is_running=is_running)
 
     def set_late(self, seconds: float) -> None:
-        """How far the shown picture is behind the sound; 0 when in step."""
+        """Set how far the shown picture is behind the sound, seconds; 0 = in sync."""
         self._change(late=max(0.0, seconds))
 
     def hold(self, position: float) -> None:
-        """A seek was asked: until its playback starts, ``position`` is where the player is."""
+        """Begin a seek: until playback restarts, ``position`` counts as the player's position."""
         self._change(held=position, held_until=None)
 
     def first_frame(self) -> None:
-        """The first frame after a seek was handed over; the hold ends within a second."""
+        """Report that the first frame after a seek was delivered; the hold ends within a second."""
         with self._writing:
             if self.is_held:
                 self._change(held_until=self._clock() + HOLD_SECONDS)
 
     def restarted(self) -> None:
-        """The player says that playback started after a seek."""
+        """Report that playback has restarted after a seek."""
         self._change(held=None, held_until=None)
 
     @property
     def speed(self) -> float:
-        """Seconds of film that pass in a second of playback."""
+        """Playback speed: seconds of film per second."""
         return self._state.speed
 
     @property
     def is_held(self) -> bool:
-        """Whether a seek is under way and its first frame not yet handed over."""
+        """Whether a seek is under way whose first frame was not delivered yet."""
         return self._state.held is not None and self._state.held_until is None
 
     def now(self) -> float | None:
@@ -101,8 +102,8 @@ class Playhead:
         return state.position + state.late + _passed(state, clock)
 
     def _settle(self) -> None:
-        """Fold the time since the last report into the position, so that a change of pace starts
-        now.
+        """Add the time since the last report to the position, so that a change of speed applies
+        from now on only.
         """
         state = self._state
         if state.position is not None:
@@ -115,6 +116,6 @@ class Playhead:
 
 
 def _passed(state: _State, clock: float) -> float:
-    """Seconds of the player's time since its last report."""
+    """Seconds of film that have passed since the player's last report."""
     passed = min(clock - state.stamp, SILENCE_SECONDS)
     return passed * state.speed if state.is_running else 0.0

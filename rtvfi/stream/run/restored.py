@@ -1,10 +1,10 @@
-"""A source whose pictures are restored by a network before anything else sees them.
+"""A source that wraps another one and restores its pictures with a network (``--enhance``).
 
-Frames that are equal to the last bit are one drawing, restored once. A drawing is helped by the one
-that follows it in the same scene; the last of a scene is restored alone. The public program takes
-the pictures in pairs instead, whose helpers lie after and before them in turn, which can flicker
-and depends on where one began to read. Here nothing before a picture is looked at, so that it is
-the same wherever reading began, as ``FrameSource.seek`` promises, and each costs one run as well.
+Bit-identical frames are one drawing, which is restored once. The network uses the next drawing of
+the same scene as a helper; the last drawing of a scene is restored alone. The public program takes
+pictures in pairs, so helpers come from after and from before in turn, which can flicker and depends
+on where reading began. Here no earlier picture is used, so the result is the same wherever reading
+began, as ``FrameSource.seek`` promises. The cost is the same: one run per drawing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Payload = NDArray[np.uint8]
 
 CUT_BELOW: Final = 0.2
-"""SSIM of 32x32 miniatures under which two pictures do not help each other, as in the public
+"""SSIM of 32x32 miniatures below which a picture is no helper for another, as in the public
 program."""
 
 P = TypeVar("P")
@@ -42,25 +42,27 @@ P = TypeVar("P")
 
 
 class Restorer(Protocol[P]):
-    """A network that restores a picture with the help of another; see ``models.safa``."""
+    """A network that restores a picture with the help of another one, such as ``models.safa``."""
 
     def prepare(self, picture: Tensor) -> P:
-        """What one (1, 3, H, W) picture gives, for itself and for those it helps."""
+        """The features of one picture, (1, 3, H, W) in [0, 1]."""
         ...
 
     def restore(self, picture: P, neighbour: P) -> Tensor:
-        """The picture restored, (1, 3, H, W) in [0, 1]; alone, it is its own neighbour."""
+        """The restored picture, (1, 3, H, W) in [0, 1], from features of it and of a neighbour; a
+        picture alone is its own neighbour.
+        """
         ...
 
 
 class Restored(Generic[P]):
-    """A ``FrameSource`` around another; read, sought and closed by that one's thread.
+    """A ``FrameSource`` that wraps another one; the owner thread of that one uses it.
 
     Args:
-        source: opened.
-        load: makes the network when the first picture is wanted.
-        device: where it runs.
-        dtype: of the pictures it is given.
+        source: the opened source.
+        load: loads the network, when the first picture is read.
+        device: the device of the network.
+        dtype: float type of its pictures.
     """
 
     def __init__(
@@ -80,17 +82,17 @@ class Restored(Generic[P]):
 
     def _forget(self) -> None:
         self._ready: deque[SourceFrame] = deque()
-        """Restored, to be read."""
+        """Restored frames that were not read yet."""
         self._run: list[SourceFrame] = []
-        """Frames of the drawing at hand; all have the payload of the first."""
+        """Frames of the current drawing; all have the payload of the first."""
         self._after: SourceFrame | EndOfStream | None = None
-        """The first frame of the next drawing, once it was seen."""
+        """The first frame of the next drawing, once it was read."""
         self._prepared: P | None = None
-        """What the drawing at hand gives, where it helped the one before."""
+        """Features of the current drawing, if it was the helper of the previous one."""
 
     @property
     def epoch(self) -> int:
-        """See ``FrameSource``."""
+        """The epoch of frames read next: ``FrameSource.epoch``."""
         return self._source.epoch
 
     @epoch.setter
@@ -98,10 +100,11 @@ class Restored(Generic[P]):
         self._source.epoch = epoch
 
     def read(self) -> SourceFrame | EndOfStream:
-        """See ``FrameSource``.
+        """The next frame, restored; ``END`` after the last one.
 
         Raises:
-            ModelError: the network failed, or cannot be loaded; OutOfMemory among them.
+            ModelError: the network failed or cannot be loaded.
+            OutOfMemory: the device has not enough memory.
         """
         while not self._ready:
             self._gather()
@@ -116,7 +119,7 @@ class Restored(Generic[P]):
         return self._ready.popleft()
 
     def _gather(self) -> None:
-        """Read up to the first frame of the next drawing; nothing is lost when interrupted."""
+        """Read up to the first frame of the next drawing; an interruption loses no frame."""
         while self._after is None:
             frame = self._source.read()
             self.info = self._source.info  # another decoder may have taken over
@@ -125,14 +128,14 @@ class Restored(Generic[P]):
             elif not self._run:
                 self._run = [frame]
             elif np.array_equal(frame.payload, self._run[0].payload):
-                # One payload for all, so that memory does not grow with the time it is held.
+                # One payload for all, so that a long hold needs no more memory.
                 self._run.append(replace(frame, payload=self._run[0].payload))
             else:
                 self._after = frame
 
     @torch.inference_mode()
     def _restored(self) -> Payload:
-        """The payload of the drawing at hand, restored."""
+        """The restored payload of the current drawing."""
         try:
             if self._restorer is None:
                 self._restorer = self._load()
@@ -149,7 +152,7 @@ class Restored(Generic[P]):
             raise model_failure(error) from error
 
     def _helper(self) -> P | None:
-        """What the next drawing gives; None where there is none in the same scene."""
+        """Features of the next drawing; None if there is none in the same scene."""
         if not isinstance(self._after, SourceFrame):
             return None
         here, there = (self._miniatures.make(f.payload) for f in (self._run[0], self._after))
@@ -165,6 +168,6 @@ class Restored(Generic[P]):
         self._source.seek(target)
 
     def close(self) -> None:
-        """Let go of the file; closing twice is fine."""
+        """Close the source; closing twice is fine."""
         self._forget()
         self._source.close()

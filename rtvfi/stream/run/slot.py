@@ -1,6 +1,7 @@
-"""The place of the model on the compute thread: filled and emptied from outside, and when it fails.
+"""Holds the model of the compute thread, which other threads may exchange, and handles its
+failures.
 
-torch is not imported: the executor comes ready made, and without one there are source frames.
+torch is not imported: the executor is passed in, and without one source frames are shown.
 """
 
 from __future__ import annotations
@@ -35,24 +36,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OUTLIER: Final = 4
-"""Times the usual cost of a call that are believed of a single one."""
+"""A single call counts as at most this many times the usual cost."""
 _MAX_BAD: Final = 8
-"""Bad pictures in a row that are passed over; a model that makes more is given up."""
+"""Bad pictures in a row that are tolerated; with one more the model is given up."""
 _FAILURES: Final = (RtvfiError, RuntimeError, MemoryError)  # torch's are RuntimeErrors
 
 
 class ModelSlot:
-    """The executor at work; used by the compute thread, but ``use`` may be called by any.
+    """Holds the current executor; used by the compute thread, except ``use``, which any thread may
+    call.
 
-    An executor asked for with ``use`` is not at work before ``take``: a scene may have to be
-    finished, or begun anew, first.
+    An executor passed to ``use`` becomes current only with ``take``, because a scene may have to be
+    finished or restarted first.
 
     Args:
-        pictures: in play.
-        steering: told what the work costs.
-        statistics: where to count.
-        on_failure: called with the error of a model that is given up where source frames must
-            not take its place; None where they may.
+        pictures: the pictures in use.
+        steering: receives the costs of calls.
+        statistics: counts calls and their times.
+        on_failure: called with the error when the model fails for good and source frames must not
+            replace it; None = they may.
     """
 
     def __init__(
@@ -69,50 +71,50 @@ class ModelSlot:
         self._lock = threading.Lock()
         self._wanted: Executor | None = None
         self.executor: Executor | None = None
-        """At work; None = source frames are shown. Written by ``take`` only."""
+        """The current executor; None = source frames are shown. Only ``take`` sets it."""
         self._num_bad = 0
-        """Calls in a row that gave no picture."""
+        """Consecutive calls without a usable picture."""
         self._variant = FULL
         self._overlapping: Overlapping | None = None
-        """The executor at work, if it is one."""
+        """The current executor, if it is an ``Overlapping`` one."""
 
     # ---- any thread ----
 
     def use(self, executor: Executor | None) -> None:
-        """Want this at work; None shows source frames."""
+        """Request this executor; None = show source frames."""
         with self._lock:
             self._wanted = executor
 
     @property
     def wanted(self) -> Executor | None:
-        """What should be at work; another thread may change it between two looks."""
+        """The requested executor; another thread may change it between two reads."""
         return self._wanted
 
     # ---- the compute thread ----
 
     @property
     def variants(self) -> Collection[Variant]:
-        """Cheaper ways the model can run by now."""
+        """Cheaper variants of the model that are ready."""
         return () if self.executor is None else self.executor.variants
 
     @property
     def expected(self) -> Mapping[Variant, float]:
-        """Seconds that a call took when it was tried out; empty unless the full model is slow."""
+        """Seconds of a trial call of each variant; empty unless the full model is slow."""
         return {} if self.executor is None else self.executor.expected
 
     def choose(self, variant: Variant) -> None:
-        """Run the model like this from here on; what that costs decides what there is time for."""
+        """Change the variant from here on; its cost is used for the margin from now on."""
         executor, statistics = self.executor, self._statistics
         if executor is None:
             return
         executor.choose(variant)
         if variant != self._variant and executor.expected:
-            # What a slow network takes says nothing about one that is not: that is tried at once.
+            # The cost of a slow network says nothing about a fast one, which is tried at once.
             statistics.cost = executor.expected.get(variant)
         self._variant = variant
 
     def take(self, executor: Executor | None) -> None:
-        """Work with this one from here on; pictures it may know are of another time."""
+        """Make this the current executor; pictures that it may still hold are freed."""
         if executor is not self.executor:
             self._steering.renew()
             self._variant = FULL
@@ -122,20 +124,20 @@ class ModelSlot:
         self._statistics.is_interpolating = executor is not None
         self._pictures.forget_made()
         if executor is not None:
-            executor.reset()  # abandons what is under way
+            executor.reset()  # abandons running work
 
     def keep(self, needed: Collection[ImageId]) -> None:
-        """Only these pictures are needed from here on."""
+        """Free all pictures except these."""
         if self.executor is not None:
             self.executor.keep(needed)
 
     @property
     def depth(self) -> int:
-        """Pieces of work that should be under way when the next one is given."""
+        """Number of pieces of work that should be running when the next one is launched."""
         return 0 if self._overlapping is None else self._overlapping.depth
 
     def launch(self, work: Work) -> Underway | None:
-        """Give the model a piece of work; None without a model, or when it fails at once."""
+        """Start a piece of work; None without a model, or if it fails at once."""
         executor = self.executor
         if executor is None:
             return None
@@ -152,17 +154,17 @@ class ModelSlot:
         return Underway(self, work, pending, time.perf_counter() - begin)
 
     def _failed(self, error: Exception) -> None:
-        """A call gave no picture."""
+        """Handle a call that gave no picture."""
         self._num_bad += 1
         is_passed = isinstance(error, BadPicture) and self._num_bad <= _MAX_BAD
         if self._on_failure is not None or not is_passed:
             self._give_up(error)
 
     def _note(self, work: Work, executor: Executor, seconds: float) -> None:
-        """A call is done, and what it took."""
+        """Record the time of a finished call."""
         self._num_bad = 0
         count, statistics = len(outputs_of(work)) or 1, self._statistics
-        if statistics.cost is not None:  # a process that was stopped meanwhile is no slow model
+        if statistics.cost is not None:  # the process may have been stopped (Ctrl+Z) meanwhile
             seconds = min(seconds, _OUTLIER * statistics.cost * count)
         if not isinstance(work, Copy):
             self._steering.worked(seconds, count)
@@ -172,7 +174,7 @@ class ModelSlot:
             statistics.samples[stage].append(getattr(times, stage) / count)
 
     def _give_up(self, error: Exception) -> None:
-        """The model failed: source frames from here on, until another executor is asked for."""
+        """Show source frames from here on, until another executor is requested."""
         failure = model_failure(error)
         if self._on_failure is not None:
             self._on_failure(failure)
@@ -187,13 +189,13 @@ class ModelSlot:
 
 
 class Underway:
-    """A piece of work that the model at work was given; used by the compute thread.
+    """A running piece of work; used by the compute thread.
 
     Args:
-        slot: its place.
-        work: what was asked for.
-        pending: the executor's promise.
-        seconds: that giving it took.
+        slot: the slot of the model.
+        work: the work.
+        pending: the executor's handle of it.
+        seconds: how long launching it took.
     """
 
     def __init__(self, slot: ModelSlot, work: Work, pending: Pending, seconds: float) -> None:
@@ -205,16 +207,16 @@ class Underway:
 
     @property
     def has_outputs(self) -> bool:
-        """Whether it gives pictures to show; a pass gives none."""
+        """Whether it returns outputs; a pass returns none."""
         return bool(outputs_of(self._work))
 
     @property
     def is_done(self) -> bool:
-        """Whether ``finish`` need not wait."""
+        """Whether ``finish`` will return without waiting."""
         return self._pending.is_done
 
     def finish(self) -> Mapping[int, Payload] | None:
-        """What the model makes; None when it fails, or was given up meanwhile."""
+        """Wait for the outputs; None if the model fails or was given up meanwhile."""
         slot, executor = self._slot, self._executor
         if executor is None or executor is not slot.executor:
             self.abandon()
@@ -225,11 +227,11 @@ class Underway:
         except _FAILURES as error:
             slot._failed(error)
             return None
-        # The device may have been at it while this thread did other things.
+        # The device may have worked on it while this thread did other things.
         here = self._seconds + time.perf_counter() - begin
         slot._note(self._work, executor, max(here, self._pending.busy))
         return made
 
     def abandon(self) -> None:
-        """It is not wanted any more."""
+        """Drop it: its result is not needed any more."""
         self._pending.abandon()

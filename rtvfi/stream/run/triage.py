@@ -1,4 +1,4 @@
-"""Which outputs and passes the model is given: those there is time for, and quality allows."""
+"""Decides which outputs and passes the model makes: those that time and the quality step allow."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.playhead import Playhead
 
 _REACH: Final = 12
-"""Source frames: no picture is made of passes over more."""
+"""Upper bound of the source frames that a picture made by passes depends on."""
 
 
 class Triage:
-    """Says what is left out; used by the compute thread.
+    """Decides what is skipped; used by the compute thread.
 
     Args:
         info: the stream.
         started: grid and bounds.
         playhead: where the player is.
-        steering: says what quality is in force, and is told what was left out.
-        pictures: in play.
-        statistics: where margin and lateness are written, and the cost of a call is read.
+        steering: has the current quality, and receives what was skipped.
+        pictures: the pictures in use.
+        statistics: receives margin and lateness; has the cost of a call.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class Triage:
         self._margin.restart()
 
     def judge(self) -> None:
-        """A source frame's work is done: the quality of the next is decided."""
+        """Decide on the quality of the next source frame; called when a frame's work is done."""
         share = self._margin.settled_share
         self._steering.judge(time.monotonic(), share, self._playhead.speed)
 
     def is_of_use(self, next_index: int) -> bool:
-        """Whether an output that is wanted may show a pass made before output ``next_index``."""
+        """Whether an output that is still needed may use a pass planned before ``next_index``."""
         return next_index >= self._passes_from
 
     def allows_pass(self, action: Mid) -> bool:
-        """Whether there is time for a pass and everything it needs was made."""
+        """Whether there is time for a pass, and all pictures that it needs were made."""
         has_time = self._may_hold(self._statistics.cost or 0.0) and not self._margin.is_low
         if not has_time or not self._pictures.are_there(needs(action)):
             self._steering.skipped(1)
@@ -78,14 +78,14 @@ class Triage:
         return True
 
     def allows(self, batch: Shown) -> bool:
-        """Whether the model makes a batch; else source frames stand in."""
+        """Whether the model makes a batch; if not, source frames replace it."""
         if self._is_late(batch) or not self._pictures.are_there(needs(batch)):
             self._steering.skipped(len(outputs_of(batch)))
             return False
         return not self._is_spared(batch)
 
     def _is_late(self, batch: Shown) -> bool:
-        """Whether there is no time for the model: the margin rule."""
+        """Whether the margin leaves no time for the model."""
         statistics, margin = self._statistics, self._margin
         outputs = outputs_of(batch)
         quality = self._steering.standing.quality
@@ -99,11 +99,11 @@ class Triage:
         return statistics.is_behind
 
     def _may_hold(self, cost: float) -> bool:
-        """See ``Margin.may_hold``; what is rendered may take its time."""
+        """``Margin.may_hold`` while playing; always True when rendering."""
         return not self._is_governed or self._margin.may_hold(cost)
 
     def _is_spared(self, batch: Shown) -> bool:
-        """Whether the quality in force does without these outputs."""
+        """Whether the current quality step skips these outputs."""
         quality = self._steering.standing.quality
         if quality is None or not (quality.is_sparse or quality.is_bypass):
             return False

@@ -1,1 +1,1 @@
-"""Actions carried out: the contract, and two executors, on tensors and on payloads."""
+"""Executors, which carry out planned actions: the contract, one for tensors, one for payloads."""

@@ -1,7 +1,8 @@
-"""What every executor does: names become pictures once each, payloads come out. No torch.
+"""Base class of executors: turns picture ids into pictures, once each, and returns payloads. No
+torch.
 
-The planner names pictures; an executor turns names into what its model works on and forgets them
-when the planner says that no later action needs them. ``executor.Executor`` is the contract.
+The planner names pictures by id. An executor turns ids into what its model works on, and frees a
+picture when the planner says that no later action needs it. ``executor.Executor`` is the contract.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Payload = NDArray[np.uint8]
 
+
 T = TypeVar("T")
 M = TypeVar("M")
 """The executor's kind of model."""
@@ -40,20 +42,20 @@ P = TypeVar("P")
 
 @dataclass(slots=True)
 class Cache(Generic[P]):
-    """What is known of the pictures in play, by identity."""
+    """Everything kept about the pictures in use, by id."""
 
     prepared: dict[ImageId, Prepared] = field(default_factory=dict)
     pictures: dict[ImageId, P] = field(default_factory=dict)
-    """Pictures made by a pass, as the model gave them; source frames are not kept here."""
+    """Pictures made by passes, as the model returned them; source frames are not kept here."""
     payloads: dict[ImageId, Payload] = field(default_factory=dict)
-    """Payloads of pictures made by a pass, for those shown more than once."""
+    """Payloads of pictures made by passes, in case they are shown again."""
     links: dict[tuple[ImageId, ImageId], Link] = field(default_factory=dict)
     static: dict[tuple[ImageId, ...], NDArray[np.bool_]] = field(default_factory=dict)
-    """Tiles in which these source frames agree."""
+    """Tiles in which the source frames of the key are identical."""
 
     def trim(self, most: int, needed: Collection[ImageId]) -> None:
-        """Forget prepared pictures, the oldest first, until there are no more than ``most`` with
-        those that are ``needed``; they can be made again.
+        """Free prepared pictures, the oldest first and never ``needed`` ones, until ``most``
+        remain; they can be made again.
         """
         num_missing = sum(image not in self.prepared for image in needed)
         for image in [i for i in self.prepared if i not in needed]:
@@ -64,7 +66,7 @@ class Cache(Generic[P]):
                 del self.links[pair]
 
     def keep(self, needed: Collection[ImageId]) -> None:
-        """Forget all pictures but these."""
+        """Free all pictures except these."""
         for table in (self.prepared, self.pictures, self.payloads):
             for image in [i for i in table if i not in needed]:
                 del table[image]
@@ -73,21 +75,22 @@ class Cache(Generic[P]):
 
 
 class ExecutorBase(Generic[M, P]):
-    """An executor but for its kind of model: one stream, used by one thread (``offer`` apart).
+    """An executor, without what depends on the kind of model. For one stream, used by one thread
+    (except ``offer``).
 
     Args:
-        model: the full one.
+        model: the full model.
         info: the stream whose payloads come in and go out.
     """
 
     def __init__(self, model: M, info: StreamInfo) -> None:
         self.model = model
         self.most_new = MANY
-        """Pictures that one call may make, for the sake of memory; more are made in several."""
+        """Limit of pictures per call, for lack of memory; more need several calls."""
         self.most_prepared = MANY
-        """Prepared pictures that are kept."""
+        """Limit of prepared pictures that are kept."""
         self.remark = ""
-        """What it gave up on the way, in a sentence; read by any thread."""
+        """What was given up while running, as a sentence for the user; read by any thread."""
         self._models: dict[Variant, M] = {FULL: model}
         self._expected: dict[Variant, float] = {}
         self._times = StageTimes()
@@ -103,31 +106,31 @@ class ExecutorBase(Generic[M, P]):
         raise NotImplementedError
 
     def _upload(self, payload: Payload) -> P:
-        """A source frame as a picture of the model."""
+        """Turn the payload of a source frame into a picture of the model."""
         raise NotImplementedError
 
     def _prepare(self, picture: P) -> Prepared:
-        """What the model makes of one picture alone."""
+        """The model's result for one picture alone (``Interpolator.prepare``)."""
         raise NotImplementedError
 
     def _pair(self, left: ImageId, right: ImageId, ts: list[float], pictures: Pictures) -> P:
-        """Pictures between two, one for each of ``ts``, as ``_download`` takes them."""
+        """Pictures between two, one for each of ``ts``, in the form that ``_download`` takes."""
         raise NotImplementedError
 
     def _middle(self, work: Mid, pictures: Pictures) -> P:
-        """The picture of a pass, as ``_download`` takes it."""
+        """The picture of a pass, in the form that ``_download`` takes."""
         return self._pair(work.left, work.right, [0.5], pictures)
 
     def _triple(self, work: Retimes3, ts: list[float], pictures: Pictures) -> P:
-        """Pictures around the middle one of three, as ``_download`` takes them."""
+        """Pictures around the centre of three, in the form that ``_download`` takes."""
         raise TypeError(f"{self._row.id} works on two frames, a plan for three was made")
 
     def _connect(self, a: Prepared, b: Prepared) -> Link:
-        """What all pictures share that lie between two prepared ones."""
+        """What all pictures between two prepared ones share (the motion between them)."""
         raise NotImplementedError
 
     def _download(self, picture: P) -> list[Payload]:
-        """Payloads of what ``_pair`` made, which are nobody else's."""
+        """Payloads of what ``_pair`` returned: new arrays that nothing else refers to."""
         raise NotImplementedError
 
     # ---- the contract ----
@@ -139,33 +142,35 @@ class ExecutorBase(Generic[M, P]):
 
     @property
     def variants(self) -> Collection[Variant]:
-        """Cheaper ways it can run by now."""
+        """Cheaper variants that are ready."""
         return self._models.keys() - {FULL}
 
     @property
     def expected(self) -> Mapping[Variant, float]:
-        """Seconds of a call, as tried out; empty unless the full model is slow."""
+        """Seconds of a trial call of each variant; empty unless the full model is slow."""
         return self._expected
 
     def offer(self, variant: Variant, model: M) -> None:
-        """Let ``model`` stand in for the full one when that is too slow; on any thread.
+        """Add a model that may replace the full one when that is too slow; called by any thread.
 
         Args:
-            variant: its name.
-            model: a two-frame model at least.
+            variant: what it is.
+            model: a model that can work on two frames.
         """
         self._models = {**self._models, variant: model}
 
     def replace_full(self, model: M) -> None:
-        """Go on with another form of the full model, which gives the same pictures."""
+        """Replace the full model by another form of it, which returns the same pictures."""
         self.model = self._models[FULL] = model
 
     def expect(self, variant: Variant, seconds: float) -> None:
-        """Note what a call was tried to take."""
+        """Set the seconds of a trial call."""
         self._expected = {**self._expected, variant: seconds}
 
     def choose(self, variant: Variant) -> None:
-        """Run like this from the next batch on: pictures stay, what a model made of them goes."""
+        """Change the variant from the next batch on. Pictures are kept; what the old model prepared
+        from them is freed.
+        """
         model = self._models[variant]
         if model is not self.model:
             self.model = model
@@ -173,21 +178,21 @@ class ExecutorBase(Generic[M, P]):
             self._cache.links.clear()
 
     def reset(self) -> None:
-        """Forget every picture (a seek: identities start anew)."""
+        """Free every picture, for a seek: ids then mean other pictures."""
         self._cache = Cache[P]()
 
     def keep(self, needed: Collection[ImageId]) -> None:
-        """Free all pictures but these."""
+        """Free all pictures except these."""
         self._cache.keep(needed)
 
     def take_times(self) -> StageTimes:
-        """Stage times since the last call."""
+        """Seconds per stage since the last call of this method."""
         taken, self._times = self._times, StageTimes()
         return taken
 
     def run(self, work: Work, pictures: Pictures) -> dict[int, Payload]:
-        """Carry out one piece of work; see ``Executor.run``. Where all source frames that an
-        output is made of agree, it shows their samples.
+        """Carry out one piece of work; arguments and result are those of ``Executor.run``. In tiles
+        where all source frames of an output are identical, it has their samples.
         """
         self._cache.trim(self.most_prepared, needs(work))
         if isinstance(work, Mid):
@@ -212,20 +217,20 @@ class ExecutorBase(Generic[M, P]):
         return self._pair(work.left, work.right, ts, pictures)
 
     def _shown(self, image: ImageId, pictures: Pictures) -> Payload:
-        """The payload of a picture: the source's own, or one download of a picture made by a
-        pass.
+        """The payload of a picture: the source frame's own, or a download of a pass's picture, made
+        once.
         """
         if image in pictures:
             return pictures[image]
         if image not in self._cache.payloads:
-            # A copy: what follows writes to it, and passes go on from the picture itself.
+            # A copy, because tiles are written to it, and later passes need the picture itself.
             payload = self._download(self._cache.pictures[image])[0].copy()
             self._keep_static(payload, (image,), pictures)
             self._cache.payloads[image] = payload
         return self._cache.payloads[image]
 
     def _keep_static(self, made: Payload, images: Sequence[ImageId], pictures: Pictures) -> None:
-        """Give ``made`` the samples in which all frames agree that ``images`` are made of."""
+        """Copy into ``made`` the tiles in which all source frames of ``images`` are identical."""
 
         def work() -> None:
             found = self._static(images, pictures)
@@ -237,7 +242,7 @@ class ExecutorBase(Generic[M, P]):
     def _static(
         self, images: Sequence[ImageId], pictures: Pictures
     ) -> tuple[Payload, NDArray[np.bool_]] | None:
-        """A source frame of those that ``images`` are made of, and the tiles in which all agree."""
+        """A source frame of ``images``, and the tiles in which all their source frames agree."""
         names, static = pictures.sources(images), self._cache.static
         if len(names) < 2 or not all(name in pictures for name in names):
             return None
@@ -277,7 +282,7 @@ AnyExecutor: TypeAlias = ExecutorBase[Any, Any]
 
 
 def around(output: Retime | Retime3) -> tuple[ImageId, ImageId]:
-    """The pictures an output lies between."""
+    """The two pictures that an output is between."""
     if isinstance(output, Retime):
         return (output.left, output.right)
     if output.t < 1:

@@ -1,4 +1,4 @@
-"""The executor of ``dis``: payloads in, payloads out, on the samples themselves. No torch."""
+"""The executor of ``dis``, which computes on the samples of payloads. No torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class CodesInterpolation(ExecutorBase[Dis, "list[Payload]"]):
-    """One model, one stream, no device. Used by one thread; ``executor.Executor`` is its contract.
+    """An ``executor.Executor`` for one model and one stream, on the processor; used by one thread.
 
     A picture is a list of one payload.
     """
@@ -53,7 +53,7 @@ class CodesInterpolation(ExecutorBase[Dis, "list[Payload]"]):
             motion = self._link(left, right, pictures)
             ends = self._prepared(left, pictures), self._prepared(right, pictures)
             return self._timed("model", lambda: [self._made(ends, motion, t) for t in ts])
-        except cv2.error as error:  # of no class that a caller knows
+        except cv2.error as error:  # callers do not know this class
             raise RuntimeError(str(error)) from error
 
     def _made(self, ends: tuple[Prepared, Prepared], motion: Motion, t: float) -> Payload:

@@ -1,12 +1,13 @@
-"""Payloads <-> planes and RGB on the device.
+"""Converts payloads to planes and RGB on the device, and back.
 
-Chroma goes up by linear interpolation at its true position, and down by a short symmetric filter
-that undoes this exactly: planes -> RGB -> planes returns every chroma sample, so a frame made by an
-RGB model does not flicker in colour between copies of source frames. The pairs are the 5/3 wavelet
-of LeGall and Tabatabai (1988) along an axis where chroma sits on every other luma sample, and
-(1, 3, 3, 1) / 4 with (-1, 3, 3, -1) / 4 where it sits between two.
+Chroma is upsampled by linear interpolation at its true position, and downsampled by a short
+symmetric filter that is the exact inverse: planes -> RGB -> planes returns every chroma sample, so
+the colour of a frame made by an RGB model does not flicker between copies of source frames. The
+filter pairs are the 5/3 wavelet of LeGall and Tabatabai (1988) along an axis where chroma sits on
+every other luma sample, and (1, 3, 3, 1) / 4 with (-1, 3, 3, -1) / 4 where it sits between two.
 
-Values are not clamped: codes beyond black and white are legal, and survive the way to RGB and back.
+Values are not clamped: codes beyond black and white are legal, and survive the conversion to RGB
+and back.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ def is_finite(picture: Picture) -> Tensor:
 class Converter:
     """The conversions of one stream on one device; used by one thread.
 
-    Results are fresh and belong to the caller; only scratch tensors are kept between calls. The
-    arithmetic is float32 whatever ``dtype`` is.
+    Results are new tensors that belong to the caller; only scratch tensors are kept between calls.
+    The arithmetic is float32 whatever ``dtype`` is.
 
     Args:
-        dtype: of the planes and RGB pictures made from payloads.
+        dtype: type of the planes and RGB pictures made from payloads.
     """
 
     def __init__(self, info: StreamInfo, device: torch.device, dtype: torch.dtype) -> None:
@@ -68,7 +69,7 @@ class Converter:
         """The raw codes on the device.
 
         Args:
-            payload: of the stream; not copied on the CPU.
+            payload: a payload of the stream; on the CPU the result shares its memory.
 
         Returns:
             Y (1, 1, H, W) and UV (1, 2, h, w); uint8, or int16 for 10 bit.
@@ -79,16 +80,17 @@ class Converter:
         """Normalised planes, N = 1.
 
         Args:
-            payload: of the stream; or its bytes, already on the device, as uint8.
+            payload: a payload of the stream, or its bytes on the device as uint8.
         """
         y, uv = self._normalised(payload)
         return Planes(y.to(self._dtype), uv.to(self._dtype))
 
     def to_rgb(self, payload: Payload | Tensor) -> Tensor:
-        """A payload as RGB, (1, 3, H, W); [0, 1], codes no colour has lie outside.
+        """A payload as RGB, (1, 3, H, W), in [0, 1]; codes that are no colour map to values
+        outside.
 
         Args:
-            payload: see ``to_planes``.
+            payload: as for ``to_planes``.
         """
         return self._rgb(*self._normalised(payload)).to(self._dtype)
 
@@ -100,10 +102,10 @@ class Converter:
         """Planes of RGB pictures.
 
         Args:
-            rgb: (N, 3, H, W) of the stream's size, float.
+            rgb: (N, 3, H, W) of the stream's size, any float type, [0, 1].
 
         Returns:
-            float32, ready for ``from_planes``.
+            float32 planes for ``from_planes``.
         """
         num, _, height, width = self._checked(rgb, (3, *self._shapes[0]))
         red, green, blue = (rgb[:, i : i + 1].float() for i in range(3))
@@ -128,13 +130,13 @@ class Converter:
         return picture if isinstance(picture, Planes) else self.from_rgb(picture)
 
     def from_planes(self, planes: Planes) -> list[Payload]:
-        """N payloads: rounded to the nearest code, clipped to the codes there are.
+        """N payloads; values are rounded to the nearest code and clipped to the range of codes.
 
         Args:
-            planes: of the stream's sizes, any N, any float type.
+            planes: planes of the stream's size, any N, any float type.
 
         Returns:
-            Fresh arrays, already complete on the host.
+            New arrays, complete on the host.
         """
         host = np.empty((len(planes.y), self._info.payload_bytes), np.uint8)
         if self._device.type == "cpu":
@@ -146,10 +148,10 @@ class Converter:
         return list(host)
 
     def write(self, planes: Planes, out: Tensor) -> None:
-        """The codes of pictures, see ``from_planes``, on the device.
+        """Write the codes of pictures on the device, like ``from_planes``.
 
         Args:
-            planes: see there.
+            planes: as for ``from_planes``.
             out: (N, bytes of a payload) uint8, contiguous; written to.
         """
         self._checked(planes.y, (1, *self._shapes[0]))
@@ -191,18 +193,18 @@ class Converter:
         return rgb
 
     def _encode(self, plane: Tensor, out: Tensor, span: int, zero: int) -> None:
-        # One half more and truncation is rounding; the scratch keeps the model's picture untouched.
+        # Adding one half and truncating rounds; the scratch keeps the model's picture unchanged.
         scratch = self._scratch(f"codes{plane.shape[1]}", tuple(plane.shape))
         torch.mul(plane.float(), span, out=scratch).add_(zero + 0.5)
         scratch.clamp_(0, self._levels.top + 0.5)
-        # By way of int16: torch 2.13 takes three times as long from float to uint8 at once.
+        # Via int16, because torch 2.13 takes three times as long from float to uint8 directly.
         out.copy_(scratch.flatten(1).to(torch.int16))
 
     def _scratch(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """A float32 tensor of unknown content, the same one each time."""
+        """A float32 scratch tensor of undefined content, the same one for each name and shape."""
         found = self._scratches.get(name)
         if found is None or found.shape != shape:
-            # A tensor born in inference mode could not be written to outside of it.
+            # A tensor created in inference mode could not be written to outside of it.
             with torch.inference_mode(mode=False):
                 found = torch.empty(shape, dtype=torch.float32, device=self._device)
             self._scratches[name] = found
@@ -220,7 +222,7 @@ def _add_doubled(source: Tensor, out: Tensor, *, dim: int, is_between: bool) -> 
     """Add ``source``, interpolated to twice its length along ``dim``; the ends repeat.
 
     Args:
-        is_between: a source sample sits between out's samples 2k and 2k + 1; otherwise on 2k.
+        is_between: source sample k sits between samples 2k and 2k + 1 of ``out``; else on 2k.
     """
     even, odd = _even_odd(out, dim)
     paired = source.narrow(dim, 0, odd.shape[dim])
@@ -240,7 +242,9 @@ def _add_doubled(source: Tensor, out: Tensor, *, dim: int, is_between: bool) -> 
 
 
 def _halve(source: Tensor, out: Tensor, *, dim: int, is_between: bool) -> None:
-    """Write to ``out`` what ``_add_doubled`` makes ``source`` from, if there is such a thing."""
+    """The inverse of ``_add_doubled``: write to ``out`` the samples that it doubles to
+    ``source``.
+    """
     even, odd = _even_odd(source, dim)
     if not odd.shape[dim]:
         out.copy_(even)
@@ -258,7 +262,7 @@ def _halve_between(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
     if pairs > others:
         _last(out, dim).sub_(_last(odd, dim), alpha=0.25)
     else:
-        # The last sample has lost its right half: even = 3/4 own + 1/4 of the one before, solved.
+        # The last sample has no right half: solve even = 3/4 own + 1/4 of the one before.
         torch.mul(_last(even, dim), 4 / 3, out=_last(out, dim))
         _last(out, dim).sub_(out.narrow(dim, others - 1, 1), alpha=1 / 3)
 
@@ -270,7 +274,7 @@ def _halve_on(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
     out.narrow(dim, 1, others).sub_(even.narrow(dim, 0, others), alpha=0.125)
     out.narrow(dim, 0, 1).sub_(even.narrow(dim, min(1, others), 1), alpha=0.125)
     out.narrow(dim, 0, others).sub_(even.narrow(dim, 1, others), alpha=0.125)
-    if pairs == others:  # no odd sample after the last even one: the even one stands in for it
+    if pairs == others:  # no odd sample after the last even one: use the even one instead
         _last(out, dim).add_(_last(even, dim), alpha=0.25)
     _last(out, dim).sub_(_last(even, dim), alpha=0.125)
 
@@ -278,10 +282,10 @@ def _halve_on(even: Tensor, odd: Tensor, out: Tensor, dim: int) -> None:
 def _sum_of_odd(
     even: Tensor, odd: Tensor, out: Tensor, dim: int, weights: tuple[float, float]
 ) -> tuple[int, int]:
-    """Begin ``out``: 3/4 of each even sample, and shares of the odd ones behind and before it.
+    """Initialise ``out``: 3/4 of each even sample plus weighted odd samples after and before it.
 
     Returns:
-        How many odd samples there are, and how many even ones but the first.
+        (number of odd samples, number of even samples except the first).
     """
     pairs, others = odd.shape[dim], out.shape[dim] - 1
     torch.mul(even, 0.75, out=out)

@@ -1,4 +1,4 @@
-"""A few threads that do parts of one job together with the thread that asks."""
+"""A few helper threads that share one job with the calling thread."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ if TYPE_CHECKING:
 
 
 class Crew:
-    """A few helping threads for one thread at a time: asleep between jobs, gone with the process.
+    """Helper threads for one calling thread at a time. They sleep between jobs and end with the
+    process.
 
     Args:
-        size: threads that work, the asking one among them; at least 1.
+        size: number of working threads including the caller; at least 1.
     """
 
     def __init__(self, size: int) -> None:
@@ -22,10 +23,10 @@ class Crew:
         self._helpers = ThreadPoolExecutor(size - 1, "rtvfi-crew") if size > 1 else None
 
     def spread(self, jobs: Sequence[Callable[[], None]]) -> None:
-        """Run jobs that do not depend on each other, and wait for all.
+        """Run independent jobs and wait for all of them.
 
         Raises:
-            What a job raises, once none is at work any more.
+            The exception of a job, after all jobs have ended.
         """
         todo = deque(jobs)
 

@@ -1,7 +1,7 @@
-"""What the compute thread asks of an executor: a model that carries out planned work.
+"""The contract of executors: a model that carries out planned work for the compute thread.
 
-``interpolate.Interpolation`` is the one that runs networks with torch. Anything else that can make
-pictures may take its place; torch is not imported here.
+``interpolate.Interpolation`` runs networks with torch; ``codes.CodesInterpolation`` runs ``dis``.
+torch is not imported here.
 """
 
 from __future__ import annotations
@@ -35,134 +35,134 @@ class StageTimes:
 
 
 class Executor(Protocol):
-    """One model, one stream. All methods are called by the compute thread only, in this order:
+    """One model for one stream. Only the compute thread calls its methods, in this order:
 
-    ``reset`` first and after every seek, then for each source frame ``choose`` (only a variant
-    that ``variants`` named), ``run`` for each piece of work and ``keep`` when pictures may go.
-    ``num_frames`` and ``variants`` may be read by any thread.
+    ``reset`` first and after every seek; then for each source frame ``choose`` (only a variant that
+    is in ``variants``), ``run`` for each piece of work, and ``keep`` when pictures may be freed.
+    Any thread may read ``num_frames`` and ``variants``.
     """
 
     @property
     def num_frames(self) -> Literal[2, 3]:
-        """Pictures a call of its model looks at; with 2 it is never given ``Retimes3``."""
+        """Pictures that a call of its model looks at; with 2 it never gets ``Retimes3``."""
         ...
 
     @property
     def variants(self) -> Collection[Variant]:
-        """Cheaper ways it can run by now, beside ``FULL``; more may come. Empty: it has none."""
+        """Cheaper variants that are ready, besides ``FULL``; more may be added later."""
         ...
 
     @property
     def expected(self) -> Mapping[Variant, float]:
-        """Seconds that a call took when it was tried out; empty unless the full model is slow."""
+        """Seconds of a trial call of each variant; empty unless the full model is slow."""
         ...
 
     def choose(self, variant: Variant) -> None:
-        """Run like this from the next work on: ``FULL``, or one of ``variants``."""
+        """Change the variant from the next work on: ``FULL``, or one of ``variants``."""
         ...
 
     def run(self, work: Work, pictures: Pictures) -> Mapping[int, Payload]:
         """Carry out one piece of work.
 
         Args:
-            work: a pass, whose picture is kept under its name (``Mid.image``) until ``keep``
-                or ``reset`` lets it go; a copy of a picture made by a pass; or outputs between two
-                or among three pictures. Pictures are source frames, found in ``pictures``, or were
-                made by passes before.
-            pictures: payloads of source frames in play, and which of them others are made of.
-                Payloads are read-only: they are shown as they are.
+            work: a pass, whose picture is kept by its id (``Mid.image``) until ``keep`` or
+                ``reset`` frees it; a copy of a picture made by a pass; or outputs between two or
+                among three pictures. Pictures are source frames, found in ``pictures``, or were
+                made by earlier passes.
+            pictures: payloads of the source frames in use, and which source frames other pictures
+                are made of. Never write to a payload: it may be on screen.
 
         Returns:
             Payload by grid index, one for every output of the work, in the stream's pixel format;
-            empty for a pass. Arrays of their own: no later call writes to them.
+            empty for a pass. No later call writes to these arrays.
 
         Raises:
             BadPicture: this work gave no usable picture; the next may.
-            RtvfiError, RuntimeError, MemoryError: the model is given up, and source frames are
-                shown from here on.
+            RtvfiError, RuntimeError, MemoryError: the model has failed for good; the caller shows
+                source frames from here on.
         """
         ...
 
     def keep(self, needed: Collection[ImageId]) -> None:
-        """Free whatever belongs to other pictures only."""
+        """Free everything that none of these pictures needs."""
         ...
 
     def reset(self) -> None:
-        """Forget every picture: the names that come next are those of others."""
+        """Free every picture: from here on, ids mean other pictures."""
         ...
 
     def take_times(self) -> StageTimes:
-        """Seconds spent per stage since the last call."""
+        """Seconds per stage since the last call of this method."""
         ...
 
 
 class Pending(Protocol):
-    """A piece of work that was given to an executor and may be under way."""
+    """A piece of work that an executor may still be carrying out."""
 
     @property
     def is_done(self) -> bool:
-        """Whether ``finish`` need not wait."""
+        """Whether ``finish`` will return without waiting."""
         ...
 
     @property
     def busy(self) -> float:
-        """Seconds that the device was kept from other work; once it is finished."""
+        """Seconds for which it occupied the device; valid once it is finished."""
         ...
 
     def finish(self) -> Mapping[int, Payload]:
-        """Wait for it; what ``Executor.run`` returns and raises."""
+        """Wait for it; returns and raises the same as ``Executor.run``."""
         ...
 
     def abandon(self) -> None:
-        """It is not wanted any more: let go of its buffers without waiting."""
+        """Release its buffers without waiting: its result is not needed any more."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A ``Pending`` for which there is nothing to wait."""
+    """A ``Pending`` that is finished already."""
 
     payloads: Mapping[int, Payload]
     is_done: bool = True
     busy: float = 0.0
 
     def finish(self) -> Mapping[int, Payload]:
-        """What there is."""
+        """The result."""
         return self.payloads
 
     def abandon(self) -> None:
-        """It holds nothing."""
+        """Does nothing: it holds no buffers."""
 
 
 @runtime_checkable
 class Overlapping(Executor, Protocol):
-    """An executor that takes work while other work is under way.
+    """An executor that accepts work while earlier work is still running.
 
-    ``keep`` and ``choose`` leave that alone; ``reset`` abandons it.
+    ``keep`` and ``choose`` do not affect running work; ``reset`` abandons it.
     """
 
     depth: int
-    """Pieces of work that should be under way when the next one is given; with more, the oldest is
-    waited for there.
+    """Number of pieces of work that should be running when the next one is launched; if there are
+    more, the caller waits for the oldest.
     """
 
     def launch(self, work: Work, pictures: Pictures) -> Pending:
-        """Begin a piece of work, for ``run``'s arguments; it may be finished in any order.
+        """Start a piece of work, with the arguments of ``run``; results may be taken in any order.
 
         Raises:
-            RtvfiError, RuntimeError, MemoryError: see ``Executor.run``; or they come from
-                ``Pending.finish``.
+            RtvfiError, RuntimeError, MemoryError: as ``Executor.run``; ``Pending.finish`` may raise
+                them instead.
         """
         ...
 
 
 def carry_out(executor: Executor, batch: Batch, pictures: Pictures) -> Mapping[int, Payload]:
-    """What a batch gives where time does not matter: payloads by grid index.
+    """Carry out a batch and wait for it: returns payloads by grid index.
 
     Args:
-        executor: any.
-        batch: of a plan in which no output repeats the one before (``PlanOptions.beat``).
-        pictures: with the source frames that the batch needs.
+        executor: any executor.
+        batch: a batch of a plan without ``PlanOptions.beat``, so that no output is ``Again``.
+        pictures: contains the source frames that the batch needs.
     """
     assert not isinstance(batch, Again), "a plan with pauses"
     if isinstance(batch, Mid):

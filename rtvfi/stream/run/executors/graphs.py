@@ -1,7 +1,8 @@
-"""From codes to codes as three recordings: convert a picture, prepare it, make those between two.
+"""Captured graphs that include conversion: convert a picture, prepare it, make pictures between
+two.
 
-``models.fast`` records the core of a network; here conversion is inside, so that a pair is one
-replay whose result needs nothing but the copy to the host.
+``models.fast`` captures only the core of a network. Here conversion is captured with it, so that a
+pair is one replay whose result needs only the copy to the host.
 """
 
 from __future__ import annotations
@@ -28,23 +29,23 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Conversions:
-    """How codes become pictures and the other way round; each use has scratch of its own, for a
-    recording goes on writing to the memory it was recorded with.
+    """Makers of the functions that convert codes to pictures and back. Each graph needs functions
+    with scratch tensors of their own, because a replay writes to the memory used while capturing.
     """
 
     picture: Callable[[], Callable[[Tensor], Picture]]
-    """Makes what turns (bytes,) uint8 on the device into a picture."""
+    """Returns a new function from (bytes,) uint8 on the device to a picture."""
     codes: Callable[[], Callable[[Picture], Tensor]]
-    """Makes what turns N pictures into (bytes,) uint8 on the device."""
+    """Returns a new function from N pictures to (bytes,) uint8 on the device."""
 
 
 class Whole:
-    """A two-frame model with what is before and after it, recorded for pictures of one size.
+    """A two-frame model and the conversions around it, captured for pictures of one size.
 
     Args:
-        model: as it is.
-        conversions: of the stream.
-        make: records, see ``models.fast.capturing``.
+        model: the model, not captured.
+        conversions: the conversions of the stream.
+        make: captures a function, like ``models.fast.capturing``.
     """
 
     def __init__(
@@ -66,11 +67,11 @@ class Whole:
         self._pairs = model.with_runner(run)
 
     def convert(self, codes: Tensor) -> Picture:
-        """A picture of (bytes,) uint8."""
+        """The picture of (bytes,) uint8."""
         return self._converting(self._picture, codes)
 
     def prepare(self, picture: Picture) -> Prepared:
-        """Everything that depends on one picture alone."""
+        """The model's result for one picture alone."""
         return self._preparing(self._model.prepare, picture)
 
     def pair(self, a: Prepared, b: Prepared, ts: Sequence[float]) -> Tensor:
@@ -78,13 +79,13 @@ class Whole:
         return cast("Tensor", self._pairs.pair(a, b, ts))  # see ``run`` above
 
     def close(self) -> None:
-        """Record no more: what comes in other sizes or numbers runs as it is."""
+        """Capture nothing more: other sizes or numbers of pictures run without a graph."""
         for form in self._forms:
             form.close()
 
 
 class _Coded:
-    """A core whose pictures leave as codes."""
+    """The core of a network followed by the conversion to codes."""
 
     def __init__(
         self, core: Callable[..., Picture], codes: Callable[[], Callable[[Picture], Tensor]]
@@ -107,21 +108,21 @@ def whole(
     num_new: int,
     complain: Callable[[str], None],
 ) -> Whole | None:
-    """The recordings, checked against the model as it is.
+    """Capture the graphs and compare their results with the model's.
 
     Args:
-        model: as it is.
-        conversions: of the stream.
-        device: where all is.
-        payloads: two unlike pictures as (bytes,) uint8 on the device.
-        num_new: most pictures of a call to record for.
-        complain: see ``models.fast.fastest``.
+        model: the model, not captured.
+        conversions: the conversions of the stream.
+        device: the device of everything.
+        payloads: two different pictures as (bytes,) uint8 on the device.
+        num_new: largest number of pictures per call to capture for.
+        complain: receives messages about graphs that fail later, as in ``models.fast.fastest``.
 
     Returns:
-        None for models of three frames, and those whose core is not the whole of a pair.
+        None for three-frame models, and for models whose core is not all of ``pair``.
 
     Raises:
-        RuntimeError: the device knows no graphs, or they give other codes.
+        RuntimeError: the device has no graphs, or their results differ.
     """
     if not isinstance(model, HasCore) or isinstance(model, TripleInterpolator):
         return None
@@ -129,7 +130,7 @@ def whole(
     made = Whole(model, conversions, capturing(device, watch))
     picture, codes = conversions.picture(), conversions.codes()
     a, b = (model.prepare(picture(payload)) for payload in payloads)
-    for num in (n for n in range(1, num_new + 1) for _ in range(2)):  # the first is special
+    for num in (n for n in range(1, num_new + 1) for _ in range(2)):  # the first run captures
         ts = [(k + 1) / (num + 1) for k in range(num)]
         wanted = codes(model.pair(a, b, ts))
         left, right = (made.prepare(made.convert(payload)) for payload in payloads)

@@ -1,4 +1,4 @@
-"""The executor of models that are networks: tensors on one device."""
+"""The executor of networks, on tensors of one device."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
     Payload = NDArray[np.uint8]
 
 SLOW_SECONDS: Final = 0.25
-"""Of a call of the full model, from which on the cost is measured before the first one is made
-(``Executor.expected``): a good part of what is in stock, so the picture would stop while it runs.
+"""If a call of the full model takes longer than this, variants are timed before they are used
+(``Executor.expected``): such a call uses up much of the frames in stock, so playback could stall.
 """
 
 
 class Interpolation(ExecutorBase[Interpolator, "Picture"]):
-    """The executor: one model, one stream, one device. Used by one thread.
+    """An executor for one model, one stream and one device. Used by one thread.
 
     Args:
-        model: a loaded model; its device and dtype rule.
+        model: a loaded model.
         info: the stream whose payloads come in and go out.
-        device: where the model is.
-        dtype: float type of pictures.
+        device: the device of the model.
+        dtype: float type of the model's pictures.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
         self._dtype = dtype
         self._converter = Converter(info, device, dtype)
         self.complain: Callable[[str], None] = self._note
-        """Told what was given up on the way."""
+        """Receives messages about what was given up while running."""
         self.warm_up_seconds = 0.0
-        """What ``warm_up`` took."""
+        """Duration of ``warm_up``."""
 
     @property
     def _row(self) -> ModelInfo:
@@ -70,15 +70,15 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
 
     @torch.inference_mode()
     def warm_up(self, form: Form = "eager", num_new: int = 1) -> None:
-        """Run every stage once on grey pictures: kernels are chosen and memory is taken before it
-        matters.
+        """Run every stage once, so that kernels are chosen and memory is allocated before the first
+        picture is needed.
 
         Args:
-            form: how the network shall be run from now on.
-            num_new: pictures that one call will make.
+            form: how to run the network from now on.
+            num_new: number of pictures that a call will make.
 
         Raises:
-            ModelError: a form that was asked for by name cannot be had.
+            ModelError: the form was named by the user and is not available.
         """
         begin = time.monotonic()
         pictures = partial(self._pictures, self.model, self._converter)
@@ -98,9 +98,9 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
         self.remark = text
 
     def _try(self, variant: Variant, run: Callable[[], object]) -> None:
-        """Run once, and note what it took where the full model is slow."""
+        """Run once, and keep the time if the full model is slow."""
         taken = 0.0
-        for _ in range(1 if self._device.type == "cpu" else 2):  # kernels are loaded the first time
+        for _ in range(1 if self._device.type == "cpu" else 2):  # the first run loads kernels
             begin = time.monotonic()
             run()
             taken = time.monotonic() - begin
@@ -111,15 +111,15 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
 
     @torch.inference_mode()
     def offer(self, variant: Variant, model: Interpolator) -> None:
-        """Let ``model`` stand in for the full one when that is too slow; on any thread.
+        """Add a model that may replace the full one when that is too slow; called by any thread.
 
-        It runs as it is: to capture it would take memory and time while the full one is at work.
+        It runs without a graph: capturing would need memory and time while the full model runs.
 
         Args:
-            variant: its name.
-            model: on the same device; a two-frame model at least.
+            variant: what it is.
+            model: on the same device; a model that can work on two frames.
         """
-        # The converter is that of the thread at work.
+        # A converter of its own: the executor's belongs to the compute thread.
         converter = Converter(self._info, self._device, self._dtype)
         pictures = self._pictures(model, converter)
 
@@ -132,8 +132,8 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
 
     @torch.inference_mode()
     def choose(self, variant: Variant) -> None:
-        """See ``Executor.choose``; a network that takes pictures of another kind gets those made
-        so far as such.
+        """Change the variant from the next work on. If the new network takes another kind of
+        picture (RGB or planes), existing pictures are converted.
         """
         before = self.model.info.picture
         super().choose(variant)
@@ -142,18 +142,18 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
             made.update({image: self._turned(picture) for image, picture in made.items()})
 
     def _turned(self, picture: Picture) -> Picture:
-        """RGB as planes, planes as RGB."""
+        """Convert RGB to planes, or planes to RGB."""
         if isinstance(picture, Planes):
             return self._converter.planes_to_rgb(picture)
         planes = self._converter.from_rgb(picture)
         return Planes(planes.y.to(self._dtype), planes.uv.to(self._dtype))
 
     def _pictures(self, model: Interpolator, converter: Converter) -> list[Picture]:
-        """``_test_payloads`` as the model takes them."""
+        """``_test_payloads`` as pictures of the model."""
         return [uploaded(payload, model, converter) for payload in self._test_payloads()]
 
     def _test_payloads(self) -> list[Payload]:
-        """Three with something to see, which moves by a few pixels."""
+        """Three payloads with a pattern that moves by a few pixels."""
         payloads = [np.zeros(self._info.payload_bytes, np.uint8) for _ in range(3)]
         for k, payload in enumerate(payloads):
             for plane in plane_views(payload, self._info):
@@ -208,7 +208,8 @@ class Interpolation(ExecutorBase[Interpolator, "Picture"]):
 
 
 def uploaded(payload: Payload | Tensor, model: Interpolator, converter: Converter) -> Picture:
-    """A source frame, or its bytes on the device, as the model takes pictures."""
+    """Convert a source frame, or its bytes on the device, to the model's kind of picture."""
     if model.info.picture == "yuv":
         return converter.to_planes(payload)
     return converter.to_rgb(payload)
+

@@ -1,7 +1,7 @@
-"""Where work of a device lies in line: one lane up, one for the work itself, one down.
+"""Work queues of a device: one lane for uploads, one for computation, one for downloads.
 
-What is given to a lane is done in the order given; lanes do not wait for each other unless told to.
-``CudaLanes`` are streams and events of CUDA and ROCm; ``DirectLanes`` do everything at once.
+Each lane works in the order given; lanes wait for each other only where told to. ``CudaLanes`` are
+streams and events of CUDA or ROCm; ``DirectLanes`` do everything immediately.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ Way = Literal["up", "down"]
 
 
 class Span(Protocol):
-    """A piece of work that was given to a lane."""
+    """A piece of work in a lane."""
 
     @property
     def is_done(self) -> bool:
-        """Whether the device is past it; never waits."""
+        """Whether the device has finished it; never waits."""
         ...
 
     @property
     def seconds(self) -> float:
-        """What it took on the device. Only once it is done."""
+        """Its duration on the device; valid once it is done."""
         ...
 
     def wait(self) -> None:
-        """Wait, on the host, until it is done.
+        """Block the host until it is done.
 
         Raises:
-            RuntimeError: the device failed, at this or at anything before.
+            RuntimeError: the device failed, in this work or in earlier work.
         """
         ...
 
@@ -47,7 +47,7 @@ class Lanes(Protocol):
     """The lanes of one device; used by one thread."""
 
     def host(self, num_bytes: int) -> Tensor:
-        """Memory of the host that the device can read and write by itself: (num_bytes,) uint8."""
+        """Host memory that the device can access directly: (num_bytes,) uint8."""
         ...
 
     def copy(self, way: Way, to: Tensor, source: Tensor, after: Span | None = None) -> Span:
@@ -55,30 +55,30 @@ class Lanes(Protocol):
 
         Args:
             way: the lane.
-            to: written to; nothing else may touch it before the span is done.
-            source: of the same bytes; it stays as it is, and alive, until then.
+            to: the destination; nothing else may read or write it before the span is done.
+            source: of as many bytes; it must stay alive and unchanged until the span is done.
             after: work that must be done first.
         """
         ...
 
     def work(self, job: Callable[[], T]) -> tuple[T, Span]:
-        """Run ``job`` on the host now; what it asks of the device is in line on the work lane."""
+        """Run ``job`` on the host now; the device work it starts is queued in the work lane."""
         ...
 
     def follow(self, span: Span) -> None:
-        """Whatever is given to the work lane from here on waits for this."""
+        """Make all later work in the work lane wait for ``span``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The span of what is over."""
+    """The span of work that is finished."""
 
     seconds: float = 0.0
     is_done: bool = True
 
     def wait(self) -> None:
-        """Nothing to wait for."""
+        """Return at once."""
 
 
 class DirectLanes:
@@ -94,13 +94,13 @@ class DirectLanes:
         return self.work(lambda: to.copy_(source))[1]
 
     def work(self, job: Callable[[], T]) -> tuple[T, Span]:
-        """Run ``job`` on the host now; what it asks of the device is in line on the work lane."""
+        """Run ``job`` on the host now; the device work it starts is queued in the work lane."""
         start = time.perf_counter()
         made = job()
         return made, Done(time.perf_counter() - start)
 
     def follow(self, span: Span) -> None:
-        """All of it is over."""
+        """Does nothing: all work is finished."""
 
 
 class _Events:
@@ -116,7 +116,7 @@ class _Events:
         self._end.record(stream)
 
     def hold(self, stream: torch.cuda.Stream) -> None:
-        """What ``stream`` is given from here on waits for the end."""
+        """Make all later work in ``stream`` wait for the end of this span."""
         stream.wait_event(self._end)
 
     @property
@@ -138,12 +138,12 @@ def _event() -> torch.cuda.Event:
 class CudaLanes:
     """The ``Lanes`` of a GPU, CUDA or ROCm.
 
-    Work goes to whatever stream is the current one of the thread, copies to streams of their own.
-    Memory that lanes share must not be given back to torch's allocator before both are past it,
-    for that knows of one stream only: whoever uses lanes keeps such tensors.
+    Work runs in the thread's current stream, copies in streams of their own. A tensor that two
+    lanes use must not be freed before both have finished with it, because torch's allocator knows
+    only one stream and would reuse its memory. So users of lanes must keep such tensors alive.
 
     Args:
-        device: of type ``cuda``.
+        device: a device of type ``cuda``.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -169,7 +169,7 @@ class CudaLanes:
         return span
 
     def work(self, job: Callable[[], T]) -> tuple[T, Span]:
-        """Run ``job`` on the host now; what it asks of the device is in line on the work lane."""
+        """Run ``job`` on the host now; the device work it starts is queued in the work lane."""
         stream, span = torch.cuda.current_stream(self._device), _Events()
         span.begin(stream)
         made = job()
@@ -177,6 +177,6 @@ class CudaLanes:
         return made, span
 
     def follow(self, span: Span) -> None:
-        """Whatever is given to the work lane from here on waits for this."""
+        """Make all later work in the work lane wait for ``span``."""
         if isinstance(span, _Events):
             span.hold(torch.cuda.current_stream(self._device))

@@ -1,9 +1,9 @@
-"""The executor of networks on a GPU whose host waits for nothing but finished pictures.
+"""An executor of networks on a GPU that copies and computes at the same time (``--overlap on``).
 
-Payloads go up from pinned buffers and come down into others, on lanes of their own (``lanes``);
-a byte behind the codes tells of NaN or infinity in the output; and what follows is already in
-line when the host waits: while a picture comes down, the next pair goes up and is at work. The
-pictures are those of ``Interpolation`` to the bit.
+Payloads are uploaded from pinned buffers and downloaded into others, in lanes of their own
+(``lanes``). A byte after the codes reports NaN or infinity in the output. The next work is queued
+before the host waits: while a picture is downloaded, the next pair is uploaded and computed. The
+pictures equal those of ``Interpolation``, bit by bit.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEPTH: Final = 1
-"""Pieces of work that may be under way while another one is given."""
+"""Pieces of work that may be running when another one is launched."""
 _UPS: Final = 3
-"""Pictures that may be on their way up: the host is never that far ahead."""
+"""Number of upload buffers: the host is never further ahead."""
 _TAIL: Final = 16
-"""Bytes behind the codes; the first is 0 where the output contained NaN or infinity."""
+"""Bytes after the codes; the first is 0 if the output contains NaN or infinity."""
 
 
 class Overlapped(Interpolation):
-    """An executor that can be given work while other work is under way; ``executor.Overlapping``.
+    """An ``executor.Overlapping``: it accepts work while earlier work is running.
 
     Args:
-        model: see ``Interpolation``.
-        info: see there.
-        device: see there.
-        dtype: see there.
-        lanes: of the device.
+        model: as for ``Interpolation``, like ``info``, ``device`` and ``dtype``.
+        info: the stream.
+        device: the device of the model.
+        dtype: float type of the model's pictures.
+        lanes: the lanes of the device.
     """
 
     depth = DEPTH
@@ -83,11 +83,11 @@ class Overlapped(Interpolation):
         self._downs = Slots(lanes, DEPTH + 1)
         self._home = Home(info.payload_bytes, self._tiles, self._downs, self._times)
         self._copies: dict[ImageId, Download] = {}
-        """Pictures made by passes that are shown, or on their way."""
+        """Downloads, finished or not, of pictures made by passes."""
         self._spans = Spans()
-        """Of the piece of work in hand."""
+        """Device work of the current piece of work."""
         self._recorded: Whole | None = None
-        """Of the full model."""
+        """Graphs of the full model."""
 
     # ---- the contract ----
 
@@ -97,7 +97,9 @@ class Overlapped(Interpolation):
 
     @torch.inference_mode()
     def launch(self, work: Work, pictures: Pictures) -> Pending:
-        """Begin a piece of work, for ``run``'s arguments; it may be finished in any order."""
+        """Start a piece of work, with the arguments of ``run``; results may be taken in any
+        order.
+        """
         self._spans = Spans()
         self._cache.trim(self.most_prepared, needs(work))
         if isinstance(work, Retimes | Retimes3) and len(work.outputs) > self.most_new:
@@ -114,21 +116,21 @@ class Overlapped(Interpolation):
         return Asked(indices, self._downloading(made, static))
 
     def reset(self) -> None:
-        """Forget every picture, and those on their way."""
+        """Free every picture, and abandon running downloads."""
         super().reset()
         self._copies.clear()
         while self._home.underway:
             self._home.underway[0].abandon()
 
     def keep(self, needed: Collection[ImageId]) -> None:
-        """Free all pictures but these; what is on its way arrives."""
+        """Free all pictures except these; running downloads are not affected."""
         super().keep(needed)
         for image in [i for i in self._copies if i not in needed]:
             del self._copies[image]
 
     def take_times(self) -> StageTimes:
-        """Stage times, on the device's clock, of all that was finished since the last call."""
-        # The same object goes on being counted in: work under way knows it.
+        """Seconds per stage, by the device's clock, of all work finished since the last call."""
+        # The object stays in use, because running work refers to it.
         taken = StageTimes(self._times.convert, self._times.model, self._times.download)
         self._times.convert = self._times.model = self._times.download = 0.0
         return taken
@@ -155,7 +157,7 @@ class Overlapped(Interpolation):
 
     @property
     def _in_force(self) -> Whole | None:
-        """The recordings, where the full model is at work."""
+        """The graphs, if the full model is in use."""
         return self._recorded if self.model is self._models[FULL] else None
 
     def _upload(self, payload: Payload) -> Picture:
@@ -179,10 +181,10 @@ class Overlapped(Interpolation):
         return picture
 
     def _codes_in(self, slot: Slot, size: int) -> Tensor:
-        """Where a slot's payloads arrive on the device."""
+        """The device memory that a slot's payload is copied to."""
         if slot.held is not None:
             return slot.held
-        # Others may have had this memory: the lane up waits until the device is past them.
+        # Earlier work may still use this memory: the upload lane waits until that is done.
         codes, slot.read = self._lanes.work(
             lambda: torch.empty(size, dtype=torch.uint8, device=self._device)
         )
@@ -197,7 +199,7 @@ class Overlapped(Interpolation):
         return super()._prepare(picture) if recorded is None else recorded.prepare(picture)
 
     def _downloading(self, made: Picture, static: list[Static | None]) -> Download:
-        """Have pictures, or their codes, brought to the host."""
+        """Start the download of pictures or of their codes."""
         encode = partial(_flat, self._converter, self._info.payload_bytes)
         coded = made if isinstance(made, torch.Tensor) and made.dtype == torch.uint8 else None
         flat, span = self._lanes.work(lambda: encode(made) if coded is None else coded)
@@ -214,7 +216,7 @@ class Overlapped(Interpolation):
 
     def _timed(self, stage: str, work: Callable[[], T]) -> T:
         if stage != "model":
-            return work()  # in spans of its own
+            return work()  # it measures its own spans
         made, span = self._lanes.work(work)
         self._spans.add("model", "work", span)
         return made
@@ -223,7 +225,7 @@ class Overlapped(Interpolation):
 
     @torch.inference_mode()
     def warm_up(self, form: Form = "eager", num_new: int = 1) -> None:
-        """See ``Interpolation.warm_up``; where it takes a graph, that goes from codes to codes."""
+        """Like ``Interpolation.warm_up``; a graph includes conversion from and to codes."""
         as_it_is = self.model
         super().warm_up(form, num_new)
         if form == "compile" or self.model is as_it_is:
@@ -240,7 +242,7 @@ class Overlapped(Interpolation):
             self._told,
         )
         if self._recorded is not None:
-            # Passes, and what was not recorded, run as they are; the graphs of the core go.
+            # Passes, and sizes not captured, run without a graph; graphs of the core are freed.
             self.model = self._models[FULL] = as_it_is
 
     def _new_picture(self) -> Callable[[Tensor], Picture]:
@@ -254,7 +256,7 @@ class Overlapped(Interpolation):
 
 
 def _flat(converter: Converter, size: int, picture: Picture) -> Tensor:
-    """The codes of N pictures, and behind them whether all their numbers are finite.
+    """The codes of N pictures, followed by a flag that says whether all their values are finite.
 
     Returns:
         (N * size + _TAIL,) uint8, on the device.

@@ -1,4 +1,4 @@
-"""The pictures in play: payloads of source frames, and what made pictures are made of."""
+"""The pictures in use: payloads of source frames, and which source frames others are made of."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Pictures:
-    """What the compute thread knows of pictures; executors read it. Used by one thread.
+    """The compute thread's record of pictures; executors read it. Used by one thread.
 
-    A source frame is here as a payload. A picture made by a pass is on the executor's device; here
-    is only that it was made, and of which source frames.
+    It holds the payloads of source frames. A picture made by a pass is kept by the executor; this
+    only records that it was made, and from which source frames.
 
     Args:
         payloads: source frames to begin with.
@@ -34,51 +34,51 @@ class Pictures:
         self._made: set[ImageId] = set()
 
     def __len__(self) -> int:
-        """Source frames in play."""
+        """Number of source frames in use."""
         return len(self._payloads)
 
     def __contains__(self, image: ImageId) -> bool:
-        """Whether this is a source frame in play."""
+        """Whether this is a source frame in use."""
         return image in self._payloads
 
     def __getitem__(self, image: ImageId) -> Payload:
         """The payload of a source frame.
 
         Raises:
-            KeyError: it is none, or no longer in play.
+            KeyError: it is not a source frame, or not in use any more.
         """
         return self._payloads[image]
 
     # ---- what executors ask ----
 
     def sources(self, images: Iterable[ImageId]) -> tuple[ImageId, ...]:
-        """The source frames these are made of, in order."""
+        """The source frames that these pictures are made of, in order."""
         return tuple(sorted({s for image in images for s in self._lineage.sources(image)}))
 
     # ---- what the compute thread asks and tells ----
 
     def add(self, image: ImageId, payload: Payload) -> None:
-        """A source frame comes into play."""
+        """Add a source frame."""
         self._payloads[image] = payload
 
     def plan(self, action: Mid) -> None:
-        """A pass is planned, whether or not it will be carried out: its stand-ins depend on it."""
+        """Add a planned pass, even if it will not be carried out: stand-ins depend on it."""
         self._lineage.add(action)
 
     def mark_made(self, image: ImageId) -> None:
-        """The executor has carried out the pass that makes this."""
+        """Note that the executor has made this picture."""
         self._made.add(image)
 
     def are_there(self, images: Iterable[ImageId]) -> bool:
-        """Whether each is a source frame in play or was made."""
+        """Whether each of these is a source frame in use or was made."""
         return all(image in self._payloads or image in self._made for image in images)
 
     def stand_in(self, output: Fresh) -> Payload:
-        """The source frame that an output shows most of."""
+        """Payload of the source frame with the largest weight in an output."""
         return self._payloads[self._lineage.stand_in(output)]
 
     def keep(self, needed: Collection[ImageId]) -> None:
-        """Let go of all but these and the source frames they are made of."""
+        """Free all pictures except these and the source frames they are made of."""
         sources = self._lineage.keep(needed)
         self._payloads = {name: p for name, p in self._payloads.items() if name in sources}
         self._made.intersection_update(needed)
@@ -88,7 +88,7 @@ class Pictures:
         self._made.clear()
 
     def clear(self) -> None:
-        """A seek: names begin anew."""
+        """Free everything, for a seek: ids then mean other pictures."""
         self._payloads.clear()
         self._lineage = Lineage()
         self._made.clear()

@@ -1,4 +1,4 @@
-"""Buffers that copies go through, used again and again, never before a copy is over."""
+"""Reusable host buffers for copies; none is reused before its copy is finished."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Slot:
-    """One buffer on the host and what still concerns it."""
+    """One host buffer and the work that still uses it."""
 
     def __init__(self, host: Tensor) -> None:
         self.host = host
@@ -22,19 +22,19 @@ class Slot:
         self.bytes = host.numpy()
         """The same memory."""
         self.copied: Span | None = None
-        """The newest copy from it or into it."""
+        """The newest copy from or to it."""
         self.held: Tensor | None = None
-        """On the device: where that copy comes from or goes to; alive until it is done."""
+        """The tensor on the device at the other end of that copy, kept alive until it is done."""
         self.read: Span | None = None
         """The newest work that reads ``held``."""
 
 
 class Slots:
-    """A fixed number of them; used by one thread.
+    """A fixed number of slots; used by one thread.
 
     Args:
-        lanes: where copies lie in line.
-        num_slots: most copies under way.
+        lanes: the lanes of the device.
+        num_slots: largest number of copies at a time.
     """
 
     def __init__(self, lanes: Lanes, num_slots: int) -> None:
@@ -43,14 +43,14 @@ class Slots:
 
     @property
     def num_free(self) -> int:
-        """Slots that ``take`` can give."""
+        """Number of slots that can be taken."""
         return len(self._free)
 
     def take(self, num_bytes: int) -> Slot:
-        """The slot that was given back first, its copy over; waits for that.
+        """Take the slot that was given back first, after waiting for its copy.
 
         Args:
-            num_bytes: that its buffer must hold.
+            num_bytes: size that its buffer must have.
 
         Raises:
             IndexError: none is free.
@@ -64,5 +64,5 @@ class Slots:
         return self._free.popleft()
 
     def give_back(self, slot: Slot) -> None:
-        """It may be taken again; a copy may still be under way."""
+        """Give a slot back; its copy may still be running."""
         self._free.append(slot)

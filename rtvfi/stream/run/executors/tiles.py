@@ -1,8 +1,8 @@
-"""Tiles that do not change: where the source frames around an output agree, it shows their samples.
+"""Static tiles: where the source frames of an output are identical, the output gets their samples.
 
-Static text, subtitles burnt into the picture and backgrounds under moving characters then stay what
-they are to the bit, whatever the network makes of them. A tile is 16 x 16 luma samples with their
-chroma; it agrees when every sample of it does.
+Static text, burnt-in subtitles and backgrounds beside moving characters then stay bit-exact,
+whatever the network returns for them. A tile is 16 x 16 luma samples and their chroma; every sample
+must be identical.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     Tiles = NDArray[np.bool_]
 
 SIZE: Final = 16
-"""Luma rows and columns of a tile; those at the right and bottom edge may have fewer."""
+"""Luma rows and columns of a tile; tiles at the right and bottom edge may have fewer."""
 
 
 class StaticTiles:
-    """Finds and keeps the static tiles of one stream's pictures; used by one thread."""
+    """Finds the static tiles of one stream's pictures and copies them; used by one thread."""
 
     def __init__(self, info: StreamInfo) -> None:
         self._info = info
@@ -37,13 +37,13 @@ class StaticTiles:
         self._sizes = (SIZE, chroma, chroma)
 
     def agreeing(self, payloads: Sequence[Payload]) -> Tiles:
-        """Where all pictures hold the same samples.
+        """Find the tiles in which all pictures are identical.
 
         Args:
             payloads: at least two.
 
         Returns:
-            (rows, columns) of tiles.
+            (tile rows, tile columns) bool, True = identical.
         """
         changed = None
         for a, b in pairwise(payloads):
@@ -57,17 +57,17 @@ class StaticTiles:
         """Copy tiles from a source frame.
 
         Args:
-            made: written to.
-            source: one of the frames that agree.
-            tiles: what ``agreeing`` gave.
+            made: the payload that is written to.
+            source: one of the source frames.
+            tiles: the result of ``agreeing``.
         """
         if not tiles.any():
             return
         for to, of, size in zip(self._planes(made), self._planes(source), self._sizes, strict=True):
             full = np.array(np.iinfo(to.dtype).max, to.dtype)
             kept = np.repeat(tiles * full, size, axis=1)[:, : to.shape[1]]
-            # Bits chosen by masks: at any pattern of tiles as fast as copying, and far faster than
-            # numpy's where.
+            # Selecting by bit masks is as fast as copying for any pattern of tiles, and far faster
+            # than numpy's where.
             for row in np.flatnonzero(tiles.any(axis=1)).tolist():
                 band = to[row * size : (row + 1) * size]
                 difference = band ^ of[row * size : (row + 1) * size]
@@ -79,7 +79,7 @@ class StaticTiles:
 
 
 def _any_in_tiles(differences: NDArray[np.uint8 | np.uint16], size: int) -> Tiles:
-    """Whether a tile of a plane holds anything but zeros."""
+    """For each tile of a plane, whether it has a nonzero sample."""
     height, width = differences.shape
     whole = height // size
     rows = np.zeros((-(-height // size), -(-width // size) * size), differences.dtype)

@@ -1,4 +1,4 @@
-"""Work that a device was given, and pictures on their way down, for ``overlapped``."""
+"""Running device work and downloads of ``overlapped``."""
 
 from __future__ import annotations
 
@@ -29,51 +29,51 @@ NOT_FINITE: Final = "the model failed: its output contains NaN or infinity"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What downloads of one executor share."""
+    """State shared by the downloads of one executor."""
 
     payload_bytes: int
     tiles: StaticTiles
     slots: Slots
-    """That pictures arrive in."""
+    """Buffers for downloads."""
     times: StageTimes
-    """Where finished work is counted."""
+    """Sums the times of finished work."""
     underway: deque[Download] = field(default_factory=deque)
-    """In the order in which they were asked for."""
+    """Running downloads, oldest first."""
 
     def arrived(self, download: Download, slot: Slot) -> None:
-        """A download needs its slot no more."""
+        """Take back the slot of a finished download."""
         self.underway.remove(download)
         self.slots.give_back(slot)
 
 
 class Spans:
-    """What a piece of work asked of the device."""
+    """The device work of one piece of work."""
 
     def __init__(self) -> None:
         self._all: list[tuple[Stage, str, Span]] = []
 
     def add(self, stage: Stage, lane: str, span: Span) -> None:
-        """One more, for this stage, on that lane."""
+        """Add a span of this stage in that lane."""
         self._all.append((stage, lane, span))
 
     @property
     def is_done(self) -> bool:
-        """Whether the device is past all of it."""
+        """Whether the device has finished all spans."""
         return all(span.is_done for *_, span in self._all)
 
     def wait(self) -> None:
-        """Wait for all of it."""
+        """Wait for all spans."""
         for *_, span in self._all:
             span.wait()
 
     def add_to(self, times: StageTimes) -> None:
-        """Count it, once it is done."""
+        """Add the durations to ``times``; valid once all spans are done."""
         for stage, _, span in self._all:
             setattr(times, stage, getattr(times, stage) + span.seconds)
 
     @property
     def busy(self) -> float:
-        """Seconds of the lane that had most to do, once it is done."""
+        """Seconds of the busiest lane; valid once all spans are done."""
         lanes: dict[str, float] = {}
         for _, lane, span in self._all:
             lanes[lane] = lanes.get(lane, 0.0) + span.seconds
@@ -81,7 +81,7 @@ class Spans:
 
 
 class Pass:
-    """A pass that was given to the device; a ``Pending``."""
+    """A pass running on the device; a ``Pending``."""
 
     def __init__(self, spans: Spans, times: StageTimes) -> None:
         self._spans = spans
@@ -90,28 +90,28 @@ class Pass:
 
     @property
     def is_done(self) -> bool:
-        """Whether the device is past it."""
+        """Whether the device has finished it."""
         return self._spans.is_done
 
     def finish(self) -> dict[int, Payload]:
-        """Wait for it; it shows nothing."""
+        """Wait for it; the result is empty, because a pass has no outputs."""
         self._spans.wait()
         self._spans.add_to(self._times)
         self.busy = self._spans.busy
         return {}
 
     def abandon(self) -> None:
-        """It holds nothing."""
+        """Does nothing: it holds no buffers."""
 
 
 class Download:
-    """Pictures on their way to the host.
+    """Pictures that are being copied to the host.
 
     Args:
-        home: of the executor that made it.
-        slot: what they arrive in.
-        static: for each picture, the tiles that are a source frame's.
-        spans: what it took to make them.
+        home: the shared state of the executor.
+        slot: the buffer they are copied to.
+        static: for each picture, the tiles to copy from a source frame.
+        spans: the device work that makes them.
     """
 
     def __init__(
@@ -127,11 +127,11 @@ class Download:
 
     @property
     def is_done(self) -> bool:
-        """Whether ``payloads`` need not wait."""
+        """Whether ``payloads`` will return without waiting."""
         return self._slot is None or self._spans.is_done
 
     def payloads(self) -> list[Payload]:
-        """The pictures, the same arrays each time.
+        """Wait for the pictures; returns the same arrays on every call.
 
         Raises:
             BadPicture: they contain NaN or infinity.
@@ -143,7 +143,7 @@ class Download:
         return self._made
 
     def collect(self) -> None:
-        """Wait for the pictures, take them out of the slot and give that back."""
+        """Wait for the pictures, copy them out of the slot and give it back."""
         slot = self._slot
         if slot is None:
             return
@@ -169,14 +169,14 @@ class Download:
         self._made = list(made)
 
     def abandon(self) -> None:
-        """Let go of the slot; it waits for the copy before it is used again."""
+        """Give the slot back; before it is reused, its copy is waited for."""
         if self._slot is not None:
             self._home.arrived(self, self._slot)
             self._slot = None
 
 
 class Asked:
-    """Outputs whose pictures are on their way; a ``Pending``."""
+    """Outputs whose pictures are being downloaded; a ``Pending``."""
 
     def __init__(self, indices: Sequence[int], download: Download) -> None:
         self._indices = indices
@@ -184,18 +184,18 @@ class Asked:
 
     @property
     def is_done(self) -> bool:
-        """Whether all are there."""
+        """Whether the download is finished."""
         return self._download.is_done
 
     @property
     def busy(self) -> float:
-        """Seconds that the device was kept from other work; once it is finished."""
+        """Seconds for which it occupied the device; valid once it is finished."""
         return self._download.busy
 
     def finish(self) -> dict[int, Payload]:
-        """Wait for it; what ``Executor.run`` returns and raises."""
+        """Wait for it; returns and raises the same as ``Executor.run``."""
         return dict(zip(self._indices, self._download.payloads(), strict=True))
 
     def abandon(self) -> None:
-        """It is not wanted any more: let go of its buffers without waiting."""
+        """Release its buffers without waiting: its result is not needed any more."""
         self._download.abandon()
