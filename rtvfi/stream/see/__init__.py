@@ -1,1 +1,1 @@
-"""What the film does: cuts, repeated frames, cadence."""
+"""Analyses the film: cuts, repeated frames, cadence."""

@@ -1,8 +1,8 @@
-"""How many frames a drawing is held: the cadence of a scene, and the midpoint passes it calls for.
+"""Estimates the cadence of a scene (how many frames a drawing is held), and the passes it needs.
 
 Animators draw on ones, twos, threes or fours. A *run* is a drawing and its repeats. The cadence is
-the smallest C for which runs of up to C frames make up most of what was seen; single longer holds
-are poses, not cadence.
+the smallest C for which runs of up to C frames make up most of the scene; single longer holds are
+poses and do not count.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ if TYPE_CHECKING:
 
 MAX_CADENCE: Final = 4
 START_CADENCE: Final = 2
-"""Taken before there is evidence: what most of anime is drawn on."""
+"""Assumed before there is evidence: most anime is drawn on twos."""
 
 _WINDOW: Final = 48
 _LONGEST_RUN: Final = 6
 _COVERED: Final = (4, 5)
-"""The share of counted frames that runs up to the cadence must cover, as a fraction."""
+"""Fraction of the counted frames that runs of up to C frames must cover: (numerator, denominator).
+"""
 _ENOUGH: Final = 12
-"""Counted frames below which there is no estimate."""
+"""Smallest number of counted frames for an estimate."""
 _RAISE_AFTER: Final = 12
 LOWER_AFTER: Final = 24
-"""Frames that must agree inside a scene: too few passes stutter at once, too many only blur."""
+"""Frames in a row that must agree before the cadence is lowered inside a scene. It is more than for
+raising it, because too few passes stutter at once, while too many only blur.
+"""
 SETTLING_FRAMES: Final = _WINDOW + LOWER_AFTER
-"""Frames after a seek until the cadence found is surely that of an unbroken run: all that is
-remembered of a scene, and how many must agree then.
+"""Number of frames after a seek from which the cadence is certainly the same as in unbroken
+playback: all frames that are remembered of a scene, plus those that must agree.
 """
 
 _PASSES: Final = {"even": (0, 1, 2, 3), "smooth": (0, 1, 3, 5)}
@@ -38,8 +41,8 @@ def estimate(changes: Iterable[bool]) -> int | None:
     """Cadence of consecutive frames of one scene, 1 to 4; None with too little evidence.
 
     Args:
-        changes: per frame, whether its picture differs from the one before. What comes before the
-            first change and after the last one is left out: those runs are not whole.
+        changes: for each frame, whether its picture differs from the one before. Frames before the
+            first change and after the last one are ignored, because their runs are incomplete.
     """
     runs: list[int] = []
     length: int | None = None
@@ -61,47 +64,47 @@ def estimate(changes: Iterable[bool]) -> int | None:
 
 
 def passes_for(cadence: int, table: Literal["even", "smooth"] = "even", cap: int = 3) -> int:
-    """Midpoint passes for a cadence.
+    """Number of midpoint passes for a cadence.
 
-    ``even`` (C - 1) removes every full stop, ``smooth`` evens out the speed further at a higher
-    cost; ``cap`` is the most that is ever asked for.
+    ``even`` (C - 1) removes every stop; ``smooth`` makes the speed more even at a higher cost;
+    ``cap`` is the maximum.
     """
     return min(_PASSES[table][cadence - 1], cap)
 
 
 class CadenceEstimator:
-    """Follows the cadence of a stream, slow to change its mind inside a scene."""
+    """Follows the cadence of a stream; inside a scene it changes only after enough evidence."""
 
     def __init__(self, lower_after: int = LOWER_AFTER) -> None:
-        """Know nothing.
+        """Start without evidence.
 
         Args:
-            lower_after: frames of a scene that must agree to lower the cadence.
+            lower_after: frames in a row that must agree to lower the cadence inside a scene.
         """
         self._lower_after = lower_after
         self._cadence = START_CADENCE
         self._changes: deque[bool] = deque(maxlen=_WINDOW)
         self._found: int | None = None
-        """What the scene shows, agreed on or not."""
+        """The newest estimate, which may not have been accepted yet."""
         self._candidate: int | None = None
         self._agreeing = 0
 
     @property
     def cadence(self) -> int:
-        """The cadence to schedule with, 1 to 4."""
+        """The accepted cadence, 1 to 4."""
         return self._cadence
 
     def push(self, changed: bool, cut: bool = False, slowest: int | None = None) -> int:
         """Take the next frame and return ``cadence``.
 
-        Inside a scene 12 agreeing frames raise it and 24 lower it. A cut takes over what the scene
-        before it showed, if that was enough.
+        Inside a scene, 12 frames that agree raise it and 24 lower it. A cut accepts the newest
+        estimate of the previous scene, if there was enough evidence.
 
         Args:
             changed: the picture differs from the one before.
             cut: the frame starts a scene.
-            slowest: cadence of the slowest part of the picture in this scene, where that is known:
-                a character may be drawn on threes before a pan on ones.
+            slowest: cadence of the slowest part of the picture in this scene, if known: a character
+                may be drawn on threes in front of a pan on ones.
         """
         if cut:
             self._cadence = self._found or self._cadence
@@ -120,7 +123,7 @@ class CadenceEstimator:
         return self._cadence
 
     def reset(self) -> None:
-        """Forget the scene (a seek); its cadence stays until there is new evidence."""
+        """Forget the scene, for a seek; the cadence stays until there is new evidence."""
         self._changes.clear()
         self._found = None
         self._candidate, self._agreeing = None, 0

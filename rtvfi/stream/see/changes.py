@@ -1,9 +1,9 @@
-"""What moves between frames, tile by tile: the evidence for a scene's cadence.
+"""Finds which tiles of the picture move between frames: the evidence for a scene's cadence.
 
-A tile is 8x8 pixels of a fine luma picture. It moved when one of its pixels changed by more than
-the scene's noise floor, which is learnt from the tiles that change least. Whole pictures tell the
-cadence only where nothing else moves: a character drawn on threes before a panning background
-changes with every frame. Its own tiles do not.
+A tile is 8x8 pixels of a fine luma picture. It moved if one of its pixels changed by more than the
+scene's noise floor, which is learnt from the tiles that change least. Whole pictures show the
+cadence of a drawing only if nothing else moves. When a character on threes stands in front of a
+panning background, every picture differs from the one before, but the character's own tiles do not.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
 
 TILE: Final = 8
 _FLOOR_LIMITS: Final = (1.5, 4.0)
-"""Codes. The mean of 64 pixels under film grain stays below the upper one."""
+"""Limits of the noise floor, 8-bit codes. With film grain, the mean of 64 pixels stays below the
+upper one.
+"""
 _NOISE_WINDOW: Final = 24
 _LEAST_MOVING: Final = 0.005
-"""Share of tiles: with fewer moving, the picture did not change."""
+"""Fraction of tiles: if fewer move, the picture counts as unchanged."""
 _PANNING: Final = 0.5
-"""Share of tiles: with more moving, the picture may be panned as a whole."""
+"""Fraction of tiles: if more move, the whole picture may be panned."""
 
 
 class Change(NamedTuple):
-    """What moved from the frame before to this one."""
+    """What moved from the previous frame to this one."""
 
     changed: bool
-    """Whether more of it moved than noise does."""
+    """Whether more tiles moved than noise explains."""
     cadence: int | None
-    """Slowest cadence that a fair part of the picture has been drawn at, 1 to 4; None if unknown.
-    """
+    """The slowest cadence of a considerable part of the picture, 1 to 4; None if unknown."""
     drawn: int | None = None
-    """The same counted over frames that repeat none: above 1, parts of the picture are held while
-    others move.
+    """The same without the frames that repeat a whole picture: above 1, parts of the picture are
+    held while others move.
     """
 
 
@@ -55,17 +56,17 @@ class Changes:
         self.reset()
 
     def reset(self) -> None:
-        """A scene begins: nothing is known."""
+        """Forget everything, at the start of a scene."""
         self._last: Floats | None = None
         self._noise: deque[float] = deque(maxlen=_NOISE_WINDOW)
         self._rhythms: tuple[_Rhythm, _Rhythm] | None = None
-        """Over all frames, and over those that repeat none."""
+        """Over all frames, and over the frames that do not repeat a picture."""
         self._panned: tuple[Panned, _Rhythm] | None = None
-        """While most of the picture moves."""
+        """In use while most of the picture moves."""
 
     @property
     def floor(self) -> float:
-        """A tile whose pixels all change by no more than this did not move, 8-bit codes."""
+        """Noise floor, 8-bit codes: a tile moved if one of its pixels changed by more."""
         low, high = _FLOOR_LIMITS
         quietest = sorted(self._noise)[: len(self._noise) // 4 + 1]
         return min(max(2 * quietest[-1] + 1, low), high) if quietest else low
@@ -74,7 +75,7 @@ class Changes:
         """Take the next frame.
 
         Args:
-            fine: its fine luma picture; the first one changes everything.
+            fine: its fine luma picture; the first one of a scene counts as changed everywhere.
             is_same: the frame equals the one before.
         """
         last, self._last = self._last, fine
@@ -95,7 +96,7 @@ class Changes:
         return Change(float(moved.mean()) > _LEAST_MOVING, *found)
 
     def _on_pan(self, fine: Floats, moved: NDArray[np.bool_]) -> int:
-        """Slowest cadence of what is drawn on a panned picture, from 2 on; 0 if there is none."""
+        """The slowest cadence, at least 2, of a drawing on a panned picture; 0 if there is none."""
         if moved.mean() <= _PANNING:
             self._panned = None
             return 0
@@ -110,7 +111,7 @@ class Changes:
 
 
 def differences(a: Floats, b: Floats) -> Floats:
-    """Largest difference of two fine pictures in each tile, flat; tiles at the end are smaller."""
+    """Largest difference of two fine pictures in each tile, (tiles,); edge tiles are smaller."""
     apart = np.abs(a - b)
     rows = np.maximum.reduceat(apart, np.arange(0, apart.shape[0], TILE), axis=0)
     tiles: Floats = np.maximum.reduceat(rows, np.arange(0, apart.shape[1], TILE), axis=1)
@@ -120,40 +121,47 @@ def differences(a: Floats, b: Floats) -> Floats:
 _MEMORY: Final = 24
 """Frames over which areas are averaged."""
 _ENOUGH: Final = 12
-"""Frames before there is an answer."""
+"""Number of frames before there is an answer."""
 _BEYOND_CHANCE: Final = (1.5, 0.006)
-"""So many times what chance makes, and this share of the picture more, are a drawing: whole tiles
-within it; those at its rim make it 2 % or so."""
+"""An area counts as a drawing if it exceeds the area expected by chance by this factor, plus this
+fraction of the picture. Only whole tiles inside the drawing count; with those at its rim, its area
+is about 2 % of the picture.
+"""
 _FEW: Final = 0.004
-"""Share of the picture by which phases differ that are equal but for chance."""
+"""Fraction of the picture by which the areas of two phases may differ by chance."""
 _ODDS: Final = 0.3
-"""Share that runs of one length above 1 reach by chance, at most."""
+"""Largest fraction that runs of one length above 1 reach by chance."""
 
 
 class _Rhythm:
-    """What part of the picture is drawn at which cadence.
+    """Finds how much of the picture is drawn at which cadence.
 
-    A tile is in rhythm while its last two runs were equally long and the present one is no longer.
-    Edges that pass in a slow pan do that by chance only, and each in its own time; the tiles of a
-    drawing move together. So the tiles of one cadence are counted that move in the same frames.
+    A tile is in rhythm while its last two runs had the same length and the current one is not
+    longer. Edges that pass in a slow pan are in rhythm only by chance, and each at its own time;
+    the tiles of a drawing move together. So tiles of one cadence that move in the same frames are
+    counted.
     """
 
     def __init__(self, num_tiles: int) -> None:
         self._now = 0
         self._run = np.zeros(num_tiles, np.intp)
-        """Length of the run under way; 0 before the first move, whose run is not whole."""
+        """Length of the current run of each tile; 0 before its first move: that run is
+        incomplete.
+        """
         self._before = np.zeros(num_tiles, np.intp)
         self._is_repeated = np.zeros(num_tiles, bool)
         self._moved_at = np.zeros(num_tiles, np.intp)
         self._shares = np.zeros(MAX_CADENCE + 1)
-        """Per cadence, share of the picture in rhythm, averaged over time."""
+        """For each cadence, the fraction of the picture in rhythm, averaged over time."""
         self._least = np.zeros(MAX_CADENCE + 1)
-        """The same of the tiles that move in the frames where fewest of that cadence do."""
+        """The same in the phase in which the fewest tiles of that cadence move."""
         self._ends = np.zeros(MAX_CADENCE + 2)
-        """Per length, whole runs per frame, averaged over time; the last is for all longer ones."""
+        """For each length, complete runs per frame, averaged over time; the last is for all longer
+        ones.
+        """
 
     def push(self, moved: NDArray[np.bool_]) -> None:
-        """Take note of which tiles moved."""
+        """Take the next frame: which tiles moved, (tiles,) bool."""
         self._now += 1
         run, before = self._run, self._before
         ended = moved & (run > 0)
@@ -174,16 +182,16 @@ class _Rhythm:
         self._ends += (ends - self._ends) * weight
 
     def cadence(self) -> int | None:
-        """The slowest cadence of a fair part of the picture."""
+        """The slowest cadence of a considerable part of the picture; None if unknown."""
         if self._now < _ENOUGH:
             return None
-        # So many tiles would be in rhythm if they moved at random, with runs as long as these;
-        # but then about as many in each phase.
+        # This many tiles would be in rhythm if they moved at random with runs of these lengths; but
+        # then about as many would be in each phase.
         cadences = np.arange(MAX_CADENCE + 1).clip(1)
         odds = (self._ends[:-1] / max(self._ends.sum(), 1e-9)).clip(max=_ODDS)
         by_chance = (self._before > 0).mean() * odds**2 / cadences
         chance = np.minimum(by_chance, 2 * self._least + _FEW)
-        chance[1] = 0  # moving always is no matter of chance
+        chance[1] = 0  # moving in every frame does not happen by chance
         times, more = _BEYOND_CHANCE
         found = np.flatnonzero(self._shares > times * chance + more)
         return int(found[-1]) if len(found) else None

@@ -1,13 +1,13 @@
-"""Scene cuts, repeated pictures and what moves, measured on the host planes without torch.
+"""Detects scene cuts, repeated pictures and motion, on host planes and without torch.
 
-Two measures tell a cut. *Structural similarity* of 32x32 miniatures, as in MultiPassDedup and DRBA,
-mistakes fast pans for cuts and scenes of one place for one scene. *Novelty* is what block matching
-cannot find in the frame before; it must also stand out against that of the frames around: in a
-whip pan, or behind a wing that passes, all of them are new.
+Two measures detect a cut. *Structural similarity* of 32x32 miniatures, as in MultiPassDedup and
+DRBA, alone mistakes fast pans for cuts, and two scenes in one place for one scene. *Novelty* is the
+part of a picture that block matching cannot find in the previous frame. It must also stand out
+against the frames around, because in a whip pan, or behind a wing that passes, every frame is new.
 
-A frame that looks like a cut is held back until the next one is there; all others are passed on
-at once. The next frame tells flashes from cuts (what follows a flash is like what was before it),
-fades in from scenes after black, and bursts of motion from cuts.
+A frame that looks like a cut is held back until the next one has come; all others are passed on
+at once. The next frame distinguishes cuts from flashes (what follows a flash is like what preceded
+it), fade-ins from scenes after black, and bursts of motion from cuts.
 """
 
 from __future__ import annotations
@@ -32,21 +32,23 @@ if TYPE_CHECKING:
     from rtvfi.stream.see.miniatures import Miniature
 
 _COMPARED_WORDS: Final = 1 << 15
-"""Compared at a time, 256 KiB: stays in the cache, and a difference ends it early."""
+"""64-bit words compared at a time (256 KiB): they stay in the cache, and a difference ends it
+early.
+"""
 _NEW: Final = 0.55
-"""Novelty of a cut; hard cuts of films had at least 0.69."""
+"""Least novelty of a cut; hard cuts of films had at least 0.69."""
 _STANDS_OUT: Final = {False: 1.65, True: 1.25}
-"""How many times the novelty of the frames around it a cut has, the second below the threshold of
-similarity; in films cuts had 2.4 at least, other frames 1.5 at most.
+"""Least novelty of a cut divided by that of the frames around it, by whether the SSIM is below the
+threshold. In films, cuts had at least 2.4, other frames at most 1.5.
 """
 _QUIET: Final = 0.08
-"""Added to the novelty of the neighbours: in a still scene it is next to none."""
+"""Added to the novelty of the neighbours, which is almost 0 in a still scene."""
 _RETURN: Final = 0.5
-"""Novelty below which the frames on both sides of a flash are the same scene."""
+"""Novelty below which the frames before and after a flash belong to the same scene."""
 
 
 class Seen(NamedTuple):
-    """A frame and all that was found out about it."""
+    """A frame and the results of analysing it."""
 
     stamp: Stamp
     payload: NDArray[np.uint8]
@@ -55,7 +57,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """A frame and its small pictures."""
+    """A frame and the small pictures made from it."""
 
     index: int
     frame: SourceFrame
@@ -64,7 +66,7 @@ class _Look:
 
 
 class CutDetector:
-    """Looks at the frames of one stream; used by one thread.
+    """Analyses the frames of one stream; used by one thread.
 
     Args:
         threshold: a pair with a lower SSIM needs less evidence to be a cut; higher finds more.
@@ -79,19 +81,20 @@ class CutDetector:
         self.reset()
 
     def reset(self) -> None:
-        """After a seek: the next frame starts a scene and is number 0."""
+        """Start again, after a seek: the next frame starts a scene and has index 0."""
         self._next_index = 0
         self._before: _Pair | None = None
-        """The pair that ends with ``_last``, of one scene."""
+        """The pair that ends with ``_last``; None if that frame starts a scene."""
         self._last: _Look | None = None
         self._waiting: _Pair | None = None
-        """Ends with the frame that is held back."""
+        """The pair that ends with the frame that is held back."""
 
     def push(self, frame: SourceFrame) -> list[Seen]:
         """Take the next frame.
 
         Returns:
-            What is decided, in order: this frame or none, and before it the one held back.
+            The frames that are decided now, in order: the one held back, if any, then this one
+            unless it is held back itself.
         """
         if frame.starts_stretch:
             return [*self.flush(), self._settle(self._look(frame), None, is_cut=True)]
@@ -108,7 +111,7 @@ class CutDetector:
         return seen
 
     def flush(self) -> list[Seen]:
-        """The stream ends: the frame held back, if there is one."""
+        """End the stream; returns the frame held back, if there is one."""
         return [] if self._waiting is None else [self._decide(self._waiting, None)]
 
     def _look(self, frame: SourceFrame) -> _Look:
@@ -123,7 +126,7 @@ class CutDetector:
         return _Pair(a, b, self._matcher)
 
     def _decide(self, pair: _Pair, after: _Pair | None) -> Seen:
-        """Settle the frame held back, knowing how the next one differs from it."""
+        """Decide about the frame held back; ``after`` is the pair of it and the next frame."""
         self._waiting = None
         return self._settle(pair.b, pair, is_cut=self._is_cut(pair, after))
 
@@ -135,7 +138,7 @@ class CutDetector:
         if pair.novelty < needed * (around + _QUIET) or _is_fade(before, pair, after):
             return False
         if after is not None and self._pair(pair.a, after.b).novelty < _RETURN:
-            return False  # the picture is back
+            return False  # a flash: the picture from before it is back
         return before is None or self._pair(before.a, pair.b).novelty >= _RETURN
 
     def _settle(self, look: _Look, pair: _Pair | None, *, is_cut: bool) -> Seen:
@@ -156,17 +159,17 @@ class CutDetector:
 
 
 _FLAT: Final = 1.2
-"""Deviation of a picture of one colour, codes."""
+"""A picture with a lower standard deviation counts as one colour, 8-bit codes."""
 _FAINT: Final = 12.0
-"""Deviation of the ends of two fades that meet."""
+"""Largest standard deviation where a fade-out meets a fade-in, 8-bit codes."""
 _FADE_STEP: Final = 1.12
-"""Least growth of contrast from frame to frame in a fade."""
+"""Least ratio of contrast from frame to frame in a fade."""
 _FLAT_JUMP: Final = 50.0
-"""Brightness between two pictures of one colour that are two scenes, codes."""
+"""Two pictures of one colour each whose brightness differs by more are two scenes, 8-bit codes."""
 
 
 class _Pair:
-    """Two frames, compared as far as anybody asks."""
+    """Two frames; each comparison is made when it is first needed."""
 
     def __init__(self, a: _Look, b: _Look, matcher: Matcher) -> None:
         self.a, self.b = a, b
@@ -181,17 +184,17 @@ class _Pair:
 
     @property
     def growth(self) -> float:
-        """Contrast of the second frame in that of the first."""
+        """Contrast of the second frame divided by that of the first."""
         return self.b.luma.deviation / max(self.a.luma.deviation, 1e-3)
 
     @cached_property
     def is_unlike_at_rest(self) -> bool:
-        """Whether it is worth while to look for motion."""
+        """Whether the frames differ so much without motion that motion must be searched."""
         return self._given is not None or self._matcher.at_rest(self.a.luma, self.b.luma) > _NEW
 
     @cached_property
     def novelty(self) -> float:
-        """See ``Matcher``; what has no detail to look for is judged by its brightness."""
+        """``Matcher.novelty``; pictures without detail are judged by their brightness."""
         given = self._given
         return self._matcher.novelty(self.a.luma, self.b.luma) if given is None else given
 
@@ -207,7 +210,7 @@ class _Pair:
 
 
 def _is_fade(before: _Pair | None, pair: _Pair, after: _Pair | None) -> bool:
-    """Whether the pair is where a picture goes to, or comes from, one colour."""
+    """Whether the pair is part of a fade to or from one colour."""
     goes = before is not None and before.growth * _FADE_STEP < 1 and before.novelty < _RETURN
     comes = after is not None and after.growth > _FADE_STEP and after.novelty < _RETURN
     a, b = pair.a.luma.deviation, pair.b.luma.deviation

@@ -1,6 +1,6 @@
-"""Small luma pictures of host planes, and how much of one is explained by moving another.
+"""Small luma pictures of host planes, and the part of one that motion from another cannot explain.
 
-Pictures are float32 in 8-bit codes whatever the stream's depth.
+The pictures are float32, (H, W), in 8-bit codes whatever the stream's depth.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _FINE_PIXELS: Final = 240 * 135
-"""About as many pixels has a fine picture: 1/8 of 1920x1080."""
+"""Approximate number of pixels of a fine picture: 1/8 of 1920x1080 in both directions."""
 _COARSE_PIXELS: Final = 48 * 27
 _MOST_ROWS: Final = 8
-"""Source rows looked at per row of a fine picture."""
+"""Largest number of source rows read for one row of a fine picture."""
 _BLOCK: Final = 6
 _REACH: Final = (5, 8)
-"""Rows and columns a block is looked for in each direction, about a sixth of the picture."""
+"""Search range in rows and columns, in each direction: about a sixth of the picture."""
 _LEAST_DETAIL: Final = 2.0
-"""Added to a picture's own detail, codes: what is hardly drawn proves hardly anything."""
+"""Added to a picture's own detail, 8-bit codes: a picture with little detail proves little."""
 _GAINS: Final = (0.25, 2.0)
 
 
@@ -40,13 +40,13 @@ class Luma(NamedTuple):
     coarse: Floats
     """About 48x27."""
     mean: float
-    """Of the coarse picture."""
+    """Mean of the coarse picture."""
     deviation: float
     """Standard deviation of the coarse picture."""
 
 
 class Lumas:
-    """Payloads of one stream -> small luma pictures."""
+    """Makes the small luma pictures of one stream's payloads."""
 
     def __init__(self, info: StreamInfo) -> None:
         self._info = info
@@ -58,7 +58,7 @@ class Lumas:
         self._weights = np.ones(self._cell, np.float32)
 
     def make(self, payload: NDArray[np.uint8]) -> Luma:
-        """Block means; up to a cell of rows and columns at the lower and right end is left out."""
+        """Means of square cells; incomplete cells at the bottom and right edge are left out."""
         cell = self._cell
         luma = plane_views(payload, self._info)[0]
         rows, columns = (length // cell for length in luma.shape)
@@ -74,12 +74,12 @@ class Lumas:
 
 
 def _cell(height: int, width: int, pixels: int) -> int:
-    """Side of the squares that leave about so many; at least one of them fits."""
+    """Side of the square cells that give about ``pixels`` cells; at least one cell fits."""
     return max(1, min(round(math.sqrt(height * width / pixels)), height, width))
 
 
 def block_means(picture: Floats, side: int) -> Floats:
-    """Means of squares; rows and columns that fill none are left out."""
+    """Means of square cells; incomplete cells at the edges are left out."""
     rows, columns = (length // side for length in picture.shape)
     squares = picture[: rows * side, : columns * side].reshape(rows, side, columns, side)
     means: Floats = squares.mean((1, 3))
@@ -97,17 +97,17 @@ class Matcher:
         self._sum_columns = side / self._block
 
     def at_rest(self, a: Luma, b: Luma) -> float:
-        """As ``novelty``, without any motion: quick, and never less."""
+        """Like ``novelty`` without searching for motion: fast, and never smaller."""
         here = self._crop(b.coarse)
         apart = np.abs(self._crop(_graded(a, b)) - here)
         return float(apart.mean()) / (self._detail(here) + _LEAST_DETAIL)
 
     def novelty(self, a: Luma, b: Luma) -> float:
-        """How much of ``b`` is not in ``a``: 0 = nothing, about 1 = all of it.
+        """How much of ``b`` is not in ``a``: 0 = nothing is new, about 1 = everything is.
 
-        Each block of ``b`` is looked for around its place in ``a``, after contrast and brightness
-        were made the same. The mean of what remains is divided by the detail within blocks, which
-        is what a flat colour in their place would leave.
+        Each block of ``b`` is searched around its place in ``a``, after contrast and brightness
+        were equalised. The mean residual is divided by the detail within blocks, which is the
+        residual that a flat colour would leave.
         """
         here = self._crop(b.coarse)
         (up, left), (rows, columns) = _REACH, self._shape
@@ -128,7 +128,7 @@ class Matcher:
 
 
 def _graded(a: Luma, b: Luma) -> Floats:
-    """``a`` with the brightness of ``b`` and, as far as that is sane, its contrast."""
+    """``a`` with the brightness of ``b`` and, within limits, its contrast."""
     low, high = _GAINS
     gain = min(max((b.deviation + 1) / (a.deviation + 1), low), high)
     return (a.coarse - np.float32(a.mean)) * np.float32(gain) + np.float32(b.mean)

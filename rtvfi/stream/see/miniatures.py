@@ -1,10 +1,10 @@
 """32x32 miniatures of host planes and their structural similarity, without torch.
 
-A miniature pixel is a bilinear mean of the four source pixels around its centre, so only 4096 of
-them are ever looked at. The SSIM (Wang et al. 2004, "Image quality assessment: from error
-visibility to structural similarity") is that of MultiPassDedup and DRBA, so that their thresholds
-mean the same here: taken over the volume of 3 x 32 x 32 voxels, with an 11 x 11 x 11 Gaussian of
-sigma 1.5.
+A pixel of a miniature is the bilinear mean of the four source pixels around its centre, so only
+4096 source pixels are read. The SSIM (Wang et al. 2004, "Image quality assessment: from error
+visibility to structural similarity") is computed as in MultiPassDedup and DRBA, so that their
+thresholds mean the same here: over the volume of 3 x 32 x 32 voxels, with an 11 x 11 x 11 Gaussian
+of sigma 1.5.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def ssim(a: Miniature, b: Miniature) -> float:
 
 
 def miniature(rgb: Floats) -> Miniature:
-    """The moments of a small picture, (3, 32, 32), 0..1."""
+    """The miniature and moments of a small RGB picture, (3, 32, 32), [0, 1]."""
     mean = _blur(rgb)
     return Miniature(rgb, mean, _blur(rgb * rgb) - mean * mean)
 
 
 class Miniatures:
-    """Payloads of one stream -> miniatures; what depends on the size is computed once."""
+    """Makes miniatures of one stream's payloads; tables for its size are computed once."""
 
     def __init__(self, info: StreamInfo) -> None:
         self._dtype = np.dtype("u1" if info.format.bits == 8 else "<u2")
@@ -67,7 +67,7 @@ class Miniatures:
         in_chroma = (rows[:, None] >> shift) * chroma[1] + (columns >> shift)
         u_start = height * width
         v_start = u_start + chroma[0] * chroma[1]
-        # (3, 64, 64) positions in the payload; chroma is that of the block the pixel lies in.
+        # (3, 64, 64) positions in the payload; the nearest chroma sample is used.
         self._positions = np.stack(
             [rows[:, None] * width + columns, u_start + in_chroma, v_start + in_chroma]
         )
@@ -89,7 +89,9 @@ class Miniatures:
 
 
 def _taps(length: int) -> tuple[NDArray[np.intp], Floats]:
-    """Positions (64) a bilinear resize to 32 reads, half-pixel centres, and weights (32, 64)."""
+    """Positions (64,) that a bilinear resize to 32 with half-pixel centres reads, and its weights
+    (32, 64).
+    """
     centres = np.maximum((np.arange(SIZE) + 0.5) * length / SIZE - 0.5, 0)
     left = np.floor(centres).astype(np.intp)
     positions = np.concatenate([left, np.minimum(left + 1, length - 1)])
@@ -98,7 +100,7 @@ def _taps(length: int) -> tuple[NDArray[np.intp], Floats]:
 
 
 def _gaussian(length: int) -> Floats:
-    """The blur along one axis as a matrix; beyond the ends the last value repeats."""
+    """The Gaussian blur along one axis as a (length, length) matrix; the end values repeat."""
     offsets = range(-_RADIUS, _RADIUS + 1)
     taps = [math.exp(-(x**2) / (2 * _SIGMA**2)) for x in offsets]
     matrix = np.zeros((length, length), np.float64)
@@ -113,7 +115,7 @@ _DEPTH_BLUR: Final = _gaussian(3)
 
 
 def _blur(volume: Floats) -> Floats:
-    """The Gaussian over all three axes of (3, 32, 32)."""
+    """Blur a (3, 32, 32) volume along all three axes."""
     planes: Floats = np.matmul(np.matmul(_PLANE_BLUR, volume), _PLANE_BLUR.T)
     mixed: Floats = np.matmul(_DEPTH_BLUR, planes.reshape(3, -1))
     return mixed.reshape(volume.shape)

@@ -1,8 +1,8 @@
-"""The cadence of what is drawn on a panned picture.
+"""Finds the cadence of a drawing on a panned picture.
 
-A figure on twos that a camera on ones pans over changes all its tiles with every frame. Compared
-with the frame before, moved by the picture's own motion, they change little while the drawing is
-held and much when it is replaced: what rises and falls with a rhythm is a drawing.
+When the camera pans on ones over a figure on twos, all its tiles change in every frame. Compared
+with the previous frame shifted by the picture's own motion, they change little while the drawing is
+held, and much when it is replaced. A difference that rises and falls periodically is a drawing.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ if TYPE_CHECKING:
 
 _TILE: Final = 8
 _RISE: Final = 2.0
-"""A tile moved when its difference is so many times the least of the last frames."""
+"""A tile moved if its difference is at least this many times the smallest of the last frames, ...
+"""
 _FLOOR: Final = 1.0
-"""And so many codes more, mean of its pixels."""
+"""... and exceeds that by this many codes, mean of its pixels."""
 _MEMORY: Final = 4
-"""Frames, as many as the longest cadence: one of them is of a drawing that is held."""
+"""Number of last frames, the longest cadence: in at least one of them a drawing is held."""
 _MOTIONS: Final = 12
-"""Frames whose motion is averaged."""
+"""Number of frames whose motion is averaged."""
 _SAMPLED_ALIKE: Final = (1 / 2, 1 / 3, 2 / 3)
 _NEAR: Final = 0.08
 _AT_REST: Final = 0.2
-"""Pixels a frame. A pan of half a pixel a frame, or of thirds, shows a cadence of its own: in every
-second, or third, frame the pixels sample the picture in the same way.
+"""Pixels per frame. A pan of a half or a third of a pixel per frame looks like a cadence, because
+in every second or third frame the pixels sample the picture in the same way.
 """
 
 
 class Panned:
-    """Finds which tiles moved within a picture that moves as a whole; used for one pan."""
+    """Finds which tiles move against a picture that moves as a whole; one object per pan."""
 
     def __init__(self) -> None:
         self._last: Floats | None = None
@@ -49,10 +50,10 @@ class Panned:
 
     @property
     def is_sampled_alike(self) -> bool:
-        """Whether the pan's speed alone may look like a cadence."""
+        """Whether the speed of the pan alone may look like a cadence."""
         if not self._motions:
             return False
-        # Frames with a new drawing may be seen to move as that does.
+        # In frames with a new drawing, the measured motion may be that of the drawing.
         speeds = [median_low(map(abs, along)) for along in zip(*self._motions, strict=True)]
         return any(
             speed > _AT_REST and abs(speed % 1 - share) < _NEAR
@@ -64,10 +65,11 @@ class Panned:
         """Take the next frame.
 
         Args:
-            fine: its fine luma picture, (H, W) 8-bit codes; always of one size.
+            fine: its fine luma picture, (H, W), 8-bit codes; the size must not change.
 
         Returns:
-            Per tile, row by row, whether it moved against the rest; None for the first frame.
+            (tiles,) bool, row by row: whether a tile moved against the rest; None for the first
+            frame.
         """
         if self._window is None:
             rows, columns = fine.shape
@@ -82,7 +84,7 @@ class Panned:
         self._motions.append(motion)
         apart = np.abs(_moved(last, *motion) - fine)
         for lines, distance in zip((apart, apart.T), motion, strict=True):
-            # What the pan uncovers was in no frame before.
+            # The part that the pan uncovers was in no earlier frame.
             new = ceil(abs(distance))
             lines[:new] *= distance <= 0
             lines[len(lines) - new :] *= distance >= 0
@@ -93,8 +95,8 @@ class Panned:
 
 
 def _motion(a: Spectrum, b: Spectrum, shape: tuple[int, ...]) -> tuple[float, float]:
-    """Rows and columns that the picture of spectrum ``a`` moved by to become ``b``: the peak of
-    their phase correlation, between pixels by the parabola through it.
+    """(rows, columns) by which the picture with spectrum ``a`` moved to become that with ``b``: the
+    peak of their phase correlation, refined by a parabola to fractions of a pixel.
     """
     cross = b * np.conj(a)
     size = np.abs(cross)
@@ -112,7 +114,7 @@ def _motion(a: Spectrum, b: Spectrum, shape: tuple[int, ...]) -> tuple[float, fl
 
 
 def _moved(picture: Floats, rows: float, columns: float) -> Floats:
-    """A picture moved down and to the right; borders repeat."""
+    """A picture shifted down and to the right, pixels; borders repeat."""
     for axis, distance in enumerate((rows, columns)):
         length = picture.shape[axis]
         whole = int(np.floor(-distance))

@@ -1,1 +1,1 @@
-"""The virtual file that mpv reads."""
+"""The virtual Matroska file that players read."""

@@ -1,9 +1,11 @@
-"""The virtual file over a feed of frames: what mpv's demuxer thread reads.
+"""The virtual file made from a feed of frames: what mpv's demuxer thread reads.
 
-The thread that reads belongs to mpv. A read returns what is at hand rather than wait for a whole
-buffer; it waits for one thing only, the next frame, in short turns, so that ``cancel`` and
-``kick`` are heard at once. A seek stores a number; the feed is restarted by the read that needs
+The reading thread belongs to mpv. A read returns the bytes that are available instead of waiting
+for a full buffer. It waits only for the next frame, in short turns, so that ``cancel`` and ``kick``
+take effect at once. A seek only stores an offset; the feed is restarted by the next read that needs
 another frame, so thirty queued seeks cost one restart.
+
+No function of mpv may be called from these methods: they run inside mpv's stream callbacks.
 """
 
 from __future__ import annotations
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AHEAD_SECONDS: Final = 1.5
-"""A frame is not handed out earlier than this before it is due: a player with a huge cache would
-else pull gigabytes.
+"""A frame is returned no earlier than this before it is due; otherwise a player with a huge cache
+would read gigabytes.
 """
 
 
 _WOBBLE_SECONDS: Final = 0.02
-"""The estimated playhead may go back that little by itself."""
+"""The estimated playhead may go back by this much without a seek."""
 
 
 def _never() -> bool:
@@ -45,42 +47,42 @@ def _never() -> bool:
 
 
 class Feed(Protocol):
-    """Where frames come from: the pipeline."""
+    """The source of frames: the pipeline."""
 
     def seek(self, index: int) -> None:
-        """The next frame wanted is ``index``; returns at once."""
+        """Make ``index`` the next frame read; returns at once."""
         ...
 
     def read(self, timeout: float) -> OutputFrame | EndOfStream | None:
-        """The next frame in order, END after the last, None when ``timeout`` seconds brought
-        nothing.
+        """The next frame in order; END after the last one; None if none came within ``timeout``
+        seconds.
         """
         ...
 
     def wait_primed(self, timeout: float) -> bool:
-        """Wait for a stock of frames that lets playback start; False when the time passed first."""
+        """Wait until enough frames are ready to start playback; False after ``timeout`` seconds."""
         ...
 
     def stop(self) -> None:
-        """End all work without waiting for it."""
+        """Stop all work without waiting for it."""
         ...
 
 
 class FrameStream:
-    """One open ``rtvfi://`` file: bytes on mpv's side, frames on the feed's.
+    """One open ``rtvfi://`` file: turns frames of a feed into bytes for the player.
 
     Args:
-        feed: where frames come from; owned by this stream from now on.
-        mkv: the bytes around the frames.
-        records: which frame stands in which record.
-        playhead: where the player is; told of every restart.
-        clock: seconds, monotonic.
+        feed: the source of frames; owned by this stream from now on.
+        mkv: the bytes around the pictures.
+        records: which frame is in which record.
+        playhead: where the player is; every restart is reported to it.
+        clock: returns monotonic seconds.
     """
 
     turn_seconds = 0.02
-    """Longest nap while waiting; bounds how late ``cancel`` and ``kick`` are heard."""
+    """Longest single wait, which limits the delay of ``cancel`` and ``kick``."""
     priming_seconds = 0.3
-    """Longest wait for a stock of frames after a restart: mpv starts the sound with the first
+    """Longest wait for a stock of frames after a restart; mpv starts the sound with the first
     frame.
     """
 
@@ -99,24 +101,28 @@ class FrameStream:
         self._clock = clock
         self._frame: OutputFrame | None = None
         self._furthest = -math.inf
-        """Where the playhead has been since the last restart."""
+        """The latest position of the playhead since the last restart, seconds."""
         self._next_index: int | None = None
-        """Grid index the feed gives next; None before the first restart."""
+        """Grid index of the feed's next frame; None before the first restart."""
         self._is_cancelled = threading.Event()
         self._is_kicked = threading.Event()
         self._stale_index: int | None = None
-        """Grid index that the frame in hand stands in for, after a kick."""
+        """Grid index of the frame that the current one replaces, after a kick."""
         self.blocked_on: float | None = None
-        """Player time of the frame a read waits for right now."""
+        """Time, on the player's clock, of the frame that a read is waiting for; None = none."""
         self.first_synthetic_at: float | None = None
-        """Clock when the first frame made by a model was handed over."""
+        """Clock time at which the first frame made by a model was returned."""
         self.is_read_ahead = False
-        """Whoever reads has more in store than the read under way: no picture may stand in."""
+        """The reader buffers more than the current read, so it must never get a stand-in: it would
+        show that picture later.
+        """
         self._is_given_up: Callable[[], bool] = _never
         self._is_unpaced = False
-        """A seek waits behind what is read: no frame is held back until it comes."""
+        """A seek is waiting for the current read: frames are returned without pacing until it
+        comes.
+        """
         self.on_failure: Callable[[RtvfiError], None] = lambda _error: None
-        """Told once, on mpv's thread, when the feed fails; to mpv the file just ends."""
+        """Called once, on mpv's thread, when the feed fails; for mpv the file just ends."""
         self._has_failed = False
 
     @property
@@ -135,7 +141,7 @@ class FrameStream:
         return self._file.size
 
     def files(self, name: str) -> Mapping[str, File]:
-        """What the player opens by which name, beginning with ``name``."""
+        """The files that the player can open, by name; all names begin with ``name``."""
         return {name: self}
 
     def now(self) -> float:
@@ -148,26 +154,28 @@ class FrameStream:
         return self._file.seek(offset)
 
     def settle(self) -> None:
-        """The player goes elsewhere now: a kick has done its work."""
+        """Report that the player's seek has arrived, so that the kick for it is over."""
         self._is_kicked.clear()
         self._is_unpaced = False
         self._stale_index = None
 
     def read_into(self, address: int, num_bytes: int) -> int:
-        """Write what is at hand, at most ``num_bytes``; waits only if nothing is. 0 = end of
-        file.
+        """Write up to ``num_bytes`` available bytes to ``address``; wait only if there are none.
+
+        Returns:
+            The number of bytes written; 0 = end of file.
         """
         return 0 if self._is_cancelled.is_set() else self._file.read_into(address, num_bytes)
 
     def piece(self, room: int, *, is_given_up: Callable[[], bool] = _never) -> Piece:
-        """The next bytes, at most ``room``; of a picture they are the picture's own memory.
+        """The next bytes, at most ``room``; bytes of a picture share the picture's memory.
 
         Args:
             room: at least 1.
-            is_given_up: nobody wants the bytes any more; looked at while waiting.
+            is_given_up: returns True when the bytes are not needed any more; checked while waiting.
 
         Returns:
-            Nothing at the end of the file, after ``cancel``, and where waiting was no use.
+            Empty at the end of the file, after ``cancel``, and when waiting was given up.
         """
         self._is_given_up = is_given_up
         return b"" if self._is_cancelled.is_set() else self._file.piece(room)
@@ -177,8 +185,8 @@ class FrameStream:
         return None if frame is None else frame.payload
 
     def frame_of(self, index: int, *, may_wait: bool) -> OutputFrame | None:
-        """The frame ``index``: the one in hand, or the next of the feed, restarted if it is not
-        the next; None after ``cancel``, at the end, and where waiting was no use.
+        """Frame ``index``: the current one, or the next one of the feed, which is restarted if that
+        has another index. None after ``cancel``, at the end, and when waiting was given up.
         """
         if self._is_cancelled.is_set():
             return None
@@ -203,8 +211,8 @@ class FrameStream:
             self._frame = frame
             self._next_index = index + 1
         elif self._is_kicked.is_set() and not self._is_cancelled.is_set():
-            # mpv discards what a kicked read gives, so any picture will do. For this record alone:
-            # should no seek follow, the next read asks for its own frame again.
+            # mpv discards the result of a kicked read, so any picture will do, but only for this
+            # record: if no seek follows, the next read requests its own frame again.
             self._is_kicked.clear()
             self._stale_index = index
             return self._frame
@@ -249,22 +257,22 @@ class FrameStream:
         return END
 
     def _ahead_of(self) -> float:
-        """Frames due until this time may be handed out.
+        """Frames that are due before this time (player's clock, seconds) may be returned.
 
-        The playhead of one run of reads only goes back when mpv was asked to seek and waits for
-        this very read; holding it back then would wait for ever. A kick may have come between
-        two reads.
+        Between two restarts the playhead goes back only if mpv was asked to seek and waits for the
+        current read; holding that read back would then wait for ever. A kick may also have come
+        between two reads.
         """
         now = self._playhead.now() or 0.0
         self._furthest = max(self._furthest, now)
         return math.inf if now < self._furthest - _WOBBLE_SECONDS else now + AHEAD_SECONDS
 
     def kick(self, target: float) -> None:
-        """mpv was asked to go to ``target``: end a blocked read, unless it already waits for that
-        very frame.
+        """End a blocked read, because mpv was asked to seek to ``target`` seconds; a read that
+        waits for the frame at ``target`` is not ended.
 
-        mpv carries a seek out only after the read under way has returned. A target beyond the film
-        is its first or last frame.
+        mpv carries out a seek only after the current read has returned. A target outside the film
+        means its first or last frame.
         """
         blocked = self.blocked_on
         target = min(max(target, 0.0), self._records.last_seconds)
@@ -275,11 +283,11 @@ class FrameStream:
                 self._is_kicked.set()
 
     def cancel(self) -> None:
-        """Reads return the end of file from now on."""
+        """Make all reads return end of file, now and from now on."""
         self._is_cancelled.set()
 
     def close(self) -> None:
-        """Let go of the feed; nothing is waited for."""
+        """Stop the feed, without waiting for it."""
         self._is_cancelled.set()
         self._frame = None
         self._feed.stop()

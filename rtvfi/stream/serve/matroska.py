@@ -1,12 +1,13 @@
-"""A Matroska file that is never stored: its header, the place of every frame in it, and the bytes
-between frames.
+"""A virtual Matroska file, never stored: its header, the offset of every frame, the bytes between.
 
-The file is one header (with cues in front) followed by records of equal length. A record is a
-cluster with one block: 35 bytes of headers, then one raw picture. Byte offset and frame number are
-therefore a division apart, and a player that seeks lands on the start of a record. Every frame but
-the last has a cue: an mpv that is sent to the last one by key frame would be at the end of the
-picture before its sound, which begins further in front, and play that without a picture. Element
-ids and layouts: RFC 9559.
+The file is one header (with cues) followed by records of equal length. A record is a cluster with
+one block: 35 bytes of headers, then one raw picture. So a byte offset is turned into a frame number
+by a division, and a player that seeks lands on the start of a record. Element ids and layouts: RFC
+9559.
+
+Every frame except the last has a cue. With a cue on the last frame, an mpv that seeks to it by key
+frame would be at the end of the video before the audio, which starts earlier, and play the rest of
+the audio without a picture.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TICKS_PER_SECOND: Final = 1_000_000
-"""Timestamps are microseconds, fine enough for every frame rate to be seen as what it is."""
+"""Timestamps are microseconds, fine enough for players to recognise every frame rate."""
 
 _FOURCC: Final = {
     "yuv420p": b"I420",
@@ -33,7 +34,7 @@ _FOURCC: Final = {
     "yuv444p": b"444P",
     "yuv444p10le": b"Y3\x00\x0a",
 }
-"""FFmpeg's raw video tags; the 10-bit ones spell depth and subsampling in binary."""
+"""FFmpeg's tags of raw video; the 10-bit ones contain depth and subsampling in binary."""
 
 _SITING: Final = {Siting.LEFT: (1, 2), Siting.CENTRE: (2, 2), Siting.TOP_LEFT: (1, 1)}
 """ChromaSitingHorz, ChromaSitingVert: 1 = on the first luma sample, 2 = half-way."""
@@ -43,7 +44,7 @@ _PREFIX_BYTES: Final = 35
 
 
 def _length(value: int) -> bytes:
-    """An EBML length in as few bytes as it takes."""
+    """An EBML length in the fewest possible bytes."""
     count = next(n for n in range(1, 9) if value < (1 << 7 * n) - 1)
     return (value | 1 << 7 * count).to_bytes(count, "big")
 
@@ -71,7 +72,7 @@ def _text(ident: str, value: str) -> bytes:
 
 
 def _mastering(hdr: HdrInfo) -> bytes:
-    """Colour children for HDR10 static metadata."""
+    """Child elements of Colour for HDR10 static metadata."""
     parts = []
     if hdr.max_cll is not None:
         parts.append(_uint("55BC", hdr.max_cll))
@@ -91,13 +92,13 @@ def _mastering(hdr: HdrInfo) -> bytes:
 
 
 def _display_size(info: StreamInfo) -> tuple[int, int]:
-    """Size that gives exactly the pixel aspect: a player takes only the ratio from it."""
+    """A display size with the exact pixel aspect; players use only its ratio."""
     aspect = info.pixel_aspect
     return info.width * aspect.numerator, info.height * aspect.denominator
 
 
 def _cut_off(info: StreamInfo) -> list[bytes]:
-    """What a player that knows PixelCrop does not show."""
+    """PixelCrop elements, for players that support them."""
     crop = info.crop
     edges = {"54AA": crop.bottom, "54BB": crop.top, "54CC": crop.left, "54DD": crop.right}
     return [_uint(ident, value) for ident, value in edges.items() if value]
@@ -136,10 +137,10 @@ class VirtualMkv:
     """The bytes around the pictures of one virtual file.
 
     Args:
-        info: what the pictures are; every record holds ``info.payload_bytes`` of picture.
+        info: the stream of pictures; every record holds ``info.payload_bytes`` of picture.
         times_us: start of every record in microseconds, strictly increasing, not
             negative.
-        frame_duration: seconds a frame is shown, for the player's frame rate.
+        frame_duration: seconds per frame, from which the player derives the frame rate.
         title: name of the track.
     """
 
@@ -196,7 +197,7 @@ class VirtualMkv:
         segment = _length8(first_cluster + self.num_records * self.record_bytes)
         head = bytes.fromhex("1C53BB6B") + _length8(cues_bytes)
         cues = self._cues(first_cluster, num_cues)
-        # In one go: the cues of a long film are tens of megabytes.
+        # Joined once, because the cues of a long film are tens of megabytes.
         parts = (ebml, bytes.fromhex("18538067"), segment, about, tracks, head, cues.data)
         return b"".join(parts)
 
@@ -213,11 +214,11 @@ class VirtualMkv:
         return cues
 
     def locate(self, offset: int) -> tuple[int, int]:
-        """(record, offset inside it) of a file offset at or behind the header."""
+        """(record, offset inside it) of a file offset at or after the end of the header."""
         return divmod(offset - len(self.header), self.record_bytes)
 
     def prefix(self, record: int) -> bytes:
-        """The bytes of a record in front of its picture."""
+        """The bytes of a record before its picture."""
         block = 4 + self.payload_bytes
         return (
             bytes.fromhex("1F43B675")

@@ -1,13 +1,14 @@
-"""A film whose pictures change their shape: a virtual file for every stretch, and a list of them.
+"""A film whose pictures change their shape: one virtual file per stretch, and a list of these
+files.
 
-A raw picture in Matroska has the size that the file's header says, so another shape is another
-file. The list is of mpv's own kind (EDL). mpv plays the files one after the other as one track, and
-begins a new picture with each. All of them read one feed of frames, in which the next file's first
-frame follows the last one of the file before.
+A raw picture in Matroska has the size stated in the file's header, so every shape needs a file of
+its own. The list is an EDL, a format of mpv. mpv plays its files one after the other as one track.
+All of them read one feed of frames, in which the first frame of a file follows the last one of the
+file before.
 
-mpv opens every file of the list at once and reads its first picture. That would restart the feed
-for each; so every file but the first begins with a black *leader*, a moment before its stretch,
-which the list leaves out.
+mpv opens every file of the list at once and reads its first picture, which would restart the feed
+each time. So every file but the first begins with a black *leader* just before its stretch, which
+the list leaves out.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ class PartedStream(FrameStream):
     """The files of one film, and the feed that all of them read.
 
     Args:
-        feed: where frames come from; owned by this stream from now on.
-        info: of the frames; it has stretches.
-        records: which frame stands in which record of the whole film.
+        feed: the source of frames; owned by this stream from now on.
+        info: the stream; it has stretches.
+        records: which frame is in which record of the whole film.
         playhead: where the player is.
-        title: of the track.
+        title: name of the track.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class PartedStream(FrameStream):
         super().__init__(feed, self._parts[0].file.mkv, records, playhead)
 
     def files(self, name: str) -> Mapping[str, File]:
-        """What the player opens by which name: the list as ``name``, then the others."""
+        """The files that the player can open, by name: the list as ``name``, then the stretches."""
         names = [f"{name}-{number}" for number in range(len(self._parts))]
         ends = [*self._begins[1:], self._end]
         lines = [
@@ -92,7 +93,7 @@ class PartedStream(FrameStream):
 
     @property
     def num_asked(self) -> int:
-        """Records mpv began to read."""
+        """Number of records that mpv has begun to read."""
         return sum(part.file.num_asked for part in self._parts)
 
     @property
@@ -102,19 +103,19 @@ class PartedStream(FrameStream):
 
     @property
     def is_over(self) -> bool:
-        """Nothing more is read."""
+        """Whether all reading has ended."""
         return self._is_cancelled.is_set()
 
     def corner(self, frame: OutputFrame, part: StreamInfo) -> NDArray[np.uint8]:
-        """The picture of a frame as one of the files has it."""
+        """The picture of a frame in the shape of one of the files."""
         return corner(frame.payload, self._info, part.shape)
 
     def opened(self) -> None:
-        """The player reads one more of the files."""
+        """Count a file that the player has opened."""
         self._num_open += 1
 
     def closed(self) -> None:
-        """The player reads one less; after the last nothing is made any more."""
+        """Count a file that the player has closed; after the last one the feed is stopped."""
         self._num_open -= 1
         if not self._num_open:
             self.close()
@@ -197,22 +198,22 @@ class _Text:
         return len(piece)
 
     def cancel(self) -> None:
-        """Nothing blocks here."""
+        """Does nothing: reads never block."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: no resources are held."""
 
 
 def corner(payload: NDArray[np.uint8], info: StreamInfo, shape: Shape) -> NDArray[np.uint8]:
     """The payload of the picture at the top left of a larger one.
 
     Args:
-        payload: as ``info`` says.
-        info: see there.
-        shape: of the picture, no larger.
+        payload: a payload of ``info``.
+        info: its stream.
+        shape: the shape of the smaller picture.
 
     Returns:
-        A fresh payload of that size, or the same one.
+        A new payload of that size; the same object if the sizes are equal.
     """
     if (shape.width, shape.height) == (info.width, info.height):
         return payload
@@ -225,7 +226,7 @@ def corner(payload: NDArray[np.uint8], info: StreamInfo, shape: Shape) -> NDArra
 
 
 def _black(info: StreamInfo) -> NDArray[np.uint8]:
-    """A payload."""
+    """A black payload."""
     payload = np.empty(info.payload_bytes, np.uint8)
     top = info.format.bits - 8
     luma, *chroma = plane_views(payload, info)

@@ -1,4 +1,4 @@
-"""Which output frame stands where in the virtual file, and the bytes of such a file."""
+"""Which output frame is where in the virtual file, and the bytes of such a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Piece = bytes | NDArray[np.uint8]
 
 
 class File(Protocol):
-    """What a player reads, on one thread; ``cancel`` comes from any thread, at any time."""
+    """A file that a player reads, on one thread; any thread may call ``cancel`` at any time."""
 
     @property
     def size(self) -> int:
@@ -32,15 +32,17 @@ class File(Protocol):
         ...
 
     def read_into(self, address: int, num_bytes: int) -> int:
-        """Write up to ``num_bytes`` at ``address``; 0 is the end of the file."""
+        """Write up to ``num_bytes`` to memory at ``address``; returns their number, 0 at the
+        end.
+        """
         ...
 
     def seek(self, offset: int) -> int:
-        """Set the position and give it back; must not do work."""
+        """Set the position and return it; must return at once."""
         ...
 
     def cancel(self) -> None:
-        """Make a blocked read return at once, now and for ever."""
+        """Make a blocked read, and all later ones, return at once."""
         ...
 
     def close(self) -> None:
@@ -49,18 +51,19 @@ class File(Protocol):
 
 
 class RecordMap:
-    """Which grid frame stands in which record of the virtual file.
+    """Which frame of the grid is in which record of the virtual file.
 
-    mpv's time 0 is ``origin`` on the source's clock, and the film starts at ``begin`` on mpv's: at
-    0, unless mpv keeps the times of the file. Grid frames before it are left out. When the source
-    begins later, indices below 0 show its first frame early. The first record is put at ``begin``
-    even if the grid has no point there: its frame comes less than one step early.
+    The player's time 0 is ``origin`` on the source's clock, and the film starts at ``begin`` on the
+    player's clock: at 0, unless the player keeps the times of the file. Grid frames before it are
+    left out. If the source begins later, indices below 0 show its first frame early. The first
+    record is at ``begin`` even if the grid has no point there; its frame is then shown less than
+    one step early.
 
     Args:
         grid: the output grid on the source's clock.
-        origin: seconds on the source's clock where the player's time is 0.
-        end: where the stream ends on the source's clock; no frame starts there or later.
-        begin: seconds on the player's clock of the first record, not negative.
+        origin: the player's time 0, seconds on the source's clock.
+        end: end of the stream, seconds on the source's clock; no frame starts there or later.
+        begin: time of the first record, seconds on the player's clock, not negative.
     """
 
     def __init__(
@@ -77,22 +80,22 @@ class RecordMap:
         """The records of every stretch of the film; empty where one has no record.
 
         Args:
-            starts: of the stretches on the source's clock, rising; the first one's is not looked
-                at.
+            starts: start of every stretch, seconds on the source's clock, rising; the first is
+                ignored.
         """
         first, end = self.first_index, self.num_records
         firsts = [min(max(0, self.grid.first_at_or_after(s) - first), end) for s in starts[1:]]
         return [range(a, b) for a, b in itertools.pairwise((0, *firsts, end))]
 
     def index(self, record: int) -> int:
-        """Grid index shown by a record."""
+        """Grid index of the frame in a record."""
         return self.first_index + record
 
     def times_us(self) -> NDArray[np.int64]:
         """Start of every record on the player's clock, microseconds."""
         step, start = self.grid.step, self.grid.pts(self.first_index) - self.origin
-        # Exact and fast: integers over one denominator, rounded half up. Python's, for they may be
-        # long, and few at a time, for they are large.
+        # Exact and fast: integers over one denominator, rounded half up. Python integers, because
+        # they may exceed 64 bits; in small groups, because they need much memory.
         under = step.denominator * start.denominator
         first = start.numerator * step.denominator * 2_000_000
         each = step.numerator * start.denominator * 2_000_000
@@ -106,22 +109,22 @@ class RecordMap:
 
     @property
     def last_seconds(self) -> float:
-        """The last record on the player's clock."""
+        """Time of the last record, seconds on the player's clock."""
         return self.seconds(self.index(self.num_records - 1))
 
     def seconds(self, index: int) -> float:
-        """A grid index on the player's clock."""
+        """Time of a grid index, seconds on the player's clock."""
         return float(self.grid.pts(index) - self.origin)
 
 
 class RecordFile:
-    """One virtual file: where it is read, and what stands there.
+    """One virtual file with a read position.
 
     Args:
         mkv: the bytes around the pictures.
-        picture: the payload of a record, waiting for it if the second argument says so; None when
-            there is none.
-        clock: seconds, monotonic.
+        picture: returns the payload of a record, or None; it waits for it only if its second
+            argument is True.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -135,9 +138,9 @@ class RecordFile:
         self._clock = clock
         self._position = 0
         self.num_asked = 0
-        """Records the player began to read."""
+        """Number of records that the player has begun to read."""
         self.serve_ms: deque[float] = deque(maxlen=4096)
-        """Newest times spent copying a picture to the player."""
+        """Milliseconds spent copying each of the newest pictures to the player."""
         self._served = 0.0
 
     @property
@@ -151,8 +154,10 @@ class RecordFile:
         return self._position
 
     def read_into(self, address: int, num_bytes: int) -> int:
-        """Write what is at hand, at most ``num_bytes``; waits only if nothing is. 0 = end of
-        file.
+        """Write up to ``num_bytes`` available bytes to ``address``; wait only if there are none.
+
+        Returns:
+            The number of bytes written; 0 = end of file.
         """
         done = 0
         while done < num_bytes:
@@ -167,14 +172,14 @@ class RecordFile:
         return done
 
     def piece(self, room: int, *, may_wait: bool = True) -> Piece:
-        """The next bytes, at most ``room``; of a picture they are the picture's own memory.
+        """The next bytes, at most ``room``; bytes of a picture share the picture's memory.
 
         Args:
             room: at least 1.
-            may_wait: for a picture that is not at hand.
+            may_wait: wait for a picture that is not available yet.
 
         Returns:
-            Nothing at the end of the file, and where there is no picture.
+            Empty at the end of the file, and if there is no picture.
         """
         if self._position >= self.mkv.size:
             return b""
@@ -183,7 +188,7 @@ class RecordFile:
         return piece
 
     def _copy(self, address: int, piece: NDArray[np.uint8]) -> None:
-        """Copy a part of a picture, and count what a whole one takes."""
+        """Copy part of a picture, and measure the time per whole picture."""
         begin = self._clock()
         ctypes.memmove(address, piece.ctypes.data, len(piece))
         self._served += self._clock() - begin
@@ -196,7 +201,7 @@ class RecordFile:
         if self._position < len(mkv.header):
             return mkv.header[self._position : self._position + room]
         record, offset = mkv.locate(self._position)
-        # Also before the first byte of a record: a file that ends between records ends cleanly.
+        # Fetch the picture before the first byte of a record, so that a file never ends inside one.
         payload = self._picture(record, may_wait)
         if payload is None:
             return b""

@@ -1,10 +1,11 @@
 """Virtual files for players in other processes: HTTP with ranges, on this machine only.
 
-An address is a random port, a random token and one file. Nobody else reads the film: the token is
-asked for in the path, the ``Host`` header must be the address itself (no page can have that whose
-name was bent to this machine), no page is allowed to read an answer, and whoever connects must be
-the same user, as far as ``/proc/net/tcp`` tells: others are hung up on before a byte is read. A
-player that seeks connects again: the newest connection reads, the one before it ends.
+An address consists of a random port, a random token and one file name. Nobody else can read the
+film: the path must contain the token; the ``Host`` header must be the address itself (a web page
+whose host name was rebound to this machine sends another one); no web page may read an answer; and
+the client must be the same user, as far as ``/proc/net/tcp`` shows: connections of others are
+closed before a byte is read. A player that seeks connects again: the newest connection reads, and
+the previous one ends.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ LOOPBACK: Final = "127.0.0.1"
 _FILE: Final = "interpolated.mkv"
 _PIECE_BYTES: Final = 1 << 20
 _TURN_SECONDS: Final = 0.005
-"""A player that seeks connects anew, and waits until the connection before it has noticed."""
+"""Longest single wait: a player that seeks connects again, and its new connection waits until the
+old one has noticed.
+"""
 _REQUEST_SECONDS: Final = 10.0
-"""Longest wait for the lines of a request; answers take as long as the player pauses."""
+"""Longest wait for the lines of a request. Answers have no limit: a paused player may not read."""
 
 
 @dataclass(slots=True)
 class _Served:
-    """A stream and who reads it."""
+    """A stream and its newest connection."""
 
     stream: FrameStream
     token: str
@@ -53,7 +56,7 @@ class PictureServer:
     """Serves open streams on the loopback address, each under an address of its own.
 
     Raises:
-        OSError: no port can be had.
+        OSError: no port can be opened.
     """
 
     def __init__(self) -> None:
@@ -66,7 +69,7 @@ class PictureServer:
         self._thread.start()
 
     def offer(self, stream: FrameStream) -> str:
-        """Serve a stream from now on; its address."""
+        """Serve a stream from now on; returns its address."""
         stream.is_read_ahead = True
         stream.turn_seconds = _TURN_SECONDS
         served = _Served(stream, secrets.token_urlsafe(24))
@@ -76,16 +79,16 @@ class PictureServer:
 
     @property
     def root(self) -> str:
-        """What every address of ours begins with."""
+        """The beginning of all addresses."""
         return f"http://{self.host}/"
 
     @property
     def host(self) -> str:
-        """Address and port, as a ``Host`` header says them."""
+        """Address and port, as in a ``Host`` header."""
         return f"{LOOPBACK}:{self._server.server_port}"
 
     def withdraw(self, stream: FrameStream) -> None:
-        """Serve it no more, and let go of its feed; nothing is waited for."""
+        """Stop serving a stream and its feed, without waiting."""
         with self._guard:
             gone = [served for served in self._served if served.stream is stream]
             self._served = [served for served in self._served if served.stream is not stream]
@@ -94,7 +97,7 @@ class PictureServer:
             _hang_up(served.newest)
 
     def close(self) -> None:
-        """End everything and wait for the threads."""
+        """Close all connections and wait for the threads."""
         for served in self._served[:]:
             self.withdraw(served.stream)
         self._server.shutdown()
@@ -104,7 +107,7 @@ class PictureServer:
     # ---- for connections ----
 
     def find(self, path: str) -> _Served | None:
-        """The stream of a path; every token is compared in the same time."""
+        """The stream of a path; None if there is none. Tokens are compared in constant time."""
         found = None
         with self._guard:
             for served in self._served:
@@ -113,7 +116,9 @@ class PictureServer:
         return found
 
     def begin(self, served: _Served, connection: socket.socket) -> None:
-        """A connection wants to read: the one before it shall end."""
+        """Register a connection that wants to read, and end the previous one; returns its
+        number.
+        """
         with self._guard:
             before, served.newest = served.newest, connection
         _hang_up(before)
@@ -127,7 +132,7 @@ def _hang_up(connection: socket.socket | None) -> None:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
-    """Threads are waited for: each ends with its connection."""
+    """Threads are joined: each ends with its connection."""
     block_on_close = True
     request_queue_size = 64
     """A player that finds the queue full tries again a second later only."""
@@ -143,19 +148,19 @@ class _Server(ThreadingHTTPServer):
         return not is_another_user(client_address[1], self.server_port)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """A thread for every connection."""
+        """Start a thread for a connection."""
         with self._guard:
             self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """A connection is over."""
+        """Close a connection."""
         with self._guard:
             self._open.discard(request)
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """Take no more connections and end those there are."""
+        """Accept no more connections and end the existing ones."""
         with self._guard:
             still_open = [*self._open]
         for request in still_open:
@@ -163,7 +168,7 @@ class _Server(ThreadingHTTPServer):
         super().server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """What a connection raised: the player went away, or a mistake of ours."""
+        """Log an exception of a connection: the player went away, or there is a bug."""
         log.debug("a connection of %s failed: %s", client_address, sys.exc_info()[1])
 
 
@@ -175,11 +180,11 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """A stretch of a file."""
+        """Answer with a file or a range of it."""
         self._answer(has_body=True)
 
     def do_HEAD(self) -> None:
-        """What ``GET`` would say."""
+        """Answer with the headers of ``GET``."""
         self._answer(has_body=False)
 
     def _answer(self, *, has_body: bool) -> None:
@@ -217,7 +222,7 @@ class _Connection(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, served: _Served, begin: int, left: int) -> None:
-        """Pass bytes on, from the picture's own memory, until somebody else wants to read."""
+        """Send bytes, from the pictures' own memory, until a newer connection wants to read."""
         self.connection.settimeout(None)
         self.server.pictures.begin(served, self.connection)
 
@@ -229,7 +234,7 @@ class _Connection(BaseHTTPRequestHandler):
             if is_given_up():
                 return
             stream.seek(begin)
-            # Nothing has reached the player: should it seek now, any picture ends its wait.
+            # The player has received nothing yet: if it seeks now, any picture ends its wait.
             stream.is_read_ahead = False
             while left > 0:
                 piece = stream.piece(min(left, _PIECE_BYTES), is_given_up=is_given_up)
@@ -238,16 +243,16 @@ class _Connection(BaseHTTPRequestHandler):
                     return
                 try:
                     self.connection.sendall(piece)
-                except OSError:  # it seeks, or has had enough
+                except OSError:  # the player seeks, or has closed the film
                     return
                 left -= len(piece)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing on the terminal; never the token."""
+        """Log nothing: the path contains the token."""
 
 
 def _stretch(headers: list[str], size: int) -> tuple[int, int] | None:
-    """[begin, end) of a ``Range`` header; None where it cannot be had."""
+    """[begin, end) of a ``Range`` header; None if it cannot be satisfied."""
     if not headers:
         return 0, size
     found = re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", headers[0].strip())
@@ -261,7 +266,7 @@ def _stretch(headers: list[str], size: int) -> tuple[int, int] | None:
 def is_another_user(client: int, server: int, table: Path = Path("/proc/net/tcp")) -> bool:
     """Whether the loopback connection between these ports comes from another user's process.
 
-    Where the kernel does not tell, the token alone decides.
+    If the kernel does not say, the answer is False, and only the token protects the film.
     """
     local, remote = (f"0100007F:{port:04X}" for port in (client, server))
     try:
