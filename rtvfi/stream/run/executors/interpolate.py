@@ -212,4 +212,3 @@ def uploaded(payload: Payload | Tensor, model: Interpolator, converter: Converte
     if model.info.picture == "yuv":
         return converter.to_planes(payload)
     return converter.to_rgb(payload)
-
