@@ -29,7 +29,7 @@ TO_THE_HOST = {"item", "tolist", "cpu", "numpy", "__bool__", "__float__", "__int
 TO_THE_HOST |= {"_local_scalar_dense", "nonzero", "equal"}
 
 
-class OnTheDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OnTheDevice(TorchDispatchMode):
     """Fails where a graph could not be captured: numbers that come from the host or go there."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

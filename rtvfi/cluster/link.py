@@ -49,7 +49,7 @@ class Link:
         import distributed
 
         cert, key = str(self.cert), str(self.key)
-        return distributed.Security(  # type: ignore[no-untyped-call]  # it has no types
+        return distributed.Security(
             require_encryption=True,
             tls_ca_file=str(self.ca),
             **{f"tls_{who}_cert": cert for who in ("client", "worker")},
@@ -119,7 +119,7 @@ def connected(link: Link) -> Iterator[Any]:
     for name in ("distributed", "asyncio"):  # it reports what we report in one sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        client = distributed.Client(  # type: ignore[no-untyped-call]  # it has no types
+        client = distributed.Client(
             link.full_address,
             security=link.security(),
             timeout=_CONNECT_SECONDS,

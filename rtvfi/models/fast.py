@@ -341,7 +341,7 @@ def capturing(device: torch.device, watch: Watch) -> Callable[[Core, Inputs], Co
 
     def capture(core: Core, inputs: Inputs) -> Capture:
         with torch.cuda.device(device):
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch has no type
+            stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(_WARM_UPS):

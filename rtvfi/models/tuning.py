@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch.nn import functional
@@ -13,7 +13,9 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import Tensor
+    from torch import Tensor, nn
+
+Net = TypeVar("Net", bound="nn.Module")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +42,12 @@ class Tuning:
         layout = torch.channels_last if last else torch.contiguous_format
         moved = parameter.detach().to(self.device, self.dtype, copy=True)
         return moved.contiguous(memory_format=layout)
+
+
+def in_layout(net: Net, layout: torch.memory_format) -> Net:
+    """Put a network's parameters into a memory layout; returns it."""
+    net.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types lack it
+    return net
 
 
 def network_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:

@@ -168,7 +168,7 @@ class TrainingRun(Generic[Net]):
     def _descend(self, loss: Tensor) -> None:
         """Move the weights; a gradient of NaN or infinity moves nothing."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch has no type
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), _STEEPEST)
         if bool(torch.isfinite(norm)):
             self.optimizer.step()

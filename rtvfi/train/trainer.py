@@ -11,6 +11,7 @@ from torch.func import functional_call
 from rtvfi.core.errors import WeightsMismatch
 from rtvfi.draw.scenes import Scenes
 from rtvfi.models.cel.network import CelNet, blend, finer, lumas, pack
+from rtvfi.models.tuning import in_layout
 from rtvfi.quality.measures.metrics import psnr
 from rtvfi.quality.planes import luma_bytes, rgb_to_planes
 from rtvfi.train.data import Feed, Held, Sample, planes_to
@@ -127,7 +128,7 @@ class Trainer(TrainingRun[CelNet]):
         self.averaging = options.average
         torch.manual_seed(options.seed)
         net = CelNet(recipe.shape)
-        net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+        in_layout(net.to(self.device), torch.channels_last)
         optimizer = torch.optim.AdamW(
             net.parameters(),
             lr=options.learning_rate,

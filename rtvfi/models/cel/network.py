@@ -29,6 +29,7 @@ from rtvfi.models.base import Planes, directly
 from rtvfi.models.cel.match import correlate, lucas_kanade, normalise
 from rtvfi.models.cel.rows import CEL
 from rtvfi.models.cel.shape import STATE, CelShape, shape_of
+from rtvfi.models.tuning import in_layout
 from rtvfi.models.warp import backwarp, shrink
 
 if TYPE_CHECKING:
@@ -447,5 +448,4 @@ def build(state_dict: Mapping[str, Tensor]) -> CelNet:
         raise WeightsMismatch(
             'the weights do not fit the model "cel"', "use a file made by rtvfi.train"
         ) from error
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
-    return net.eval().requires_grad_(False)
+    return in_layout(net, torch.channels_last).eval().requires_grad_(False)

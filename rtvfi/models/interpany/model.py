@@ -18,6 +18,7 @@ from rtvfi.models.interpany.rife import RifeNet, widths_of
 from rtvfi.models.interpany.rows import NUM_STEPS
 from rtvfi.models.interpany.schedule import step_by_step
 from rtvfi.models.scaled import ScaledCore
+from rtvfi.models.tuning import in_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,8 +125,7 @@ class Interpany(ScaledCore):
         if isinstance(net, AmtNet):
             net.margin = 0.0 if self.info.id.endswith("-t") else TINY
         layout = torch.channels_last if tuning.channels_last else torch.preserve_format
-        net = net.to(tuning.device, tuning.dtype)
-        self.net: Network = net.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types lack it
+        self.net: Network = in_layout(net.to(tuning.device, tuning.dtype), layout)
         self.num_steps = NUM_STEPS
 
     @property

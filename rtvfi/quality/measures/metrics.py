@@ -34,7 +34,7 @@ def ssim(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
     # scikit-image is an extra that only measuring needs
     from skimage.metrics import structural_similarity
 
-    value = structural_similarity(  # type: ignore[no-untyped-call]  # scikit-image has none
+    value = structural_similarity(
         made, truth, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     return float(value)

@@ -103,29 +103,28 @@ def ladder(full: Quality, variants: Collection[Variant] = ()) -> list[Quality]:
     """
     steps = [full]
 
-    def give_up(is_wanted: bool, **change: object) -> None:
-        cheaper = replace(steps[-1], **change)  # type: ignore[arg-type]  # fields of Quality
+    def give_up(cheaper: Quality, *, is_wanted: bool = True) -> None:
         if is_wanted and cheaper.cost < steps[-1].cost:
             steps.append(cheaper)
 
-    give_up(full.num_frames == 3, num_frames=2)
+    give_up(replace(full, num_frames=2), is_wanted=full.num_frames == 3)
     halves = [v for v in sorted(variants, reverse=True) if not v.is_lite]
     for variant in halves[:1]:
-        give_up(True, variant=variant)
+        give_up(replace(steps[-1], variant=variant))
     lighter = sorted((v for v in variants if v.is_lite), key=_work, reverse=True)
     far = [variant for variant in lighter[:1] if variant.share <= _FAR_LIGHTER]
     for variant in far:
-        give_up(True, variant=variant)
-    give_up(full.passes > 1, passes=full.passes - 1)
-    give_up(full.ratio >= 4, ratio=full.ratio / 2)
-    give_up(full.ratio > 2, ratio=Fraction(2))
-    give_up(full.passes > 0, passes=0)
+        give_up(replace(steps[-1], variant=variant))
+    give_up(replace(steps[-1], passes=full.passes - 1), is_wanted=full.passes > 1)
+    give_up(replace(steps[-1], ratio=full.ratio / 2), is_wanted=full.ratio >= 4)
+    give_up(replace(steps[-1], ratio=Fraction(2)), is_wanted=full.ratio > 2)
+    give_up(replace(steps[-1], passes=0), is_wanted=full.passes > 0)
     for variant in halves[1:]:
-        give_up(True, variant=variant)
+        give_up(replace(steps[-1], variant=variant))
     for variant in lighter[len(far) :]:
-        give_up(True, variant=variant)
-    give_up(True, is_sparse=True)
-    give_up(True, is_bypass=True)
+        give_up(replace(steps[-1], variant=variant))
+    give_up(replace(steps[-1], is_sparse=True))
+    give_up(replace(steps[-1], is_bypass=True))
     return steps
 
 

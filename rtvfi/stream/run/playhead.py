@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,37 +49,41 @@ class Playhead:
 
     def report(self, position: float | None) -> None:
         """Report the position shown by the player, seconds; None = unknown."""
-        self._change(position=position, stamp=self._clock())
+        with self._writing:
+            self._state = replace(self._state, position=position, stamp=self._clock())
 
     def set_speed(self, speed: float) -> None:
         """Set the playback speed; the time up to now counts at the old speed."""
         with self._writing:
             self._settle()
-            self._change(speed=speed)
+            self._state = replace(self._state, speed=speed)
 
     def set_running(self, is_running: bool) -> None:
         """Set whether the player's time passes (not paused, not waiting for a frame)."""
         with self._writing:
             self._settle()
-            self._change(is_running=is_running)
+            self._state = replace(self._state, is_running=is_running)
 
     def set_late(self, seconds: float) -> None:
         """Set how far the shown picture is behind the sound, seconds; 0 = in sync."""
-        self._change(late=max(0.0, seconds))
+        with self._writing:
+            self._state = replace(self._state, late=max(0.0, seconds))
 
     def hold(self, position: float) -> None:
         """Begin a seek: until playback restarts, ``position`` counts as the player's position."""
-        self._change(held=position, held_until=None)
+        with self._writing:
+            self._state = replace(self._state, held=position, held_until=None)
 
     def first_frame(self) -> None:
         """Report that the first frame after a seek was delivered; the hold ends within a second."""
         with self._writing:
             if self.is_held:
-                self._change(held_until=self._clock() + HOLD_SECONDS)
+                self._state = replace(self._state, held_until=self._clock() + HOLD_SECONDS)
 
     def restarted(self) -> None:
         """Report that playback has restarted after a seek."""
-        self._change(held=None, held_until=None)
+        with self._writing:
+            self._state = replace(self._state, held=None, held_until=None)
 
     @property
     def speed(self) -> float:
@@ -108,11 +112,9 @@ class Playhead:
         state = self._state
         if state.position is not None:
             clock = self._clock()
-            self._change(position=state.position + _passed(state, clock), stamp=clock)
-
-    def _change(self, **fields: Any) -> None:
-        with self._writing:
-            self._state = replace(self._state, **fields)
+            self._state = replace(
+                self._state, position=state.position + _passed(state, clock), stamp=clock
+            )
 
 
 def _passed(state: _State, clock: float) -> float:

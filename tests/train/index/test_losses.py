@@ -71,7 +71,7 @@ def rife_loss(variant: str) -> tuple[dict[str, float], dict[str, float]]:
         reference = Reference(img0, gone)
     net = network("rife", variant == "DR").train().requires_grad_(True)
     total, parts = loss_of(net, net.encode(img0, img1), index, reference, truth)
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     wanted = meta["values"][variant]["grad_norm"]
     norms = {
         key: float(p.grad.norm())
@@ -148,7 +148,7 @@ def test_lpips_takes_part_in_the_slopes_with_its_weight(
     fake = fake_lpips(monkeypatch, tmp_path)
     got, truth = torch.full((2, 3, 8, 8), 0.75, requires_grad=True), torch.full((2, 3, 8, 8), 0.25)
     loss = lpips_loss(0.5, torch.device("cpu"))(got, truth)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert float(loss.detach()) == pytest.approx(0.5 * 3)  # by channel, 0.5 times (2 * 0.5)^2
     assert got.grad is not None
     assert float(got.grad.min()) > 0

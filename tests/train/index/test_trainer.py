@@ -142,7 +142,7 @@ def test_lpips_is_descended_with_its_weight_and_not_at_all_at_0(tmp_path: Path) 
     for weight in (0.0, 1.0, 3.0):
         trainer = IndexTrainer(replace(RECIPE, lpips=weight), tmp_path / str(weight))
         total, named = trainer.losses()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         parts.append(named)
         grads = [p.grad for p in trainer.net.parameters() if p.grad is not None]
         slopes.append(torch.cat([grad.flatten() for grad in grads]))

@@ -121,7 +121,7 @@ class _Events:
 
     @property
     def is_done(self) -> bool:
-        return bool(self._end.query())  # type: ignore[no-untyped-call]  # torch has no type
+        return bool(self._end.query())
 
     @property
     def seconds(self) -> float:
@@ -132,7 +132,7 @@ class _Events:
 
 
 def _event() -> torch.cuda.Event:
-    return torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch has no type
+    return torch.cuda.Event(enable_timing=True)
 
 
 class CudaLanes:
@@ -149,8 +149,8 @@ class CudaLanes:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._copying: dict[Way, torch.cuda.Stream] = {
-            "up": torch.cuda.Stream(device),  # type: ignore[no-untyped-call]  # torch has no type
-            "down": torch.cuda.Stream(device),  # type: ignore[no-untyped-call]  # torch has no type
+            "up": torch.cuda.Stream(device),
+            "down": torch.cuda.Stream(device),
         }
 
     def host(self, num_bytes: int) -> Tensor:
