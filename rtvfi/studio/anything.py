@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class Anything:
         return mask if mask.any() else whole
 
 
-def _package(kind: str) -> ModuleType | Any:
+def _package(kind: str) -> ModuleType:
     """The first package that has a network."""
     said = []
     for name in _PACKAGES:

@@ -13,7 +13,7 @@ import time
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -28,15 +28,17 @@ from rtvfi.studio.desk import usable
 from rtvfi.studio.wish import curve_of, wish_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from rtvfi.core.files import Json
     from rtvfi.studio.desk import Desk
+    from rtvfi.studio.jobs import Job
     from rtvfi.studio.presence import Presence
+    from rtvfi.studio.wish import Wish
 
-    Scope = MutableMapping[str, Any]
-    Asgi = Callable[[Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 STATIC: Final = Path(__file__).parent / "static"
 _MOST_BYTES: Final = 128 << 20
@@ -58,7 +60,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def application(desk: Desk, presence: Presence, token: str) -> Asgi:
+def application(desk: Desk, presence: Presence, token: str) -> ASGIApp:
     """The application.
 
     Args:
@@ -86,15 +88,15 @@ def application(desk: Desk, presence: Presence, token: str) -> Asgi:
         Route("/job/{number:int}/file", api.job_file),
         Mount("/static", StaticFiles(directory=STATIC)),
     ]
-    handlers: Any = {RtvfiError: _refused}
-    app = Starlette(routes=[Mount(f"/{token}", routes=routes)], exception_handlers=handlers)
+    app = Starlette(routes=[Mount(f"/{token}", routes=routes)])
+    app.add_exception_handler(RtvfiError, _refused)
     return guarded(app)
 
 
-def guarded(app: Asgi) -> Asgi:
+def guarded(app: ASGIApp) -> ASGIApp:
     """Nothing for other names than this machine's own; headers that keep the page to itself."""
 
-    async def guard(scope: Scope, receive: Any, send: Any) -> None:
+    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
@@ -105,7 +107,7 @@ def guarded(app: Asgi) -> Asgi:
             await Response("Not Found", 404)(scope, receive, send)
             return
 
-        async def sending(message: Any) -> None:
+        async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 more = [(k.lower().encode(), v.encode()) for k, v in _HEADERS.items()]
                 message = {**message, "headers": [*message["headers"], *more]}
@@ -116,7 +118,8 @@ def guarded(app: Asgi) -> Asgi:
     return guard
 
 
-def _refused(_request: Request, error: RtvfiError) -> Response:
+def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RtvfiError)
     status = 400 if isinstance(error, UsageError) else 422
     return JSONResponse({"error": error.message, "hint": error.hint}, status)
 
@@ -232,7 +235,7 @@ class Api:
         """Begin an export."""
         return await self._begin(request, self._desk.export)
 
-    async def _begin(self, request: Request, begin: Any) -> Response:
+    async def _begin(self, request: Request, begin: Callable[[Wish], Job]) -> Response:
         wish = wish_of(await _json(request))
         job = await run_in_threadpool(partial(begin, wish))
         return JSONResponse(job.state)
@@ -261,7 +264,7 @@ class Api:
             raise HTTPException(404)
         return FileResponse(file, filename=file.name)
 
-    def _job(self, request: Request) -> Any:
+    def _job(self, request: Request) -> Job:
         job = self._desk.jobs.find(request.path_params["number"])
         if job is None:
             raise HTTPException(404)
@@ -275,7 +278,7 @@ def _which(request: Request) -> int:
     return which
 
 
-def _seconds(said: Any) -> Fraction:
+def _seconds(said: object) -> Fraction:
     try:
         return Fraction(str(said))
     except (ValueError, ZeroDivisionError) as error:
@@ -291,7 +294,7 @@ async def _body(request: Request) -> bytes:
     return bytes(data)
 
 
-async def _json(request: Request) -> dict[str, Any]:
+async def _json(request: Request) -> Json:
     try:
         said = json.loads(await _body(request))
     except (ValueError, UnicodeDecodeError) as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.core.options import MAX_PIXELS
 
 if TYPE_CHECKING:
+    from cv2.typing import MatLike
     from numpy.typing import NDArray
 
     Rgb = NDArray[np.float32]
@@ -57,7 +58,7 @@ def mask_of(data: bytes, size: tuple[int, int]) -> Mask:
     return light
 
 
-def _decoded(data: bytes, how: int) -> Any:
+def _decoded(data: bytes, how: int) -> MatLike | None:
     """What OpenCV makes of it; None where it is no picture."""
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
@@ -92,8 +93,8 @@ def fitted(picture: NDArray[Number], longest: int) -> NDArray[Number]:
     size = max(1, round(width * share)), max(1, round(height * share))
     if size == (width, height):
         return picture
-    smaller: Any = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return smaller  # type: ignore[no-any-return]  # OpenCV
+    smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return cast("NDArray[Number]", smaller)  # OpenCV keeps the type, and does not say so
 
 
 def fitted_mask(mask: Mask, longest: int) -> Mask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
@@ -44,7 +44,17 @@ _CROSS_FADE: Final = "linear"
 """Without weights: it shows the pace of the whole picture, and of nothing else."""
 
 
-def usable() -> list[dict[str, Any]]:
+class Usable(TypedDict):
+    """A model, for the page."""
+
+    id: str
+    maps: bool
+    """Whether it can be told how far each pixel has gone."""
+    steps: bool
+    """Whether it may go in several steps."""
+
+
+def usable() -> list[Usable]:
     """Models for the page, those first that were trained to be told how far things have gone."""
     told, plain = (
         [row.id for row in MODELS.values() if row.family == family and is_available(row)]
@@ -53,9 +63,9 @@ def usable() -> list[dict[str, Any]]:
     # D nets first, and of RIFE the newest; T nets are told the time, whatever the map says.
     told.sort(key=lambda name: not is_told_distance(named(name).variant))
     return [
-        *({"id": name, "maps": True, "steps": has_reference(named(name).variant)} for name in told),
-        *({"id": name, "maps": True, "steps": False} for name in reversed(plain)),
-        {"id": _CROSS_FADE, "maps": False, "steps": False},
+        *(Usable(id=n, maps=True, steps=has_reference(named(n).variant)) for n in told),
+        *(Usable(id=name, maps=True, steps=False) for name in reversed(plain)),
+        Usable(id=_CROSS_FADE, maps=False, steps=False),
     ]
 
 
@@ -82,7 +92,7 @@ class Desk:
         """Raised whenever a picture changes."""
         self.picked = Fraction(0)
         """Where in the film the first picture is."""
-        self._models: dict[tuple[Any, ...], Between] = {}
+        self._models: dict[tuple[object, ...], Between] = {}
 
     # ---- pictures ----
 
@@ -162,7 +172,7 @@ class Desk:
 
         return self._start(wish, work)
 
-    def _start(self, wish: Wish, work: Any) -> Job:
+    def _start(self, wish: Wish, work: Callable[[Job], None]) -> Job:
         """Check first what can be checked at once."""
         first, last = self.end(0), self.end(1)
         if first.shape != last.shape:

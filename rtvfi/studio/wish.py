@@ -6,13 +6,13 @@ import base64
 import binascii
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from rtvfi.core.errors import UsageError
 from rtvfi.models.interpany.curve import Curve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from rtvfi.core.files import Json
 
 Form = Literal["gif", "webp", "mp4", "png"]
 MOST_PICTURES: Final = 240
@@ -45,7 +45,7 @@ class Wish:
     """Of an export."""
 
 
-def wish_of(said: Any) -> Wish:
+def wish_of(said: object) -> Wish:
     """The wish in a JSON document.
 
     Raises:
@@ -70,13 +70,13 @@ def wish_of(said: Any) -> Wish:
     )
 
 
-def _whole(value: Any, name: str, most: int) -> int:
+def _whole(value: object, name: str, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
         raise UsageError(f'{name} is "{value}", expected 1 to {most}')
     return value
 
 
-def _object_of(said: Mapping[str, Any]) -> Object:
+def _object_of(said: Json) -> Object:
     try:
         mask = base64.b64decode(said["mask"].partition("base64,")[2], validate=True)
     except (TypeError, KeyError, AttributeError, binascii.Error) as error:
@@ -84,13 +84,15 @@ def _object_of(said: Mapping[str, Any]) -> Object:
     return Object(mask, curve_of(said.get("curve")))
 
 
-def curve_of(said: Any) -> Curve:
+def curve_of(said: object) -> Curve:
     """A curve from a list of pairs.
 
     Raises:
         UsageError: it is none.
     """
     try:
+        if not isinstance(said, list | tuple):
+            raise TypeError("expected a list of pairs")
         points = tuple((float(x), float(y)) for x, y in said)
         if len(points) > MOST_POINTS:
             raise ValueError(f"more than {MOST_POINTS} points")

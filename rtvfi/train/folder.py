@@ -20,12 +20,16 @@ from rtvfi.core.files import replacing, write_whole
 from rtvfi.train.plot import plot_log, read_log
 from rtvfi.train.recipe import changed_keys, read_recipe, recipe_text
 
+Checkpoint = dict[str, Any]
+"""What torch stores of a run: numbers, tensors, and states of optimizers and generators."""
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import Tensor
 
+    from rtvfi.train.plot import Entry
     from rtvfi.train.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -62,15 +66,15 @@ class RunFolder:
                 ) from error
             yield
 
-    def checkpoint(self) -> dict[str, Any] | None:
+    def checkpoint(self) -> Checkpoint | None:
         """What ``save_checkpoint`` stored, on the CPU; None in a fresh folder."""
         path = self.path / "last.pt"
         if not path.exists():
             return None
-        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        stored: Checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         return stored
 
-    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+    def save_checkpoint(self, state: Checkpoint) -> None:
         """Everything that is needed to go on; the log is trimmed to ``state["step"]`` then."""
         _save(dict(state), self.path / "last.pt")
 
@@ -78,7 +82,7 @@ class RunFolder:
         """The weights to export."""
         _save(dict(weights), self.path / "best.pt")
 
-    def append(self, entry: Mapping[str, Any]) -> None:
+    def append(self, entry: Entry) -> None:
         """A line for the log, and the plot with it."""
         with self.log.open("a") as stream:
             stream.write(json.dumps(dict(entry)) + "\n")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+Entry = dict[str, float]
+"""A line of the log: a step, and what was measured after it."""
 
 WIDTH, HEIGHT = 860, 200
 """Of one panel, pixels."""
@@ -26,7 +29,7 @@ class Panel(NamedTuple):
     """(step, value) under each curve's name."""
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
+def read_log(path: Path) -> list[Entry]:
     """The entries of ``log.jsonl``; a last line cut short by a kill is left out."""
     entries = []
     for line in path.read_text().splitlines():
@@ -37,7 +40,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def plot_log(entries: Sequence[Mapping[str, Any]]) -> str:
+def plot_log(entries: Sequence[Entry]) -> str:
     """SVG of a run: losses, PSNR of every kind of validation picture, learning rate."""
     scores = [name for name in _names(entries) if name not in NO_SCORES]
     return draw(
@@ -50,13 +53,11 @@ def plot_log(entries: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _names(entries: Iterable[Mapping[str, Any]]) -> list[str]:
+def _names(entries: Iterable[Entry]) -> list[str]:
     return list(dict.fromkeys(name for entry in entries for name in entry))
 
 
-def _curves(
-    entries: Sequence[Mapping[str, Any]], names: Iterable[str]
-) -> dict[str, list[tuple[float, float]]]:
+def _curves(entries: Sequence[Entry], names: Iterable[str]) -> dict[str, list[tuple[float, float]]]:
     curves: dict[str, list[tuple[float, float]]] = {}
     for name in names:
         points = [(float(e["step"]), float(e[name])) for e in entries if name in e]

@@ -14,6 +14,7 @@ from rtvfi.settings.keys import any_of, did_you_mean
 if TYPE_CHECKING:
     from pathlib import Path
 
+
 PRECISIONS: Final = ("float32", "bfloat16")
 
 
@@ -143,7 +144,7 @@ def _check_together(recipe: Recipe, path: Path) -> None:
         raise UsageError(f'the lists of [shape] in "{path}" differ in length', hint)
 
 
-def _checked(value: Any, default: Any, where: str) -> Any:
+def _checked(value: object, default: object, where: str) -> object:
     """``value`` as the kind of thing that ``default`` is."""
     if isinstance(default, tuple):
         if not isinstance(value, list) or not value:
@@ -157,7 +158,7 @@ def _checked(value: Any, default: Any, where: str) -> Any:
     if not is_right:
         wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
         raise UsageError(f'{where} to "{value}", expected {wanted[type(default)]}')
-    return float(value) if isinstance(default, float) else value
+    return float(value) if isinstance(default, float) and isinstance(value, int) else value
 
 
 def recipe_text(recipe: Recipe) -> str:
@@ -170,7 +171,7 @@ def recipe_text(recipe: Recipe) -> str:
     return "\n".join(lines)
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_written, value))}]"
     if isinstance(value, bool):

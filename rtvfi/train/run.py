@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
+
+    from rtvfi.train.folder import Checkpoint
+    from rtvfi.train.plot import Entry
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ class Watch(Protocol):
         """``step`` steps are done; the losses are those of the last."""
         ...
 
-    def report(self, entry: Mapping[str, Any]) -> None:
+    def report(self, entry: Entry) -> None:
         """A validation; ``entry`` as in ``log.jsonl``."""
         ...
 
@@ -44,7 +47,7 @@ class LogWatch:
     def step(self, step: int, losses: Mapping[str, float]) -> None:
         """``step`` steps are done; the losses are those of the last."""
 
-    def report(self, entry: Mapping[str, Any]) -> None:
+    def report(self, entry: Entry) -> None:
         """A validation; ``entry`` as in ``log.jsonl``."""
         log.info("%s", dict(entry))
 
@@ -102,10 +105,10 @@ class TrainingRun(Generic[Net]):
         """Of the averaged weights: ``select``, or else ``held``, chooses the best."""
         raise NotImplementedError
 
-    def check(self, stored: Mapping[str, Any]) -> None:
+    def check(self, stored: Checkpoint) -> None:
         """Raise WeightsMismatch where a checkpoint is of another network."""
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """What a checkpoint says of the run besides its state."""
         return {}
 

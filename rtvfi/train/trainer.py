@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.func import functional_call
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rtvfi.models.base import Planes
+    from rtvfi.train.folder import Checkpoint
     from rtvfi.train.recipe import Recipe, TrainOptions
 
 
@@ -158,7 +159,7 @@ class Trainer(TrainingRun[CelNet]):
             "give the recipe the [shape] that they have",
         )
 
-    def check(self, stored: Mapping[str, Any]) -> None:
+    def check(self, stored: Checkpoint) -> None:
         """Raise WeightsMismatch where a checkpoint is of another network."""
         self._take(
             stored["net"],

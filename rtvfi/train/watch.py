@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rtvfi.train.run import TrainingRun
+    from rtvfi.train.plot import Entry
+    from rtvfi.train.run import Watch
 
 SMOOTHING = 0.98
 
@@ -31,21 +32,29 @@ class BarWatch:
         self._loss = new if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * new
         self._progress.update(self._task, completed=step, loss=f"loss {self._loss:.4f}")
 
-    def report(self, entry: Mapping[str, Any]) -> None:
+    def report(self, entry: Entry) -> None:
         """A validation; ``entry`` as in ``log.jsonl``."""
         self._progress.console.print(line_of(entry), highlight=False)
         score = entry.get("select", entry["held"])
         self._progress.update(self._task, score=f"{score:.2f} dB")
 
 
-def line_of(entry: Mapping[str, Any]) -> str:
+def line_of(entry: Entry) -> str:
     """A log entry for people."""
     scores = (f"{n} {v:.4g}" for n, v in entry.items() if n not in ("step", "seconds", "rate"))
     return f"step {entry['step']}  {entry['seconds']:.0f} s  {'  '.join(scores)}"
 
 
+class _Run(Protocol):
+    """As much of a ``TrainingRun`` as is needed to watch it."""
+
+    watch: Watch
+    step: int
+    num_steps: int
+
+
 @contextmanager
-def watching(trainer: TrainingRun[Any]) -> Iterator[None]:
+def watching(trainer: _Run) -> Iterator[None]:
     """Show how ``trainer`` goes: on a terminal a bar; else its own lines in the log."""
     if not sys.stderr.isatty():
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import cv2
 import torch
@@ -34,14 +34,13 @@ def flow_finder(device: torch.device) -> tuple[str, Finder]:
 
 
 def _dis() -> Finder:
-    of: Any = cv2  # whose types leave these names out
-    search: Any = of.DISOpticalFlow_create(of.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
 
     def find(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float32]:
         first, second = (cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (a, b))
-        flow: NDArray[np.float32] = search.calc(first, second, None)
-        return flow
+        flow = search.calc(first, second, None)  # type: ignore[call-overload]  # OpenCV
+        return cast("NDArray[np.float32]", flow)
 
     return find
 

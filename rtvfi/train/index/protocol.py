@@ -9,7 +9,7 @@ Source: zzh-tech/InterpAny-Clearer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ def score(
         UsageError: it is no network of InterpAny-Clearer.
         ModelError: it cannot be had.
     """
-    model: Any = load_model(model_id, device, torch.float32)
+    model = load_model(model_id, device, torch.float32)
     if not isinstance(model, Interpany):
         raise UsageError(f'"{model_id}" is told no index', "--models takes interpany-* for it")
     said = named(model_id)

@@ -10,7 +10,7 @@ import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import torch
 
@@ -29,11 +29,12 @@ from rtvfi.train.index.septuplets import Septuplets
 from rtvfi.train.run import TrainingRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from types import EllipsisType
 
     from torch import Tensor
 
     from rtvfi.models.interpany.parts import Network
+    from rtvfi.train.folder import Checkpoint
 
 
 class Rule(NamedTuple):
@@ -139,7 +140,7 @@ class IndexTrainer(TrainingRun["Network"]):
             self.scenes = Scenes(scene_options(crop + 32, recipe.fastest), recipe.seed)
         self._newest: tuple[int, IndexSample] | None = None
 
-    def check(self, stored: Mapping[str, Any]) -> None:
+    def check(self, stored: Checkpoint) -> None:
         """Raise WeightsMismatch where a checkpoint is of another network or loss."""
         named = {key: stored["recipe"].get(key) for key in ("network", "variant", "is_small")}
         if named != {key: getattr(self.recipe, key) for key in named}:
@@ -155,7 +156,7 @@ class IndexTrainer(TrainingRun["Network"]):
                 f"--lpips {weight:g}, or another folder with --out",
             )
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """What a checkpoint says of the run besides its state."""
         return {"recipe": asdict(self.recipe)}
 
@@ -190,7 +191,7 @@ class IndexTrainer(TrainingRun["Network"]):
         return drawn(self.scenes, number + (10**9 if is_held else 0), num, **told)
 
     def _told(
-        self, sample: IndexSample, cut: Any = ...
+        self, sample: IndexSample, cut: EllipsisType | tuple[EllipsisType, slice, slice] = ...
     ) -> tuple[tuple[Tensor, ...], Reference | None]:
         """The ends, the truth and the index that the network is told, and a reference if it is
         given one; the part ``cut`` of each, where they are computed with.
@@ -241,5 +242,5 @@ def scene_options(size: int, fastest: float) -> SceneOptions:
 
 
 def _psnr(made: Tensor, truth: Tensor) -> float:
-    error: Any = (made - truth).square().mean((1, 2, 3)).clamp(min=1e-6)
+    error = (made - truth).square().mean((1, 2, 3)).clamp(min=1e-6)
     return float((-10 * error.log10()).mean())
