@@ -16,7 +16,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from rtvfi.cli.manual import GENERAL, PAGES
 from rtvfi.core import logs
@@ -108,7 +108,7 @@ COMMANDS: Final = tuple(
 class _Version(argparse.Action):
     """``--version``, which reads the version only when the option is given."""
 
-    def __call__(self, parser: argparse.ArgumentParser, *_rest: Any) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> None:
         print(f"rtvfi {program_version()}")
         parser.exit()
 

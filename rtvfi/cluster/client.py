@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from rtvfi.cluster.farm import Farm
 from rtvfi.cluster.link import connected
@@ -74,7 +74,7 @@ class _Order:
     """One file on its way."""
 
     source: str
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     job: Job
     journal: Journal
     store: SegmentStore
@@ -102,7 +102,7 @@ class _Order:
             journal = journal_for(options, target, form, facts, line)
             return cls(
                 source=source,
-                facts=facts["input"],
+                facts=cast("Mapping[str, object]", facts["input"]),  # of ``file_facts``
                 job=whole_job(options, film, target, form),
                 journal=journal,
                 store=SegmentStore(journal.folder),

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.cluster.work import (
     Failed,
@@ -31,8 +31,13 @@ from rtvfi.core.errors import ClusterError, first_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rtvfi.cluster.work import Identity
+    import distributed
+
+    from rtvfi.cluster.work import Identity, Outcome
     from rtvfi.core.errors import RtvfiError
+
+    Future = distributed.Future[tuple[str, Outcome]]
+    """Of a task: the address of the worker that had it, and what came of it."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +72,12 @@ class Farm:
     """
 
     def __init__(
-        self, client: Any, wanted: Identity, networks: tuple[str, str | None], *, sends: bool
+        self,
+        client: distributed.Client,
+        wanted: Identity,
+        networks: tuple[str, str | None],
+        *,
+        sends: bool,
     ) -> None:
         self._client = client
         self._wanted = wanted
@@ -77,8 +87,8 @@ class Farm:
         """Folder for films, by address of the worker."""
         self._refused: set[str] = set()
         self._waiting: deque[_Order] = deque()
-        self._under_way: dict[Any, _Order] = {}
-        self._ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._under_way: dict[Future, _Order] = {}
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._is_lonely = False
         self._sent: set[tuple[str, str]] = set()
         """Worker and name of every film that was sent."""
@@ -205,7 +215,7 @@ class Farm:
             self._under_way[future] = order
             future.add_done_callback(self._ended.put)
 
-    def _take(self, future: Any) -> None:
+    def _take(self, future: Future) -> None:
         order = self._under_way.pop(future, None)
         if order is None:
             return
@@ -266,12 +276,14 @@ class Farm:
             log.warning("the film did not reach worker %s: %s", _short(address), first_line(error))
 
 
-def introduce(model: str, enhance: str | None, dask_worker: Any) -> tuple[Identity, str]:
+def introduce(
+    model: str, enhance: str | None, dask_worker: distributed.Worker
+) -> tuple[Identity, str]:
     """``identity`` of a worker, and its folder for films. Dask gives the worker, by this name."""
     return identity(model, enhance), _films(dask_worker)
 
 
-def on_worker(wanted: Identity, task: Task) -> tuple[str, Any]:
+def on_worker(wanted: Identity, task: Task) -> tuple[str, Outcome]:
     """``perform`` on whichever worker this is, with its address."""
     from distributed import get_worker
 
@@ -279,11 +291,11 @@ def on_worker(wanted: Identity, task: Task) -> tuple[str, Any]:
     return worker.address, perform(wanted, task, _films(worker))
 
 
-def _films(worker: Any) -> str:
+def _films(worker: distributed.Worker) -> str:
     return str(Path(worker.local_directory) / "films")
 
 
-def _why(future: Any) -> str:
+def _why(future: Future) -> str:
     if future.status == "error":
         error = future.exception()
         if type(error).__name__ == "KilledWorker":

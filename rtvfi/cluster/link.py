@@ -8,13 +8,15 @@ import re
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import ClusterError, UsageError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import distributed
 
 _CONNECT_SECONDS = 15
 
@@ -42,7 +44,7 @@ class Link:
         plain = re.sub(r"^(tcp|tls)://", "", self.address)
         return f"{'tls' if self.is_encrypted else 'tcp'}://{plain}"
 
-    def security(self) -> Any:
+    def security(self) -> distributed.Security | None:
         """As Dask takes it; None without encryption."""
         if not self.is_encrypted:
             return None
@@ -105,7 +107,7 @@ def check_installed() -> None:
 
 
 @contextmanager
-def connected(link: Link) -> Iterator[Any]:
+def connected(link: Link) -> Iterator[distributed.Client]:
     """A Dask client.
 
     Raises:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import RtvfiError, first_line
 from rtvfi.core.program import version
@@ -42,7 +42,7 @@ class Task:
     options: RenderOptions
     source: str
     """The film's path or address; on a worker it may lie elsewhere."""
-    facts: Mapping[str, Any]
+    facts: Mapping[str, object]
     """What tells the film from another, see ``file_facts``."""
     form: str
     """Container that the segments are joined into."""
@@ -151,7 +151,7 @@ def _is_it(path: str, task: Task) -> bool:
     return file_facts(path) == task.facts
 
 
-def stored_name(source: str, facts: Mapping[str, Any]) -> str:
+def stored_name(source: str, facts: Mapping[str, object]) -> str:
     """What a film that was sent is called: by its content, with its extension."""
     return f"{facts.get('sha256_of_ends', 'film')}{Path(source).suffix}"
 

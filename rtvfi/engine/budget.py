@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rtvfi.core.errors import first_line
 from rtvfi.core.hardware import machine
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from rtvfi.models.base import Interpolator
+    from rtvfi.models.base import Interpolator, Picture
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ def _peak(
 
     side, num_new = what
 
-    def picture() -> Any:
+    def picture() -> Picture:
         if model.info.picture == "rgb":
             return torch.rand(1, 3, side, side, device=device).to(dtype)
         half = side // 2

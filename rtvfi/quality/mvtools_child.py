@@ -10,15 +10,27 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import vapoursynth as vs
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 MODES = ("flow", "block", "fast")
 
 
-def clip(pictures: list[np.ndarray[Any, Any]], width: int, height: int) -> Any:
+class Request(TypedDict):
+    """What is asked; ``count`` pictures follow."""
+
+    width: int
+    height: int
+    count: int
+    mode: str
+
+
+def clip(pictures: list[NDArray[np.uint8]], width: int, height: int) -> vs.VideoNode:
     """A clip of 25 frames a second whose frames are these pictures."""
     blank = vs.core.std.BlankClip(
         width=width,
@@ -32,7 +44,7 @@ def clip(pictures: list[np.ndarray[Any, Any]], width: int, height: int) -> Any:
     half = (width // 2) * (height // 2)
     luma = width * height
 
-    def fill(n: int, f: Any) -> Any:
+    def fill(n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         made, data = f.copy(), pictures[n]
         np.copyto(np.asarray(made[0]), data[:luma].reshape(height, width))
         for plane, start in ((1, luma), (2, luma + half)):
@@ -43,12 +55,12 @@ def clip(pictures: list[np.ndarray[Any, Any]], width: int, height: int) -> Any:
     return vs.core.std.ModifyFrame(blank, blank, fill)
 
 
-def doubled(source: Any, mode: str) -> Any:
+def doubled(source: vs.VideoNode, mode: str) -> vs.VideoNode:
     """Twice the frames; blocks of 16 pixels, refined to 8 with quarter overlap unless ``fast``."""
     mv = vs.core.mv
     is_fast = mode == "fast"
     pyramid = mv.Super(source, pel=1 if is_fast else 2, hpad=16, vpad=16)
-    search: dict[str, Any] = {"blksize": 16, "truemotion": True}
+    search: dict[str, int | bool] = {"blksize": 16, "truemotion": True}
     search |= {"overlap": 0, "search": 4} if is_fast else {"overlap": 8, "search": 3, "dct": 0}
     if not is_fast:
         search["searchparam"] = 3
@@ -63,7 +75,7 @@ def doubled(source: Any, mode: str) -> Any:
     return mv.BlockFPS(source, pyramid, back, forth, mode=3, **common)
 
 
-def answer(request: dict[str, Any], pictures: list[np.ndarray[Any, Any]]) -> tuple[Any, bytes]:
+def answer(request: Request, pictures: list[NDArray[np.uint8]]) -> tuple[dict[str, float], bytes]:
     """Times and the picture."""
     width, height, count = request["width"], request["height"], request["count"]
     out = doubled(clip(pictures, width, height), request["mode"])
@@ -78,7 +90,7 @@ def main() -> None:
     vs.core.num_threads = 1
     source, out = sys.stdin.buffer, sys.stdout.buffer
     while line := source.readline():
-        request = json.loads(line)
+        request: Request = json.loads(line)
         size = request["width"] * request["height"] * 3 // 2
         pictures = [np.frombuffer(source.read(size), np.uint8) for _ in range(request["count"])]
         times, picture = answer(request, pictures)

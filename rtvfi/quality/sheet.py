@@ -7,7 +7,7 @@ the most.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from rtvfi.quality.measure import Example
     from rtvfi.quality.triplets import Picture
@@ -61,14 +62,14 @@ def hardest_place(errors: Sequence[NDArray[np.uint8]], width: int, height: int) 
     return int(x), int(y)
 
 
-def sheet(examples: Sequence[Example]) -> Any:
+def sheet(examples: Sequence[Example]) -> Image:
     """All sets below each other, as a PIL image."""
-    from PIL import Image
+    from PIL import Image as Pil
 
     blocks = [_block(example) for example in examples]
     width = max(block.width for block in blocks)
     height = sum(block.height for block in blocks)
-    whole = Image.new("RGB", (width, height), _GROUND)
+    whole = Pil.new("RGB", (width, height), _GROUND)
     top = 0
     for block in blocks:
         whole.paste(block, (0, top))
@@ -81,8 +82,9 @@ def write_sheet(examples: Sequence[Example], path: Path) -> None:
     sheet(examples).save(path)
 
 
-def _block(example: Example) -> Any:
-    from PIL import Image, ImageDraw
+def _block(example: Example) -> Image:
+    from PIL import Image as Pil
+    from PIL import ImageDraw
 
     triplet = example.triplet
     given = {"left": triplet.left, "truth": triplet.middle, "right": triplet.right}
@@ -93,23 +95,23 @@ def _block(example: Example) -> Any:
     part = (min(CELL, width), min(cell_height, height))
     x, y = hardest_place([errors[name] for name in example.made], *part)
 
-    def cut(picture: Any) -> Any:
+    def cut(picture: Image) -> Image:
         return picture.crop((x, y, x + part[0], y + part[1])).resize((CELL, cell_height))
 
     size = (
         len(columns) * (CELL + GAP) + GAP,
         2 * LABEL + 3 * (cell_height + GAP) + GAP,
     )
-    block = Image.new("RGB", size, _GROUND)
+    block = Pil.new("RGB", size, _GROUND)
     draw = ImageDraw.Draw(block)
     draw.text((GAP, 2), f"{example.set_name}: {triplet.id}, {width}x{height}", fill="white")
     for number, (name, picture) in enumerate(columns.items()):
         left, top = GAP + number * (CELL + GAP), 2 * LABEL
         draw.text((left, LABEL + 2), name, fill="white")
-        whole = Image.fromarray(to_rgb(picture))
+        whole = Pil.fromarray(to_rgb(picture))
         shown = [
-            whole.resize((CELL, cell_height), Image.Resampling.BOX),
-            Image.fromarray(errors[name]).resize((CELL, cell_height), Image.Resampling.BOX),
+            whole.resize((CELL, cell_height), Pil.Resampling.BOX),
+            Pil.fromarray(errors[name]).resize((CELL, cell_height), Pil.Resampling.BOX),
             cut(whole),
         ]
         for row, image in enumerate(shown):

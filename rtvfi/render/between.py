@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from rtvfi.models.base import Picture
 
 _MAPPED: Final = ("rife", "interpany")
 """Families whose networks take a timestep for every pixel."""
@@ -61,7 +63,7 @@ class Between:
                 )
             self.model = self.model.in_steps(num_steps)
 
-    def taken(self, rgb: NDArray[np.float32]) -> Any:
+    def taken(self, rgb: NDArray[np.float32]) -> Picture:
         """A (H, W, 3) picture, 0..1, as the model takes it."""
         image = torch.from_numpy(rgb).permute(2, 0, 1)[None]
         if self.model.info.picture == "rgb":
@@ -72,7 +74,7 @@ class Between:
         uv = torch.cat(((blue - y) / (2 - 2 * kb), (red - y) / (2 - 2 * kr)), 1)
         return Planes(y.to(self.device, self.dtype), uv.to(self.device, self.dtype))
 
-    def made(self, a: Any, b: Any, ts: Sequence[float | Tensor]) -> list[Any]:
+    def made(self, a: Picture, b: Picture, ts: Sequence[float | Tensor]) -> list[Picture]:
         """Pictures between two, each as the model gives it.
 
         Raises:
@@ -80,7 +82,7 @@ class Between:
         """
         return list(self.each(a, b, ts))
 
-    def each(self, a: Any, b: Any, ts: Sequence[float | Tensor]) -> Iterator[Any]:
+    def each(self, a: Picture, b: Picture, ts: Sequence[float | Tensor]) -> Iterator[Picture]:
         """``made``, one after the other."""
         if any(isinstance(t, torch.Tensor) for t in ts):
             self.check_maps()
@@ -100,7 +102,7 @@ class Between:
             )
 
     @staticmethod
-    def shown(picture: Any) -> NDArray[np.float32]:
+    def shown(picture: Picture) -> NDArray[np.float32]:
         """(H, W, 3) float32 of a picture of the model."""
         if isinstance(picture, Planes):
             kr, kb = KR, KB  # any matrix would do, the same one is undone

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.engine.build import Rendering, pipeline_for, rendering
 from rtvfi.engine.enhance import Enhancer
@@ -105,7 +105,7 @@ class Maker:
         opened.callback(pipeline.close)
         return pipeline
 
-    def facts(self, film: Film) -> dict[str, Any]:
+    def facts(self, film: Film) -> dict[str, object]:
         """All that the pictures of the file depend on."""
         options, grid, part = self._options, film.grid, film.part
         return {

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rtvfi.core.clock import clock
 from rtvfi.core.errors import first_line
@@ -101,7 +101,7 @@ class _Told:
 
     def _object(self, event: str, state: State) -> str:
         rate, left = self.clock.pace(state)
-        told: dict[str, Any] = {
+        told: dict[str, object] = {
             "event": event,
             **self._names,
             "frames": state.num_frames,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import UsageError
 from rtvfi.core.files import is_address
@@ -75,7 +75,7 @@ def check_output(options: RenderOptions, source: str, target: Path, form: str) -
 
 
 def journal_for(
-    options: RenderOptions, target: Path, form: str, facts: Mapping[str, Any], line: Timeline
+    options: RenderOptions, target: Path, form: str, facts: Mapping[str, object], line: Timeline
 ) -> Journal:
     """The notes of a rendering; what holds pictures alone has none, and is always begun anew."""
     if holds_pictures(form):

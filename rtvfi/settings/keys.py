@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from rtvfi.core.errors import UnknownModel, UsageError
 from rtvfi.core.options import (
@@ -175,7 +175,7 @@ SETTINGS: Final = {
 }
 
 
-def checked(setting: Setting | None, value: Any, where: str) -> Value:
+def checked(setting: Setting | None, value: object, where: str) -> Value:
     """Check a value and convert it to its TOML form.
 
     Args:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError
 
@@ -57,7 +57,7 @@ def of_command_line(texts: Iterable[str]) -> Given:
     return given
 
 
-def of_table(table: Any, where: str) -> Given:
+def of_table(table: object, where: str) -> Given:
     """Parse the table ``[mpv]`` of a file, in which options that repeat may have a list.
 
     Args:
@@ -84,7 +84,7 @@ def of_table(table: Any, where: str) -> Given:
     return given
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 

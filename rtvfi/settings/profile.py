@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import platformdirs
 
@@ -63,7 +63,7 @@ class Profile:
         """
         table = tomllib.loads(text)
         try:
-            settings: dict[str, Any] = table["settings"]
+            settings = table["settings"]
             return cls(
                 machine=str(table["machine"]),
                 date=str(table["date"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -96,7 +96,7 @@ def task(tmp_path: Path) -> Task:
 def run(client: Client, task: Task, *, sends: bool = False) -> tuple[list[Made], list[RtvfiError]]:
     made: list[Made] = []
     failed: list[RtvfiError] = []
-    farm = Farm(client, WANTED, NETWORKS, sends=sends)
+    farm = Farm(cast("Any", client), WANTED, NETWORKS, sends=sends)
     farm.add("film", task, made.append, failed.append)
     farm.run(lambda: None)
     return made, failed
@@ -165,7 +165,7 @@ def test_a_film_is_sent_once_to_a_worker_that_asked_twice(task: Task, tmp_path: 
     answers = [("tcp://a:1", Unseen())] * 2 + [("tcp://a:1", MADE)] * 2
     client = Client({"tcp://a:1": WANTED}, answers, folder=str(films))
     made: list[Made] = []
-    farm = Farm(client, WANTED, NETWORKS, sends=True)
+    farm = Farm(cast("Any", client), WANTED, NETWORKS, sends=True)
     for _ in range(2):
         farm.add("film", task, made.append, lambda _: None)
     farm.run(lambda: None)
@@ -199,7 +199,7 @@ def test_of_a_film_that_failed_nothing_more_is_made(task: Task) -> None:
             return Future(("tcp://a:1", Failed("no", "") if is_bad else MADE))
 
     made: list[str] = []
-    farm = Farm(Picky({"tcp://a:1": WANTED}, []), WANTED, NETWORKS, sends=False)
+    farm = Farm(cast("Any", Picky({"tcp://a:1": WANTED}, [])), WANTED, NETWORKS, sends=False)
     for number in range(4):
         broken = replace(task, first=0, stop=number)
         farm.add("bad", broken, lambda _: made.append("bad"), lambda _: farm.drop("bad"))

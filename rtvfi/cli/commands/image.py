@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_device, add_output
 from rtvfi.core.errors import UsageError
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from rtvfi.models.base import Interpolator
+    from rtvfi.models.base import Interpolator, Picture, Prepared
     from rtvfi.stream.write.stills import Animation, Still
+
+    Rgb = NDArray[np.float32]
 
 SUMMARY: Final = "interpolate between still pictures"
 
@@ -141,7 +144,7 @@ def _num_pictures(arguments: argparse.Namespace, num_times: int) -> int:
 
 def _pictures(
     arguments: argparse.Namespace, stills: Sequence[Still], times: Sequence[Fraction]
-) -> tuple[list[Any], list[Any]]:
+) -> tuple[list[Rgb], list[Rgb]]:
     """The new pictures, and all pictures in order including the given ones."""
     if arguments.map:
         return mapped(stills, arguments.map, arguments), []
@@ -150,7 +153,7 @@ def _pictures(
         step = (len(shown) - 1) // (len(stills) - 1)
         return [rgb for k, rgb in enumerate(shown) if k % step], shown
     made = interpolate(stills, times, _model(arguments), arguments.device, arguments.iters)
-    given: list[tuple[Fraction, Any]] = [(Fraction(k), s.rgb) for k, s in enumerate(stills)]
+    given: list[tuple[Fraction, Rgb]] = [(Fraction(k), s.rgb) for k, s in enumerate(stills)]
     shown_at = sorted([*given, *zip(times, made, strict=True)], key=lambda pair: pair[0])
     return made, [rgb for _, rgb in shown_at]
 
@@ -224,7 +227,7 @@ def interpolate(
     model_id: str,
     device_name: str,
     num_steps: int | None = None,
-) -> list[NDArray[Any]]:
+) -> list[Rgb]:
     """Interpolate pictures at ``times``.
 
     Args:
@@ -252,7 +255,7 @@ def interpolate(
         return [between.shown(_between(between.model, pictures, float(t))) for t in times]
 
 
-def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespace) -> list[Any]:
+def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespace) -> list[Rgb]:
     """Interpolate one picture per timestep map (``--map``), each (H, W, 3), RGB, float32, [0, 1].
 
     Raises:
@@ -272,7 +275,7 @@ def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespac
 
 def in_levels(
     stills: Sequence[Still], numbers: Sequence[int], how: argparse.Namespace
-) -> list[Any]:
+) -> list[Rgb]:
     """All pictures of ``--num`` including the given ones, each (H, W, 3), RGB, float32, [0, 1]."""
     from rtvfi.models.interpany.schedule import subdivided
     from rtvfi.render.between import Between
@@ -291,7 +294,7 @@ def _model(arguments: argparse.Namespace) -> str:
     return resolve_model(arguments.model, is_gpu=will_use_gpu(arguments.device))
 
 
-def _between(model: Interpolator, pictures: Sequence[Any], t: float) -> Any:
+def _between(model: Interpolator, pictures: Sequence[Prepared], t: float) -> Picture:
     """The picture at ``t``; near the middle of three, a three-frame model gets all three."""
     if isinstance(model, TripleInterpolator) and len(pictures) == 3 and 0.5 <= t <= 1.5:
         a, b, c = pictures

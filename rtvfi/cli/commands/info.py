@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from rtvfi.core.errors import DecodeError, UsageError
 from rtvfi.core.frame import EndOfStream
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
 
+    from rich.console import Console
+
+    from rtvfi.core.files import Json
     from rtvfi.core.frame import SourceFrame, StreamInfo
     from rtvfi.stream.decode.source import FrameSource
     from rtvfi.stream.see.changes import Change
@@ -214,7 +217,7 @@ class _Scenes:
         scene.passes = passes_for(scene.cadence or 1)
 
 
-def as_json(name: str, found: Findings) -> dict[str, Any]:
+def as_json(name: str, found: Findings) -> Json:
     """The findings as ``--json`` prints them."""
     stream, color = found.stream, found.stream.color
     return {
@@ -253,7 +256,7 @@ _MATRICES = {
 _DRAWN = {None: "-", 1: "ones", 2: "twos", 3: "threes", 4: "fours"}
 
 
-def _print(console: Any, name: str, found: Findings) -> None:
+def _print(console: Console, name: str, found: Findings) -> None:
     from rich.table import Table
 
     row = as_json(name, found)

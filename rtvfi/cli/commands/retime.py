@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_device, add_output
 from rtvfi.core.errors import UsageError
@@ -92,7 +92,7 @@ def main(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check(arguments: argparse.Namespace, kind: Any) -> None:
+def _check(arguments: argparse.Namespace, kind: Moving | None) -> None:
     if arguments.count < 1:
         raise UsageError(f'--count is "{arguments.count}", expected 1 or more')
     if arguments.iters is not None and arguments.iters < 1:

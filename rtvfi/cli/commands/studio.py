@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.cli.grammar import add_device, seconds_given
 from rtvfi.core.errors import OpenError, UsageError
@@ -13,6 +13,9 @@ from rtvfi.core.program import program
 
 if TYPE_CHECKING:
     import argparse
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from rtvfi.studio.desk import Desk
 
@@ -75,7 +78,7 @@ def _pip() -> str:
     return ".venv/bin/pip" if Path(".venv/bin/pip").exists() else "pip"
 
 
-def _given(files: list[Path]) -> tuple[str | None, tuple[Any, ...]]:
+def _given(files: list[Path]) -> tuple[str | None, tuple[NDArray[np.float32], ...]]:
     """The film, or None, and the two pictures, or none."""
     from rtvfi.stream.write.stills import read_still
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Kind = TypeVar("Kind", bound=np.generic)
 
-def in_blocks(x: NDArray[Any], side: int) -> NDArray[Any]:
+
+def in_blocks(x: NDArray[Kind], side: int) -> NDArray[Kind]:
     """(H, W) as (R, side, C, side), without the last rows and columns that fill no block."""
     rows, columns = (length // side for length in x.shape)
     return x[: rows * side, : columns * side].reshape(rows, side, columns, side)

@@ -7,11 +7,11 @@ say nothing about motion and are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from rtvfi.quality.measures.blocks import in_blocks
+from rtvfi.quality.measures.blocks import Kind, in_blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -156,14 +156,14 @@ def _shifts(reach: int) -> NDArray[np.int64]:
 
 
 def _fetched(
-    picture: NDArray[Any], way: NDArray[np.int64], shift: NDArray[np.int64], side: int
-) -> NDArray[Any]:
+    picture: NDArray[Kind], way: NDArray[np.int64], shift: NDArray[np.int64], side: int
+) -> NDArray[Kind]:
     """(R, C, side, side): the blocks moved by ``way + shift``; outside, the border repeats."""
     rows, columns = way.shape[:2]
     y = np.arange(rows * side).reshape(rows, 1, side) + (way[..., 1] + shift[1])[..., None]
     x = np.arange(columns * side).reshape(1, columns, side) + (way[..., 0] + shift[0])[..., None]
     y, x = y.clip(0, picture.shape[0] - 1), x.clip(0, picture.shape[1] - 1)
-    fetched: NDArray[Any] = picture[y[..., None], x[:, :, None, :]]
+    fetched: NDArray[Kind] = picture[y[..., None], x[:, :, None, :]]
     return fetched
 
 

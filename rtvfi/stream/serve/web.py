@@ -22,9 +22,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    Request = socket.socket | tuple[bytes, socket.socket]
     from rtvfi.stream.serve.frame_stream import FrameStream
 
 log = logging.getLogger(__name__)
@@ -140,20 +141,21 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, pictures: PictureServer) -> None:
         self.pictures = pictures
         self._guard = threading.Lock()
-        self._open: set[Any] = set()
+        self._open: set[socket.socket] = set()
         super().__init__((LOOPBACK, 0), _Connection)
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
+    def verify_request(self, request: Request, client_address: tuple[str, int]) -> bool:
         """Whether to serve a connection; others get no answer and cost no thread."""
         return not is_another_user(client_address[1], self.server_port)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Request, client_address: object) -> None:
         """Start a thread for a connection."""
+        assert isinstance(request, socket.socket)  # as TCP has it
         with self._guard:
             self._open.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
+    def shutdown_request(self, request: Request) -> None:
         """Close a connection."""
         with self._guard:
             self._open.discard(request)
@@ -167,7 +169,7 @@ class _Server(ThreadingHTTPServer):
             _hang_up(request)
         super().server_close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Request, client_address: object) -> None:
         """Log an exception of a connection: the player went away, or there is a bug."""
         log.debug("a connection of %s failed: %s", client_address, sys.exc_info()[1])
 
@@ -247,7 +249,7 @@ class _Connection(BaseHTTPRequestHandler):
                     return
                 left -= len(piece)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Log nothing: the path contains the token."""
 
 
