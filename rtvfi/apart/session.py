@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import UsageError
 from rtvfi.engine.model_host import is_quick
@@ -26,9 +26,13 @@ from rtvfi.stream.serve.web import PictureServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rtvfi.core.files import Json
     from rtvfi.engine.build import Viewing
     from rtvfi.playing.mpv.player import Track
     from rtvfi.settings.config import PlayOptions
+
+Answer = dict[str, object]
+"""What is told of a request that was carried out."""
 
 _LEAVE_SECONDS: Final = 0.5
 
@@ -68,7 +72,7 @@ class Session:
         self._viewing: Viewing | None = None
         self._told = _Told()
         self._picture = Picture(("",), 1)
-        self._requests: dict[str, Callable[..., dict[str, Any]]] = {
+        self._requests: dict[str, Callable[..., Answer]] = {
             "open": self._open,
             "close": self._close_film,
             "seek": self._seek,
@@ -80,7 +84,7 @@ class Session:
             "statistics": self._statistics,
         }
 
-    def do(self, what: str, words: dict[str, Any]) -> dict[str, Any]:
+    def do(self, what: str, words: Json) -> Answer:
         """Carry out a request; what its answer says.
 
         Raises:
@@ -114,8 +118,8 @@ class Session:
     # ---- requests ----
 
     def _open(
-        self, *, path: str, stream_index: int | None = None, player: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+        self, *, path: str, stream_index: int | None = None, player: Json | None = None
+    ) -> Answer:
         told = _Told(**(player or {}))
         picture = Picture((path,), 1, stream_index)
         viewing = self._opener.view(picture, self._choice.now.rate, told)
@@ -123,7 +127,7 @@ class Session:
         self._told, self._picture = told, picture
         return self._show(viewing)
 
-    def _show(self, viewing: Viewing) -> dict[str, Any]:
+    def _show(self, viewing: Viewing) -> Answer:
         viewing.stream.on_failure = lambda error: self._note(error.message)
         viewing.pipeline.retime(self._choice.now.retiming(self._options.stream.passes))
         address = self._pictures.offer(viewing.stream)
@@ -157,7 +161,7 @@ class Session:
         if viewing is self._viewing:
             self._model.use(viewing)
 
-    def _close_film(self) -> dict[str, Any]:
+    def _close_film(self) -> Answer:
         viewing, self._viewing = self._viewing, None
         if viewing is not None:
             self._pictures.withdraw(viewing.stream)
@@ -168,7 +172,7 @@ class Session:
             raise UsageError("no film is open", '"open" comes first')
         return self._viewing
 
-    def _seek(self, *, to: float) -> dict[str, Any]:
+    def _seek(self, *, to: float) -> Answer:
         self._shown().stream.kick(float(to))
         return {}
 
@@ -179,7 +183,7 @@ class Session:
         running: bool | None = None,
         late: float | None = None,
         restarted: bool = False,
-    ) -> dict[str, Any]:
+    ) -> Answer:
         if restarted:
             self._playhead.restarted()
         self._playhead.report(None if position is None else float(position))
@@ -189,23 +193,23 @@ class Session:
             self._playhead.set_late(float(late))
         return {}
 
-    def _speed(self, *, value: float) -> dict[str, Any]:
+    def _speed(self, *, value: float) -> Answer:
         self._playhead.set_speed(float(value))
         return {}
 
-    def _style(self, *, name: str) -> dict[str, Any]:
+    def _style(self, *, name: str) -> Answer:
         self._choice.take(self._choice.now.with_style(name))
         if self._viewing is not None:
             self._viewing.pipeline.retime(self._choice.now.retiming(self._options.stream.passes))
         return {"style": self._choice.now.live_style}
 
-    def _take_model(self, *, name: str) -> dict[str, Any]:
+    def _take_model(self, *, name: str) -> Answer:
         self._choice.take(self._choice.now.with_model(name))
         if self._viewing is not None:
             self._fit(self._viewing)
         return {"model": self._choice.now.model}
 
-    def _rate(self, *, value: str) -> dict[str, Any]:
+    def _rate(self, *, value: str) -> Answer:
         wanted = self._choice.now.with_rate(value)
         if self._viewing is None:
             self._choice.take(wanted)
@@ -215,7 +219,7 @@ class Session:
         self._close_film()
         return {"rate": wanted.rate, **self._show(new)}
 
-    def _statistics(self) -> dict[str, Any]:
+    def _statistics(self) -> Answer:
         viewing = self._shown()
         now = viewing.pipeline.statistics()
         return {

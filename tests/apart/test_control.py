@@ -128,8 +128,8 @@ def session() -> Iterator[Session]:
 def test_a_film_that_is_closed_or_followed_by_another_is_nobodys(
     session: Session, clips: Clips
 ) -> None:
-    def status(address: str) -> int:
-        parts = urlsplit(address)
+    def status(address: object) -> int:
+        parts = urlsplit(str(address))
         connection = HTTPConnection(parts.netloc, timeout=PATIENCE)
         connection.request("HEAD", parts.path)
         return connection.getresponse().status

@@ -4,7 +4,7 @@ last fraction of a pixel.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -73,19 +73,28 @@ def _products(a: Tensor, b: Tensor, radius: int) -> Tensor:
     return torch.stack([(x * y).mean(dim=1) for x, y in zip(behind, ahead, strict=True)], dim=1)
 
 
+class _Kept(Protocol):
+    """What torch keeps from the way forward to the way back."""
+
+    radius: int
+    saved_tensors: tuple[Tensor, Tensor]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
 class _Products(torch.autograd.Function):
     """``_products`` with a gradient that adds into one buffer (autograd would fill one per
     shift)."""
 
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, radius: int) -> Tensor:
+    def forward(ctx: _Kept, a: Tensor, b: Tensor, radius: int) -> Tensor:
         a, b = F.pad(a, (radius,) * 4), F.pad(b, (radius,) * 4)
         ctx.save_for_backward(a, b)
         ctx.radius = radius
         return _products(a, b, radius)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: _Kept, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         a, b = ctx.saved_tensors
         radius = ctx.radius
         grad = grads[0] / a.shape[1]

@@ -54,6 +54,10 @@ class Estimate(NamedTuple):
     """Coarse to fine, (N, 1, H, W): the weight of img0 in ``merged``."""
 
 
+Encoded = Any
+"""What all moments between two pictures share. Any and not object: each network takes its own."""
+
+
 class Network(nn.Module):
     """One of the networks.
 
@@ -65,7 +69,7 @@ class Network(nn.Module):
     has_reference: bool
     """Whether ``decode`` needs a reference (the variants TR and DR)."""
 
-    def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Any:
+    def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Encoded:
         """What all moments between two pictures share.
 
         Args:
@@ -75,7 +79,9 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
-    def decode(self, shared: Any, index: Tensor, reference: Reference | None = None) -> Estimate:
+    def decode(
+        self, shared: Encoded, index: Tensor, reference: Reference | None = None
+    ) -> Estimate:
         """The picture where ``index`` says.
 
         Args:
@@ -86,7 +92,7 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
-    def coarse_flow(self, shared: Any, index: Tensor, reference: Reference | None) -> Tensor:
+    def coarse_flow(self, shared: Encoded, index: Tensor, reference: Reference | None) -> Tensor:
         """A first, cheap estimate: (N, 4, H, W) float32, full-size pixels, as in ``Estimate``."""
         raise NotImplementedError
 

