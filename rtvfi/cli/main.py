@@ -28,6 +28,7 @@ from rtvfi.settings.keys import any_of, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Command:
     name: str
 
     @property
-    def _module(self) -> Any:
+    def _module(self) -> ModuleType:
         return importlib.import_module(f"rtvfi.cli.commands.{self.name}")
 
     @property
