@@ -17,7 +17,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.apart.memory import Bound, end
 from rtvfi.apart.session import Session
@@ -28,6 +28,8 @@ from rtvfi.engine.trusted import check_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from rtvfi.apart.session import Answer
+    from rtvfi.core.files import Json
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ def _owner(listener: socket.socket) -> socket.socket:
         connection.close()
 
 
-def _parsed(line: bytes) -> Any:
+def _parsed(line: bytes) -> object:
     try:
         return json.loads(line.decode("utf-8", "surrogateescape"))
     except ValueError as error:
@@ -149,7 +151,7 @@ class Control:
             self._note(said)
             end(said)
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: Answer) -> None:
         with self._sending:
             text = json.dumps(message, ensure_ascii=False)
             self._connection.sendall(text.encode("utf-8", "surrogateescape") + b"\n")
@@ -173,8 +175,8 @@ class Control:
             *lines, rest = (rest + data).split(b"\n")
             yield from filter(None, lines)
 
-    def _answer(self, line: bytes) -> dict[str, Any]:
-        number: Any = None
+    def _answer(self, line: bytes) -> Answer:
+        number: object = None
         try:
             request = _parsed(line)
             if not isinstance(request, dict):
@@ -184,7 +186,7 @@ class Control:
         except RtvfiError as error:
             return {"id": number, "ok": False, "error": error.message, "hint": error.hint}
 
-    def _do(self, what: str, words: dict[str, Any]) -> dict[str, Any]:
+    def _do(self, what: str, words: Json) -> Answer:
         if what == "hello":
             return self._greet(words)
         if not self._has_greeted:
@@ -195,7 +197,7 @@ class Control:
             return {}
         return self._session.do(what, words)
 
-    def _greet(self, words: dict[str, Any]) -> dict[str, Any]:
+    def _greet(self, words: Json) -> Answer:
         version = words.get("version")
         if version != VERSION:
             self._is_over = True

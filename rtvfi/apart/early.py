@@ -21,7 +21,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from socket import SHUT_RDWR, socket, socketpair
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.apart.memory import go_first
 from rtvfi.apart.sockets import FOR_MPV, remove_socket
@@ -32,6 +32,7 @@ from rtvfi.engine.trusted import check_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rtvfi.core.files import Json
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
@@ -244,12 +245,12 @@ def _connected(path: Path, channel: socket) -> socket | None:
 # ---- between the two ----
 
 
-def _send(channel: socket, message: dict[str, Any]) -> None:
+def _send(channel: socket, message: Json) -> None:
     with suppress(OSError):  # whoever has gone is noticed elsewhere
         channel.sendall(json.dumps(message).encode("ascii") + b"\n")
 
 
-def _receive(channel: socket) -> dict[str, Any] | None:
+def _receive(channel: socket) -> Json | None:
     """The next message; None when the other has ended."""
     line = b""
     while not line.endswith(b"\n"):
@@ -260,7 +261,7 @@ def _receive(channel: socket) -> dict[str, Any] | None:
         if not byte:
             return None
         line += byte
-    message: dict[str, Any] = json.loads(line)
+    message: Json = json.loads(line)
     return message
 
 
