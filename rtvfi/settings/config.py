@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import platformdirs
 
@@ -343,17 +343,7 @@ def render_options(config: Config, files: tuple[str, ...], encode: EncodeOptions
     return RenderOptions(**_film_options(config, files), encode=encode)
 
 
-class _Fields(TypedDict):
-    files: tuple[str, ...]
-    model: str
-    device: str
-    fps: str
-    stream: StreamOptions
-    source: SourceOptions
-    selftest: SelfTest
-
-
-def _film_options(config: Config, files: tuple[str, ...]) -> _Fields:
+def _film_options(config: Config, files: tuple[str, ...]) -> dict[str, Any]:
     """The fields of ``FilmOptions``."""
     return {
         "files": files,
