@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from rtvfi.apart.script import SCRIPT
 from rtvfi.apart.sockets import FOR_MPV, place_for_mpv, remove_socket
-from rtvfi.core.errors import PlayerError
+from rtvfi.core.errors import NoScripts
 from rtvfi.playing.mpv import window
 from rtvfi.playing.mpv.life import Life
 from rtvfi.playing.mpv.screen import PlayerGone, Screen
@@ -40,6 +40,10 @@ def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine |
         options: how; only files, mpv's options and the place to begin at count here.
         words: the settings of an engine that the script starts, as on a command line.
         engine: begun already, for options that were checked; ends with this.
+
+    Raises:
+        NoScripts: libmpv has no Lua; nothing was played.
+        RtvfiError: nothing could be played.
     """
     try:
         return ApartPlayer(options, engine).run(words)
@@ -118,12 +122,12 @@ class ApartPlayer:
         """Load the script.
 
         Raises:
-            PlayerError: this mpv has no Lua.
+            NoScripts: this mpv has no Lua.
         """
         try:
             player.command("load-script", str(SCRIPT))
         except (SystemError, RuntimeError) as error:
-            raise PlayerError("this libmpv runs no scripts", "try --engine inside") from error
+            raise NoScripts("this libmpv runs no scripts", "try --engine inside") from error
 
     def _on_file(self) -> None:
         self._is_first = True

@@ -121,3 +121,7 @@ class ClusterError(RtvfiError):
 
 class PlayerError(RtvfiError):
     """The player mpv cannot be started, or refused a command."""
+
+
+class NoScripts(PlayerError):
+    """This libmpv was built without Lua."""

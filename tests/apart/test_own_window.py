@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,11 @@ from anympv import MPV, PATIENCE, ROOT, AnyMpv, OwnWindow, is_there, wait_gone
 from clips import FILM
 from seeks import FEATURE, HALF
 
+from rtvfi.apart import early
 from rtvfi.cli import main as cli
 from rtvfi.cli.commands.play import _is_apart
 from rtvfi.cli.grammar import words_of
-from rtvfi.core.errors import UsageError
+from rtvfi.core.errors import NoScripts, UsageError
 from rtvfi.settings.config import play_options, resolve_config
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def test_nothing_that_plays_is_a_failure(tmp_path: Path) -> None:
     ("words", "model", "device", "is_apart"),
     [
         ((), "dis", "cpu", False),
-        ((), "cel", "cpu", False),
+        ((), "cel", "cpu", True),
         ((), "cel", "cuda", True),
         ((), "dis", "cuda", False),
         (("--engine", "inside"), "cel", "cuda", False),
@@ -102,7 +104,7 @@ def test_nothing_that_plays_is_a_failure(tmp_path: Path) -> None:
         (("--record", "out.mkv"), "cel", "cuda", False),
     ],
 )
-def test_the_engine_is_apart_where_a_network_meets_a_gpu(
+def test_the_engine_is_apart_where_torch_is_used(
     words: tuple[str, ...], model: str, device: str, is_apart: bool
 ) -> None:
     settings = {"model": model, "device": device}
@@ -119,3 +121,22 @@ def test_what_only_an_engine_inside_can_do_is_not_asked_of_one_apart() -> None:
 def test_settings_reach_the_engine_as_they_were_typed() -> None:
     words = ["--style", "plain", "--fps", "60", "--preset", "cpu", "--scale", "0.5"]
     assert sorted(words_of(parsed(*words, "--mpv", "fs"))) == sorted(words)
+
+
+@pytest.mark.parametrize("engine", ["auto", "apart"])
+def test_without_scripts_in_mpv_the_engine_stays_inside_unless_it_must_not(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def play_apart(*_: object) -> int:
+        raise NoScripts("this libmpv runs no scripts")
+
+    monkeypatch.setattr(early, "begin", lambda _: None)
+    for name, play in (("rtvfi.apart.own_window", play_apart), ("rtvfi.player", lambda _: 0)):
+        module = types.ModuleType(name)
+        vars(module).update(play=play, play_apart=play)
+        monkeypatch.setitem(sys.modules, name, module)
+    film = tmp_path / "film.mkv"
+    film.touch()
+    words = ["play", str(film), "--model", "linear", "--device", "cpu", "--engine", engine]
+    assert cli.main(words) == (0 if engine == "auto" else 1)
+    assert ("runs no scripts" in capsys.readouterr().err) == (engine == "apart")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from rtvfi.apart import early
 from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options, words_of
 from rtvfi.core import clock
 from rtvfi.core.data import data_path
-from rtvfi.core.errors import PlayerError, UsageError
+from rtvfi.core.errors import NoScripts, PlayerError, UsageError
 from rtvfi.core.program import command_line
 from rtvfi.engine.trusted import check_options
 from rtvfi.models.catalogue import find
@@ -23,6 +24,7 @@ from rtvfi.settings.playlist import check_there, expand
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Iterator
 
     from rtvfi.settings.config import PlayOptions
 
@@ -63,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "inside", "apart"),
         default="auto",
         help="where to interpolate: inside the player's process; apart, in a process of its own, "
-        "so that a crash does not stop the film; auto (default): apart for a network on a GPU",
+        "so that a crash does not stop the film; auto (default): apart for a network",
     )
     parser.add_argument(
         "--report",
@@ -82,13 +84,48 @@ def _check_start(start: str | None) -> None:
 
 
 def _is_apart(arguments: argparse.Namespace, options: PlayOptions) -> bool:
-    """Whether the engine runs in its own process, which protects against crashes of GPU drivers."""
+    """Whether the engine runs in its own process: wherever torch is used."""
     if arguments.engine == "auto":
         is_network = not find(options.model).is_torch_free and options.model != "copy"
-        return is_network and will_use_gpu(options.device) and not _kept_inside(arguments)
+        return is_network and not _kept_inside(arguments)
     if arguments.engine == "apart" and (option := _kept_inside(arguments)):
         raise UsageError(f"{option} does not work with --engine apart", "leave --engine apart out")
     return bool(arguments.engine == "apart")
+
+
+@contextmanager
+def _libmpv_wanted() -> Iterator[None]:
+    """Say it in a sentence when there is none: python-mpv looks for it when it is imported."""
+    try:
+        yield
+    except OSError as error:
+        raise PlayerError(
+            "libmpv was not found",
+            hint="install the package libmpv2 (Debian, Ubuntu), mpv (Arch) or mpv-libs (Fedora)",
+        ) from error
+
+
+def _apart(options: PlayOptions, words: list[str]) -> Callable[[], int]:
+    """Begin an engine apart; what opens the window.
+
+    Args:
+        options: of the film.
+        words: the settings, as on a command line.
+
+    Raises:
+        RtvfiError: what was asked for cannot run.
+    """
+    is_torch_asked = options.device not in ("auto", "cpu")
+    if not is_torch_asked:
+        check_options(options)
+    engine = early.begin(options)
+    if is_torch_asked and engine is not None:  # torch shall not be loaded here
+        engine.check()
+    elif is_torch_asked:
+        check_options(options)
+    with _libmpv_wanted():
+        from rtvfi.apart.own_window import play_apart
+    return partial(play_apart, options, words, engine)
 
 
 def _kept_inside(arguments: argparse.Namespace) -> str:
@@ -121,25 +158,14 @@ def main(arguments: argparse.Namespace) -> int:
     if better is not None and config["model"] == AUTO:
         hint = command_line(f"weights get {better}")
         log.info("interpolating with %s; %s gives better pictures: %s", options.model, better, hint)
-    is_apart = _is_apart(arguments, options)
-    try:
-        if is_apart:
-            engine = early.begin(options)
-            if engine is None or options.device in ("auto", "cpu"):
-                check_options(options)
-            else:  # torch is asked, which shall not be loaded here
-                engine.check()
-            from rtvfi.apart.own_window import play_apart
-
-            begin = partial(play_apart, options, words_of(arguments), engine)
-        else:
-            from rtvfi.player import play
-
-            begin = partial(play, options)
-    except OSError as error:  # python-mpv looks for the library when it is imported
-        raise PlayerError(
-            "libmpv was not found",
-            hint="install the package libmpv2 (Debian, Ubuntu), mpv (Arch) or mpv-libs (Fedora)",
-        ) from error
-
-    return begin()
+    if _is_apart(arguments, options):
+        begin = _apart(options, words_of(arguments))
+        try:
+            return begin()
+        except NoScripts:
+            if arguments.engine == "apart":
+                raise
+            log.debug("libmpv has no Lua: the engine stays inside")
+    with _libmpv_wanted():
+        from rtvfi.player import play
+    return play(options)

@@ -56,7 +56,7 @@ complete -c rtvfi -n '__fish_seen_subcommand_from play' -l crf -x -d 'quality on
 complete -c rtvfi -n '__fish_seen_subcommand_from play' -l preset-encoder -x -d 'the encoder'"'"'s own preset: veryfast, slow, ...'
 complete -c rtvfi -n '__fish_seen_subcommand_from play' -l pix-fmt -x -d 'yuv420p, yuv420p10le, yuv444p, yuv444p10le; by default the film'"'"'s own'
 complete -c rtvfi -n '__fish_seen_subcommand_from play' -l force -d 'overwrite existing files'
-complete -c rtvfi -n '__fish_seen_subcommand_from play' -l engine -x -a 'auto inside apart' -d 'where to interpolate: inside the player'"'"'s process; apart, in a process of its own, so that a crash does not stop the film; auto (default): apart for a network on a GPU'
+complete -c rtvfi -n '__fish_seen_subcommand_from play' -l engine -x -a 'auto inside apart' -d 'where to interpolate: inside the player'"'"'s process; apart, in a process of its own, so that a crash does not stop the film; auto (default): apart for a network'
 complete -c rtvfi -n '__fish_seen_subcommand_from play' -l report -r -F -d 'write statistics as JSON when playback ends'
 complete -c rtvfi -n '__fish_seen_subcommand_from render' -F
 complete -c rtvfi -n '__fish_seen_subcommand_from render' -s h -l help -d 'show this help message and exit'
