@@ -1,1 +1,1 @@
-"""Files out: encoders, muxing, what is copied beside the pictures."""
+"""Writes output files: encoders, muxing, and the audio, subtitles and chapters that are copied."""

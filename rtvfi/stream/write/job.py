@@ -1,4 +1,4 @@
-"""What a file is to hold, told to whoever writes it."""
+"""The description of a file to be written."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ __all__ = ["Extra", "Job"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What a file is to hold."""
+    """Describes a file to be written."""
 
     path: Path
     container: str
-    """FFmpeg's name."""
+    """FFmpeg's name of the container."""
     becomes: str | None = None
-    """Container that the pictures are put into afterwards, if another."""
+    """FFmpeg's name of the final container, if the pictures are remuxed into another one later."""
     info: StreamInfo
-    """Of the pictures in the file."""
+    """The stream of pictures in the file."""
     shown: Shown | None = None
-    """What makes them of those that are put; None = they are put as they are."""
+    """Turns and crops pictures before they are written; None = they are written as they are."""
     grid: Grid
     first_index: int
     """Grid index of the file's first picture."""
     span: Span
     encode: EncodeOptions
     source: str | None = None
-    """Where sound, subtitles, fonts and chapters are copied from; None = pictures alone."""
+    """The film from which audio, subtitles, fonts and chapters are copied; None = pictures only."""
     has_audio: bool = True
     extras: tuple[Extra, ...] = ()
-    """Files beside the source, copied with it."""
+    """Separate files whose audio or subtitles are copied, too."""
     carried: tuple[Path, int] | None = None
-    """An older file with the same beginning, and how many of its pictures are taken over."""
+    """(older file with the same beginning, number of its pictures to copy without re-encoding)."""
     pngs: Path | None = None
-    """A folder where all pictures are put as PNG, too."""
+    """A folder to which all pictures are written as PNG, too."""
 
     def open_encoder(self, container: OutputContainer) -> Encoder:
-        """The encoder for a file of this job; see ``encode.open_encoder``."""
+        """Open the encoder of this job with ``encode.open_encoder``."""
         grid = self.grid
         rate = 1 / grid.step
         return open_encoder(
@@ -67,7 +67,7 @@ class Job:
         )
 
     def companion(self) -> Companion | None:
-        """What is copied beside the pictures; see ``extras.companion_of``."""
+        """The companion that copies audio, subtitles and chapters, from ``extras.companion_of``."""
         codepage = self.encode.sub_codepage
         return companion_of(
             self.source, self.span, self.extras, has_audio=self.has_audio, codepage=codepage

@@ -1,4 +1,4 @@
-"""Files made of pieces that are written already; nothing is encoded again."""
+"""Joins pieces that are already written into one file, without re-encoding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class FileExcerpt:
     """Consecutive pictures of a piece: [start, stop), counted from the piece's first.
 
-    ``start`` is a key frame; ``stop`` too, or the end, or anything in a piece without B-frames.
+    ``start`` must be a key frame; so must ``stop``, unless it is the end, or the piece has no
+    B-frames.
     """
 
     path: Path
@@ -35,12 +36,12 @@ def join(excerpts: Sequence[FileExcerpt], job: Job, reorder: int) -> None:
 
     Args:
         excerpts: in order of time; the first begins at ``job.first_index``.
-        job: its encoder options and ``carried`` do not count.
-        reorder: of the encoder that made the pieces.
+        job: the file to write; its encoder options and ``carried`` are ignored.
+        reorder: ``Codec.reorder`` of the encoder that made the pieces.
 
     Raises:
-        EncodeError: a piece is gone or of another encoder than the first, or the file cannot be
-            written.
+        EncodeError: a piece is gone or was made by another encoder than the first, or the file
+            cannot be written.
     """
     with OutputFile(job.path, job.container, job.timeline, job.info) as out:
         with opened(excerpts[0].path) as first:

@@ -1,9 +1,10 @@
-"""What is known of a rendering under way, kept beside its file so that it can go on after a kill.
+"""The journal of a running rendering, stored beside its file so that it can be resumed after a
+kill.
 
-``OUT.rtvfi/journal.json`` says what the pictures depend on: input, settings, weights. How far the
-file got is read from the file itself: every GOP that another key frame follows is whole. Going on
-means taking those over and rendering from there; as every picture is a function of its time, the
-result is that of an unbroken run.
+``OUT.rtvfi/journal.json`` holds everything that the pictures depend on: input, settings, weights.
+How far the file got is read from the file itself: every GOP that is followed by another key frame
+is complete. Resuming copies those GOPs and renders the rest. As every picture is a function of its
+time, the result equals that of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -35,47 +36,47 @@ _HASHED_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The notes of one rendering.
+    """The journal of one rendering.
 
-    ``growing`` is the file being written: the target itself where a killed file can be played,
-    else one in ``folder``.
+    ``growing`` is the file being written: the target itself if its format can be played after a
+    kill, else a file in ``folder``.
     """
 
     folder: Path
     growing: Path
     carried: tuple[Path, int] | None
-    """An older, broken file of the same rendering and its whole pictures."""
+    """(interrupted file of the same rendering, number of its complete pictures)."""
 
     @property
     def num_carried(self) -> int:
-        """How many pictures need not be rendered again."""
+        """Number of pictures that need not be rendered again."""
         return self.carried[1] if self.carried else 0
 
     def end(self) -> None:
-        """The rendering is complete: nothing is left beside it."""
+        """End the rendering: delete the journal and its folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def journal_folder(target: Path) -> Path:
-    """Where the notes of a rendering or recording are."""
+    """The folder for the notes of a rendering or recording: ``NAME.rtvfi`` beside it."""
     return target.with_name(target.name + ".rtvfi")
 
 
 def open_journal(
     target: Path, container: str, facts: Mapping[str, object], line: Timeline, *, force: bool
 ) -> Journal:
-    """Begin a rendering, or go on with one.
+    """Begin a rendering, or resume one.
 
     Args:
-        target: the file asked for.
-        container: its format.
-        facts: all that the pictures depend on; JSON.
+        target: the file to write.
+        container: FFmpeg's name of its container.
+        facts: everything that the pictures depend on, as JSON values.
         line: times of its pictures.
-        force: begin anew, and overwrite.
+        force: start over, and overwrite.
 
     Raises:
-        UsageError: the file is there, and is not an earlier part of this rendering.
-        EncodeError: the notes cannot be written.
+        UsageError: the file exists and does not belong to this rendering.
+        EncodeError: the journal cannot be written.
     """
     folder = journal_folder(target)
     notes, kept = folder / NAME, folder / "before.mkv"
@@ -103,7 +104,7 @@ def open_journal(
 
 
 def _newest(growing: Path, kept: Path, line: Timeline) -> tuple[Path, int] | None:
-    """Put the longest of the broken files where it is not in the way."""
+    """Move the longest interrupted file to ``kept``; returns it and its number of pictures."""
     grown = survey(growing, line, is_finished=False).num_frames if growing.exists() else 0
     before = survey(kept, line, is_finished=False).num_frames if kept.exists() else 0
     if grown > before:
@@ -120,8 +121,8 @@ def _read(notes: Path) -> object:
 
 
 def file_facts(path: str) -> dict[str, object]:
-    """What tells a file from another, without reading all of it; of a folder, its files' names,
-    sizes and times.
+    """Facts that identify a file without reading all of it: size and a hash of its ends; for a
+    folder, the names, sizes and times of its files.
     """
     try:
         file = Path(path)

@@ -1,9 +1,9 @@
-"""The pixel aspect in a Matroska file.
+"""Writes the pixel aspect into the header of a Matroska file.
 
-Players take the display size from the container, and square pixels where it tells none, whatever
-the codec says. FFmpeg's muxer writes it from a field that PyAV 18.1 does not let anybody set. So
-room is made in the header, in the name of the track, and filled in place: nothing moves in the
-file, which may be under way.
+Players use the display size of the container, and square pixels if it has none, whatever the codec
+says. FFmpeg's muxer writes it from a field that cannot be set with PyAV 18.1. So the track's name
+is made longer to reserve room in the header, which is then overwritten in place: nothing moves in
+the file, which may still be growing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROOM: Final = "~" * 48
-"""At the end of the track's name; gone from the file when the shape is told."""
+"""Appended to the track's name to reserve room; replaced when the display size is written."""
 FORMS: Final = ("matroska", "webm")
 
 _TRACKS: Final = bytes.fromhex("1654AE6B")
@@ -36,12 +36,12 @@ def tell_shape(path: Path, size: tuple[int, int], aspect: Fraction) -> bool:
     """Write the display size into the header of a file whose video track has ``ROOM`` in its name.
 
     Args:
-        path: the file, perhaps still under way.
+        path: the file, which may still be growing.
         size: width and height of its pictures.
-        aspect: of a pixel.
+        aspect: pixel aspect.
 
     Returns:
-        False where there is no such header, or not yet.
+        False if there is no such header, or not yet.
     """
     try:
         with path.open("r+b") as file:
@@ -52,7 +52,7 @@ def tell_shape(path: Path, size: tuple[int, int], aspect: Fraction) -> bool:
 
 
 def _display(size: tuple[int, int], aspect: Fraction) -> tuple[int, int]:
-    """A display size that has the ratio of the shown picture exactly, or nearly so."""
+    """A display size with the exact ratio of the displayed picture, or nearly that."""
     ratio = aspect * size[0] / size[1]
     if max(ratio.numerator, ratio.denominator) > _LARGEST:
         ratio = ratio.limit_denominator(_LARGEST // 8)
@@ -85,10 +85,10 @@ def _patch(file: BinaryIO, display: tuple[int, int]) -> bool:
 
 
 def _tracks(head: bytes) -> tuple[int, int]:
-    """Where the descriptions of the tracks begin, and how long they are.
+    """(offset, length) of the content of the Tracks element.
 
     Raises:
-        ValueError: ``head`` describes no tracks.
+        ValueError: ``head`` contains no such element.
     """
     size, place = _size(head, 4)
     _, place = _size(head, place + size + 4)  # into the segment
@@ -101,7 +101,7 @@ def _tracks(head: bytes) -> tuple[int, int]:
 
 
 def _same_length(children: list[_Element], body: bytes) -> bytes:
-    """The elements with the lengths of their sizes as they were."""
+    """Encode elements; each size field keeps its length, so that nothing moves."""
     made, place = b"", 0
     for ident, data in children:
         size, after = _size(body, place + len(ident))
@@ -113,7 +113,7 @@ def _same_length(children: list[_Element], body: bytes) -> bytes:
 
 
 def _with_shape(entry: bytes, display: tuple[int, int]) -> bytes:
-    """A track entry of the same length; another track's is as it was."""
+    """The entry of the video track with a display size, of unchanged length; other tracks as is."""
     children = list(_children(entry))
     name = next((data for ident, data in children if ident == _NAME), b"").decode()
     if not name.endswith(ROOM):
@@ -149,7 +149,7 @@ def _children(data: bytes) -> list[_Element]:
 
 
 def _size(data: bytes, place: int) -> tuple[int, int]:
-    """A size and what comes after it."""
+    """(size, position after it) of an EBML size field."""
     if place >= len(data) or not data[place]:
         raise ValueError("no size")
     length = 9 - data[place].bit_length()

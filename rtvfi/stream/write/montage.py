@@ -1,4 +1,4 @@
-"""Two pictures of a stream beside each other in one, to be compared. Pure."""
+"""Puts two pictures of a stream side by side into one, for comparison. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Montage:
     """Puts payloads of one stream side by side.
 
     Args:
-        info: the stream. Where its chroma is halved and its width is odd, the last column of each
-            picture is repeated once: a chroma sample belongs to one picture.
+        info: the stream. If its chroma is subsampled and its width is odd, the last column of each
+            picture is repeated, so that no chroma sample belongs to both pictures.
     """
 
     def __init__(self, info: StreamInfo) -> None:
@@ -28,10 +28,10 @@ class Montage:
         self._single = info
         self._half = -(-info.width // unit) * unit
         self.info = replace(info, width=2 * self._half)
-        """The stream of the wide payloads."""
+        """The stream of the combined payloads."""
 
     def join(self, left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """One payload of ``info``; the pictures' samples stay as they are."""
+        """Combine two payloads to one of ``info``; samples are not changed."""
         payload = np.empty(self.info.payload_bytes, np.uint8)
         singles = (plane_views(single, self._single) for single in (left, right))
         for wide, *halves in zip(plane_views(payload, self.info), *singles, strict=True):

@@ -1,7 +1,7 @@
-"""One file being written: a video track and, beside it, what is copied from the source.
+"""Writes one file: a video track, and the streams that are copied from the source.
 
-Matroska files play while they grow and after a kill: everything reaches the disk within about a
-second (``CRASH_SAFE``). Times of pictures are exact whatever the container rounds them to.
+Matroska files can be played while they grow and after a kill: everything is written to disk within
+about a second (``CRASH_SAFE``). Times of pictures are exact, except for the container's rounding.
 """
 
 from __future__ import annotations
@@ -38,23 +38,24 @@ FORMATS: Final = {
     **dict.fromkeys((".mp4", ".m4v"), "mp4"),
     **{f".{name}": name for name in ("mov", "webm")},
 }
-"""Containers by extension."""
+"""FFmpeg's names of containers, by extension."""
 CRASH_SAFE_FORMAT: Final = "matroska"
-"""The container that can be played while it grows."""
+"""The container that can be played while it grows, and after a kill."""
 CRASH_SAFE: Final = {
-    # Streams that are silent for long would else hold back 10 s; a cluster is written as a whole.
+    # Without these, a stream without packets would delay others by 10 s, and clusters would be
+    # written only when complete.
     "max_interleave_delta": "200000",
     "cluster_time_limit": "250",
     "flush_packets": "1",
 }
 MAX_RATE: Final = 500
-"""Pictures a second; Matroska counts milliseconds."""
+"""Largest rate in pictures per second: Matroska rounds to milliseconds."""
 LEAST_SECONDS: Final = Fraction(3, 1000)
-"""From picture to picture where times vary: rounded to milliseconds they can be told apart."""
+"""Smallest distance of two pictures where times vary, so that they still differ in milliseconds."""
 
 
 def container_format(path: Path) -> str:
-    """FFmpeg's name of the container a file name asks for.
+    """FFmpeg's name of the container for a file name's extension.
 
     Raises:
         UsageError: its extension is not among ``FORMATS``.
@@ -70,11 +71,11 @@ def container_format(path: Path) -> str:
 
 
 def check_target(path: Path, sources: tuple[str, ...], *, force: bool) -> None:
-    """Refuse to write where it cannot or must not be done, before any work is.
+    """Check that a file may be written, before any work is done.
 
     Raises:
         UsageError: it is one of the sources, or it exists and ``force`` is off.
-        EncodeError: its folder is not there.
+        EncodeError: its folder does not exist.
     """
     for source in sources:
         if is_same(path, source):
@@ -92,18 +93,18 @@ def _stored(video: av.VideoStream) -> str:
 
 
 class OutputFile:
-    """A container under way: add a video stream, ``begin``, ``mux`` and ``close``; one thread.
+    """A file being written, by one thread: add a video stream, then ``begin``, ``mux``, ``close``.
 
-    As a context manager it closes at the end; what closing raises never hides an earlier error.
+    As a context manager it closes the file; an error in closing never hides an earlier one.
 
     Args:
-        path: where to; what is there is overwritten.
+        path: the file; an existing one is overwritten.
         container: FFmpeg's name of the container.
         timeline: times of the pictures.
-        info: the pictures.
+        info: the stream of pictures.
 
     Raises:
-        EncodeError: it cannot be created.
+        EncodeError: the file cannot be created.
     """
 
     def __init__(self, path: Path, container: str, timeline: Timeline, info: StreamInfo) -> None:
@@ -112,7 +113,7 @@ class OutputFile:
         self._info = info
         self._has_shape = container in FORMS and (info.pixel_aspect != 1 or info.stereo != 0)
         self._owes_shape = self._has_shape
-        """The header does not tell the pixel aspect yet."""
+        """The pixel aspect is still missing in the header."""
         self.num_packets = 0
         self._companion: Companion | None = None
         self._is_closed = self._has_begun = False
@@ -142,17 +143,17 @@ class OutputFile:
 
         Args:
             video: the stream that will carry the pictures.
-            reorder: see ``codecs.Codec``.
-            companion: what is copied beside them.
+            reorder: ``Codec.reorder`` of its encoder.
+            companion: copies audio, subtitles and the like; None = nothing.
 
         Raises:
-            EncodeError: the container refuses.
+            EncodeError: the container refuses a stream.
         """
         self._video, self._reorder, self._companion = video, reorder, companion
         container = self.container
         try:
             if container.format.name in ("mp4", "mov") and _stored(video) == "hevc":
-                video.codec_context.codec_tag = "hvc1"  # what Apple's players look for
+                video.codec_context.codec_tag = "hvc1"  # Apple's players require this tag
             if companion is not None:
                 companion.add_to(container, video)
             video.time_base = self.timeline.unit
@@ -168,10 +169,10 @@ class OutputFile:
         """Write a packet of the video track, in decoding order.
 
         Args:
-            number: of its picture in this file, 0 first.
+            number: number of its picture in this file, from 0.
 
         Raises:
-            EncodeError: it cannot be written: the disk is full, say.
+            EncodeError: it cannot be written, for example because the disk is full.
         """
         line = self.timeline
         packet.stream = self._video
@@ -188,7 +189,7 @@ class OutputFile:
             raise self._failure(error) from error
 
     def copy(self, until: Fraction | None) -> None:
-        """Copy what lies beside the pictures up to ``until`` on the source's clock; None = all.
+        """Copy audio, subtitles and the like up to ``until`` on the source's clock; None = all.
 
         Raises:
             EncodeError: it cannot be written.
@@ -201,7 +202,7 @@ class OutputFile:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Write the end; closing twice is fine.
+        """Finish and close the file; closing twice is fine.
 
         Raises:
             EncodeError: it cannot be written.
@@ -214,7 +215,7 @@ class OutputFile:
                 self._companion.finish()
             self.container.close()
             if self._has_shape:
-                self._tell_shape()  # FFmpeg has written the header anew
+                self._tell_shape()  # FFmpeg has rewritten the header
         except FAILURES as error:
             raise self._failure(error) from error
         finally:

@@ -1,4 +1,4 @@
-"""Writers of pictures instead of films: a folder of PNGs, or an animation that runs for ever."""
+"""Writers for a folder of PNGs, or for an endless animation, instead of a film."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PNGS: Final = "png"
-"""The form of a folder of pictures."""
+"""``Job.container`` of a folder of PNGs."""
 _FASTEST_GIF: Final = 50
-"""Pictures a second; players slow down what says more."""
+"""Pictures per second; players show faster gifs slower."""
 
 
 def output_form(path: Path, *, is_folder: bool) -> str:
-    """What a path will hold: ``PNGS``, a kind of animation, or FFmpeg's name of a container.
+    """The form of an output path: ``PNGS``, a kind of animation, or FFmpeg's name of a container.
 
     Raises:
-        UsageError: nothing that can be written.
+        UsageError: no known form has this extension.
     """
     if is_folder:
         return PNGS
@@ -41,7 +41,7 @@ def output_form(path: Path, *, is_folder: bool) -> str:
 
 
 def holds_pictures(form: str) -> bool:
-    """Whether it has neither sound nor key frames: nothing is copied, and nothing is resumed."""
+    """Whether a form has neither audio nor key frames, so nothing is copied and nothing resumed."""
     return form == PNGS or form in ANIMATIONS
 
 
@@ -53,7 +53,7 @@ def open_writer(job: Job) -> Writer:
 
 
 class PngWriter(Writer):
-    """Writes every picture to a file of its own; the job's path is the folder."""
+    """Writes every picture to a PNG file of its own; the job's path is the folder."""
 
     def _write(self) -> None:
         self.statistics.encoder = PNGS
@@ -66,7 +66,7 @@ class PngWriter(Writer):
 
 
 class AnimationWriter(Writer):
-    """Writes a gif, webp or apng; the job's container says which."""
+    """Writes a gif, webp or apng, by the job's container."""
 
     def _write(self) -> None:
         job = self.job

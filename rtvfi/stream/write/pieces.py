@@ -1,6 +1,6 @@
-"""Files written before, taken over packet by packet: resuming and joining without encoding again.
+"""Copies earlier files packet by packet, to resume and join without re-encoding.
 
-All GOPs are closed (see ``codecs``), so a file may be taken up to any key frame, and begun at any.
+All GOPs are closed (``codecs``), so a file may be copied from any key frame up to any key frame.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
 _START_CODES: Final = {"h264": "h264_mp4toannexb", "hevc": "hevc_mp4toannexb"}
 
 Coding = tuple[str, bytes]
-"""See ``coding``."""
+"""(codec, headers) of a video track: the result of ``coding``."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Gops:
-    """What a file holds, as far as it is whole."""
+    """The complete part of a file."""
 
     keys: tuple[int, ...]
-    """Numbers of its key frames, 0 first."""
+    """Numbers of its key frames; the first is 0."""
     num_frames: int
-    """Pictures from the first on without a gap."""
+    """Number of pictures from the first on without a gap."""
 
 
 def packets(source: InputContainer, line: Timeline) -> Iterator[tuple[Packet, int]]:
-    """Packets of the video track with the number of their picture, counted from the first; ends
-    early where the file does.
+    """Yield the packets of the video track, each with the number of its picture, from 0; a damaged
+    file ends early.
 
     Args:
-        source: open.
-        line: times of the pictures of the file, but for where its time 0 is.
+        source: the opened file.
+        line: times of the pictures in the file, relative to the first one.
     """
     stream = source.streams.video[0]
     first: int | None = None
@@ -65,12 +65,12 @@ def packets(source: InputContainer, line: Timeline) -> Iterator[tuple[Packet, in
 
 
 def survey(path: Path, line: Timeline, *, is_finished: bool) -> Gops:
-    """Which GOPs of a file are whole.
+    """Find the complete GOPs of a file.
 
     Args:
         path: a file with one video track.
-        line: see ``packets``.
-        is_finished: False if its writer may have been killed: the last GOP does not count then.
+        line: as for ``packets``.
+        is_finished: False if its writer may have been killed; then the last GOP does not count.
     """
     keys: list[int] = []
     seen = 0
@@ -92,8 +92,8 @@ def survey(path: Path, line: Timeline, *, is_finished: bool) -> Gops:
 
 
 def coding(source: InputContainer) -> Coding:
-    """Codec and headers of the video track: packets of two files suit each other only where these
-    are equal.
+    """(codec, headers) of the video track; packets of two files may be joined only if they are
+    equal.
     """
     context = source.streams.video[0].codec_context
     return context.codec.canonical_name, bytes(context.extradata or b"")
@@ -102,17 +102,17 @@ def coding(source: InputContainer) -> Coding:
 def copied_stream(out: OutputContainer, video: av.VideoStream) -> av.VideoStream:
     """Add a stream for packets of ``video``, with its headers, colour and pixel aspect.
 
-    Its codec is the decoder of ``video``: an encoder of that name, which PyAV would look for, there
-    is not where the two are called differently (libdav1d).
+    Its codec context is made from the decoder of ``video``. PyAV would look for an encoder of the
+    same name, which does not exist where the two have different names (libdav1d).
     """
     return out.add_stream_from_template(video, opaque=True)
 
 
 def encoders_form(source: InputContainer) -> Callable[[Packet], Packet]:
-    """What turns packets of the video track into the form in which encoders give them.
+    """A function that converts packets of the video track to the form that encoders return.
 
-    Files hold H.264 and HEVC with lengths before the units, encoders begin each with a start code;
-    a muxer that was shown an encoder's headers expects the latter.
+    Files store H.264 and HEVC units with a length in front, encoders with a start code; a muxer
+    that was given an encoder's headers expects start codes.
     """
     stream = source.streams.video[0]
     name = _START_CODES.get(stream.codec_context.codec.canonical_name)
@@ -131,10 +131,10 @@ def encoders_form(source: InputContainer) -> Callable[[Packet], Packet]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """A piece, open for reading.
+    """Open a piece for reading, as a context manager.
 
     Raises:
-        EncodeError: it is gone.
+        EncodeError: the file is gone.
     """
     try:
         source = open_container(str(path))

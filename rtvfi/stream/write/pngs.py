@@ -1,4 +1,4 @@
-"""Payloads as RGB pictures, and a folder of numbered PNGs made of them."""
+"""Converts payloads to RGB pictures, and writes them to a folder of numbered PNGs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIGITS: Final = 7
 
 
 class RgbMaker:
-    """Turns payloads of one stream into RGB frames of full range, as its colour tags say.
+    """Turns payloads of one stream into full-range RGB frames, by its colour tags.
 
     Args:
         info: the stream.
@@ -37,7 +37,7 @@ class RgbMaker:
         self._reformatter = VideoReformatter()
 
     def make(self, payload: NDArray[np.uint8]) -> av.VideoFrame:
-        """One picture."""
+        """The RGB frame of one payload."""
         info = self._info
         matrix = swscale_matrix(info.color.resolved_matrix(info.width, info.height))
         return self._reformatter.reformat(
@@ -52,14 +52,14 @@ class RgbMaker:
 
 
 class PngFolder:
-    """A folder of pictures ``0000001.png``, ``0000002.png``, ...: 8 bit, or 16 for streams of 10.
+    """A folder of pictures ``0000001.png``, ``0000002.png``, ...: 8 bits, or 16 for 10-bit streams.
 
     Args:
-        folder: made if it is not there; what has the same name in it is overwritten.
-        info: the stream whose payloads come.
+        folder: created if necessary; files of the same name are overwritten.
+        info: the stream of the payloads.
 
     Raises:
-        EncodeError: it cannot be made.
+        EncodeError: the folder cannot be created.
     """
 
     def __init__(self, folder: Path, info: StreamInfo) -> None:
@@ -72,14 +72,14 @@ class PngFolder:
             raise EncodeError(f'"{folder}" cannot be made: {error.strerror}') from error
 
     def write(self, payload: NDArray[np.uint8], number: int) -> None:
-        """Write a picture, whole or not at all.
+        """Write a picture atomically.
 
         Args:
             payload: the picture.
-            number: 0 for the first, whose name says 1.
+            number: its number from 0; the file's name has ``number + 1``.
 
         Raises:
-            EncodeError: it cannot be written.
+            EncodeError: the file cannot be written.
         """
         path = self._folder / f"{number + 1:0{_DIGITS}}.png"
         try:
@@ -93,7 +93,7 @@ class PngFolder:
 
 
 def check_folder(folder: Path, source: str, *, force: bool) -> None:
-    """Refuse a folder for pictures before any work is done.
+    """Check that pictures may be written to a folder, before any work is done.
 
     Raises:
         UsageError: it is the source, a file, or holds PNGs and ``force`` is off.

@@ -1,8 +1,8 @@
-"""Pictures as they are shown: cropped, mirrored and turned, so that a file needs to say nothing of
-it. Pure.
+"""Crops, mirrors and rotates pictures to the way they are shown, so that a file needs no such
+instructions. Pure.
 
-Players disagree about what a container says: mpv before 0.38 crops nothing, mpv 0.35 turns no
-Matroska file that says it the way FFmpeg writes it, none mirrors.
+Players disagree about these instructions: mpv before 0.38 does not crop, mpv 0.35 does not rotate
+Matroska files written by FFmpeg, and no version mirrors.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def _color(info: StreamInfo, size: tuple[int, int]) -> ColorInfo:
-    """What the colours are after a turn, and at another size."""
+    """The colour description after turning, and at another size."""
     turn, color = info.turn, info.color
     is_moved = turn.flips_x or turn.swaps or (turn.flips_y and color.siting is Siting.TOP_LEFT)
     matrix = color.resolved_matrix(info.width, info.height)
-    if color.resolved_matrix(*size) != matrix:  # it is guessed by the size
+    if color.resolved_matrix(*size) != matrix:  # players guess it by the size
         color = replace(color, matrix=matrix)
     return replace(color, siting=Siting.CENTRE) if is_moved else color
 
@@ -40,7 +40,8 @@ class Shown:
     def __init__(self, info: StreamInfo) -> None:
         self._stored = info
         crop, unit = info.crop, 1 << info.format.chroma_shift
-        # Chroma samples are not cut in two: rather a line of the picture goes than one stays black.
+        # A crop may not split chroma samples: rather lose a line of the picture than keep a black
+        # one.
         self._left, self._top = (-(-edge // unit) * unit for edge in (crop.left, crop.top))
         width = max(1, info.width - crop.right - self._left)
         height = max(1, info.height - crop.bottom - self._top)
@@ -58,10 +59,10 @@ class Shown:
             turn=Turn(),
             crop=NO_CROP,
         )
-        """The stream of the payloads that come out."""
+        """The stream of the returned payloads."""
 
     def __call__(self, payload: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """One payload of ``info``; the same object where nothing is to be done."""
+        """Convert a payload to one of ``info``; the same object if there is nothing to do."""
         if self.is_same:
             return payload
         made = np.empty(self.info.payload_bytes, np.uint8)

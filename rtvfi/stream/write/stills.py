@@ -1,4 +1,4 @@
-"""Still pictures: read any, write PNG of 8 or 16 bit, or a short animation."""
+"""Reads still pictures, and writes PNGs of 8 or 16 bits or short animations."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ _FAILURES: Final = (av.FFmpegError, ValueError, OSError)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Still:
-    """A picture as it came from a file."""
+    """A picture read from a file."""
 
     rgb: NDArray[np.float32]
     """(H, W, 3), [0, 1]."""
     bits: int
-    """8 or 16: what holds all the file has."""
+    """8 or 16: bits per sample that hold everything in the file."""
     has_alpha: bool
-    """Whether the file has an alpha channel, which is not read."""
+    """Whether the file has an alpha channel, which is ignored."""
 
 
 def read_still(path: Path) -> Still:
-    """The first picture of a file.
+    """Read the first picture of a file.
 
     Raises:
-        OpenError: it is no picture file, or not there.
-        DecodeError: it is damaged.
+        OpenError: the file does not exist or is not a picture.
+        DecodeError: the picture is damaged.
     """
     try:
         container = av.open(ffmpeg_name(str(path)))
@@ -100,39 +100,39 @@ def read_still(path: Path) -> Still:
 
 
 class PngEncoder:
-    """Makes PNG files of RGB frames that are all of one size.
+    """Encodes RGB frames of one size as PNG.
 
     Args:
         width: pixels.
         height: pixels.
-        bits: 8 or 16 a sample.
+        bits: 8 or 16 per sample.
     """
 
     def __init__(self, width: int, height: int, bits: int) -> None:
         self.pixels = "rgb24" if bits == 8 else "rgb48be"
-        """FFmpeg's name of the format that frames should have; others are converted."""
+        """FFmpeg's name of the best input format; frames of other formats are converted."""
         context = av.CodecContext.create("png", "w")
         context.width, context.height, context.pix_fmt = width, height, self.pixels
         context.time_base = Fraction(1)
-        context.thread_count = 1  # with more, a picture comes out later than it goes in
+        context.thread_count = 1  # with more, output is delayed
         self._context = context
 
     def encode(self, frame: av.VideoFrame) -> bytes:
-        """The whole file."""
+        """The content of a PNG file."""
         (packet,) = self._context.encode(frame.reformat(format=self.pixels))
         return bytes(packet)
 
 
 def write_png(path: Path, rgb: NDArray[np.float32], bits: int) -> None:
-    """Write a picture, whole or not at all.
+    """Write a picture as PNG, atomically.
 
     Args:
-        path: where; a file there is replaced.
+        path: the file; an existing one is replaced.
         rgb: (H, W, 3), [0, 1]; clamped, and rounded to the nearest code.
-        bits: 8 or 16.
+        bits: 8 or 16 per sample.
 
     Raises:
-        EncodeError: it cannot be written.
+        EncodeError: the file cannot be written.
     """
     frame = _frame(rgb, bits)
     try:
@@ -146,17 +146,17 @@ def write_png(path: Path, rgb: NDArray[np.float32], bits: int) -> None:
 def write_animation(
     path: Path, pictures: Sequence[NDArray[np.float32]], kind: Moving, rate: Fraction
 ) -> None:
-    """Write pictures that follow each other for ever, whole or not at all.
+    """Write an animation that loops for ever, atomically.
 
     Args:
-        path: where; a file there is replaced.
-        pictures: (H, W, 3), [0, 1].
-        kind: gif (256 colours), webp, apng or mp4 (H.264, BT.709; an odd side grows by its last
-            row or column, and it does not loop), all with 8 bits.
+        path: the file; an existing one is replaced.
+        pictures: (H, W, 3) each, [0, 1].
+        kind: gif (256 colours), webp, apng or mp4 (H.264, BT.709; it does not loop, and the last
+            row or column of an odd size is repeated), all with 8 bits.
         rate: pictures per second.
 
     Raises:
-        EncodeError: it cannot be written.
+        EncodeError: the file cannot be written.
     """
     if kind == "mp4":
         pictures = [_even(rgb) for rgb in pictures]
@@ -169,16 +169,16 @@ def write_animation(
 def write_frames(
     path: Path, frames: Iterable[av.VideoFrame], kind: Animation, rate: Fraction
 ) -> None:
-    """``write_animation`` for pictures that come one by one: a gif's each have their own palette.
+    """Like ``write_animation``, for an iterator of pictures: in a gif each has its own palette.
 
     Args:
-        path: where; a file there is replaced; nothing is written when no picture comes.
+        path: the file; an existing one is replaced; without pictures nothing is written.
         frames: RGB pictures of one size.
         kind: gif, webp or apng.
         rate: pictures per second.
 
     Raises:
-        EncodeError: it cannot be written.
+        EncodeError: the file cannot be written.
     """
     coming = iter(frames)
     first = next(coming, None)
@@ -199,7 +199,7 @@ def _frame(rgb: NDArray[np.float32], bits: int) -> av.VideoFrame:
 
 
 def _even(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Even sides, for halved chroma."""
+    """The picture with even width and height, for subsampled chroma."""
     height, width = rgb.shape[:2]
     return np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
@@ -240,7 +240,7 @@ def _write(
 
 
 def _with_palette(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
-    """The pictures in the 256 colours that suit all of them best."""
+    """Reduce all pictures to the 256 colours that suit them best together."""
     _graph, source, sink = _palette_graph(frames[0], "stats_mode=full", "new=0")
     for number, frame in enumerate(frames):
         frame.pts, frame.time_base = number, Fraction(1)
@@ -252,7 +252,7 @@ def _with_palette(frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
 def _with_palettes(
     first: av.VideoFrame, frames: Iterable[av.VideoFrame]
 ) -> Iterator[av.VideoFrame]:
-    """Each picture in the 256 colours that suit it best."""
+    """Reduce each picture to the 256 colours that suit it best."""
     _graph, source, sink = _palette_graph(first, "stats_mode=single", "new=1")
     for number, frame in enumerate(frames):
         frame.pts, frame.time_base = number, Fraction(1)
@@ -269,9 +269,7 @@ def _pulled(sink: FilterContext) -> av.VideoFrame:
 def _palette_graph(
     first: av.VideoFrame, how_made: str, how_used: str
 ) -> tuple[av.filter.Graph, FilterContext, FilterContext]:
-    """The graph, where pictures go in, and where they come out; the ends (PyAV 18.1) do not keep
-    the graph alive.
-    """
+    """(graph, input, output). Keep the graph alive: in PyAV 18.1 its ends do not."""
     graph = av.filter.Graph()
     source = graph.add_buffer(
         width=first.width, height=first.height, format=first.format, time_base=Fraction(1)

@@ -1,4 +1,4 @@
-"""When the pictures of a file are shown, in ticks that hold every time, or very nearly. Pure."""
+"""Times of the pictures of a file, in ticks that represent them exactly or very nearly. Pure."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 _FINEST: Final = 1_000_000_000
 _FINEST_OF_TIMES: Final = 1_000_000
-"""MP4 stores durations in 32 bits: an hour of this."""
+"""Most ticks per second: MP4 stores durations in 32 bits, which then hold an hour."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Span:
-    """The part of the source that a file holds, on the source's clock."""
+    """The part of the source that a file holds, in seconds on the source's clock."""
 
     zero: Fraction
-    """Where the file's time 0 is."""
+    """The file's time 0."""
     start: Fraction | None = None
-    """Nothing is heard before it; None = everything from the beginning."""
+    """Start of audio and subtitles; None = from the beginning."""
     end: Fraction | None = None
-    """Nothing begins at or after it; None = everything to the end."""
+    """Nothing begins at or after this; None = to the end."""
 
 
 class Timeline:
-    """When the pictures of a file are shown.
+    """Times of the pictures of a file.
 
     Args:
-        grid: the clock.
-        first: index on it of the file's picture 0.
-        zero: the file's time 0 on it.
+        grid: the output clock.
+        first: grid index of the file's picture 0.
+        zero: the file's time 0 on that clock, seconds.
     """
 
     def __init__(self, grid: Grid, first: int = 0, zero: Fraction = Fraction(0)) -> None:
@@ -50,14 +50,14 @@ class Timeline:
             denominators = {grid.step.denominator, (grid.pts(first) - zero).denominator}
             finest = _FINEST
         self.unit = Fraction(1, min(math.lcm(*denominators), finest))
-        """Seconds of a tick that expresses every time exactly, or nearly so."""
+        """Duration of a tick in seconds; it represents every time exactly or very nearly."""
 
     def ticks(self, number: int) -> int:
-        """The time of picture ``number`` (which may be negative, for decoding times)."""
+        """Time of picture ``number`` in ticks; negative numbers are allowed, for decoding times."""
         return round((self._grid.pts(self._first + number) - self._zero) / self.unit)
 
     def number(self, since: Fraction) -> int:
-        """The picture that is shown ``since`` seconds after picture 0, give or take what containers
-        round.
+        """Number of the picture shown ``since`` seconds after picture 0, to the nearest picture,
+        because containers round times.
         """
         return self._grid.nearest(self._grid.pts(self._first) + since) - self._first

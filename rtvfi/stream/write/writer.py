@@ -1,7 +1,8 @@
-"""Pictures into a file, on a thread of their own: encoder, muxer and what is copied beside them.
+"""Writes pictures to a file, on a thread of its own: encoder, muxer, and copied audio and
+subtitles.
 
-Rendering and recording both use this; the thread owns both containers, and a bounded ring of
-pictures stands before it.
+Rendering and recording both use this. The thread owns the input and the output container; it takes
+pictures from a bounded ring.
 """
 
 from __future__ import annotations
@@ -40,22 +41,22 @@ RING_BYTES: Final = 256 << 20
 
 @dataclass(slots=True)
 class WriterStatistics:
-    """Running figures; read by anybody, written by the writer's thread."""
+    """Progress of a writer; any thread may read it, only the writer's thread writes it."""
 
     encoder: str = ""
     num_frames: int = 0
-    """Pictures taken, those carried over included."""
+    """Number of pictures written, including those copied from an older file."""
     encode_seconds: float = 0.0
-    """Wall time inside the encoder."""
+    """Wall time spent in the encoder."""
     keys: list[int] = field(default_factory=list)
-    """Numbers of the key frames written, 0 first."""
+    """Numbers of the key frames written; the first is 0."""
 
 
 class Writer:
-    """One file under way: ``put`` every picture in order, then ``finish``.
+    """Writes one file: ``put`` every picture in order, then call ``finish``.
 
     Args:
-        job: what is written.
+        job: describes the file.
     """
 
     def __init__(self, job: Job) -> None:
@@ -66,25 +67,26 @@ class Writer:
             max(8, round(rate * RING_SECONDS)), RING_BYTES, lambda f: f.payload.nbytes
         )
         self.error: RtvfiError | None = None
-        """Why it stopped before the end."""
+        """Why writing stopped early; None if it did not."""
         self._is_whole = False
         self._thread = threading.Thread(target=self._run, name="rtvfi-writer", daemon=True)
         self._thread.start()
 
     def put(self, frame: OutputFrame, timeout: float | None = None) -> bool:
-        """Hand over the next picture, waiting while the ring is full.
+        """Add the next picture, waiting while the ring is full.
 
         Returns:
-            False when it was not taken: the writer stopped (see ``error``), or ``timeout`` seconds
-            passed.
+            False if it was not added: the writer has stopped (``error`` says why), or ``timeout``
+            seconds passed.
         """
         return self._ring.put(frame, 0, timeout)
 
     def finish(self, *, is_whole: bool = False) -> None:
-        """Write what is inside and end the file well.
+        """Write the remaining pictures, finish the file and wait for that.
 
         Args:
-            is_whole: the source's last picture was put: what is copied goes on to its own end.
+            is_whole: the source's last picture was put, so audio and subtitles are copied to their
+                own end.
 
         Raises:
             EncodeError: the file is not complete.
@@ -96,7 +98,7 @@ class Writer:
             raise self.error
 
     def abort(self) -> None:
-        """Drop what is inside; the file ends well, with what was written."""
+        """Drop the remaining pictures; the file is finished properly with those written."""
         self._ring.abort()
         self._thread.join()
 
@@ -150,7 +152,7 @@ class Writer:
         self.statistics.num_frames = count
 
     def _coding(self) -> Coding:
-        """What this encoder's packets are, as a file of one picture tells it."""
+        """(codec, headers) of this encoder, found by writing a file of one picture."""
         file = io.BytesIO()
         picture = np.zeros(self.job.info.payload_bytes, np.uint8)
         with av.open(file, "w", format=self.job.container) as trial:
@@ -171,7 +173,7 @@ class Writer:
         pngs = PngFolder(self.job.pngs, self.job.info) if self.job.pngs else None
         for frame in self.taken(number):
             begin = time.perf_counter()
-            if pngs is not None:  # first: what the file holds after a kill, the folder has
+            if pngs is not None:  # before the file, so that after a kill no PNG is missing
                 pngs.write(frame.payload, number)
             finished = encoder.encode(frame.payload, number - carried)
             statistics.encode_seconds += time.perf_counter() - begin
@@ -188,7 +190,7 @@ class Writer:
         out.copy(span.end if self._is_whole else end)
 
     def taken(self, number: int = 0) -> Iterator[OutputFrame]:
-        """The pictures put, from that number on, until the end or ``abort``; for ``_write``."""
+        """Yield the pictures that were put, from ``number`` on, until the end or ``abort``."""
         try:
             while (frame := self._ring.get(0)) is not END:
                 assert isinstance(frame, OutputFrame)

@@ -1,1 +1,1 @@
-"""What a film has beside its pictures, on its way into a file."""
+"""Copies audio, subtitles, covers and chapters from a film into a file."""

@@ -1,7 +1,7 @@
-"""What a film has beside its pictures: sound, subtitles, fonts, covers, chapters.
+"""Copies everything but the pictures of a film: audio, subtitles, fonts, covers, chapters.
 
-The source is opened a second time, by the thread that writes, so that the decoder stays free to
-seek. Times are on the source's clock; the new file's time 0 is ``zero`` on it.
+The writer's thread opens the source a second time, so that the decoder can seek independently.
+Times are on the source's clock; the new file's time 0 is ``Span.zero`` on it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class Companion(Protocol):
-    """What is written beside the pictures of a file; one thread owns it."""
+    """Writes everything but the pictures of a file; one thread owns it."""
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """Add streams, attachments, chapters and tags to a container that has not begun.
+        """Add streams, attachments, chapters and tags to a container whose header is not written.
 
         Args:
             out: the container.
@@ -42,29 +42,29 @@ class Companion(Protocol):
         ...
 
     def advance(self, until: Fraction | None) -> None:
-        """Write what begins before ``until`` on the film's clock; None = all there is."""
+        """Write what begins before ``until`` on the film's clock; None = everything."""
         ...
 
     def finish(self) -> None:
-        """Write what conversions still hold; nothing comes afterwards."""
+        """Write what is buffered in conversions; call nothing but ``close`` afterwards."""
         ...
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         ...
 
 
 class OfFilm:
-    """A ``Companion``: what the film itself has.
+    """A ``Companion`` that copies from the film itself.
 
     Args:
         path: the film.
         span: the part that is written.
-        has_audio: whether sound is copied.
-        codepage: of subtitles, see ``text.encoding_of``.
+        has_audio: whether audio is copied.
+        codepage: text encoding of subtitles, as for ``text.encoding_of``.
 
     Raises:
-        OpenError: it cannot be opened any more.
+        OpenError: the film cannot be opened any more.
     """
 
     def __init__(
@@ -79,7 +79,9 @@ class OfFilm:
         self._out: OutputContainer | None = None
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """Add streams, attachments, chapters and tags to a container that has not begun."""
+        """Add streams, attachments, chapters and tags to a container whose header is not
+        written.
+        """
         self._out = out
         shown = choose_stream(self._source)
         if shown is not None:
@@ -116,7 +118,9 @@ class OfFilm:
         return kept
 
     def advance(self, until: Fraction | None) -> None:
-        """See ``Companion``; covers come first."""
+        """Write what begins before ``until`` on the film's clock; None = everything. Covers
+        first.
+        """
         assert self._out is not None
         for cover in self._covers:
             cover.mux(self._out)
@@ -124,21 +128,21 @@ class OfFilm:
         self._streams.advance(until)
 
     def finish(self) -> None:
-        """Write what conversions still hold; nothing comes afterwards."""
+        """Write what is buffered in conversions; call nothing but ``close`` afterwards."""
         self._streams.finish()
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self._streams.close()
 
 
 def say_differences(path: str, form: str, *, has_audio: bool = True) -> None:
-    """Say what a file will lack of its source, and what it will have in another form.
+    """Tell the user what of a source will be left out of a file, and what will be converted.
 
     Args:
         path: the source.
         form: FFmpeg's name of the file's container.
-        has_audio: whether sound is to be copied.
+        has_audio: whether audio is to be copied.
 
     Raises:
         OpenError: the source cannot be opened.
@@ -163,6 +167,6 @@ def _is_copied(stream: Stream, *, has_audio: bool) -> bool:
 
 
 def first_time(path: str) -> Fraction:
-    """Where the streams of a file begin on its clock; a player shows that as time 0."""
+    """Start of a file's streams on its own clock, seconds; players show it as time 0."""
     with open_container(path) as source:
         return Fraction(source.start_time or 0, av.time_base)

@@ -1,4 +1,4 @@
-"""Cover pictures: streams of one picture in MP4, attachments in Matroska."""
+"""Copies cover pictures, which are streams of one picture in MP4 and attachments in Matroska."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _KINDS: Final = {
     "mjpeg": ("cover.jpg", "image/jpeg"),
     **{kind: (f"cover.{kind}", f"image/{kind}") for kind in ("png", "bmp", "gif", "webp")},
 }
-"""Name and type of an attachment, by codec."""
+"""File name and MIME type of an attachment, by codec."""
 _IN_MP4: Final = ("mjpeg", "png", "bmp")
 
 
 @dataclass(slots=True)
 class Cover:
-    """One picture on its way."""
+    """One cover to be copied."""
 
     stream: av.VideoStream
-    """Of the source."""
+    """Its stream in the source."""
     data: bytes
     _copy: Stream | None = None
 
@@ -42,11 +42,11 @@ class Cover:
         return self.stream.codec_context.codec.canonical_name
 
     def fits(self, form: str) -> bool:
-        """Whether such a container holds it."""
+        """Whether a container of this format can hold it."""
         return self._codec in {"matroska": tuple(_KINDS), "mp4": _IN_MP4}.get(form, ())
 
     def add_to(self, out: OutputContainer) -> bool:
-        """Add it to a container that has not begun; False where that does not hold it."""
+        """Add it to a container whose header is not written; False if that cannot hold it."""
         if not self.fits(out.format.name):
             return False
         if out.format.name == "matroska":
@@ -59,7 +59,7 @@ class Cover:
         return True
 
     def mux(self, out: OutputContainer) -> None:
-        """Write it, once the container has begun."""
+        """Write it, after the header of the container."""
         if self._copy is None:
             return
         packet: Packet = av.Packet(self.data)
@@ -74,8 +74,9 @@ def covers_of(path: str, source: InputContainer) -> list[Cover]:
     """The covers of a source.
 
     Args:
-        path: what ``source`` has open; it is opened once more, for they come before all packets.
-        source: asked whether there are any.
+        path: the file of ``source``; it is opened once more, so that covers are read before other
+            packets.
+        source: the opened file, which says whether there are any covers.
     """
     found = [
         stream

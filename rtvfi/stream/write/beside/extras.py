@@ -1,4 +1,4 @@
-"""Sound and subtitles of files beside a film, copied into what is made of it."""
+"""Copies audio and subtitles from separate files that belong to a film."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ _FORMS: Final = {".srt": "srt", ".ass": "ass", ".ssa": "ass", ".vtt": "webvtt", 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extra:
-    """A file beside the film."""
+    """A separate file with audio or subtitles for the film."""
 
     path: str
     kind: Literal["audio", "subtitle"]
-    """The streams of it that belong to the film."""
+    """Which of its streams belong to the film."""
     zero: Fraction
-    """Where players begin it, on the film's clock."""
+    """Time on the film's clock at which players start it, seconds."""
     language: str = ""
-    """A code, where its name tells one."""
+    """Language code from its name; empty if unknown."""
 
 
 def open_text(path: str, codepage: str = "auto") -> InputContainer:
-    """Open a file of subtitles; text in another encoding than UTF-8 is read as if it were.
+    """Open a file of subtitles; text in another encoding is converted to UTF-8.
 
     Args:
         path: the file.
-        codepage: see ``text.encoding_of``.
+        codepage: text encoding, as for ``text.encoding_of``.
 
     Raises:
-        OpenError: it cannot be opened.
+        OpenError: the file cannot be opened.
     """
     form = "" if is_url(path) else _FORMS.get(Path(path).suffix.lower(), "")
     text = _read(path) if form else b""
     encoding = encoding_of(text, codepage)
-    if encoding.startswith("utf-16"):  # without a mark, FFmpeg takes it for anything
+    if encoding.startswith("utf-16"):  # without a byte order mark FFmpeg guesses wrong formats
         return _reopened(path, text, form, encoding)
     opened = open_container(path)
     if is_url(path) or {codec_of(stream) for stream in opened.streams} - TEXT:
@@ -73,7 +73,7 @@ def open_text(path: str, codepage: str = "auto") -> InputContainer:
 
 
 def _read(path: str) -> bytes:
-    """A whole file; nothing where it is larger than any text."""
+    """The content of a file; empty if it is too large to be subtitles."""
     try:
         file = Path(path)
         return file.read_bytes() if file.stat().st_size <= _LONGEST_TEXT else b""
@@ -91,7 +91,8 @@ def _reopened(path: str, text: bytes, form: str, encoding: str) -> InputContaine
 
 
 class OfExtra:
-    """A ``Companion``: the streams of an extra file; chapters and tags are the film's.
+    """A ``Companion`` that copies the streams of an extra file; chapters and tags come from the
+    film.
 
     Args:
         extra: the file.
@@ -105,7 +106,7 @@ class OfExtra:
         self._extra = extra
         is_text = extra.kind == "subtitle"
         source = open_text(extra.path, codepage) if is_text else open_container(extra.path)
-        # Text is written for the film's beginning, sound begins where its file does.
+        # Times of subtitles count from the film's beginning, those of audio from its own file's.
         begin = Fraction(source.start_time or 0, av.time_base)
         shift = self._shift = extra.zero - (0 if is_text else begin)
         start, end = span.start, span.end
@@ -119,7 +120,7 @@ class OfExtra:
         self._streams = Streams(extra.path, source, own, codepage)
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """Add the file's streams of its kind to a container that has not begun."""
+        """Add the file's streams of its kind to a container whose header is not written."""
         tags = {"title": Path(self._extra.path).name}
         if self._extra.language:
             tags["language"] = self._extra.language
@@ -128,41 +129,43 @@ class OfExtra:
                 self._streams.add(out, stream, tags)
 
     def advance(self, until: Fraction | None) -> None:
-        """Write what begins before ``until`` on the film's clock; None = all there is."""
+        """Write what begins before ``until`` on the film's clock; None = everything."""
         self._streams.advance(None if until is None else until - self._shift)
 
     def finish(self) -> None:
-        """Write what conversions still hold; nothing comes afterwards."""
+        """Write what is buffered in conversions; call nothing but ``close`` afterwards."""
         self._streams.finish()
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self._streams.close()
 
 
 class Together:
-    """A ``Companion``: several as one, for a film and the files beside it."""
+    """A ``Companion`` that combines several: the film's own and those of extra files."""
 
     def __init__(self, parts: Sequence[Companion]) -> None:
         self._parts = parts
 
     def add_to(self, out: OutputContainer, video: av.VideoStream) -> None:
-        """Add streams, attachments, chapters and tags to a container that has not begun."""
+        """Add streams, attachments, chapters and tags to a container whose header is not
+        written.
+        """
         for part in self._parts:
             part.add_to(out, video)
 
     def advance(self, until: Fraction | None) -> None:
-        """Write what begins before ``until`` on the film's clock; None = all there is."""
+        """Write what begins before ``until`` on the film's clock; None = everything."""
         for part in self._parts:
             part.advance(until)
 
     def finish(self) -> None:
-        """Write what conversions still hold; nothing comes afterwards."""
+        """Write what is buffered in conversions; call nothing but ``close`` afterwards."""
         for part in self._parts:
             part.finish()
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         for part in self._parts:
             part.close()
 
@@ -175,16 +178,16 @@ def companion_of(
     has_audio: bool,
     codepage: str = "auto",
 ) -> Companion | None:
-    """What is copied beside the pictures of a film; None = nothing.
+    """The companion that copies everything but the pictures of a film; None = nothing to copy.
 
-    A file beside the film that cannot be read is reported and left out.
+    An extra file that cannot be read is reported and left out.
 
     Args:
         source: the film; None = nothing is copied.
         span: the part of it.
-        extras: files beside it.
-        has_audio: whether its sound is copied.
-        codepage: of subtitles, see ``text.encoding_of``.
+        extras: separate files that belong to it.
+        has_audio: whether the film's audio is copied.
+        codepage: text encoding of subtitles, as for ``text.encoding_of``.
 
     Raises:
         OpenError: the film itself cannot be opened any more.

@@ -1,7 +1,7 @@
-"""Recordings joined without care: time begins anew in the middle, and the film goes on.
+"""Corrects times in carelessly joined recordings, in which time starts again in the middle.
 
-The decoder of the pictures goes on from where it is (``stream.decode.pyav``); what lies beside them
-must follow by the same distance.
+The decoder of the pictures continues from the current time (``stream.decode.pyav``); audio and
+subtitles must be shifted by the same amount.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from rtvfi.stream.decode.container import Packet
 
 _BACK_SECONDS: Final = 2
-"""Packets are stored out of order by less."""
+"""A jump back by less is only packets stored out of order."""
 _DROPPED: Final = 7
-"""Pictures that the decoder takes for damage before it believes the new time."""
+"""Number of pictures that the decoder drops as damage before it accepts the new time; it must match
+``pyav``.
+"""
 _MOST_WAITING: Final = 2000
 
 
@@ -34,16 +36,16 @@ class Splices:
         self._video = video
         self._period = period
         self._shifts = [Fraction(0)]
-        """Of each piece, as far as its pictures have begun."""
+        """Time shift of each piece whose pictures have begun, seconds."""
         self._pieces: dict[int, int] = {}
-        """Which piece each stream is in."""
+        """The current piece of each stream."""
         self._newest: dict[int, Fraction] = {}
-        """The latest time of each stream, in its piece."""
+        """The latest time of each stream in its piece, seconds."""
         self._waiting: deque[tuple[int, Packet]] = deque()
-        """Packets of pieces whose pictures have not begun."""
+        """Packets of pieces whose pictures have not begun yet."""
 
     def apply(self, packets: Iterable[Packet]) -> Iterator[Packet]:
-        """The packets but those of the pictures, in order, on the clock of the first piece."""
+        """Yield all packets except the pictures', in order, on the clock of the first piece."""
         for packet in packets:
             index = packet.stream.index
             piece = self._piece(packet)

@@ -1,4 +1,4 @@
-"""The streams of a file on their way into another: which are added, and their packets in time."""
+"""Copies the streams of a file into another one: adds them, and writes their packets in time."""
 
 from __future__ import annotations
 
@@ -30,24 +30,25 @@ _STALE: Final = (
     *("MAJOR_BRAND", "MINOR_VERSION", "COMPATIBLE_BRANDS", "HANDLER_NAME", "VENDOR_ID"),
     "ALPHA_MODE",
 )
-"""Tags that were true of the source only: a stale DURATION makes an unfinished file claim the full
-length, and pictures come out opaque.
+"""Tags that are true of the source only. A copied DURATION would make an unfinished file claim the
+full length; our pictures have no alpha channel.
 """
 _FINE: Final = Fraction(1, 1_000_000)
-"""Ticks for streams whose own cannot express the shift."""
+"""Time base for streams whose own cannot express the time shift, seconds."""
 _PRIMING_SECONDS: Final = Fraction(1, 10)
 _BEFORE_SECONDS: Final = 10
-"""How far before the first picture subtitles are looked for that are still shown."""
+"""Seconds before the first picture from which subtitles are read, because they may still be shown.
+"""
 
 
 class Streams:
-    """Sound, subtitles and attachments of one file; one thread owns it.
+    """Copies audio, subtitles and attachments of one file; one thread owns it.
 
     Args:
         path: the file, for messages.
-        source: the file, opened; closed with this.
+        source: the opened file; ``close`` closes it.
         span: the part that is written, on the file's clock.
-        codepage: of subtitles, see ``text.encoding_of``.
+        codepage: text encoding of subtitles, as for ``text.encoding_of``.
     """
 
     def __init__(
@@ -62,16 +63,16 @@ class Streams:
         self._next: Packet | None = None
         self._out: OutputContainer | None = None
         self._newest: dict[int, int] = {}
-        """Decoding time of the newest packet of each copied stream, in its ticks."""
+        """Decoding time of the newest packet of each copied stream, in ticks of its time base."""
         self._num_astray = 0
 
     def add(self, out: OutputContainer, stream: Stream, tags: Mapping[str, str]) -> None:
-        """Add a stream of the file to a container that has not begun, if that can hold it.
+        """Add a stream of the file to a container whose header is not written, if that can hold it.
 
         Args:
             out: the container, the same for all streams.
-            stream: of the file.
-            tags: for where the stream has none of its own.
+            stream: a stream of the file.
+            tags: defaults for tags that the stream does not have.
         """
         self._out = out
         if stream.type == "attachment":
@@ -88,7 +89,7 @@ class Streams:
         copy.disposition = stream.disposition
 
     def advance(self, until: Fraction | None) -> None:
-        """Write what begins before ``until`` on the file's clock; None = all there is."""
+        """Write what begins before ``until`` on the file's clock; None = everything."""
         while (packet := self._peek()) is not None:
             if until is not None and _begin(packet) >= until:
                 return
@@ -96,7 +97,7 @@ class Streams:
             self._write(packet)
 
     def finish(self) -> None:
-        """Write what conversions still hold; nothing comes afterwards."""
+        """Write what is buffered in conversions; call nothing but ``close`` afterwards."""
         for index, track in self._tracks.items():
             self._mux(index, track.flush())
 
@@ -108,7 +109,7 @@ class Streams:
         return self._next
 
     def _read(self) -> Iterator[Packet]:
-        """Packets of the copied streams; damage ends them early, as it does in a player."""
+        """Yield the packets of the copied streams; damage ends them early, as in a player."""
         source, span = self._source, self._span
         try:
             if span.start is not None and span.start > span.zero - 1:
@@ -118,7 +119,7 @@ class Streams:
                     source.seek(int(aim * av.time_base))
             wanted = [source.streams[index] for index in self._tracks]
             shown = choose_stream(source)
-            # Other containers have one clock from beginning to end.
+            # Containers other than these have one clock from beginning to end.
             splices = None
             if shown is not None and "mpeg" in source.format.name:
                 splices = Splices(shown.index, 1 / (shown.guessed_rate or Fraction(25)))
@@ -148,7 +149,7 @@ class Streams:
             self._num_astray += 1
 
     def _mux(self, index: int, packets: Iterable[Packet]) -> None:
-        """Write packets of a track, which are on the source's clock."""
+        """Write packets, whose times are on the source's clock."""
         assert self._out is not None
         zero, copy = self._span.zero, self._tracks[index].stream
         for packet in packets:
@@ -162,14 +163,14 @@ class Streams:
             packet.dts = min(packet.pts, round((decoded - zero) / unit))
             packet.duration = round((end - begin) / unit)
             if packet.dts < self._newest.get(copy.index, packet.dts):
-                self._num_astray += 1  # muxers refuse time that runs backwards
+                self._num_astray += 1  # muxers refuse times that run backwards
                 continue
             self._newest[copy.index] = packet.dts
             packet.stream = copy
             self._out.mux(packet)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._num_astray:
             name, count = self._path, self._num_astray
             log.warning("%s: %d packets of sound or subtitles are out of order", name, count)
@@ -179,10 +180,10 @@ class Streams:
 
 
 def _unhidden(packets: Iterable[Packet]) -> Iterator[Packet]:
-    """Packets without those that an edit list hides: for players they do not exist.
+    """Yield the packets that an edit list does not hide; players ignore the others.
 
-    But for a moment before the first that is heard: that is what an encoder needed to get going,
-    and a decoder needs it, too.
+    A few packets just before the first audible one are kept, because a decoder needs the encoder's
+    priming samples.
     """
     hidden: dict[int, list[Packet]] = {}
     begun: set[int] = set()
@@ -212,5 +213,5 @@ def _extent(packet: Packet) -> tuple[Fraction, Fraction]:
 
 
 def still_true(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags without those that describe the source only."""
+    """The tags, without those that are true of the source only."""
     return {key: value for key, value in tags.items() if not key.upper().startswith(_STALE)}

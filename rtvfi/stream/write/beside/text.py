@@ -1,7 +1,8 @@
-"""Text of unknown encoding made UTF-8, as mpv makes it.
+"""Converts text of unknown encoding to UTF-8, as mpv does.
 
-mpv takes text for UTF-8 where it can be, and asks uchardet otherwise. libmpv comes with that
-library, so it is asked here, too; where it is not, the likeliest of the usual encodings is taken.
+mpv treats text as UTF-8 if it is valid UTF-8, and otherwise lets the library uchardet guess. libmpv
+usually brings that library, so it is used here, too; without it, the likeliest of the common
+encodings is chosen.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ _NAMES: Final = {
     "IBM866": "cp866",
     "IBM855": "cp855",
 }
-"""What Python calls it otherwise, or knows a fuller version of."""
+"""uchardet's names of encodings that have another name in Python, or a more complete variant."""
 _USUAL: Final = (
     *("cp1251", "cp1252", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
     *("cp932", "euc_jp", "gb2312", "big5", "euc_kr"),
 )
 _MOST_BYTES: Final = 1 << 18
-"""Enough to tell an encoding by."""
+"""Bytes examined to guess an encoding."""
 _WORTH: Final = {
     "kana": 1.0,
     "hangul": 0.95,
@@ -53,11 +54,11 @@ _WORTH: Final = {
 
 
 def as_utf8(data: bytes, encoding: str = "") -> bytes:
-    """The same text in UTF-8, without a byte order mark; ``data`` itself where it is that.
+    """The text in UTF-8 without a byte order mark; the same object if it is that already.
 
     Args:
         data: the text.
-        encoding: it has, in Python's name for it; empty = see ``encoding_of``.
+        encoding: Python's name of its encoding; empty = guess with ``encoding_of``.
     """
     encoding = encoding or encoding_of(data)
     if encoding == "utf-8" and not data.startswith(codecs.BOM_UTF8):
@@ -69,12 +70,12 @@ def as_utf8(data: bytes, encoding: str = "") -> bytes:
 
 
 def encoding_of(data: bytes, codepage: str = "auto") -> str:
-    """The encoding of a text, in Python's name for it.
+    """Python's name of the encoding of a text.
 
     Args:
         data: the text.
-        codepage: mpv's option ``sub-codepage``: ``auto``; an encoding for what is no UTF-8; or one
-            after a plus sign, for all text.
+        codepage: mpv's option ``sub-codepage``: ``auto``, an encoding for text that is not valid
+            UTF-8, or a plus sign and an encoding for all text.
     """
     told = _named(codepage)
     if told and codepage.startswith("+"):
@@ -93,7 +94,7 @@ def encoding_of(data: bytes, codepage: str = "auto") -> str:
 
 @cache
 def _named(codepage: str) -> str:
-    """Python's name of an encoding that was told; empty where it is to be found out."""
+    """Python's name of the encoding in ``codepage``; empty if it must be guessed."""
     name = codepage.removeprefix("+").rpartition(":")[2]
     if name.lower() in ("auto", ""):
         return ""
@@ -105,7 +106,7 @@ def _named(codepage: str) -> str:
 
 
 def _wide(data: bytes) -> str:
-    """UTF-16 without a mark: every second byte of simple text is zero."""
+    """Detect UTF-16 without a byte order mark: every second byte of simple text is zero."""
     sample = data[:4096]
     if len(sample) < 8:
         return ""
@@ -117,7 +118,7 @@ def _wide(data: bytes) -> str:
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    """uchardet; None where it is not."""
+    """The library uchardet; None if it is not installed."""
     name = ctypes.util.find_library("uchardet") or "libuchardet.so.0"
     try:
         library = ctypes.CDLL(name)
@@ -132,7 +133,7 @@ def _library() -> ctypes.CDLL | None:
 
 
 def _asked(data: bytes) -> str:
-    """What uchardet says; empty where it does not know, or is not there."""
+    """uchardet's guess; empty if it has none, or is not installed."""
     library = _library()
     if library is None:
         return ""
@@ -151,11 +152,11 @@ def _asked(data: bytes) -> str:
 
 
 def _likeliest(data: bytes) -> str:
-    """Of the usual encodings the one that makes the most letters of one script."""
+    """The common encoding in which most of the text is letters of one script."""
     best, most = "cp1252", -1.0
     for encoding in _USUAL:
         try:
-            # Where a packet or sample was cut, a character may be, too.
+            # The end of the sample may cut a character in two.
             text = codecs.getincrementaldecoder(encoding)("strict").decode(data)
         except UnicodeDecodeError:
             continue
@@ -172,7 +173,7 @@ def _score(text: str) -> float:
     worth = sum(_WORTH[kind] for kind in kinds) / len(kinds)
     has_hangul = kinds.count("hangul") > 0
     mixed = has_hangul and kinds.count("hangul") < 0.95 * len(kinds)
-    return worth / 2 if mixed else worth  # hardly a Korean text mixes them with others
+    return worth / 2 if mixed else worth  # Korean text hardly ever mixes Hangul with other letters
 
 
 def _kind(char: str) -> str:

@@ -1,8 +1,8 @@
-"""One stream beside the pictures: packets as the source has them in, packets for the file out.
+"""Converts the packets of one audio or subtitle stream for another container.
 
-Most are copied. Text of another encoding becomes UTF-8, text in a form that the container does not
-know is written in one that it knows, and sound that it cannot hold is encoded again, without loss
-where the container has a way. Times stay those of the source.
+Most streams are copied. Text in another encoding becomes UTF-8. Subtitles in a format that the
+container cannot hold are converted to one that it can; audio that it cannot hold is re-encoded,
+losslessly if the container allows it. Times are not changed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TEXT: Final = frozenset(
         *("realtext", "mpl2", "jacosub", "subviewer", "subviewer1", "vplayer", "pjs"),
     }
 )
-"""FFmpeg's names of subtitles that are text, and that it can read."""
+"""FFmpeg's names of text subtitle formats that it can decode."""
 _SOUND: Final = {"matroska": "flac", "mp4": "flac", "mov": "alac", "webm": "libopus"}
 _WRITTEN: Final = {"matroska": "subrip", "mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 _NAMES: Final = {
@@ -47,14 +47,14 @@ _NAMES: Final = {
     "webvtt": "WebVTT",
 }
 _OPUS_BITS: Final = 96_000
-"""A second and channel."""
+"""Bits per second for each channel."""
 _SHORT: Final = ("u8", "u8p", "s16", "s16p")
-"""Samples that 16 bits hold."""
+"""Sample formats that fit into 16 bits."""
 _FEW_BYTES: Final = 1 << 16
 
 
 class Track(Protocol):
-    """A stream on its way."""
+    """A stream that is being copied or converted."""
 
     @property
     def stream(self) -> Stream:
@@ -62,7 +62,7 @@ class Track(Protocol):
         ...
 
     def convert(self, packet: Packet) -> Iterable[Packet]:
-        """What becomes of a packet of the source.
+        """Convert a packet of the source.
 
         Raises:
             OSError or ValueError: FFmpeg's error.
@@ -70,12 +70,14 @@ class Track(Protocol):
         ...
 
     def flush(self) -> Iterable[Packet]:
-        """What is left inside."""
+        """The packets that are still buffered."""
         ...
 
 
 def track_of(out: OutputContainer, source: Stream, codepage: str = "auto") -> Track | None:
-    """Add a stream to a container that has not begun; None where it cannot hold it in any form."""
+    """Add a stream to a container whose header is not written; None if it can hold it in no
+    form.
+    """
     form = out.format.name
     way = way_of(form, source)
     if not way:
@@ -86,8 +88,8 @@ def track_of(out: OutputContainer, source: Stream, codepage: str = "auto") -> Tr
 
 
 def way_of(form: str, source: Stream) -> str:
-    """How a container takes a stream: ``copy``, the FFmpeg name of an encoder, or empty: not at
-    all.
+    """How a stream gets into a container: ``copy``, FFmpeg's name of an encoder, or empty if it
+    cannot.
     """
     if source.codec_context is None:  # FFmpeg cannot decode it
         return ""
@@ -99,25 +101,25 @@ def way_of(form: str, source: Stream) -> str:
 
 
 def change_of(form: str, source: Stream) -> str:
-    """What a stream becomes, in words; empty where it is copied or left out."""
+    """A sentence about what a stream is converted to; empty if it is copied or left out."""
     way = way_of(form, source)
     return "" if way in ("", "copy") else f"{named(source)} becomes {_NAMES[way]}"
 
 
 def codec_of(source: Stream) -> str:
-    """FFmpeg's name of what a stream holds; empty where it knows none."""
+    """FFmpeg's name of a stream's codec; empty if unknown."""
     context = source.codec_context
     return "" if context is None else context.codec.canonical_name
 
 
 def named(source: Stream) -> str:
-    """A stream in words."""
+    """A stream for messages, such as "audio 1 (aac)"."""
     return f"{source.type} {source.index} ({codec_of(source) or source.type})"
 
 
 def _holds(form: str, source: Stream) -> bool:
-    """Whether such a container takes such a stream: its muxer is asked, the lists FFmpeg offers are
-    not exact (FLAC stands in the one of MOV).
+    """Whether a container can hold a stream. The muxer itself is tried, because FFmpeg's lists are
+    not exact (that of MOV contains FLAC).
     """
     try:
         with av.open(io.BytesIO(), "w", format=form) as trial:
@@ -130,7 +132,7 @@ def _holds(form: str, source: Stream) -> bool:
 
 
 def _dressed(packet: Packet, like: Packet) -> Packet:
-    """A packet with the times of another."""
+    """Give a packet the times and stream of another one."""
     packet.time_base = like.time_base
     packet.pts, packet.dts, packet.duration = like.pts, like.dts, like.duration
     packet.is_keyframe = True
@@ -138,14 +140,14 @@ def _dressed(packet: Packet, like: Packet) -> Packet:
 
 
 class _Copied:
-    """Packets as they are, but for text that is not UTF-8."""
+    """Copies packets; text that is not UTF-8 is converted."""
 
     def __init__(self, out: OutputContainer, source: Stream, codepage: str) -> None:
         self._codepage = codepage
         self.stream: Stream = out.add_stream_from_template(source)
         self._is_text = codec_of(source) in TEXT - {"mov_text"}
         self._seen = b""
-        """Lines that were none: one alone tells little about its encoding."""
+        """Text so far that was not UTF-8: a single line says little about its encoding."""
 
     def convert(self, packet: Packet) -> Iterable[Packet]:
         if not self._is_text:
@@ -164,7 +166,7 @@ class _Copied:
 
 
 class _Written:
-    """Text in another form."""
+    """Converts subtitles to another text format."""
 
     def __init__(self, out: OutputContainer, source: Stream, encoder: str) -> None:
         self._decoder = cast("SubtitleCodecContext", source.codec_context)
@@ -180,7 +182,7 @@ class _Written:
             if found is None or not len(found):
                 return
             made = _dressed(self._encoder.encode_subtitle(found), packet)
-        except FAILURES as error:  # an empty line, say: FFmpeg's encoders refuse it
+        except FAILURES as error:  # for example an empty line, which FFmpeg's encoders refuse
             log.debug("a line of subtitles is left out: %s", error)
             return
         base = packet.time_base or Fraction(1, 1000)
@@ -193,7 +195,7 @@ class _Written:
 
 
 class _Sound:
-    """Sound encoded again."""
+    """Re-encodes audio."""
 
     def __init__(self, out: OutputContainer, source: Stream, encoder: str) -> None:
         context = cast("AudioStream", source).codec_context

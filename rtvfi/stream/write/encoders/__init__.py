@@ -1,1 +1,1 @@
-"""Encoders: payloads in, packets out."""
+"""Encoders, which turn payloads into packets."""

@@ -1,6 +1,6 @@
-"""Encoders as a table: what each takes, how its quality is named, how it is told about HDR. Pure.
+"""The table of encoders: formats, quality options, and how HDR metadata is passed. Pure.
 
-GOPs are closed everywhere: files are cut and joined at key frames without encoding again.
+All GOPs must be closed: files are cut and joined at key frames without re-encoding.
 """
 
 from __future__ import annotations
@@ -35,29 +35,31 @@ class Codec:
     name: str
     """FFmpeg's name."""
     stored: str
-    """FFmpeg's name of what comes out; decides which containers can hold it."""
+    """FFmpeg's name of the codec of its output, which decides which containers can hold it."""
     formats: Mapping[str, str] = field(default_factory=lambda: _SAME)
-    """Our pixel formats it takes, and under which name."""
+    """Pixel formats that it accepts: ours, and its name for each."""
     presets: tuple[str, str, str] | None = None
-    """For a file, while playing, and while playing on few cores; None = it knows none."""
+    """Presets for a file, while playing, and while playing on few cores; None = it has none."""
     crf: float | None = None
-    """Quality when none is asked for; None = lossless."""
+    """Default quality; None = lossless."""
     quality: str = "crf"
     """Name of its option for quality."""
     qualities: tuple[float, float] = (0, 51)
-    """Least and most of it; what an encoder takes for "no quality asked for" is not one."""
+    """Range of that option, without a value that means "default"."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """Always given."""
+    """Options that are always passed."""
     params: str | None = None
-    """Its option that takes a list NAME=VALUE:NAME=VALUE."""
+    """Name of its option that takes a list NAME=VALUE:NAME=VALUE."""
     fixed: tuple[str, ...] = ()
-    """Entries of that list that are always given."""
+    """Entries of that list that are always passed."""
     style: Literal["", "x264", "x265", "svt", "vaapi"] = ""
-    """How it is told about HDR and chroma siting; ``vaapi`` runs in a child (``ffmpeg``)."""
+    """How HDR metadata and chroma siting are passed; ``vaapi`` runs in a child (``ffmpeg``)."""
     reorder: int = 0
-    """Most pictures a packet may come before its place in time when B-frames are on."""
+    """With B-frames, the largest number of pictures by which a packet's decoding precedes its
+    display.
+    """
     is_even: bool = False
-    """It refuses 4:2:0 pictures of odd size."""
+    """It refuses 4:2:0 pictures of odd width or height."""
 
     @property
     def is_hardware(self) -> bool:
@@ -71,14 +73,14 @@ _NVENC_10: Final = {**_NVENC_8, "yuv420p10le": "p010le"}
 _VAAPI_8: Final = {"yuv420p": "nv12"}
 _VAAPI_10: Final = {**_VAAPI_8, "yuv420p10le": "p010le"}
 _VAAPI_QUALITY: Final = {"h264": 21.0, "hevc": 23.0, "av1": 100.0}
-"""Quantisers; AV1 counts to 255."""
+"""Default quantisers; the range of AV1 is 1 to 255, of the others 1 to 51."""
 _NVENC_PRESETS: Final = ("p5", "p4", "p4")
 
 
 def _x26(
     style: Literal["x264", "x265"], stored: str, playing: str, crf: float, fixed: tuple[str, ...]
 ) -> Codec:
-    """One of VideoLAN's encoders; ``playing`` is its preset while playing."""
+    """The row of libx264 or libx265; ``playing`` is its preset while playing."""
     return Codec(
         name=f"lib{style}",
         stored=stored,
@@ -153,8 +155,8 @@ CODECS: Final = {
 
 
 LIKELY: Final = "libx264"
-"""What ``auto`` takes for most films; the others it takes for a Matroska file have its range of
-qualities.
+"""The encoder that ``auto`` uses for most films. All encoders that ``auto`` may use for a Matroska
+file must have the same range of qualities.
 """
 
 
@@ -172,10 +174,11 @@ def find_codec(name: str) -> Codec:
 
 
 def candidates(info: StreamInfo, *, is_live: bool = False) -> tuple[str, ...]:
-    """What ``auto`` tries, best first: H.264 plays everywhere, but HDR is looked for in HEVC.
+    """The encoders that ``auto`` tries, best first: H.264 plays everywhere; for HDR, players expect
+    HEVC.
 
-    While playing the processor has other work, so a VA-API encoder comes first if it can tell all
-    there is to tell; a file that may take its time is smaller when software makes it.
+    While playing, the processor has other work, so a VA-API encoder comes first if it can store all
+    properties of the pictures. A rendering has time, and software encoders make smaller files.
     """
     if info.hdr is not None or info.color.transfer in (_PQ, _HLG):
         return ("libx265", "libsvtav1", "libx264", "libvpx-vp9", "ffv1")
@@ -186,14 +189,14 @@ def candidates(info: StreamInfo, *, is_live: bool = False) -> tuple[str, ...]:
 
 
 def why_not(codec: Codec, info: StreamInfo) -> str:
-    """Why an encoder cannot take these pictures; empty when it can."""
+    """Why an encoder cannot encode these pictures; empty if it can."""
     if info.format.name in codec.formats:
         return ""
     return f"it takes {' or '.join(codec.formats)}, not {info.format.name}"
 
 
 def coded_size(codec: Codec, info: StreamInfo) -> tuple[int, int]:
-    """Width and height that are encoded: one column or row more where the codec needs even ones.
+    """Encoded width and height: one column or row more if the codec needs even sizes.
 
     The picture's last column and row are repeated; players show them.
     """
@@ -203,12 +206,12 @@ def coded_size(codec: Codec, info: StreamInfo) -> tuple[int, int]:
 
 
 def gop_frames(rate: Fraction) -> int:
-    """Most pictures from one key frame to the next."""
+    """Largest number of pictures from one key frame to the next."""
     return max(1, round(rate * GOP_SECONDS))
 
 
 def check_quality(codec: Codec, crf: float | None) -> None:
-    """Refuse a quality that an encoder does not know; None is its own.
+    """Check that a quality is in an encoder's range; None = its default.
 
     Raises:
         UsageError: it is out of range, or the encoder has none.
@@ -226,10 +229,10 @@ def check_quality(codec: Codec, crf: float | None) -> None:
 
 
 def codec_options(codec: Codec, info: StreamInfo, options: EncodeOptions) -> dict[str, str]:
-    """Everything the encoder is told beside size, format, rate and colour.
+    """All options of an encoder, except size, format, rate and colour.
 
     Raises:
-        UsageError: a quality or preset for an encoder that has none, or a quality it does not know.
+        UsageError: a quality or preset for an encoder without one, or a quality out of range.
     """
     check_quality(codec, options.crf)
     told = dict(codec.options)
@@ -258,7 +261,7 @@ def _num_cores() -> int:
 
 
 def _siting(codec: Codec, info: StreamInfo) -> list[str]:
-    """Left is what every player assumes when nothing is stated."""
+    """Entries for the chroma siting; none for left, which players assume by default."""
     if codec.style not in ("x264", "x265") or not info.format.chroma_shift:
         return []
     code = {Siting.LEFT: 0, Siting.CENTRE: 1, Siting.TOP_LEFT: 2}[info.color.siting]
@@ -266,7 +269,7 @@ def _siting(codec: Codec, info: StreamInfo) -> list[str]:
 
 
 def _hdr(codec: Codec, hdr: HdrInfo | None) -> list[str]:
-    """HDR10 metadata (SMPTE ST 2086, CTA-861.3) in the encoder's own words."""
+    """HDR10 metadata (SMPTE ST 2086, CTA-861.3) in the encoder's syntax."""
     if hdr is None or not codec.style:
         return []
     names = {
@@ -283,8 +286,8 @@ def _hdr(codec: Codec, hdr: HdrInfo | None) -> list[str]:
 
 
 def _mastering(hdr: HdrInfo, *, is_decimal: bool) -> str:
-    """``G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)``; whole numbers are in units of 0.00002 and 0.0001
-    cd/m2.
+    """``G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)``: decimals, or integers in units of 0.00002 and of
+    0.0001 cd/m2.
     """
     assert hdr.primaries is not None
     assert hdr.luminance is not None

@@ -1,8 +1,8 @@
-"""Encoders: payloads in, packets out.
+"""The contract of encoders, and the choice of one.
 
 An encoder adds its own stream to the container it is opened for, because a container needs the
-codec's headers before its first packet. Packets carry the picture's number as pts; the muxer knows
-the time.
+codec's headers before its first packet. The pts of a packet is the number of its picture; the muxer
+turns numbers into times.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOT_IN: Final = {"mov": frozenset({"av1", "vp9"})}
-"""What stands in FFmpeg's list of a container, and its muxer refuses."""
+"""Codecs that FFmpeg lists for a container although its muxer refuses them."""
 
 
 class Encoder(Protocol):
-    """One video stream under way; opened and used by the thread that owns the container."""
+    """Encodes one video stream; opened and used by the thread that owns the container."""
 
     name: str
-    """For messages: FFmpeg's name of the encoder."""
+    """FFmpeg's name of the encoder, for messages."""
     stream: av.VideoStream
-    """The container's stream, ready for the container to write its header."""
+    """The stream in the container, complete enough to write the container's header."""
     reorder: int
-    """See ``codecs.Codec``."""
+    """As in ``codecs.Codec``."""
 
     def encode(self, payload: NDArray[np.uint8], tick: int) -> list[Packet]:
         """Take the picture with number ``tick`` (0, 1, 2, ...).
@@ -64,20 +64,20 @@ class Encoder(Protocol):
             Finished packets in decoding order; pts is the number of their picture.
 
         Raises:
-            EncodeError: the encoder broke down.
+            EncodeError: the encoder failed.
         """
         ...
 
     def flush(self) -> Iterable[Packet]:
-        """The packets still inside; nothing can be encoded afterwards.
+        """The packets that are still buffered; nothing can be encoded afterwards.
 
         Raises:
-            EncodeError: the encoder broke down; packets that could be saved come first.
+            EncodeError: the encoder failed; packets that could be saved are yielded first.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what it holds, flushed or not; twice is fine."""
+        """Release its resources, flushed or not; calling it twice is fine."""
         ...
 
 
@@ -90,19 +90,20 @@ def open_encoder(
     is_steady: bool = True,
     becomes: str | None = None,
 ) -> Encoder:
-    """Add a video stream to ``container`` with the encoder asked for.
+    """Open an encoder, which adds its video stream to ``container``.
 
     Args:
-        container: not begun yet.
-        info: what the payloads are.
+        container: a container whose header is not written.
+        info: the stream of payloads.
         rate: pictures per second.
-        options: ``auto`` takes the first that this machine, the pictures and the container allow.
-        is_steady: False where ``rate`` is nominal only.
+        options: encoder ``auto`` uses the first that this machine, the pictures and the container
+            allow.
+        is_steady: False if ``rate`` is only nominal.
         becomes: FFmpeg's name of the container that the packets end up in; None = this one.
 
     Raises:
         EncodeError: the named encoder cannot run, or none can.
-        UsageError: no such encoder, or settings it does not know.
+        UsageError: there is no such encoder, or its settings are invalid.
     """
 
     def setup(name: str) -> Setup:
@@ -143,16 +144,16 @@ def open_encoder(
 
 
 def check_encoder(form: str, info: StreamInfo, options: EncodeOptions) -> None:
-    """Refuse what cannot be written, before any work is done.
+    """Check that a file can be written, before any work is done.
 
     Args:
         form: FFmpeg's name of the container.
-        info: what the pictures are.
+        info: the stream of pictures.
         options: as for ``open_encoder``.
 
     Raises:
-        UsageError: the container does not hold what the named encoder makes, no encoder takes these
-            pictures, or it does not know the settings.
+        UsageError: the container cannot hold the named encoder's codec, no encoder accepts these
+            pictures, or the settings are invalid.
     """
     fitting = _fitting(form, info, options)
     if options.encoder != "auto":
@@ -177,7 +178,7 @@ def check_encoder(form: str, info: StreamInfo, options: EncodeOptions) -> None:
 
 
 def _fitting(form: str, info: StreamInfo, options: EncodeOptions) -> list[str]:
-    """What ``auto`` tries, best first, of which a container holds the packets."""
+    """The encoders that ``auto`` tries, best first, whose packets the container can hold."""
     shown = replace(info, format=PIXEL_FORMATS[options.pix_fmt or info.format.name])
     names = candidates(shown, is_live=options.is_live)
     return [name for name in names if _holds(form, CODECS[name].stored)]
@@ -190,7 +191,7 @@ def _open(container: OutputContainer, setup: Setup) -> Encoder:
 
 @cache
 def _held(form: str) -> frozenset[str]:
-    """FFmpeg's names of what a container holds."""
+    """FFmpeg's names of the codecs that a container can hold."""
     with av.open(io.BytesIO(), "w", format=form) as trial:
         return frozenset(trial.supported_codecs) - _NOT_IN.get(form, frozenset())
 

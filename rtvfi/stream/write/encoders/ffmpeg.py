@@ -1,7 +1,7 @@
 """Encoding with VA-API in a child process: raw pictures go in, packets come back in NUT.
 
-The headers a container needs before its first packet come from a child of its own that encodes one
-grey picture with the same settings; it also shows whether the device can do this at all.
+The headers that a container needs before its first packet come from another child, which encodes
+one grey picture with the same settings. That also shows whether the device can do it.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STALL_SECONDS: Final = 20.0
-"""An encoder that takes nothing, or gives nothing at the end, for so long hangs."""
+"""An encoder that takes no picture, or does not end, for this long hangs."""
 _HEADER_SECONDS: Final = 10.0
 
 
 class Unusable(EncodeError):  # noqa: N818 - with auto it is no error
-    """This device does not do this; another encoder may.
+    """The device cannot encode this; another encoder may.
 
     Args:
         name: FFmpeg's name of the encoder.
-        reason: half a sentence.
+        reason: a clause that completes "NAME cannot be used: ...".
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -51,10 +51,10 @@ class Unusable(EncodeError):  # noqa: N818 - with auto it is no error
 
 
 class VaapiEncoder:
-    """An ``Encoder`` over a child, which starts with the first picture.
+    """An ``Encoder`` that runs in a child process, started with the first picture.
 
     Raises:
-        Unusable: the device does not encode this.
+        Unusable: the device cannot encode this.
     """
 
     def __init__(self, container: OutputContainer, setup: Setup) -> None:
@@ -92,15 +92,15 @@ class VaapiEncoder:
         """Take the picture with number ``tick`` (0, 1, 2, ...)."""
         if tick != self._num_put:
             raise ValueError(f"picture {self._num_put} was expected, not {tick}")
-        self._num_put += 1  # also when it is lost to a child that ended: the next call says so
+        self._num_put += 1  # even if the child has ended and it is lost: the next call raises
         child = self._child or self._start()
         try:
             is_taken = child.write(self._padded(payload), STALL_SECONDS)
-        except (OSError, ValueError):  # it ended; ValueError: that was known already
+        except (OSError, ValueError):  # the child has ended; ValueError: its input is closed
             child.close_input()
             self._thread.join(STALL_SECONDS)
             if packets := self._take():
-                return packets  # what it made before; the next call raises
+                return packets  # packets it made before; the next call raises
             raise self._stopped() from None
         if not is_taken:
             reason = f"it took no picture for {STALL_SECONDS:.0f} s"
@@ -140,7 +140,7 @@ class VaapiEncoder:
         return EncodeError(f"{self.name} stopped: {self._error or 'ffmpeg ended'}{self._lost()}")
 
     def _lost(self) -> str:
-        """How many pictures went in that did not come out."""
+        """A clause about the pictures that were put in and did not come out; empty if none."""
         count = self._num_put - self._num_taken - len(self._packets)
         return f"; the last {count} pictures are lost" if count else ""
 
@@ -151,7 +151,7 @@ class VaapiEncoder:
         return taken
 
     def _padded(self, payload: NDArray[np.uint8]) -> bytes:
-        """The picture with its last column and row repeated where the encoder needs it larger."""
+        """The picture, with its last column or row repeated if the encoder needs even sizes."""
         info, (width, height) = self._info, self._size
         if (width, height) == (info.width, info.height):
             return payload.tobytes()
@@ -190,7 +190,7 @@ class VaapiEncoder:
                 assert packet.pts is not None
                 assert packet.time_base is not None
                 number = round(packet.pts * packet.time_base * self._rate)
-                # A copy: packets of the child's container must not outlive it in another thread.
+                # A copy, because a packet must not outlive its container in another thread.
                 made: Packet = av.Packet(bytes(packet))
                 made.pts = made.dts = number
                 made.time_base = 1 / self._rate

@@ -1,4 +1,4 @@
-"""Encoding in this process, with the FFmpeg inside PyAV."""
+"""Encoding in this process, with PyAV's FFmpeg."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILURES: Final = (av.error.FFmpegError, OSError, ValueError, RuntimeError, OverflowError)
-"""What PyAV raises when a stream cannot be set up or written; the last on numbers it cannot hold.
-"""
+"""Exceptions that PyAV raises when a stream cannot be set up or written."""
 
 
 class PyavEncoder:
-    """An encoder of the FFmpeg inside PyAV."""
+    """An ``Encoder`` in this process."""
 
     def __init__(self, container: OutputContainer, setup: Setup) -> None:
         codec = setup.codec
@@ -42,7 +41,7 @@ class PyavEncoder:
         self._size = setup.size
         self._reformatter = VideoReformatter()
         if codec.style == "svt":
-            os.environ.setdefault("SVT_LOG", "1")  # it writes to the terminal by itself
+            os.environ.setdefault("SVT_LOG", "1")  # otherwise it writes to the terminal
         told = setup.told
         try:
             self.stream = cast(
@@ -62,7 +61,7 @@ class PyavEncoder:
         context.pix_fmt = setup.target
         context.time_base = 1 / setup.rate
         if not setup.is_steady:
-            context.framerate = Fraction(0)  # else the file says that it is
+            context.framerate = Fraction(0)  # otherwise the file claims a constant rate
         context.gop_size = setup.gop
         context.flags |= Flags.closed_gop | Flags.global_header
         context.sample_aspect_ratio = setup.info.pixel_aspect
@@ -89,7 +88,7 @@ class PyavEncoder:
         return self._encode(None)
 
     def close(self) -> None:
-        """See ``Encoder``; the container holds everything."""
+        """Does nothing: the container owns all resources."""
 
     def _encode(self, frame: av.VideoFrame | None) -> list[Packet]:
         try:
@@ -101,12 +100,12 @@ class PyavEncoder:
 def to_frame(
     payload: NDArray[np.uint8], info: StreamInfo, size: tuple[int, int], halved: str = ""
 ) -> av.VideoFrame:
-    """A frame for an encoder; where ``size`` is larger, the last column and row are repeated.
+    """A frame for an encoder; if ``size`` is larger, the last column and row are repeated.
 
-    ``halved`` names a 4:2:2 format that takes every second column of 4:4:4 chroma.
+    ``halved`` names a 4:2:2 format, which gets every second column of the 4:4:4 chroma.
 
-    Where it is not, the frame is the payload's memory: fresh pages for a copy cost 0.4 ms at
-    1280x720, 0.9 ms at 1920x1080.
+    In the ordinary case the frame shares the payload's memory: copying into fresh pages would take
+    0.4 ms at 1280x720, 0.9 ms at 1920x1080.
     """
     if not halved and size == (info.width, info.height) and not (info.width % 2 or info.height % 2):
         planes = plane_views(payload, info)

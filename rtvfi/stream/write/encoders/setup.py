@@ -1,4 +1,4 @@
-"""What every encoder is told when it is opened. Pure."""
+"""The parameters with which an encoder is opened. Pure."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setup:
-    """One encoder, and what it makes of which pictures."""
+    """An encoder, its input and its output."""
 
     codec: Codec
     info: StreamInfo
-    """Of the payloads."""
+    """The stream of payloads."""
     stored: StreamInfo
-    """What comes out: as ``info``, perhaps in another pixel format."""
+    """The stream in the file: like ``info``, perhaps in another pixel format."""
     rate: Fraction
     """Pictures per second, nominal."""
     is_steady: bool
-    """Whether they come at that rate."""
+    """Whether all pictures are evenly spaced at that rate."""
     options: EncodeOptions
 
     @property
     def told(self) -> dict[str, str]:
-        """See ``codec_options``.
+        """The encoder's options, from ``codec_options``.
 
         Raises:
-            UsageError: see there.
+            UsageError: a quality or preset is invalid.
         """
         return codec_options(self.codec, self.stored, self.options)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height that are encoded."""
+        """Encoded width and height."""
         return coded_size(self.codec, self.stored)
 
     @property
@@ -51,15 +51,15 @@ class Setup:
 
     @property
     def gop(self) -> int:
-        """Most pictures from one key frame to the next."""
+        """Largest number of pictures from one key frame to the next."""
         return gop_frames(self.rate)
 
 
 def stored_info(codec: Codec, info: StreamInfo, options: EncodeOptions) -> StreamInfo:
-    """What a codec makes of pictures: the pixel format asked for, else theirs.
+    """The stream as a codec stores it: in the chosen pixel format, by default that of ``info``.
 
-    4:4:4 pictures of which a film for players is made are halved: hardly a browser, phone or
-    television shows 4:4:4. What is lossless keeps everything.
+    For players (``is_for_players``) 4:4:4 is stored as 4:2:0, because hardly any browser, phone or
+    television shows 4:4:4. Lossless codecs keep it.
     """
     name = options.pix_fmt or info.format.name
     if options.pix_fmt is None and info.sampling in codec.formats:
@@ -69,5 +69,5 @@ def stored_info(codec: Codec, info: StreamInfo, options: EncodeOptions) -> Strea
     wanted = WRITTEN_FORMATS[name]
     if wanted.chroma_shift <= info.format.chroma_shift or name == info.sampling:
         return replace(info, format=wanted)
-    # swscale puts the new samples in the middle of the old ones.
+    # swscale places the new samples in the centre of the old ones.
     return replace(info, format=wanted, color=replace(info.color, siting=Siting.CENTRE))
