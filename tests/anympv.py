@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import cv2
 from barcode import read_code
+from clips import FILM
+from seeks import HALF
 
 from rtvfi.apart.script import install
 from rtvfi.playing.mpv.remote import RemoteMpv
@@ -178,6 +180,22 @@ class AnyMpv:
         self.player.command(*command)
         self.wait(lambda: self._num_pictures > before and self._is_settled, f"{command}")
 
+    def wait_ours(self) -> None:
+        """Wait until the interpolated track is shown."""
+        self.wait(lambda: self.is_ours_shown, "our track")
+
+    def leaves_nothing(self, engine: int, code: int = 0) -> None:
+        """Wait for the end of the window, and then for that of its engine."""
+        assert self.process.wait(PATIENCE) == code
+        wait_gone(engine)
+        assert [*self.runtime.iterdir()] == []
+
+    def quit(self) -> None:
+        """End it by command; nothing of it and its engine may be left."""
+        engine = self.tell()["pid"]
+        self.player.command("quit")
+        self.leaves_nothing(engine)
+
     # ---- looking ----
 
     def tell(self) -> dict[str, Any]:
@@ -230,6 +248,11 @@ class AnyMpv:
         assert number is not None, f"no number on the screen at {self.time}"
         return abs(number - self.time * rate)
 
+    def check_at(self, target: float) -> None:
+        """Seek exactly, in a film of the usual rate: the picture must be that of the time."""
+        self.settle("seek", target, "absolute+exact")
+        assert self.off_by(float(FILM)) < HALF
+
 
 class OwnWindow(AnyMpv):
     """The same of ``rtvfi play`` with the engine apart."""
@@ -243,9 +266,3 @@ class OwnWindow(AnyMpv):
         for option in (*_QUIET, patient, *mpv):
             words += ["--mpv", option.removeprefix("--").replace("no-terminal", "terminal=no")]
         return [*words, "--", *files]
-
-    def leaves_nothing(self, engine: int, code: int = 0) -> None:
-        """Wait for the end of the window, and then for that of its engine."""
-        assert self.process.wait(PATIENCE) == code
-        wait_gone(engine)
-        assert [*self.runtime.iterdir()] == []

@@ -215,10 +215,8 @@ def test_an_engine_that_dies_before_the_window_is_there_is_followed_by_another(
 ) -> None:
     with Dying(tmp_path, clips.get(FEATURE)) as window:
         window.begin()
-        window.wait(lambda: window.is_ours_shown, "ours")
-        last = window.tell()["pid"]
-        window.player.command("quit")
-        window.leaves_nothing(last)
+        window.wait_ours()
+        window.quit()
 
 
 @pytest.mark.mpv
@@ -227,7 +225,7 @@ def test_the_first_engine_is_begun_by_the_window_and_ends_with_ctrl_c(
 ) -> None:
     with OwnWindow(tmp_path, clips.get(FEATURE)) as window:
         window.begin()
-        window.wait(lambda: window.is_ours_shown, "ours")
+        window.wait_ours()
         pid = window.tell()["pid"]
         assert Path(f"/proc/{pid}/comm").read_text() == "rtvfi-engine\n"
         assert os.getsid(pid) == pid

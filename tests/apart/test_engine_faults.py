@@ -39,7 +39,7 @@ def test_an_engine_that_allocates_without_end_is_ended_and_the_next_one_is_small
         mpv.begin()
         wait_gone(mpv.do("allocate"))
         goes_on(mpv)
-        mpv.wait(lambda: mpv.is_ours_shown, "the next one")
+        mpv.wait_ours()
 
 
 def test_an_engine_that_dies_while_mpv_waits_for_it_keeps_no_film_waiting(
@@ -53,7 +53,7 @@ def test_an_engine_that_dies_while_mpv_waits_for_it_keeps_no_film_waiting(
         wait_gone(pid)
         mpv.wait(lambda: mpv.player.playlist_pos == 1, "the next film")
         mpv.begin()
-        mpv.wait(lambda: mpv.is_ours_shown, "the next engine")
+        mpv.wait_ours()
 
 
 def test_a_connection_that_ends_in_a_picture_is_made_anew(clips: Clips, tmp_path: Path) -> None:
@@ -61,9 +61,8 @@ def test_a_connection_that_ends_in_a_picture_is_made_anew(clips: Clips, tmp_path
         mpv.begin()
         pid = mpv.do("cut_picture")
         mpv.player.command("set", "pause", "yes")
-        mpv.settle("seek", 4, "absolute+exact")
+        mpv.check_at(4)
         assert mpv.is_ours_shown
-        assert mpv.off_by(float(FILM)) < HALF
         assert mpv.tell()["pid"] == pid
 
 
@@ -79,7 +78,7 @@ def test_a_film_goes_on_and_is_smooth_again_when_its_engine_breaks(
         goes_on(mpv)
         if fault != "mistake":  # it is ours, would happen again, and the engine lives
             wait_gone(pid)
-            mpv.wait(lambda: mpv.is_ours_shown, "the engine once more")
+            mpv.wait_ours()
 
 
 @pytest.mark.slow
@@ -101,12 +100,12 @@ def test_an_engine_that_hangs_while_a_film_is_opened_is_not_waited_for_twice(
     film = clips.get(FEATURE)
     with Faulty(tmp_path, film, film, film, mpv=PLAYS, wait="3") as mpv:
         mpv.begin()
-        mpv.wait(lambda: mpv.is_ours_shown, "ours")
+        mpv.wait_ours()
         pid = mpv.do("hang_at_opening")
         for _ in range(2):
             mpv.settle("playlist-next")
         wait_gone(pid)
-        mpv.wait(lambda: mpv.is_ours_shown, "the next engine")
+        mpv.wait_ours()
 
 
 @pytest.mark.slow
@@ -120,9 +119,8 @@ def test_a_model_that_fails_leaves_engine_and_track_with_the_films_frames(
         mpv.wait(lambda: mpv.tell()["failure"] is not None, "the failure")
         assert mpv.tell()["pid"] == pid
         mpv.player.command("set", "pause", "yes")
-        mpv.settle("seek", 4, "absolute+exact")
+        mpv.check_at(4)
         assert mpv.is_ours_shown
-        assert mpv.off_by(float(FILM)) < HALF
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def test_a_film_goes_on_when_its_engine_is_hit_while_it_plays(
         os.kill(pid, what)
         goes_on(mpv)
         wait_gone(pid)
-        mpv.wait(lambda: mpv.is_ours_shown, "the engine once more")
+        mpv.wait_ours()
 
 
 def test_an_engine_that_dies_while_it_starts_keeps_no_film_waiting(

@@ -10,9 +10,8 @@ import types
 from typing import TYPE_CHECKING
 
 import pytest
-from anympv import MPV, PATIENCE, ROOT, AnyMpv, OwnWindow, is_there, wait_gone
-from clips import FILM
-from seeks import FEATURE, HALF
+from anympv import MPV, PATIENCE, ROOT, AnyMpv, OwnWindow, is_there
+from seeks import FEATURE
 
 from rtvfi.apart import early
 from rtvfi.cli import main as cli
@@ -39,16 +38,13 @@ def test_an_engine_that_is_killed_leaves_our_window_and_the_film(
 ) -> None:
     with OwnWindow(tmp_path, clips.get(FEATURE)) as window:
         window.begin()
-        window.wait(lambda: window.is_ours_shown, "ours")
+        window.wait_ours()
         # The script in the user's folder stays out.
         assert len([t for t in window.player.track_list if t["type"] == "video"]) == 2
-        window.settle("seek", 3, "absolute+exact")
-        assert window.off_by(float(FILM)) < HALF
+        window.check_at(3)
         assert window.kill_engine() != window.process.pid
-        window.wait(lambda: window.is_ours_shown, "ours once more")
-        last = window.tell()["pid"]
-        window.player.command("quit")
-        window.leaves_nothing(last)
+        window.wait_ours()
+        window.quit()
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["quits", "is killed"])
@@ -70,9 +66,7 @@ def test_a_window_that_ends_leaves_no_engine(
             mpv.process.kill()
         else:
             mpv.player.command("quit")
-        assert mpv.process.wait(PATIENCE) == (-signal.SIGKILL if killed else 0)
-        wait_gone(engine)
-        assert [*mpv.runtime.iterdir()] == []
+        mpv.leaves_nothing(engine, -signal.SIGKILL if killed else 0)
 
 
 @pytest.mark.slow
