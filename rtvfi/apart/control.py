@@ -186,7 +186,7 @@ class Control:
         except RtvfiError as error:
             return {"id": number, "ok": False, "error": error.message, "hint": error.hint}
 
-    def _do(self, what: str, words: Json) -> Answer:
+    def _do(self, what: object, words: Json) -> Answer:
         if what == "hello":
             return self._greet(words)
         if not self._has_greeted:

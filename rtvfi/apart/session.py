@@ -84,7 +84,7 @@ class Session:
             "statistics": self._statistics,
         }
 
-    def do(self, what: str, words: Json) -> Answer:
+    def do(self, what: object, words: Json) -> Answer:
         """Carry out a request; what its answer says.
 
         Raises:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from ctypes import c_char_p, c_void_p, cast, pointer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import mpv
 
@@ -49,12 +49,12 @@ def offer(player: Libmpv, keys: Mapping[str, tuple[str, str]]) -> None:
 
 def _set(player: Libmpv, name: str, value: object) -> None:
     """Set a property to nested lists and mappings of text; python-mpv takes flat ones only."""
-    kept: list[Any] = []
+    kept: list[object] = []
     node = _node(value, kept)
     mpv._mpv_set_property(player.handle, name.encode(), _Format.NODE, cast(pointer(node), c_void_p))
 
 
-def _node(value: object, kept: list[Any]) -> Any:
+def _node(value: object, kept: list[object]) -> mpv.MpvNode:
     """A value as libmpv takes it.
 
     Args:

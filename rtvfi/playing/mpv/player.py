@@ -7,7 +7,7 @@ once. A property is None while mpv has no value for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +32,13 @@ Track = TypedDict(
 """An entry of ``track-list``: every one has ``id``, ``type`` and ``selected``; old versions of mpv
 and files without a word on it lack the others.
 """
+
+
+NumberName = Literal["avsync", "display-fps", "speed", "time-pos"]
+"""Properties that are observed, by what they are."""
+CountName = Literal["frame-drop-count"]
+FlagName = Literal["core-idle", "window-minimized"]
+OtherName = Literal["menu-data", "vid"]
 
 
 class Entry(TypedDict):
@@ -145,6 +152,22 @@ class Mpv(Loaded, Protocol):
         """Carry out commands with nothing of mpv's own between them; nothing is answered."""
         ...
 
+    @overload
+    def observe_property(
+        self, name: NumberName, handler: Callable[[str, float | None], object], /
+    ) -> None: ...
+    @overload
+    def observe_property(
+        self, name: CountName, handler: Callable[[str, int | None], object], /
+    ) -> None: ...
+    @overload
+    def observe_property(
+        self, name: FlagName, handler: Callable[[str, bool | None], object], /
+    ) -> None: ...
+    @overload
+    def observe_property(
+        self, name: OtherName, handler: Callable[[str, object], object], /
+    ) -> None: ...
     def observe_property(self, name: str, handler: Callable[..., object], /) -> None:
         """Call ``handler`` with name and value, now and whenever the value changes."""
         ...
