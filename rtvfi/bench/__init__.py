@@ -1,1 +1,1 @@
-"""``rtvfi bench``: what this machine can do, and the settings that follow from it."""
+"""``rtvfi bench``: measures how fast this machine is and chooses settings for it."""

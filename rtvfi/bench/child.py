@@ -1,6 +1,6 @@
-"""Carries out jobs in a process of its own: ``python -m rtvfi.bench.child REQUEST``.
+"""Runs measurements in a child process: ``python -m rtvfi.bench.child REQUEST``.
 
-Nothing here knows of a budget but for stopping in time; who started it ends it when time is up.
+The child stops starting jobs when its time is up; the parent kills it if a job takes longer.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.executors.base import AnyExecutor
 
 _FRAMES: Final = 6
-"""Pictures that a measurement goes round and round through."""
+"""Number of different pictures, which a measurement repeats in a loop."""
 _MOST_CALLS: Final = 15
 _CLIP_FRAMES: Final = 96
 _LOST: Final = 1.5
-"""Share of real time above which no rate is held."""
+"""Seconds of computing per second of film above which higher target rates are not measured."""
 
 
 def main(request: str) -> None:
-    """Carry out jobs until all are done or time is up.
+    """Run jobs until all are finished or time is up.
 
     Args:
-        request: JSON with ``jobs``, ``device``, ``call_seconds`` (for one number), ``seconds`` (in
-            all).
+        request: JSON with ``jobs``, ``device``, ``call_seconds`` (time for one measured number)
+            and ``seconds`` (time for everything).
     """
     logging.getLogger("rtvfi").setLevel(logging.ERROR)
     asked = json.loads(request)
@@ -84,7 +84,7 @@ def _carry_out(measured: Measured, done: list[Measured], asked: Json, deadline: 
     if measured.job.kind == "media":
         measure_media(measured, seconds, deadline)
     elif is_hopeless(measured.job, done):
-        measured.why_not = "far too slow at a smaller scale already"
+        measured.why_not = "already far too slow at a smaller flow scale"
     else:
         measure_model(measured, asked["device"], seconds, deadline)
 
@@ -93,7 +93,14 @@ def _carry_out(measured: Measured, done: list[Measured], asked: Json, deadline: 
 
 
 def measure_model(measured: Measured, device: str, seconds: float, deadline: float) -> None:
-    """Time what playing does with every pair of frames: upload, network, download."""
+    """Time the work of playback for each pair of frames: upload, network, download.
+
+    Args:
+        measured: gets the results.
+        device: a value of ``--device``.
+        seconds: time for each target rate.
+        deadline: value of ``time.monotonic`` at which to stop.
+    """
     job = measured.job
     info = film_info(job.size)
     options = StreamOptions(flow_scale=job.flow_scale, form=job.form)
@@ -107,7 +114,7 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
         if job.threads and target not in CORE_TARGETS:
             continue
         if (share := measured.share(48)) is not None and share > _LOST:
-            break  # more pictures tell nothing new
+            break  # too slow already; higher rates would only be slower
         wall, cpu, waited = _median(partial(steps.step, num_new), seconds, deadline)
         measured.ms[num_new], measured.cpu_ms[num_new] = round(wall, 3), round(cpu, 3)
         measured.waited_ms[num_new] = round(waited, 3)
@@ -115,7 +122,7 @@ def measure_model(measured: Measured, device: str, seconds: float, deadline: flo
 
 
 class _Steps:
-    """Walks through a film frame by frame, with as many new pictures in each step."""
+    """Plays through a film frame by frame, computing new pictures between each two frames."""
 
     def __init__(self, executor: AnyExecutor, frames: Sequence[NDArray[np.uint8]]) -> None:
         self._executor = executor
@@ -123,7 +130,7 @@ class _Steps:
         self._number = 0
 
     def step(self, num_new: int) -> None:
-        """One film frame further."""
+        """Advance by one film frame, computing ``num_new`` pictures."""
         around = range(self._number, self._number + self._executor.num_frames)
         names = [(0, k) for k in around]
         pictures = Pictures({name: self._frames[name[1] % len(self._frames)] for name in names})
@@ -142,8 +149,11 @@ class _Steps:
 
 
 def _median(run: Callable[[], None], seconds: float, deadline: float) -> tuple[float, ...]:
-    """Median milliseconds of a call, after one that is not counted: those that it took while it
-    had a core, those of all cores, and those it waited for a core that others used.
+    """Median times of a call in milliseconds, after one call for warming up.
+
+    Returns:
+        Elapsed time without waiting for a core, CPU time of all cores, time spent waiting for a
+        core.
     """
     run()
     rows: list[tuple[float, ...]] = []
@@ -151,7 +161,7 @@ def _median(run: Callable[[], None], seconds: float, deadline: float) -> tuple[f
     while len(rows) < _MOST_CALLS and (not rows or time.monotonic() < end):
         began, cpu_before, waited_before = time.perf_counter(), time.process_time(), _waited()
         run()
-        # Inside the time that it is taken from: the difference cannot be negative.
+        # Read before the end time, so that the difference below cannot be negative.
         waited = _waited() - waited_before
         cpu, wall = time.process_time() - cpu_before, time.perf_counter() - began
         rows.append((1000 * (wall - waited), 1000 * cpu, 1000 * waited))
@@ -159,7 +169,7 @@ def _median(run: Callable[[], None], seconds: float, deadline: float) -> tuple[f
 
 
 def _waited() -> float:
-    """Seconds that this thread has waited for a core so far; 0 where the system does not tell."""
+    """Seconds that this thread has waited for a core so far; 0 if the system does not report it."""
     try:
         text = Path("/proc/thread-self/schedstat").read_text(encoding="ascii")
     except OSError:
@@ -168,13 +178,13 @@ def _waited() -> float:
 
 
 def _forget_peak() -> None:
-    """From now on the peak counts anew, where the system can do that."""
+    """Reset the peak memory use of the process, if the system can."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def _peak(host: ModelHost) -> int:
-    """Most bytes in use: on a GPU of its memory, else of this process."""
+    """Peak memory use in bytes: of the GPU if the model runs on one, else of this process."""
     if host.device is not None and host.device.type == "cuda":
         import torch
 
@@ -191,7 +201,13 @@ def _peak(host: ModelHost) -> int:
 
 
 def measure_media(measured: Measured, seconds: float, deadline: float) -> None:
-    """Write a clip as a recording would, then read it as playing does."""
+    """Time encoding a clip as for a recording, then decoding it as for playback.
+
+    Args:
+        measured: gets the results.
+        seconds: time for each of the two.
+        deadline: value of ``time.monotonic`` at which to stop.
+    """
     info = film_info(measured.job.size)
     with tempfile.TemporaryDirectory(prefix="rtvfi-bench-") as folder:
         clip = Path(folder) / "clip.mkv"

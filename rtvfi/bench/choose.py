@@ -1,4 +1,4 @@
-"""From measurements to settings. Pure."""
+"""Chooses settings from measurements. Pure."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ class Choice:
     """Settings for ``rtvfi play``."""
 
     settings: dict[str, Value]
-    """By key of ``profile.KEYS``."""
+    """Values for ``profile.KEYS``."""
     size: Size
-    """The largest at which they hold real time; the smallest measured where they hold nowhere."""
+    """The largest size at which they keep up in real time; if there is none, the smallest size."""
     is_held: bool
-    """Whether they hold anywhere."""
+    """Whether they keep up at any size."""
 
 
 HOLDS: Final = 0.8
-"""Share of real time up to which a machine keeps up: decoder, player and scenes that are harder
-than others need the rest.
+"""Seconds of computing per second of film up to which playback keeps up; the decoder, the player
+and scenes that are harder than others need the rest.
 """
 PASSES: Final = 3
-"""Times as much work where held drawings are evened out, at most."""
+"""The style ``smooth`` needs at most this many times the work of ``plain``."""
 
 
 def choose(results: Iterable[Measured], models: Sequence[str], device: str) -> Choice | None:
-    """The best settings that hold real time; None when nothing was measured.
+    """The best settings that keep up in real time; None if nothing was measured.
 
     Args:
-        results: what was measured.
-        models: wanted most first: a later one is taken where those before it hold nowhere.
-        device: measured on.
+        results: the measurements.
+        models: in order of preference; the first one that keeps up at any size is chosen.
+        device: the value of ``--device`` that was measured.
     """
     rows = [row for row in results if row.ms]
     tables = [_by_size([row for row in rows if row.job.model == model]) for model in models]
@@ -69,7 +69,7 @@ def _holds(row: Measured, target: int) -> bool:
 
 
 def _by_size(rows: Sequence[Measured]) -> dict[Size, Measured]:
-    """For every size, small ones first, the largest flow scale that holds, else the smallest."""
+    """For every size, ascending: the largest flow scale that keeps up, else the smallest."""
     chosen = {}
     for size in sorted({row.job.size for row in rows}, key=lambda size: size.pixels):
         own = sorted((r for r in rows if r.job.size == size), key=lambda r: r.job.flow_scale)
@@ -78,20 +78,18 @@ def _by_size(rows: Sequence[Measured]) -> dict[Size, Measured]:
 
 
 def _scales(by_size: dict[Size, float]) -> Value:
-    """As the setting ``flow_scale`` has it; what is larger than all measured gets the last, or
-    less, as where nothing was measured.
-    """
+    """A value for the setting ``flow_scale``, including a scale for sizes beyond those measured."""
     ordered = sorted(by_size.items(), key=lambda item: item[0].pixels)
     steps: list[tuple[Size, float]] = []
     for size, scale in ordered:
-        # A larger picture never gets a larger scale: measurements of a busy machine jitter.
+        # A larger picture never gets a larger scale; noisy measurements could suggest that.
         scale = min(scale, steps[-1][1]) if steps else scale
         if steps and steps[-1][1] == scale:
             steps[-1] = (size, scale)
         else:
             steps.append((size, scale))
     largest, last = steps[-1]
-    # Beyond what was measured: half, but no larger than where nothing was measured.
+    # Beyond the measured sizes: half the last scale, but at least 0.25.
     beyond = max(0.25, last / 2) if largest.pixels < 3840 * 2160 else last
     if beyond == last:
         steps.pop()

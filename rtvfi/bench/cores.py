@@ -1,4 +1,4 @@
-"""How many cores would do, from the times of a few numbers of threads. Pure."""
+"""Estimates how many cores are enough, from measurements with several numbers of threads. Pure."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST: Final = 64
-"""Most cores for which a number is given."""
+"""Estimates of more cores than this are not given."""
 
 
 def thread_counts(num_cores: int) -> list[int]:
-    """1, 2, 4, ... as far as there are cores, and all of them."""
+    """The numbers of threads to measure: 1, 2, 4, ... up to ``num_cores``, and ``num_cores``."""
     powers = [1 << k for k in range(num_cores.bit_length())]
     return sorted({*powers, num_cores})
 
 
 def cores_needed(shares: Mapping[int, float], most: float) -> int | None:
-    """The least number of threads with which a second of film takes no more than ``most`` seconds.
+    """The smallest number of threads with which a second of film takes at most ``most`` seconds.
 
-    Beyond what was measured, one part of the work is taken to be done by one thread alone and the
-    rest by all alike.
+    Beyond the measured numbers it is estimated with Amdahl's law: one part of the work runs on one
+    thread, the rest on all threads.
 
     Args:
-        shares: seconds of work for a second of film by number of threads; at least one.
-        most: seconds.
+        shares: number of threads -> seconds of computing per second of film; at least one entry.
+        most: seconds of computing per second of film.
 
     Returns:
-        None where no number would do, or nobody has so many.
+        None if no number is enough, or more than ``MOST`` would be needed.
     """
     held = [count for count, share in shares.items() if share <= most]
     if held:

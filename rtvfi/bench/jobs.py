@@ -1,4 +1,4 @@
-"""What is measured, in which order, and what comes of it. Pure."""
+"""The measurements, their order and their results. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 FILM_RATE: Final = 24
 TARGETS: Final = {48: 1, 60: 2, 120: 4}
-"""New pictures in one call, by the rate that a film at FILM_RATE is brought to."""
+"""Target rate -> new pictures per pair of frames, for a film at FILM_RATE."""
 CORE_TARGETS: Final = (48, 60)
-"""Those for which the number of cores is given."""
+"""Target rates for which the needed number of cores is estimated."""
 HOPELESS: Final = 2.5
-"""Share of real time above which a larger flow scale of the same size is not measured."""
+"""Seconds of computing per second of film above which larger flow scales are not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Size:
 
     @property
     def pixels(self) -> int:
-        """Of a picture."""
+        """Number of pixels of a picture."""
         return self.width * self.height
 
     def __str__(self) -> str:
@@ -39,10 +39,10 @@ class Size:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Read ``1920x1080``, or ``1080p`` for 16:9.
+        """Parse ``1920x1080``, or ``1080p`` for 16:9.
 
         Raises:
-            ValueError: it is neither, or too small or large.
+            ValueError: it has another form, or a side is not 16 to 8192.
         """
         word = text.strip().lower()
         if word.endswith("p") and word[:-1].isdigit():
@@ -65,59 +65,60 @@ class Job:
     flow_scale: float = 1.0
     form: Form = "auto"
     threads: int = 0
-    """Of a quick model; 0 = as many as play takes."""
+    """Number of threads for a model without torch; 0 = as many as play uses."""
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """The job in a form for JSON."""
         return asdict(self)
 
     @classmethod
     def of(cls, row: Json) -> Self:
-        """Back from JSON."""
+        """The job from its JSON form."""
         return cls(**{**row, "size": Size(**row["size"])})
 
 
 @dataclass(kw_only=True, slots=True)
 class Measured:
-    """What came of a job."""
+    """The result of a job."""
 
     job: Job
     ms: dict[int, float] = field(default_factory=dict)
-    """Milliseconds per pair of film frames (median), by pictures made in it; without those that
-    it waited for a core.
+    """Number of new pictures -> median milliseconds per pair of film frames, without the time spent
+    waiting for a core.
     """
     cpu_ms: dict[int, float] = field(default_factory=dict)
-    """The same, of all cores."""
+    """The same as CPU time of all cores."""
     waited_ms: dict[int, float] = field(default_factory=dict)
-    """What it waited for a core that others used."""
+    """The time spent waiting for a core that other programs used."""
     memory_bytes: int | None = None
-    """Most memory in use: of the process, or of the GPU."""
+    """Peak memory use of the process or of the GPU."""
     decode_rate: float | None = None
-    """Pictures a second."""
+    """Frames per second."""
     decoder: str = ""
     encode_rate: float | None = None
+    """Frames per second."""
     encoder: str = ""
     why_not: str = ""
     """Why there are no numbers."""
 
     def share(self, target: int) -> float | None:
-        """Seconds of work for a second of film that is brought to ``target`` a second."""
+        """Seconds of computing per second of film that is interpolated to the rate ``target``."""
         ms = self.ms.get(TARGETS[target])
         return None if ms is None else ms * FILM_RATE / 1000
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON, with the shares."""
+        """The result in a form for JSON, with the shares."""
         shares = {str(t): round(s, 3) for t in TARGETS if (s := self.share(t)) is not None}
         return {**self.job.as_dict(), "size": str(self.job.size), **self.found, "share": shares}
 
     @property
     def found(self) -> dict[str, object]:
-        """All but the job, for JSON."""
+        """All fields except the job, in a form for JSON."""
         return {name: getattr(self, name) for name in self.__slots__ if name != "job"}
 
     @classmethod
     def of(cls, job: Job, found: Json) -> Self:
-        """Back from JSON, which has no numbers for keys."""
+        """The result from its JSON form, in which keys are strings."""
         by_count = {
             name: {int(num_new): ms for num_new, ms in found[name].items()}
             for name in ("ms", "cpu_ms", "waited_ms")
@@ -131,13 +132,13 @@ def plan(
     scales: Sequence[float],
     threads: Sequence[int] = (),
 ) -> list[Job]:
-    """The jobs, those that matter most first: they are done until time is up.
+    """The jobs, most important first, because time may run out.
 
     Args:
-        models: the first is measured at every scale, the others at the scale of ``auto``.
-        sizes: of pictures.
+        models: the first is measured at every flow scale, the others at the scale of ``auto``.
+        sizes: picture sizes.
         scales: flow scales.
-        threads: numbers of them that the first model is measured with beside.
+        threads: additional numbers of threads to measure the first model with.
     """
     first, *others = models
     ordered = sorted(sizes, key=lambda size: size.pixels)
@@ -160,7 +161,7 @@ def plan(
 
 
 def is_hopeless(job: Job, done: Iterable[Measured]) -> bool:
-    """Whether a cheaper job of the same kind was far too slow already."""
+    """Whether a cheaper job of the same model and size was already far too slow."""
     return any(
         (share := measured.share(48)) is not None
         and share > HOPELESS

@@ -1,4 +1,4 @@
-"""Pictures to measure with: a moving drawing with grain, as payloads; no files, no torch."""
+"""Test pictures for measuring: a moving drawing with grain, generated without torch."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _STEP: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class _Sized:
-    """As much of a viewing as it takes to make an executor."""
+    """The fields of a ``Viewing`` that are needed to create an executor."""
 
     info: StreamInfo
     target_rate: Fraction
 
 
 def viewing_of(info: StreamInfo, target_rate: Fraction) -> Viewing:
-    """Such a film brought to a rate, for ``ModelHost``; nothing of it can be read."""
+    """A stand-in for such a film interpolated to a rate, for ``ModelHost``; it has no frames."""
     return cast("Viewing", _Sized(info, target_rate))
 
 
 def film_info(size: Size) -> StreamInfo:
-    """A film of that size, as most are: 8 bit 4:2:0."""
+    """The properties of a typical film of that size: 8-bit 4:2:0, BT.709."""
     return StreamInfo(
         width=size.width,
         height=size.height,
@@ -49,7 +49,7 @@ def film_info(size: Size) -> StreamInfo:
 
 
 def film(info: StreamInfo, count: int) -> list[NDArray[np.uint8]]:
-    """Payloads of ``count`` frames: flat areas with edges and grain, panned; no two alike."""
+    """The payloads of ``count`` different frames: a pan over flat areas with edges and grain."""
     rng = np.random.default_rng(7)
     margin = _STEP * count
     rows, columns = info.height, info.width + margin

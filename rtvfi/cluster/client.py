@@ -1,4 +1,4 @@
-"""``rtvfi render --on ADDRESS``: films rendered by the workers of a cluster, joined here."""
+"""``rtvfi render --on ADDRESS``: has films rendered by the workers of a cluster and joins them."""
 
 from __future__ import annotations
 
@@ -43,21 +43,22 @@ log = logging.getLogger(__name__)
 
 
 def render_on(options: RenderOptions, link: Link, *, sends: bool) -> int:
-    """Render every file on a cluster; one that fails does not keep the others from it.
+    """Render all files on a cluster; if one fails, the others are still rendered.
 
     Args:
         options: as for ``render``.
         link: to the cluster's scheduler.
-        sends: films that a worker does not see are sent to it.
+        sends: send films to workers that cannot access them.
 
     Returns:
-        0 when all were rendered, 130 after Ctrl+C.
+        The exit code: 0 when all were rendered, 130 after Ctrl+C.
 
     Raises:
-        RtvfiError: what was asked for cannot run, or the first failure; the same command goes on.
+        RtvfiError: the options are unusable, or the first failure of a file. Running the same
+            command again continues.
     """
     if options.is_png_only or options.keeps_pngs:
-        raise UsageError("a cluster makes films, no folders of pictures", "leave --on out")
+        raise UsageError("a cluster cannot write folders of pictures", "leave --on out")
     with terminable(), connected(link) as client:
         maker = Maker(options)
         orders = [_Order.of(options, maker, source) for source in options.files]
@@ -71,32 +72,34 @@ def render_on(options: RenderOptions, link: Link, *, sends: bool) -> int:
 
 @dataclass(slots=True, eq=False)
 class _Order:
-    """One file on its way."""
+    """One film to render, and the state of its segments."""
 
     source: str
     facts: Mapping[str, object]
+    """What identifies the film's content, see ``file_facts``."""
     job: Job
     journal: Journal
     store: SegmentStore
     last: int | None
-    """Index after its last picture, as far as the film tells."""
+    """Expected grid index after its last picture; None if the duration is unknown."""
     stop: int | None
+    """Grid index to stop before; None = the end of the film."""
     segments: tuple[Segment, ...] = ()
     failure: RtvfiError | None = None
     is_done: bool = False
 
     @classmethod
     def of(cls, options: RenderOptions, maker: Maker, source: str) -> _Order:
-        """Look at a film, and at what is here of its rendering.
+        """Open a film and find what an earlier run rendered of it.
 
         Raises:
-            RtvfiError: it cannot be rendered, or not be written.
+            RtvfiError: it cannot be rendered, or its output cannot be written.
         """
         with ExitStack() as opened:
             film = maker.open(source, opened)
             target, form = checked_target(options, film)
             if holds_pictures(form):
-                raise UsageError(f"a cluster makes films, and a {form} is none", "leave --on out")
+                raise UsageError(f"a cluster cannot write a {form}", "leave --on out")
             line = Timeline(film.grid, film.part.first)
             facts = maker.facts(film)
             journal = journal_for(options, target, form, facts, line)
@@ -112,16 +115,16 @@ class _Order:
 
     @property
     def num_wanted(self) -> int | None:
-        """Pictures, as far as the film tells."""
+        """Expected number of pictures; None if the duration is unknown."""
         return None if self.last is None else self.last - self.job.first_index
 
     @property
     def num_here(self) -> int:
-        """Pictures that are made."""
+        """Number of pictures in the finished segments."""
         return sum(stored.num_frames for stored in self.store.here.values())
 
     def finish(self) -> str:
-        """Join the segments; the name of their encoder.
+        """Join the segments into the output; returns the name of their encoder.
 
         Raises:
             RtvfiError: the file cannot be written, or pictures are missing.
@@ -147,7 +150,7 @@ class _Order:
 
 
 class _Rendering:
-    """All files of a command under way. One thread."""
+    """The rendering of all files of a command. Not thread-safe."""
 
     def __init__(
         self, options: RenderOptions, orders: list[_Order], farm: Farm, shows: Shows
@@ -156,25 +159,25 @@ class _Rendering:
         self._orders = orders
         self._farm = farm
         self._num_before = 0
-        """Pictures that were here before."""
+        """Pictures that an earlier run rendered."""
         name = orders[0].job.path if len(orders) == 1 else Path(f"{len(orders)} films")
         source = orders[0].source if len(orders) == 1 else str(name)
         self._progress = shows.begin(source, name, len(orders))
 
     def run(self) -> int:
-        """See ``render_on``."""
+        """Render all files; returns the exit code and raises as ``render_on`` does."""
         try:
             self._plan()
             self._farm.run(self._look)
         except KeyboardInterrupt:
             num_here = sum(len(order.store.here) for order in self._orders if not order.is_done)
-            log.info("stopped with %d segments here; the same command goes on", num_here)
+            log.info("stopped with %d segments; run the same command again to continue", num_here)
             return 130
         finally:
             self._progress.end()
         tally = ", ".join(f"{worker} {count}" for worker, count in self._farm.tally.most_common())
         if tally:
-            log.info("segments made: %s", tally)
+            log.info("segments by worker: %s", tally)
         for order in self._orders:
             if order.failure is not None:
                 raise order.failure
@@ -192,19 +195,17 @@ class _Rendering:
             order.segments = order.store.plan(planned)
             if order.store.here:
                 log.info(
-                    "going on: %d of %d segments are here",
+                    "continuing: %d of %d segments are finished",
                     *map(len, (order.store.here, order.segments)),
                 )
             elif self._options.must_resume:
-                raise UsageError(
-                    f'there is nothing of "{job.path}" to resume', "leave --resume out"
-                )
+                raise UsageError(f'"{job.path}" cannot be resumed', "leave --resume out")
             self._num_before += order.num_here
             self._give_out(order)
 
     def _give_out(self, order: _Order) -> None:
         source = order.source
-        if not is_address(source):  # a worker stands in a folder of its own
+        if not is_address(source):  # a worker has its own working directory
             source = str(Path(source).absolute())
         options = replace(self._options, files=(source,), output=None, status=None)
         for segment in order.segments:
@@ -240,7 +241,7 @@ class _Rendering:
         log.info('"%s": %d frames, %s', order.job.path, order.num_here, encoder)
 
     def _failed(self, order: _Order, error: RtvfiError) -> None:
-        """One film is given up; its segments that are still to come are not wanted any more."""
+        """Give up on a film and cancel its remaining segments."""
         if order.failure is None and len(self._orders) > 1:
             log.warning("%s: %s", order.source, error.message)
         order.failure = order.failure or error

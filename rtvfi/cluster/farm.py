@@ -1,4 +1,4 @@
-"""Segments handed out to workers, and what comes back of them."""
+"""Submits segments to the workers of a cluster and collects the results."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_TRIES: Final = 3
-"""Of a segment on workers that answered; a film that breaks one breaks the next."""
+"""Maximum attempts at a segment; a film that makes one worker fail will probably fail on others."""
 _AHEAD: Final = 2
-"""Segments a worker has at once: one under way, one that waits, so that it never does."""
+"""Segments submitted per worker: one in progress and one queued, so that workers never idle."""
 _LOOK_SECONDS: Final = 0.2
 _CHUNK: Final = 16 << 20
 
 
 @dataclass(slots=True)
 class _Order:
-    """A segment that somebody wants."""
+    """A segment to be rendered."""
 
     film: object
-    """Whose it is; see ``Farm.drop``."""
+    """The film it belongs to, as passed to ``Farm.add``; see ``Farm.drop``."""
     task: Task
     done: Callable[[Made], None]
     failed: Callable[[RtvfiError], None]
@@ -62,13 +62,14 @@ class _Order:
 
 
 class Farm:
-    """The workers of a cluster that suit, with segments under way on them. One thread.
+    """The usable workers of a cluster and the segments submitted to them. Not thread-safe.
 
     Args:
         client: a Dask client.
-        wanted: what a worker must be.
-        networks: model and restorer, whose weights ``wanted`` has.
-        sends: films that a worker does not see are sent to it.
+        wanted: the versions and weights that a worker must have.
+        networks: names of the model and of the restoring network (or None), whose weights are in
+            ``wanted``.
+        sends: send films to workers that cannot access them.
     """
 
     def __init__(
@@ -84,20 +85,20 @@ class Farm:
         self._networks = networks
         self._sends = sends
         self._suited: dict[str, str] = {}
-        """Folder for films, by address of the worker."""
+        """Usable workers: address -> the worker's folder for films."""
         self._refused: set[str] = set()
         self._waiting: deque[_Order] = deque()
         self._under_way: dict[Future, _Order] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self._is_lonely = False
         self._sent: set[tuple[str, str]] = set()
-        """Worker and name of every film that was sent."""
+        """(worker address, file name) of every film that was sent."""
         self.tally: Counter[str] = Counter()
-        """Segments made, by worker."""
+        """Number of finished segments by worker."""
 
     @property
     def num_workers(self) -> int:
-        """Workers that suit."""
+        """Number of usable workers."""
         return len(self._suited)
 
     def add(
@@ -107,18 +108,18 @@ class Farm:
         done: Callable[[Made], None],
         failed: Callable[[RtvfiError], None],
     ) -> None:
-        """Have a segment made, after those added before.
+        """Queue a segment after those added before.
 
         Args:
-            film: whose it is.
-            task: what it is.
-            done: called in ``run`` with the segment.
-            failed: called in ``run`` instead, when it cannot be made.
+            film: the film it belongs to, any object; see ``drop``.
+            task: the segment.
+            done: called within ``run`` with the result.
+            failed: called within ``run`` instead if the segment cannot be rendered.
         """
         self._waiting.append(_Order(film, task, done, failed))
 
     def drop(self, film: object) -> None:
-        """Nothing more is wanted of a film."""
+        """Cancel all remaining segments of a film."""
         self._waiting = deque(order for order in self._waiting if order.film is not film)
         for future, order in list(self._under_way.items()):
             if order.film is film:
@@ -126,10 +127,13 @@ class Farm:
                 self._client.cancel(future)
 
     def wait_for_one(self, look: Callable[[], None]) -> None:
-        """Until a worker is there that suits.
+        """Wait until there is a usable worker.
+
+        Args:
+            look: called several times a second.
 
         Raises:
-            ClusterError: the scheduler is gone.
+            ClusterError: the connection to the scheduler is lost.
         """
         while True:
             self.meet()
@@ -139,13 +143,13 @@ class Farm:
             time.sleep(_LOOK_SECONDS)
 
     def run(self, look: Callable[[], None]) -> None:
-        """Until everything is made.
+        """Render all queued segments.
 
         Args:
-            look: called every now and then.
+            look: called several times a second.
 
         Raises:
-            RtvfiError: the scheduler is gone, or what ``done`` raised.
+            RtvfiError: the connection to the scheduler is lost, or ``done`` raised it.
         """
         try:
             while self._waiting or self._under_way:
@@ -159,36 +163,37 @@ class Farm:
             self._under_way.clear()
 
     def meet(self) -> None:
-        """Look who has come and who has gone; who does not suit is sent away.
+        """Update the list of usable workers; new workers that cannot be used are refused.
 
         Raises:
-            ClusterError: the scheduler is gone.
+            ClusterError: the connection to the scheduler is lost.
         """
         if self._client.status != "running":
             raise ClusterError(
-                "the scheduler is gone", "start it again: the same command goes on from here"
+                "lost the connection to the scheduler",
+                "start the scheduler and run the same command again to continue",
             )
         there = self._client.nthreads()
         for address in self._suited.keys() - there.keys():
-            log.warning("worker %s is gone", _short(address))
+            log.warning("worker %s has disconnected", _short(address))
             del self._suited[address]
         new = there.keys() - self._suited.keys() - self._refused
         if new:
             self._look_at(new)
         if not self._suited and not self._is_lonely:
-            log.warning("no worker is there that suits: waiting for one")
+            log.warning("there is no usable worker: waiting for one")
         self._is_lonely = not self._suited
 
     def _look_at(self, new: Iterable[str]) -> None:
         found = self._client.run(introduce, *self._networks, workers=list(new), on_error="return")
-        for address, told in found.items():
-            if isinstance(told, OSError):
-                continue  # it has just gone
-            if isinstance(told, BaseException):
-                self._send_away(address, f"it does not answer as rtvfi does: {first_line(told)}")
+        for address, answer in found.items():
+            if isinstance(answer, OSError):
+                continue  # it has just disconnected
+            if isinstance(answer, BaseException):
+                self._send_away(address, f"it is not a worker of rtvfi: {first_line(answer)}")
                 continue
-            found_there, films = told
-            sentence = difference(self._wanted, found_there)
+            its_identity, films = answer
+            sentence = difference(self._wanted, its_identity)
             if sentence:
                 self._send_away(address, sentence)
             else:
@@ -204,7 +209,7 @@ class Farm:
     def _hand_out(self) -> None:
         while self._waiting and len(self._under_way) < _AHEAD * len(self._suited):
             order = self._waiting.popleft()
-            # Which worker takes it is Dask's choice; a folder is named by each itself.
+            # Dask chooses the worker, so on_worker finds out the folder for films itself.
             future = self._client.submit(
                 on_worker,
                 self._wanted,
@@ -239,26 +244,26 @@ class Farm:
         order.num_tries += 1
         if order.num_tries == _MOST_TRIES:
             hint = failed.hint if failed else ""
-            order.failed(ClusterError(f"a segment failed {_MOST_TRIES} times, {why}", hint))
+            order.failed(ClusterError(f"a segment failed {_MOST_TRIES} times: {why}", hint))
             return
-        log.warning("a segment is tried again elsewhere: %s", why)
+        log.warning("retrying a segment: %s", why)
         self._waiting.appendleft(order)
 
     def _send(self, order: _Order, address: str) -> None:
-        """A worker has not got the film: send it there, and try again."""
+        """Send the film to a worker that does not have it, and queue the segment again."""
         source = Path(order.task.source)
         if not self._sends or not source.is_file():
             order.failed(
                 ClusterError(
-                    f'worker {_short(address)} does not see "{source}"',
-                    "--send sends it, or put it where all machines see it under the same path",
+                    f'worker {_short(address)} cannot access "{source}"',
+                    "add --send, or put it where all machines find it under the same path",
                 )
             )
             return
         films = self._suited.get(address)
         name = stored_name(str(source), order.task.facts)
         if films is None or (address, name) in self._sent:
-            # Gone, or it was asked before the film was there.
+            # The worker has disconnected, or looked for the film before it had arrived.
             self._again(order, f"worker {_short(address)} did not have the film")
             return
         self._waiting.appendleft(order)
@@ -273,18 +278,21 @@ class Farm:
                     offset, data = offset + len(data), following
             self._sent.add((address, name))
         except OSError as error:
-            log.warning("the film did not reach worker %s: %s", _short(address), first_line(error))
+            log.warning("sending to worker %s failed: %s", _short(address), first_line(error))
 
 
 def introduce(
     model: str, enhance: str | None, dask_worker: distributed.Worker
 ) -> tuple[Identity, str]:
-    """``identity`` of a worker, and its folder for films. Dask gives the worker, by this name."""
+    """Runs on a worker: its ``identity`` and its folder for films.
+
+    Dask passes the worker as the argument named ``dask_worker``.
+    """
     return identity(model, enhance), _films(dask_worker)
 
 
 def on_worker(wanted: Identity, task: Task) -> tuple[str, Outcome]:
-    """``perform`` on whichever worker this is, with its address."""
+    """Runs on a worker: its address, and the outcome of ``perform``."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -299,11 +307,11 @@ def _why(future: Future) -> str:
     if future.status == "error":
         error = future.exception()
         if type(error).__name__ == "KilledWorker":
-            return "the workers that had it ended"
+            return "the workers that rendered it crashed"
         return first_line(error)
-    return "the worker that had it is gone"
+    return "the worker that rendered it has disconnected"
 
 
 def _short(address: str) -> str:
-    """Without the protocol."""
+    """An address without its protocol."""
     return address.partition("://")[2] or address

@@ -1,4 +1,4 @@
-"""The way to a Dask cluster: the optional package, addresses that are allowed, encryption."""
+"""The connection to a Dask cluster: the optional package, allowed addresses, encryption."""
 
 from __future__ import annotations
 
@@ -23,29 +23,33 @@ _CONNECT_SECONDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address of a scheduler and how it is spoken to."""
+    """The address of a scheduler and how to connect to it."""
 
     address: str
-    """HOST:PORT, or with ``tcp://`` or ``tls://`` before it."""
+    """HOST:PORT, optionally with ``tcp://`` or ``tls://`` before it."""
     ca: Path | None = None
+    """Certificate of the authority that signed the other certificates. ``ca``, ``cert`` and ``key``
+    are PEM files; all three or none. With them, all traffic is encrypted and both sides
+    authenticate.
+    """
     cert: Path | None = None
+    """This machine's certificate."""
     key: Path | None = None
-    """PEM files; all three or none. With them everything is encrypted, and both sides prove who
-    they are."""
+    """This machine's key."""
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether certificates were named."""
+        """Whether certificates were given."""
         return self.ca is not None
 
     @property
     def full_address(self) -> str:
-        """With its protocol."""
+        """The address with its protocol."""
         plain = re.sub(r"^(tcp|tls)://", "", self.address)
         return f"{'tls' if self.is_encrypted else 'tcp'}://{plain}"
 
     def security(self) -> distributed.Security | None:
-        """As Dask takes it; None without encryption."""
+        """The encryption settings as Dask expects them; None without encryption."""
         if not self.is_encrypted:
             return None
         import distributed
@@ -59,21 +63,22 @@ class Link:
         )
 
     def check(self) -> None:
-        """Refuse what is no address, and whatever lies beyond a private network without encryption:
-        whoever speaks to a worker can have it run anything.
+        """Refuse invalid addresses, and unencrypted connections beyond private networks: whoever
+        can reach a worker can run any code on it.
 
         Raises:
-            UsageError: with what to do.
+            UsageError: the address or a certificate file is not usable.
+            ClusterError: the host name cannot be resolved.
         """
         found = re.fullmatch(r"(?:tcp://|tls://)?(\[[^\]]+\]|[^:/\[\]]+):(\d+)", self.address)
         if found is None:
             raise UsageError(
-                f'"{self.address}" is no address of a scheduler, expected HOST:PORT',
+                f'"{self.address}" is not the address of a scheduler, expected HOST:PORT',
                 "dask scheduler prints its address",
             )
         files = (self.ca, self.cert, self.key)
         if any(files) and not all(files):
-            raise UsageError("--tls-ca, --tls-cert and --tls-key belong together")
+            raise UsageError("--tls-ca, --tls-cert and --tls-key must be given together")
         for file in filter(None, files):
             if not file.is_file():
                 raise UsageError(f'there is no file "{file}"')
@@ -85,18 +90,18 @@ def _check_private(host: str) -> None:
     try:
         rows = socket.getaddrinfo(host, None)
     except OSError as error:
-        raise ClusterError(f'there is no host "{host}": {first_line(error)}') from error
+        raise ClusterError(f'the host "{host}" was not found: {first_line(error)}') from error
     for *_, place in rows:
         ip = ipaddress.ip_address(str(place[0]).partition("%")[0])
         if not (ip.is_loopback or ip.is_private):
             raise UsageError(
-                f"{host} is in no private network, and a cluster without encryption is open to all",
-                "--tls-ca, --tls-cert and --tls-key encrypt it, see docs/cluster.md",
+                f"{host} is not in a private network, so connections to it must be encrypted",
+                "use --tls-ca, --tls-cert and --tls-key, see docs/cluster.md",
             )
 
 
 def check_installed() -> None:
-    """Raise UsageError where the optional package is missing."""
+    """Raise UsageError if the optional package is not installed."""
     try:
         import distributed  # noqa: F401
     except ImportError as error:
@@ -108,17 +113,17 @@ def check_installed() -> None:
 
 @contextmanager
 def connected(link: Link) -> Iterator[distributed.Client]:
-    """A Dask client.
+    """A Dask client, connected to the scheduler and closed at the end.
 
     Raises:
-        UsageError: the address is not allowed, or the package missing.
-        ClusterError: nobody answers.
+        UsageError: the address is not allowed, or the package is not installed.
+        ClusterError: the scheduler does not answer.
     """
     link.check()
     check_installed()
     import distributed
 
-    for name in ("distributed", "asyncio"):  # it reports what we report in one sentence
+    for name in ("distributed", "asyncio"):  # silence them: we report the same errors ourselves
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(

@@ -1,4 +1,4 @@
-"""Which stretches of a film are rendered apart, and how long that takes. Pure."""
+"""Splits films into segments for a cluster, and estimates the total time. Pure."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 GOP_SECONDS: Final = 2
-"""Segments end where an encoder would begin anew anyway."""
+"""Segments are whole GOPs of this length, so splitting costs no additional key frames."""
 LONGEST_SECONDS: Final = 60
-"""More is lost when a worker dies, and has to travel in one piece."""
+"""A longer segment would lose more work when a worker dies, and take longer to transfer."""
 START_FRAMES: Final = 15.0
-"""What a segment costs beyond its own pictures, in pictures: the film is opened, positioned and
-looked at from a little earlier, an encoder begins. That takes about a second (docs/cluster.md),
-which is as much as 15 pictures of a network that makes 15 in a second; the length of a segment
-goes with the root of it, so that a network five times slower loses little.
+"""The start-up cost of a segment in pictures: opening the film, seeking, reading a little before
+the first picture, starting an encoder. That takes about a second (docs/cluster.md), the time of 15
+pictures for a network that computes 15 per second. The length of a segment grows with the square
+root of this number, so a network five times slower loses little.
 """
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Segment:
-    """Pictures on the output clock: [first, stop); stop None = to the end of the film."""
+    """Pictures [first, stop), as indices on the output grid; stop None = to the end of the film."""
 
     first: int
     stop: int | None
 
     @property
     def name(self) -> str:
-        """Of its file, without extension."""
+        """Name of its file, without extension."""
         return f"{self.first:09d}"
 
 
 def segment_frames(num_frames: int, num_workers: int, rate: Fraction) -> int:
-    """How many pictures make a segment.
+    """The best number of pictures per segment.
 
-    With n pictures, w workers, segments of L pictures and a start that costs c pictures, all takes
-    as long as ``n / w + (n / L) * c / w + L * (1 - 1 / w)`` pictures on one worker: the work, the
-    starts, and the last segments that others cannot help with. That is least at
-    ``L = sqrt(n * c / (w - 1))``, which is rounded to whole GOPs and kept to a minute.
+    With n pictures, w workers, L pictures per segment and a start-up cost of c pictures, the total
+    time in pictures is ``n / w + (n / L) * c / w + L * (1 - 1 / w)``: the work, the start-ups, and
+    the wait for the last segments while other workers are idle. The minimum is at
+    ``L = sqrt(n * c / (w - 1))``, which is rounded to whole GOPs and limited to a minute.
 
     Args:
-        num_frames: of all films together.
-        num_workers: that take part.
+        num_frames: total number of pictures of all films.
+        num_workers: number of workers.
         rate: pictures per second.
     """
     gop = math.ceil(GOP_SECONDS * rate)
@@ -58,14 +58,14 @@ def segment_frames(num_frames: int, num_workers: int, rate: Fraction) -> int:
 
 
 def split(first: int, last: int | None, stop: int | None, length: int) -> tuple[Segment, ...]:
-    """A part of a film as segments.
+    """Split a part of a film into segments.
 
     Args:
-        first: its first picture.
-        last: the index after its last picture, as far as the film tells; None = it does not, and
-            all is one segment.
-        stop: where it ends; None = at the end of the film, which may be later than it tells.
-        length: of a segment; the last one is up to half a segment longer.
+        first: grid index of its first picture.
+        last: expected index after its last picture; None if the duration is unknown, which gives a
+            single segment.
+        stop: index to stop before; None = the end of the film, which may be later than ``last``.
+        length: pictures per segment; the last one is up to half a segment longer.
     """
     bounds = [first]
     if last is not None:
@@ -75,12 +75,12 @@ def split(first: int, last: int | None, stop: int | None, length: int) -> tuple[
 
 
 def makespan(seconds: Sequence[float], num_workers: int, transfer: float = 0.0) -> float:
-    """Seconds until all segments are here, each begun by the first worker that is free.
+    """The total time in seconds if each segment is started by the first worker that is free.
 
     Args:
-        seconds: that each takes on a worker, in the order in which they are handed out.
-        num_workers: of the same speed.
-        transfer: seconds that a segment needs to come back; one comes at a time.
+        seconds: rendering time of each segment, in the order of submission.
+        num_workers: number of workers, all equally fast.
+        transfer: seconds to transfer a finished segment; one is transferred at a time.
     """
     free = [0.0] * num_workers
     wire = 0.0

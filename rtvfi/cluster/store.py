@@ -1,4 +1,4 @@
-"""Segments that are here, beside the file they will become: a rendering goes on from them."""
+"""Stores finished segments beside the output file, so that a rendering can be resumed."""
 
 from __future__ import annotations
 
@@ -25,29 +25,35 @@ _PLAN: Final = "plan.json"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A segment on the disk."""
+    """A finished segment on disk."""
 
     num_frames: int
     encoder: str
     seconds: float
-    """That it took on its worker."""
+    """Rendering time on its worker."""
 
 
 class SegmentStore:
-    """The segments of one file.
+    """The finished segments of one output file.
 
     Args:
-        folder: of the rendering's journal; it exists.
+        folder: the folder of the rendering's journal, which must exist.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "segments"
         self.here: dict[Segment, Stored] = {}
         self.num_bytes = 0
-        """Of those that are here."""
+        """Total size of the finished segments."""
 
     def plan(self, segments: Sequence[Segment]) -> tuple[Segment, ...]:
-        """These segments, or those that an earlier run began with; finds what is here of them.
+        """Fix how the film is split, and find the segments that are already finished.
+
+        Args:
+            segments: the split to use if there was no earlier run.
+
+        Returns:
+            The split of an earlier run if there was one, else ``segments``.
 
         Raises:
             EncodeError: the folder cannot be written.
@@ -61,22 +67,22 @@ class SegmentStore:
         except OSError as error:
             raise _unwritable(self._folder, error) from error
         for segment in segments:
-            # Noted after the file is whole, so what is noted is there.
+            # The notes are written after the file, so notes imply a complete file.
             with suppress(OSError, ValueError, TypeError):
-                told = json.loads(self._notes(segment).read_text(encoding="utf-8"))
+                fields = json.loads(self._notes(segment).read_text(encoding="utf-8"))
                 self.num_bytes += self.path(segment).stat().st_size
-                self.here[segment] = Stored(**told)
+                self.here[segment] = Stored(**fields)
         return tuple(segments)
 
     def path(self, segment: Segment) -> Path:
-        """Of its file."""
+        """Path of a segment's file."""
         return self._folder / f"{segment.name}.mkv"
 
     def _notes(self, segment: Segment) -> Path:
         return self._folder / f"{segment.name}.json"
 
     def put(self, segment: Segment, made: Made) -> None:
-        """Keep a segment; one that is here already stays.
+        """Store a finished segment; does nothing if it is stored already.
 
         Raises:
             EncodeError: it cannot be written.

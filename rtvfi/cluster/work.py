@@ -1,7 +1,6 @@
-"""What a worker does: it says who it is, takes films in, and makes segments.
+"""The functions that run on a worker: reporting its identity, receiving films, rendering segments.
 
-These functions run in the worker's process; they are sent by name, so both sides must have the
-same version, which is looked at before anything else.
+They are sent by name, so both sides must have the same version; that is checked first.
 """
 
 from __future__ import annotations
@@ -32,50 +31,52 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Identity = dict[str, str]
-"""What must be equal on all machines, by what it is called in a sentence."""
+"""What must be equal on all machines: versions and hashes, by their names in messages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """One segment of a film."""
+    """One segment to render."""
 
     options: RenderOptions
     source: str
-    """The film's path or address; on a worker it may lie elsewhere."""
+    """The film's path or URL; a film that was sent has another path on the worker."""
     facts: Mapping[str, object]
-    """What tells the film from another, see ``file_facts``."""
+    """What identifies the film's content, see ``file_facts``."""
     form: str
-    """Container that the segments are joined into."""
+    """Container format that the segments will be joined into."""
     first: int
+    """Grid index of the first picture."""
     stop: int | None
+    """Grid index to stop before; None = the end of the film."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """A segment as a Matroska file of pictures alone."""
+    """A rendered segment: a Matroska file with video only."""
 
     file: bytes
     num_frames: int
     encoder: str
     seconds: float
-    """That it took on the worker."""
+    """Rendering time on the worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The worker does not suit; the sentence says why."""
+    """The worker cannot be used; ``sentence`` says why."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """The worker has no such film."""
+    """The worker cannot access the film."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The segment could not be made; what was said of it."""
+    """The segment could not be rendered: message and hint of the error."""
 
     message: str
     hint: str
@@ -85,7 +86,7 @@ Outcome = Made | Refused | Unseen | Failed
 
 
 def identity(model: str, enhance: str | None) -> Identity:
-    """Versions and weights of this machine."""
+    """This machine's versions, and the hashes of the weights of ``model`` and ``enhance``."""
     found = {"version of rtvfi": version(), "version of av": metadata.version("av")}
     names = {model: find_weights} | ({enhance: stored_weights} if enhance else {})
     for name, find in names.items():
@@ -98,7 +99,7 @@ def identity(model: str, enhance: str | None) -> Identity:
 
 
 def _sha256(path: Path) -> str:
-    """Of a weight file. A worker is asked at every segment, so it is read when it has changed."""
+    """The hash of a weight file, cached until the file changes: it is needed for every segment."""
     state = path.stat()
     return _sha256_at(path, state.st_size, state.st_mtime_ns)
 
@@ -109,7 +110,7 @@ def _sha256_at(path: Path, _size: int, _changed: int) -> str:
 
 
 def difference(wanted: Identity, found: Identity) -> str:
-    """In a sentence what of two machines differs; empty when nothing does."""
+    """A sentence on what differs between two machines; empty if nothing does."""
     for what in wanted:
         if wanted[what] != found.get(what):
             return f"its {what} is {found.get(what, 'unknown')}, expected {wanted[what]}"
@@ -117,10 +118,10 @@ def difference(wanted: Identity, found: Identity) -> str:
 
 
 def perform(wanted: Identity, task: Task, films: str) -> Outcome:
-    """Make a segment.
+    """Render a segment.
 
     Args:
-        wanted: what this worker must be.
+        wanted: the versions and weights that this worker must have.
         task: the segment.
         films: folder of the films that were sent to this worker.
     """
@@ -140,7 +141,7 @@ def perform(wanted: Identity, task: Task, films: str) -> Outcome:
 
 
 def _seen(task: Task, films: Path) -> str | None:
-    """Where the film is on this machine; None = it is not."""
+    """The film's path or URL on this machine; None if it cannot be accessed."""
     if _is_it(task.source, task):
         return task.source
     sent = str(films / stored_name(task.source, task.facts))
@@ -152,13 +153,13 @@ def _is_it(path: str, task: Task) -> bool:
 
 
 def stored_name(source: str, facts: Mapping[str, object]) -> str:
-    """What a film that was sent is called: by its content, with its extension."""
+    """The file name of a film that was sent: a hash of its content and its extension."""
     return f"{facts.get('sha256_of_ends', 'film')}{Path(source).suffix}"
 
 
 @lru_cache(maxsize=1)
 def _maker(options: RenderOptions) -> Maker:
-    """The model stays loaded from segment to segment."""
+    """Cached so that the model stays loaded between segments."""
     return Maker(options)
 
 
@@ -180,7 +181,15 @@ def _made(task: Task, path: str) -> Made:
 
 
 def receive(films: str, name: str, offset: int, data: bytes, *, is_last: bool) -> None:
-    """Take in a piece of a film; it is there once the last piece is."""
+    """Receive a piece of a film; the file gets its final name after the last piece.
+
+    Args:
+        films: folder for films.
+        name: the film's final file name.
+        offset: position of the piece in the file, bytes.
+        data: the piece.
+        is_last: this is the last piece.
+    """
     folder = Path(films)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.part"
@@ -192,5 +201,5 @@ def receive(films: str, name: str, offset: int, data: bytes, *, is_last: bool) -
 
 
 def leave(sentence: str) -> None:
-    """Say on the worker why it is not wanted."""
-    log.warning("this worker ends: %s", sentence)
+    """Log on the worker why it was refused."""
+    log.warning("this worker was refused and exits: %s", sentence)

@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RESOURCE = "GPU"
-"""Dask's name of what a segment needs and a worker has one of."""
+"""Name of the Dask resource that limits workers: each has one, and each segment needs one."""
 _CONNECT_SECONDS = 15
 
 
 def work(link: Link, name: str | None) -> int:
-    """Take segments until the scheduler or the user ends it.
+    """Render segments until the scheduler or the user stops this worker.
 
     Args:
         link: to the scheduler.
-        name: shown on the dashboard; by default the address.
+        name: shown on the dashboard; None = the worker's address.
 
     Returns:
-        0 when the scheduler ended it, 130 after Ctrl+C.
+        The exit code: 0 if the scheduler stopped it, 130 after Ctrl+C.
 
     Raises:
-        UsageError: the address is not allowed, or the package missing.
-        ClusterError: nobody answers.
+        UsageError: the address is not allowed, or the package is not installed.
+        ClusterError: the scheduler does not answer.
     """
     link.check()
     check_installed()
@@ -64,5 +64,5 @@ async def _work(link: Link, name: str | None, folder: str) -> None:
             f"no scheduler answers at {link.full_address}: {first_line(error)}",
             "dask scheduler starts one and prints its address",
         ) from error
-    log.info("waiting for work of %s", link.full_address)
+    log.info("waiting for work from %s", link.full_address)
     await worker.finished()

@@ -1,4 +1,4 @@
-"""New pictures between still ones, kept exact from one to the next: no rounding in between."""
+"""Interpolation between still pictures, in floating point throughout: no rounding to 8 bits."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from rtvfi.models.base import Picture
 
 _MAPPED: Final = ("rife", "interpany")
-"""Families whose networks take a timestep for every pixel."""
+"""Families whose networks accept a timestep map, one timestep per pixel."""
 
 
 class Between:
-    """A model for pictures of one size.
+    """A loaded model that interpolates between still pictures of one size.
 
     Args:
-        model_id: of the catalogue.
-        device_name: as on the command line.
-        size: (height, width).
-        num_steps: in which a network with reference goes to a picture; None: as it likes.
+        model_id: an id of the catalogue.
+        device_name: a value of ``--device``.
+        size: (height, width) of the pictures.
+        num_steps: steps per picture for a network with a reference picture; None = its default.
 
     Raises:
-        UsageError: ``num_steps`` for a network without reference.
-        ModelError: the model cannot be had.
+        UsageError: ``num_steps`` was given for a network without a reference picture.
+        ModelError: the model cannot be loaded.
         DeviceError: the device cannot be used.
     """
 
@@ -58,32 +58,48 @@ class Between:
         if num_steps is not None:
             if not isinstance(self.model, HasSteps) or not self.model.has_reference:
                 raise UsageError(
-                    f'"{model_id}" goes to every picture in one step',
-                    hint="--iters is for interpany-*-tr and interpany-*-dr",
+                    f'"{model_id}" computes every picture in one step',
+                    hint="--iters works only with interpany-*-tr and interpany-*-dr",
                 )
             self.model = self.model.in_steps(num_steps)
 
-    def taken(self, rgb: NDArray[np.float32]) -> Picture:
-        """A (H, W, 3) picture, 0..1, as the model takes it."""
+    def to_input(self, rgb: NDArray[np.float32]) -> Picture:
+        """Convert a picture to the model's input.
+
+        Args:
+            rgb: (H, W, 3), RGB, [0, 1].
+
+        Returns:
+            (1, 3, H, W) RGB in the model's dtype and on its device, or ``Planes`` for a model that
+            works on Y'CbCr.
+        """
         image = torch.from_numpy(rgb).permute(2, 0, 1)[None]
         if self.model.info.picture == "rgb":
             return image.to(self.device, self.dtype).contiguous()
-        kr, kb = KR, KB  # any matrix would do, the same one is undone
+        kr, kb = KR, KB  # any matrix would do, as to_rgb inverts it
         red, green, blue = image[:, :1], image[:, 1:2], image[:, 2:]
         y = kr * red + (1 - kr - kb) * green + kb * blue
         uv = torch.cat(((blue - y) / (2 - 2 * kb), (red - y) / (2 - 2 * kr)), 1)
         return Planes(y.to(self.device, self.dtype), uv.to(self.device, self.dtype))
 
-    def made(self, a: Picture, b: Picture, ts: Sequence[float | Tensor]) -> list[Picture]:
-        """Pictures between two, each as the model gives it.
+    def interpolate(self, a: Picture, b: Picture, ts: Sequence[float | Tensor]) -> list[Picture]:
+        """Compute pictures between two.
+
+        Args:
+            a: the left picture in the form of ``to_input``.
+            b: the right picture.
+            ts: timesteps, 0 = a, 1 = b; or timestep maps, (1, 1, H, W).
+
+        Returns:
+            One picture per timestep, in the form that the model returns.
 
         Raises:
-            UsageError: a map among ``ts``, and a model that takes none.
+            UsageError: ``ts`` contains a map, and the model does not accept maps.
         """
-        return list(self.each(a, b, ts))
+        return list(self.iterate(a, b, ts))
 
-    def each(self, a: Picture, b: Picture, ts: Sequence[float | Tensor]) -> Iterator[Picture]:
-        """``made``, one after the other."""
+    def iterate(self, a: Picture, b: Picture, ts: Sequence[float | Tensor]) -> Iterator[Picture]:
+        """The same as ``interpolate``, but yields each picture as soon as it is computed."""
         if any(isinstance(t, torch.Tensor) for t in ts):
             self.check_maps()
         with torch.inference_mode():
@@ -94,18 +110,18 @@ class Between:
             yield picture
 
     def check_maps(self) -> None:
-        """Raise UsageError for a model that takes no timestep for every pixel."""
+        """Raise UsageError if the model does not accept timestep maps."""
         if self.model.info.family not in _MAPPED:
             raise UsageError(
-                f'"{self.model.info.id}" has one time for all pixels',
-                hint="--model takes rife-* and interpany-* for maps",
+                f'"{self.model.info.id}" uses one time for all pixels',
+                hint="maps need --model rife-* or interpany-*",
             )
 
     @staticmethod
-    def shown(picture: Picture) -> NDArray[np.float32]:
-        """(H, W, 3) float32 of a picture of the model."""
+    def to_rgb(picture: Picture) -> NDArray[np.float32]:
+        """Convert a picture returned by the model to (H, W, 3), RGB, float32."""
         if isinstance(picture, Planes):
-            kr, kb = KR, KB  # any matrix would do, the same one is undone
+            kr, kb = KR, KB  # the matrix of to_input
             y, u, v = picture.y.float(), picture.uv[:, :1].float(), picture.uv[:, 1:].float()
             red, blue = y + (2 - 2 * kr) * v, y + (2 - 2 * kb) * u
             picture = torch.cat((red, (y - kr * red - kb * blue) / (1 - kr - kb), blue), 1)
@@ -114,28 +130,32 @@ class Between:
 
 
 def read_map(path: Path, size: tuple[int, int]) -> Tensor:
-    """A number for every pixel, (1, 1, H, W) float32, 0..1.
+    """Read a map with one number per pixel.
 
     Args:
-        path: a picture (its red channel; black 0, white 1), or ``.npy`` of (H, W) numbers.
-        size: (height, width) it must have.
+        path: a picture, whose red channel is used (black = 0, white = 1), or a ``.npy`` file with
+            an (H, W) array of numbers from 0 to 1.
+        size: (height, width) that the map must have.
+
+    Returns:
+        (1, 1, H, W), float32, [0, 1].
 
     Raises:
-        UsageError: it cannot be read, or is of another size or range.
+        UsageError: it cannot be read, or has the wrong size or numbers outside 0 to 1.
     """
     if path.suffix == ".npy":
         try:
             values = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise UsageError(f'"{path}" cannot be read as numbers: {error}') from error
+            raise UsageError(f'"{path}" cannot be read as an array of numbers: {error}') from error
     else:
         values = read_still(path).rgb[..., 0]
     if values.shape != size or values.dtype.kind not in "fiub":
         raise UsageError(
-            f'"{path}" holds {"x".join(map(str, values.shape[::-1]))} numbers, '
+            f'"{path}" contains {"x".join(map(str, values.shape[::-1]))} numbers, '
             f"expected {size[1]}x{size[0]} like the pictures"
         )
     numbers = values.astype(np.float32)
     if not bool(((numbers >= 0) & (numbers <= 1)).all()):
-        raise UsageError(f'"{path}" holds numbers outside 0 to 1')
+        raise UsageError(f'"{path}" contains numbers outside 0 to 1')
     return torch.from_numpy(numbers)[None, None]

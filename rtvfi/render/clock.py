@@ -1,4 +1,4 @@
-"""When the pictures of a rendering are: its clock, and the part of the film that is wanted."""
+"""The output times of a rendering, and the part of the film that is rendered."""
 
 from __future__ import annotations
 
@@ -25,32 +25,39 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Indices on the clock that are rendered: [first, stop); stop None = to the end."""
+    """The part of a film that is rendered: outputs [first, stop), as indices on the output grid."""
 
     first: int
     stop: int | None
+    """None = to the end of the film."""
     zero: Fraction
-    """The player's time 0 on the source's clock."""
+    """The pts in the source that a player shows as time 0."""
 
 
 def clock_of(options: RenderOptions, source: str, info: StreamInfo) -> Grid:
-    """The output clock: a steady one, or the film's own with outputs between its frames.
+    """The grid of output times: at a constant rate, or (``--vfr keep``) the film's own times with
+    new ones in between.
+
+    Args:
+        options: of the rendering.
+        source: path or URL of the film.
+        info: what is known of the film.
 
     Raises:
-        UsageError: too many pictures a second, or times that cannot be kept.
+        UsageError: the rate is too high, or does not go with ``--vfr keep``.
     """
     choice = parse_rate(options.fps)
     if not options.keeps_times:
         rate = _checked(target_rate(choice, info, None))
         return Grid(info.start, 1 / rate)
     if options.source.deinterlace == "ivtc":
-        raise UsageError("--vfr keep and --deinterlace ivtc exclude each other", "leave one out")
+        raise UsageError("--vfr keep and --deinterlace ivtc cannot be combined", "leave one out")
     multiple = choice.value
     if choice.kind in ("display", "vrr"):
         multiple = Fraction(max(1, math.floor(DEFAULT_DISPLAY_RATE / info.source_rate)))
     if choice.kind == "rate" or multiple.denominator != 1:
         raise UsageError(
-            f"--vfr keep makes a multiple of the film's own frames, not {options.fps}", "--multi 2"
+            f"--vfr keep needs a whole multiple of the film's rate, not {options.fps}", "--multi 2"
         )
     rate = _checked(multiple * info.source_rate)
     if Path(source).is_dir():
@@ -63,15 +70,15 @@ def clock_of(options: RenderOptions, source: str, info: StreamInfo) -> Grid:
 
 def _checked(rate: Fraction) -> Fraction:
     if rate > MAX_RATE:
-        raise UsageError(f"{float(rate):g} fps are too many, at most {MAX_RATE}")
+        raise UsageError(f"{float(rate):g} fps is too high, expected at most {MAX_RATE}")
     return rate
 
 
 def part_of(options: RenderOptions, source: str, info: StreamInfo, grid: Grid) -> Part:
-    """The part that ``--start`` and ``--end`` name.
+    """The part of the film between ``--start`` and ``--end``.
 
     Raises:
-        UsageError: there is nothing in it.
+        UsageError: the part is empty.
     """
     begin = 0 if info.start == 0 else first_time(source)
     zero = min(Fraction(begin), info.start)
@@ -80,7 +87,7 @@ def part_of(options: RenderOptions, source: str, info: StreamInfo, grid: Grid) -
         first = max(0, grid.first_at_or_after(zero + options.start))
         if info.duration is not None and grid.pts(first) >= info.start + info.duration:
             raise UsageError(
-                f"--start is {float(options.start):g} s, the film ends at "
+                f"--start is {float(options.start):g} s, but the film ends at "
                 f"{float(info.start + info.duration - zero):.3f} s"
             )
     stop = None if options.end is None else grid.first_at_or_after(zero + options.end)

@@ -1,4 +1,4 @@
-"""Every frame of a part of a film, as fast as it goes; nothing hurries."""
+"""Reads every frame of a part of a film from a pipeline, without a deadline, and writes it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from rtvfi.stream.write.writer import Writer
 
 TURN_SECONDS: Final = 0.2
-"""Longest wait before there is a word."""
+"""Longest wait, in seconds, before control returns to the caller, who may show progress."""
 _LEAD_IN: Final = 12
-"""Source frames looked at before the first one wanted when work begins in the middle: more than
-any model and schedule looks back.
+"""How many source frames before the first wanted one are read when rendering starts in the middle
+of a film: more than any model or schedule looks back.
 """
 
 
 def seek_index(made: Rendering, stream: StreamOptions, first: int, begin: int) -> int:
-    """Where to begin to look at the source so that the frame ``first`` is as in an unbroken run.
+    """The grid index to seek to so that frame ``first`` is the same as in an uninterrupted run.
 
     Args:
         made: the pipeline and its grid.
-        stream: how frames are made.
-        first: grid index.
-        begin: where the unbroken run begins.
+        stream: how frames are interpolated.
+        first: grid index of the first wanted frame.
+        begin: grid index at which the uninterrupted run would start.
     """
     if stream.is_by_cadence:
         first = begin
@@ -41,16 +41,18 @@ def seek_index(made: Rendering, stream: StreamOptions, first: int, begin: int) -
 
 
 def frames(made: Rendering, seek: int, stop: int | None) -> Iterator[OutputFrame | None]:
-    """The frames from the pipeline's first index up to ``stop``, or to the end; None when there was
-    none for a while.
+    """Yield the frames from the pipeline's first index up to ``stop``, or to the end of the film.
 
     Args:
-        made: a pipeline, started; the frames before its first index are not given.
-        seek: where to begin to look, see ``seek_index``.
-        stop: grid index.
+        made: a started pipeline; frames before its first index are not yielded.
+        seek: grid index to seek to, see ``seek_index``.
+        stop: grid index to stop before; None = the end.
+
+    Yields:
+        Frames; None whenever no frame came for ``TURN_SECONDS``.
 
     Raises:
-        RtvfiError: what stopped the pipeline.
+        RtvfiError: the pipeline failed.
     """
     made.pipeline.seek(seek)
     while True:
@@ -66,10 +68,15 @@ def frames(made: Rendering, seek: int, stop: int | None) -> Iterator[OutputFrame
 
 
 def put_all(found: Iterable[OutputFrame | None], writer: Writer, look: Callable[[], None]) -> None:
-    """Hand frames to a writer, and look every now and then.
+    """Write frames.
+
+    Args:
+        found: the frames; None where there was none for a while.
+        writer: where they go.
+        look: called after every frame and while waiting, for example to show progress.
 
     Raises:
-        RtvfiError: the writer's, or what stopped the frames.
+        RtvfiError: the writer or the source of the frames failed.
     """
     for frame in found:
         while frame is not None and not writer.put(frame, TURN_SECONDS):
@@ -81,7 +88,7 @@ def put_all(found: Iterable[OutputFrame | None], writer: Writer, look: Callable[
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM ends work as Ctrl+C does: with a file that plays."""
+    """Make SIGTERM end the work like Ctrl+C, which leaves a playable file."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

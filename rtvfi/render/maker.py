@@ -1,4 +1,4 @@
-"""Films opened as the options say, with one model for all of them: where pictures come from."""
+"""Opens films and their pipelines for rendering, with one model for all films."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Film:
-    """A film, open, and what is wanted of it."""
+    """An open film, its output grid and the part to render."""
 
     source: str
     pipeline: Pipeline
@@ -35,8 +35,9 @@ class Film:
     part: Part
 
     def last(self, stop: int | None) -> int | None:
-        """Index after the last picture before ``stop`` (None = the end), as far as the file tells
-        how long it is; None = it does not.
+        """The expected index after the last picture before ``stop`` (None = the end of the film).
+
+        None if ``stop`` is None and the file does not state its duration.
         """
         if self.info.duration is None:
             return stop
@@ -46,18 +47,19 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class Pipelines:
-    """Where the pictures of a file come from."""
+    """The pipelines of one output file."""
 
     made: Rendering
+    """Gives the interpolated pictures."""
     given: Pipeline | None
-    """The nearest source frames on the same grid, for a montage."""
+    """For a montage: gives the nearest source frames on the same grid; else None."""
 
 
 class Maker:
-    """Opens films and has their pictures made, all with the same options and model.
+    """Opens films and starts their pipelines, all with the same options and model.
 
     Raises:
-        RtvfiError: weights are not here.
+        RtvfiError: the weights of a network are missing.
     """
 
     def __init__(self, options: RenderOptions) -> None:
@@ -71,7 +73,11 @@ class Maker:
         self._has_model = options.model != "copy" and options.stream.style != "off"
 
     def open(self, source: str, opened: ExitStack) -> Film:
-        """A film, its clock and the part that is wanted; ``opened`` closes it.
+        """Open a film.
+
+        Args:
+            source: path or URL.
+            opened: closes the film.
 
         Raises:
             RtvfiError: it cannot be rendered.
@@ -84,7 +90,7 @@ class Maker:
         return Film(source, pipeline, info, grid, part_of(self._options, source, info, grid))
 
     def begin(self, film: Film, opened: ExitStack, first: int) -> Pipelines:
-        """Have its pictures made, from this index of its clock on."""
+        """Start the film's pipelines at grid index ``first``; ``opened`` closes them."""
         options = self._options
         made = rendering(film.pipeline, film.info, options.stream, film.grid, first)
         if self._has_model:
@@ -106,7 +112,7 @@ class Maker:
         return pipeline
 
     def facts(self, film: Film) -> dict[str, object]:
-        """All that the pictures of the file depend on."""
+        """Everything that the pictures of the output depend on, to decide whether to resume."""
         options, grid, part = self._options, film.grid, film.part
         return {
             "version": 3,

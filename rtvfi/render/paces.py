@@ -1,4 +1,4 @@
-"""Two pictures, and every object at a pace of its own."""
+"""Interpolates between two pictures, each object moving at its own pace."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 def indices_of(
     masks: Sequence[Tensor], curves: Sequence[Curve], times: Sequence[float]
 ) -> list[Tensor]:
-    """How far every pixel of the first picture is at each time, (1, 1, H, W), not yet blurred.
+    """The distance index of every pixel of the first picture at each time, not yet blurred.
 
     Args:
-        masks: (H, W) bool, at least one; where they overlap, the first wins.
-        curves: of each.
-        times: 0..1; what no mask covers goes with them.
+        masks: (H, W), bool, at least one, one per object; where they overlap, the first wins.
+        curves: one per object.
+        times: 0 to 1; the index of pixels that no mask covers.
+
+    Returns:
+        One index per time, (1, 1, H, W).
     """
     gone = [curve.at(times) for curve in curves]
     return [painted(masks, [g[k] for g in gone], time) for k, time in enumerate(times)]
@@ -37,19 +40,20 @@ def paced(
     objects: Sequence[tuple[Tensor, Curve]],
     count: int,
 ) -> Iterator[NDArray[np.float32]]:
-    """``count`` new pictures between two, evenly in time, one after the other.
+    """Interpolate ``count`` pictures between two, at even times.
 
     Args:
         between: a model for pictures of that size.
-        ends: the pictures, (H, W, 3), 0..1.
-        objects: (H, W) bool on the grid of the first picture, and a curve; the first wins.
+        ends: the two pictures, each (H, W, 3), RGB, [0, 1].
+        objects: pairs of a mask, (H, W), bool, on the grid of the first picture, and a curve; where
+            masks overlap, the first wins.
         count: at least 1.
 
     Yields:
-        (H, W, 3) float32.
+        (H, W, 3), RGB, float32.
 
     Raises:
-        UsageError: there are objects, and the model has one time for all pixels.
+        UsageError: there are objects, and the model does not accept timestep maps.
     """
     if objects:
         between.check_maps()
@@ -58,6 +62,6 @@ def paced(
     if objects:
         masks, curves = zip(*objects, strict=True)
         wanted = [softened(index) for index in indices_of(masks, curves, times)]
-    first, last = (between.taken(rgb) for rgb in ends)
-    for picture in between.each(first, last, wanted):
-        yield between.shown(picture)
+    first, last = (between.to_input(rgb) for rgb in ends)
+    for picture in between.iterate(first, last, wanted):
+        yield between.to_rgb(picture)

@@ -1,4 +1,4 @@
-"""How far a rendering is: a moving line for people, lines of JSON for programs."""
+"""The progress of a rendering: a progress bar on the terminal, or JSON."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ class State:
     """A snapshot of a rendering."""
 
     num_frames: int
-    """In the file so far, taken-over ones included."""
+    """Frames in the file so far, including those of an earlier, interrupted run."""
     num_made: int
-    """Of them, rendered in this run."""
+    """Frames rendered in this run."""
     total: int | None
-    """Expected; None when the length is unknown."""
+    """Expected number of frames; None if the length of the film is unknown."""
     num_bytes: int
     """Size of the file."""
     stages_ms: Mapping[str, float]
-    """Mean time of each stage per frame it works on."""
+    """Mean time of each stage, milliseconds per frame that it processed."""
 
 
 class Progress(Protocol):
-    """Shows states; called often."""
+    """A way to show progress."""
 
     def show(self, state: State) -> None:
-        """A new state."""
+        """Show a new state; called often."""
         ...
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Stop showing; called once, after the last state."""
         ...
 
 
 class Pace:
-    """Frames per second and time left, from the states seen."""
+    """Computes frames per second and time left, and limits how often they are shown."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._shown = 0.0
 
     def is_due(self) -> bool:
-        """Whether half a second has passed since it last was."""
+        """Whether half a second has passed since this last returned True."""
         now = time.monotonic()
         if now - self._shown < _EVERY_SECONDS:
             return False
@@ -68,7 +68,7 @@ class Pace:
         return True
 
     def pace(self, state: State) -> tuple[float, float | None]:
-        """(Frames per second, seconds left or None)."""
+        """Frames per second, and seconds left (None if unknown)."""
         passed = max(time.monotonic() - self._began, 1e-6)
         rate = state.num_made / passed
         if state.total is None or not rate:
@@ -76,8 +76,8 @@ class Pace:
         return rate, max(0, state.total - state.num_frames) / rate
 
 
-class _Told:
-    """States as one JSON object each; ``docs/render.md`` lists what stands in it."""
+class _JsonObjects:
+    """Writes each state as a JSON object; ``docs/render.md`` lists its fields."""
 
     def __init__(self, source: str, target: Path) -> None:
         self.clock = Pace()
@@ -85,23 +85,23 @@ class _Told:
         self._names = {"input": source, "output": str(target)}
 
     def show(self, state: State) -> None:
-        """A new state."""
+        """Write a state, if the last one is at least half a second old."""
         self._last = state
         if self.clock.is_due():
             self.write(self._object("progress", state))
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Write the last state again, as the end."""
         if self._last is not None:
             self.write(self._object("end", self._last))
 
     def write(self, text: str) -> None:
-        """Where it goes."""
+        """Write one line of JSON to its destination."""
         raise NotImplementedError
 
     def _object(self, event: str, state: State) -> str:
         rate, left = self.clock.pace(state)
-        told: dict[str, object] = {
+        fields: dict[str, object] = {
             "event": event,
             **self._names,
             "frames": state.num_frames,
@@ -111,27 +111,27 @@ class _Told:
             "bytes": state.num_bytes,
             "stages_ms": {name: round(ms, 2) for name, ms in state.stages_ms.items()},
         }
-        return json.dumps(told) + "\n"
+        return json.dumps(fields) + "\n"
 
 
-class JsonProgress(_Told):
-    """One JSON object per line on standard output."""
+class JsonProgress(_JsonObjects):
+    """Prints one JSON object per line to stdout."""
 
     def write(self, text: str) -> None:
-        """Whole lines, at once."""
+        """Print a line and flush, so that a reader gets it immediately."""
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
-class StatusFile(_Told):
-    """The newest JSON object alone in a file, replaced as a whole, for whoever looks in."""
+class StatusFile(_JsonObjects):
+    """Keeps the latest JSON object in a file, which is replaced atomically."""
 
     def __init__(self, path: Path, source: str, target: Path) -> None:
         super().__init__(source, target)
         self._path: Path | None = path
 
     def write(self, text: str) -> None:
-        """A file that cannot be written is reported once, and does not stop the work."""
+        """Replace the file; if that fails, log it once and go on without."""
         if self._path is None:
             return
         try:
@@ -142,7 +142,7 @@ class StatusFile(_Told):
 
 
 class RichProgress:
-    """A moving line on standard error; nothing when that is no terminal."""
+    """A progress bar on stderr, if that is a terminal."""
 
     def __init__(self, source: str, target: Path) -> None:
         from rich.console import Console
@@ -165,7 +165,7 @@ class RichProgress:
             self._bar.start()
 
     def show(self, state: State) -> None:
-        """A new state."""
+        """Update the bar, at most twice a second."""
         if self._task is None or not self._clock.is_due():
             return
         rate, left = self._clock.pace(state)
@@ -177,11 +177,11 @@ class RichProgress:
         self._bar.update(self._task, total=state.total, completed=state.num_frames, text=text)
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Remove the bar."""
         if self._task is not None:
             self._bar.stop()
 
 
 def left_text(seconds: float | None) -> str:
-    """The time left, as ``m:ss``; a question mark when it is not known."""
+    """The time left as ``m:ss``, or a question mark if it is unknown."""
     return "?" if seconds is None else clock(seconds)

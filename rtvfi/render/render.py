@@ -1,7 +1,7 @@
-"""``rtvfi render``: files in, files out, every frame made by the model, as fast as it goes.
+"""``rtvfi render``: renders films to files, as fast as the machine allows.
 
-Decoding, the network and encoding run at the same time, each on a thread of its own; this one
-hands frames from the pipeline to the writer and watches.
+Decoding, the network and encoding run concurrently, each on its own thread; the calling thread
+passes frames from the pipeline to the writer and shows progress.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ log = logging.getLogger(__name__)
 
 
 def render(options: RenderOptions) -> int:
-    """Render every file; one that fails does not keep the others from being rendered.
+    """Render all files; if one fails, the others are still rendered.
 
     Returns:
-        0 when all were rendered, 130 after Ctrl+C.
+        The exit code: 0 when all were rendered, 130 after Ctrl+C.
 
     Raises:
-        RtvfiError: what was asked for cannot run, or the first failure of a file.
+        RtvfiError: the options are unusable, or the first failure of a file.
     """
     if options.device not in ("auto", "cpu"):
         resolve_device(options.device)
@@ -76,7 +76,7 @@ class _Renderer:
         self._shows = shows
 
     def render(self, source: str) -> bool:
-        """One file; False when it was interrupted."""
+        """Render one file; returns False if it was interrupted."""
         options, maker = self._options, self._maker
         with ExitStack() as opened:
             film = maker.open(source, opened)
@@ -84,10 +84,10 @@ class _Renderer:
             line = Timeline(film.grid, film.part.first)
             journal = journal_for(options, target, form, maker.facts(film), line)
             if options.must_resume and journal.carried is None:
-                raise UsageError(f'there is nothing of "{target}" to resume', "leave --resume out")
+                raise UsageError(f'"{target}" cannot be resumed', "leave --resume out")
             first = film.part.first + journal.num_carried
             if journal.num_carried:
-                log.info("going on after %d frames", journal.num_carried)
+                log.info("continuing after %d frames", journal.num_carried)
             run = Run(options, film, maker.begin(film, opened, first), first)
             job = whole_job(options, film, target, form, journal.carried)
             return self._write(run, job, film, journal)
@@ -113,8 +113,8 @@ class _Renderer:
             reorder = CODECS[written.encoder].reorder
             join([FileExcerpt(growing.path, 0, written.num_frames)], stopped, reorder)
         if not is_done:
-            goes_on = "" if is_of_pictures else "; the same command goes on"
-            log.info('stopped: "%s" holds %d frames%s', job.path, written.num_frames, goes_on)
+            hint = "" if is_of_pictures else "; run the same command again to continue"
+            log.info('stopped: "%s" has %d frames%s', job.path, written.num_frames, hint)
             return False
         journal.end()
         log.info('"%s": %d frames, %s', job.path, written.num_frames, written.encoder)
@@ -122,10 +122,10 @@ class _Renderer:
 
 
 def checked_target(options: RenderOptions, film: Film) -> tuple[Path, str]:
-    """Where the rendering of a film goes and in which form; refused before any work is done.
+    """Choose the output path and format (see ``output_form``) of a film, before any work is done.
 
     Raises:
-        RtvfiError: it cannot or must not be written.
+        RtvfiError: the output cannot or must not be written.
     """
     target = target_path(options, film.source, 1 / film.grid.step)
     form = output_form(target, is_folder=options.is_png_only)
@@ -136,6 +136,8 @@ def checked_target(options: RenderOptions, film: Film) -> tuple[Path, str]:
 
 
 def pictures_alone(job: Job, path: Path) -> Job:
-    """The same pictures in a file that can be read after a kill, to be joined afterwards."""
+    """A job that writes the same pictures to ``path``, without sound and in a format that remains
+    readable when the process is killed; the result is joined into the real output afterwards.
+    """
     becomes = None if job.container == CRASH_SAFE_FORMAT else job.container
     return replace(job, path=path, container=CRASH_SAFE_FORMAT, becomes=becomes, source=None)

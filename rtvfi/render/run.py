@@ -1,4 +1,4 @@
-"""Frames of a film on their way to a writer, and what is told meanwhile."""
+"""Writes the frames of one part of a film, and reports progress meanwhile."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 
 
 class Run:
-    """One part of a film under way.
+    """The rendering of one part of a film.
 
     Args:
-        options: what was asked for.
-        film: opened; its part is what an unbroken rendering holds.
-        pipelines: of the film, begun at ``first``.
-        first: the first picture that is made here; those before it are there already.
+        options: of the rendering.
+        film: an open film; ``film.part`` is what an uninterrupted rendering would contain.
+        pipelines: of the film, started at ``first``.
+        first: grid index of the first picture to render; those before it exist already.
     """
 
     def __init__(
@@ -49,23 +49,24 @@ class Run:
         self._shown_as = Shown(film.info)
         self._montage = Montage(self._shown_as.info) if pipelines.given else None
         self._shown = 0.0
-        """Clock of the last look at the progress."""
+        """Value of ``time.monotonic`` when progress was last shown."""
 
     def write(
         self, job: Job, stop: int | None, show: Callable[[State], None]
     ) -> tuple[bool, WriterStatistics]:
-        """Make every frame and write it; what was made stays written whatever happens.
+        """Render and write all frames. After an error or interruption, the file still contains what
+        was rendered so far.
 
         Args:
-            job: the file.
-            stop: index to stop at; None = the end of the film.
-            show: told how far it is.
+            job: the file to write.
+            stop: grid index to stop before; None = the end of the film.
+            show: called with the progress.
 
         Returns:
-            Whether it was not interrupted, and what the writer counted.
+            Whether it ran to the end without being interrupted, and the writer's statistics.
 
         Raises:
-            RtvfiError: what stopped it.
+            RtvfiError: the pipeline or the writer failed.
         """
         writer = open_writer(job)
 
@@ -96,12 +97,15 @@ class Run:
             yield None if frame is None else self._shown_frame(frame)
 
     def _shown_frame(self, made: OutputFrame) -> OutputFrame:
-        """The frame itself, or the one with the source beside it."""
+        """The frame itself or, for a montage, the source frame and the result side by side."""
         if self._given is None or self._montage is None:
             return made
         given = self._given.read(None)
         if not isinstance(given, OutputFrame) or given.index != made.index:
-            raise DecodeError(f"the source has no picture at {float(made.pts):.3f} s, twice read")
+            raise DecodeError(
+                f"the montage found no source picture at {float(made.pts):.3f} s: "
+                "the file was decoded differently the second time"
+            )
         left, right = (self._shown_as(frame.payload) for frame in (given, made))
         return replace(made, payload=self._montage.join(left, right))
 
@@ -132,14 +136,14 @@ def whole_job(
     form: str,
     carried: tuple[Path, int] | None = None,
 ) -> Job:
-    """All of a film's part as one file.
+    """The job of writing the whole part of a film to one file.
 
     Args:
-        options: what was asked for.
-        film: opened.
-        target: where it goes.
-        form: see ``output_form``.
-        carried: see ``Job.carried``.
+        options: of the rendering.
+        film: an open film.
+        target: path of the output.
+        form: format of the output, see ``output_form``.
+        carried: frames of an earlier run to continue from, see ``Job.carried``.
     """
     grid, part, shown = film.grid, film.part, Shown(film.info)
     is_cut = options.start != 0 or options.end is not None
@@ -162,6 +166,6 @@ def whole_job(
 
 
 def check_not_empty(statistics: WriterStatistics, target: Path) -> None:
-    """Raise OpenError for a file without pictures."""
+    """Raise OpenError if no frame was written."""
     if not statistics.num_frames:
         raise OpenError(f'"{target.name}" would be empty: no frame at or after --start')

@@ -1,4 +1,4 @@
-"""All that is told of a rendering: progress, what is left when somebody asks, its end."""
+"""Reports on a rendering: progress, a status line on SIGUSR1, a desktop notification at its end."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from rtvfi.settings.config import RenderOptions
 
 LONG_SECONDS: Final = 60.0
-"""Work that somebody may have turned away from."""
+"""A desktop notification is sent only after work of at least this duration."""
 _NOTIFY_SECONDS: Final = 10
 
 
 class Shows:
-    """What is told of all files of a command, and what is left of them when somebody asks.
+    """Reports on all files of a command.
 
-    ``SIGUSR1`` asks. At the end of long work the desktop is told.
+    ``SIGUSR1`` prints a status line. At the end of long work a desktop notification is sent.
     """
 
     def __init__(self, options: RenderOptions) -> None:
@@ -53,7 +53,16 @@ class Shows:
             notify_if_long(seconds, _ended(self._options.files, error))
 
     def begin(self, source: str, target: Path, num_files: int = 1) -> Progress:
-        """The next file, or several that go on together."""
+        """Start reporting on the next file.
+
+        Args:
+            source: path or URL of the input.
+            target: path of the output.
+            num_files: more than one if several files are rendered together.
+
+        Returns:
+            Where to send progress.
+        """
         self._number += num_files
         kinds: list[Progress] = [
             (JsonProgress if self._options.is_json else RichProgress)(source, target)
@@ -75,7 +84,7 @@ class Shows:
         after = f", {num_after} files after it" if num_after > 1 else ""
         after = ", 1 file after it" if num_after == 1 else after
         if state is None:
-            sys.stderr.write(f"{name}: beginning{after}\n")
+            sys.stderr.write(f"{name}: starting{after}\n")
         else:
             rate, left = clock_.pace(state)
             sys.stderr.write(
@@ -86,30 +95,35 @@ class Shows:
 
 
 class _Several:
-    """Shows states in several ways."""
+    """Shows progress in several ways at once."""
 
     def __init__(self, kinds: Sequence[Progress], keep: Callable[[State], None]) -> None:
         self._kinds, self._keep = kinds, keep
 
     def show(self, state: State) -> None:
-        """See ``Progress``."""
+        """Show a state in all ways."""
         self._keep(state)
         for kind in self._kinds:
             kind.show(state)
 
     def end(self) -> None:
-        """See ``Progress``."""
+        """Stop showing in all ways."""
         for kind in self._kinds:
             kind.end()
 
 
 def _ended(files: Sequence[str], error: BaseException | None) -> str:
     what = Path(files[0]).name if len(files) == 1 else f"{len(files)} films"
-    return f"{what}: {'rendered' if error is None else 'not all is rendered'}"
+    return f"{what}: {'rendered' if error is None else 'rendering failed'}"
 
 
 def notify_if_long(seconds: float, text: str) -> None:
-    """Tell the desktop, where there is one, that work of over a minute has ended."""
+    """Send a desktop notification, if there is a desktop and the work took at least a minute.
+
+    Args:
+        seconds: how long the work took.
+        text: the notification.
+    """
     program = shutil.which("notify-send")
     has_desktop = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     if seconds < LONG_SECONDS or program is None or not has_desktop:

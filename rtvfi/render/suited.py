@@ -1,7 +1,7 @@
-"""Films that cannot be rendered as they are shown, and what is lost of others.
+"""Refuses films that cannot be rendered correctly, and warns about what a rendering loses.
 
-Files may only say which parts of other files are played: mpv follows them, FFmpeg does not.
-Rendered as they lie there, a film with ordered chapters would lack its opening.
+Some files only list which parts of other files to play: mpv follows them, FFmpeg does not. A film
+with ordered chapters would be rendered without its opening, for example.
 """
 
 from __future__ import annotations
@@ -25,47 +25,47 @@ _BEGINNINGS: Final = {
     b"mplayer EDL": "an MPlayer EDL",
     b"MPLS0": "a Blu-ray playlist",
 }
-"""What the first bytes of such a file are."""
+"""The first bytes of such files."""
 _FEW_BYTES: Final = 4096
 
 
 def check_timeline(path: str) -> None:
-    """Refuse what is put together by mpv only.
+    """Refuse files that only mpv can play as intended.
 
     Raises:
-        OpenError: it is.
+        OpenError: the file lists parts of files to play.
     """
     what = _timeline(path)
     if what:
         raise OpenError(
-            f'"{path}" is {what}: put together from parts, which only mpv can do',
-            f'make one file of it: mpv "{path}" --o=whole.mkv',
+            f'"{path}" is {what}: it consists of parts that only mpv can join',
+            f'convert it to one file first: mpv "{path}" --o=whole.mkv',
         )
 
 
 def check_pictures(path: str, info: StreamInfo) -> None:
-    """Refuse pictures whose colours would come out wrong, and say what does not come out.
+    """Refuse pictures whose colours would be wrong, and warn about what the rendering loses.
 
     Raises:
-        OpenError: they have colours of their own.
+        OpenError: the film is Dolby Vision profile 5.
     """
     if info.dolby_profile == DOLBY_OWN_COLOURS:
         raise OpenError(
-            f'"{path}" is Dolby Vision of profile 5, whose colours no encoder here can write',
-            "convert it to HDR10 or SDR first, with ffmpeg's libplacebo filter say",
+            f'"{path}" is Dolby Vision profile 5, whose colours no available encoder can write',
+            "convert it to HDR10 or SDR first, for example with ffmpeg's libplacebo filter",
         )
     name = Path(path).name
     if info.dolby_profile is not None:
-        log.warning("%s: what Dolby Vision adds is not kept, only the picture beneath", name)
+        log.warning("%s: the Dolby Vision metadata is dropped; the base picture is kept", name)
     if info.has_captions:
-        log.warning("%s: closed captions inside the picture are not kept", name)
+        log.warning("%s: closed captions embedded in the video are dropped", name)
 
 
 def _timeline(path: str) -> str:
-    """The kind of timeline that a file is, in words; empty when it is a film."""
+    """The kind of timeline file, in words; empty for an ordinary film."""
     if path.startswith(_SCHEMES):
         return "an mpv EDL"
-    if not Path(path).is_file():  # an address, or a pipe, which would wait for a writer
+    if not Path(path).is_file():  # a URL, or a pipe, on which opening would block
         return ""
     facts = facts_of(path)
     if facts is not None:

@@ -1,4 +1,4 @@
-"""Where a rendering goes, and whether it may."""
+"""The output path of a rendering, and whether it may be written."""
 
 from __future__ import annotations
 
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
 
 def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:
-    """Where the rendering of a source goes.
+    """The output path for a source.
+
+    Args:
+        options: of the rendering.
+        source: path or URL of the input.
+        rate: output frames per second, which become part of a generated name.
 
     Raises:
-        UsageError: several inputs and one file to write.
+        UsageError: there are several inputs, and the output is a single file.
     """
     path = Path("stream") if is_address(source) else Path(source)
     stem = path.stem
@@ -44,30 +49,30 @@ def target_path(options: RenderOptions, source: str, rate: Fraction) -> Path:
         return output / name
     if len(options.files) > 1:
         raise UsageError(
-            f'-o "{output}" is one file, and there are {len(options.files)} inputs',
+            f'-o "{output}" is one file, but there are {len(options.files)} inputs',
             f'mkdir "{output}"',
         )
     return output
 
 
 def kept_pngs(target: Path) -> Path:
-    """The folder for the pictures that are kept beside a file."""
+    """The folder for PNGs that are written beside the file ``target`` (``--keep-pngs``)."""
     return target.with_suffix("")
 
 
 def check_output(options: RenderOptions, source: str, target: Path, form: str) -> None:
-    """Refuse what cannot or must not be written, before any work is done.
+    """Refuse an output that cannot or must not be written, before any work is done.
 
     Raises:
-        UsageError: it is the source, or it exists already.
-        EncodeError: its folder is not there.
+        UsageError: the output is the source, exists already, or does not go with the options.
+        EncodeError: its folder does not exist.
     """
     if options.keeps_times and form in ANIMATIONS:
-        raise UsageError(f"a {form} has a steady rate", "leave --vfr keep out")
+        raise UsageError(f"a {form} has a constant frame rate", "leave --vfr keep out")
     if form == PNGS:
         check_folder(target, source, force=options.force)
         return
-    # An existing file may be a part of ours: the journal knows.
+    # An existing file may be our own unfinished output; the journal decides that later.
     check_target(target, (source,), force=options.force or not holds_pictures(form))
     if options.keeps_pngs:
         is_ours = options.force or journal_folder(target).exists()
@@ -77,7 +82,10 @@ def check_output(options: RenderOptions, source: str, target: Path, form: str) -
 def journal_for(
     options: RenderOptions, target: Path, form: str, facts: Mapping[str, object], line: Timeline
 ) -> Journal:
-    """The notes of a rendering; what holds pictures alone has none, and is always begun anew."""
+    """The journal of a rendering, from which it can be resumed.
+
+    Folders of PNGs and animations have no journal and always start over.
+    """
     if holds_pictures(form):
         return Journal(journal_folder(target), target, None)
     return open_journal(target, form, facts, line, force=options.force)

@@ -1,4 +1,4 @@
-"""From a box around an object to its mask: Segment Anything, where the user has it.
+"""Turns a box around an object into a mask with Segment Anything, if the user has installed it.
 
 Source: the packages segment_anything and mobile_sam, which share one interface.
 """
@@ -24,62 +24,64 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KINDS: Final = {"vit_h": "vit_h", "vit_l": "vit_l", "vit_b": "vit_b", "mobile_sam": "vit_t"}
-"""What a file's name holds, and the network that is: as the authors named both."""
+"""Part of a file's name -> the network, both as named by the authors."""
 _PACKAGES: Final = ("segment_anything", "mobile_sam")
-_WHERE: Final = "docs/studio.md says where package and weights are"
+_WHERE: Final = "docs/studio.md says where to get package and weights"
 
 
-class Anything:
-    """Finds the object in a box; called as ``cut_out`` is.
+class SegmentAnything:
+    """Finds the object in a box; callable with the same arguments as ``cut_out``.
 
     Args:
-        checkpoint: weights as published, under the name they were published with.
-        device: where to compute, as on the command line.
+        checkpoint: published weights, with their original file name.
+        device: where to compute, a value of ``--device``.
 
     Raises:
-        UsageError: there is no such file or package.
-        WeightsMismatch: the weights are of another network.
+        UsageError: the file does not exist, or no suitable package is installed.
+        WeightsMismatch: the weights belong to another network.
     """
 
     def __init__(self, checkpoint: Path, device: str) -> None:
         kind = next((_KINDS[part] for part in _KINDS if part in checkpoint.name), None)
         if kind is None:
             names = ", ".join(_KINDS)
-            raise UsageError(f'--sam: the name "{checkpoint.name}" holds none of {names}', _WHERE)
+            raise UsageError(f'--sam: "{checkpoint.name}" contains none of {names}', _WHERE)
         if not checkpoint.is_file():
-            raise UsageError(f'--sam: "{checkpoint}" is not there', _WHERE)
+            raise UsageError(f'--sam: "{checkpoint}" does not exist', _WHERE)
         package = _package(kind)
         net = package.sam_model_registry[kind]()
         try:
             net.load_state_dict(read_tensors(checkpoint))
         except RuntimeError as error:
-            raise WeightsMismatch(f'--sam: "{checkpoint}" is no {kind}', _WHERE) from error
+            raise WeightsMismatch(
+                f'--sam: "{checkpoint}" does not have the weights of {kind}', _WHERE
+            ) from error
         net.to(offline(device).device).eval()
         self._predictor = package.SamPredictor(net)
         self._lock = threading.Lock()
         self._seen: NDArray[np.uint8] | None = None
 
     def __call__(self, rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
-        """The pixels of the object inside a box; all of the box where none is found.
+        """The mask of the object inside a box; the whole box if no object is found.
 
         Args:
-            rgb: (H, W, 3).
-            box: left, top, width, height in pixels; what lies outside the picture does not count.
+            rgb: (H, W, 3), RGB.
+            box: left, top, width, height in pixels; clipped to the picture.
 
         Returns:
-            (H, W).
+            (H, W), True on the object.
 
         Raises:
-            UsageError: the box holds no pixel of the picture.
+            UsageError: the box is outside the picture.
         """
         height, width = rgb.shape[:2]
         left, top, right, bottom = corners = inside((height, width), box)
         whole = np.zeros((height, width), bool)
         whole[top:bottom, left:right] = True
-        with self._lock:  # a predictor holds one picture
+        with self._lock:  # a predictor works on one picture at a time
             if self._seen is None or not np.array_equal(self._seen, rgb):
                 self._seen = None
-                self._predictor.set_image(rgb)  # seconds; boxes after it take a moment
+                self._predictor.set_image(rgb)  # takes seconds; further boxes are fast
                 self._seen = rgb
             masks, *_ = self._predictor.predict(box=np.array(corners), multimask_output=False)
         mask: NDArray[np.bool_] = masks[0].astype(bool) & whole
@@ -87,15 +89,16 @@ class Anything:
 
 
 def _package(kind: str) -> ModuleType:
-    """The first package that has a network."""
-    said = []
+    """The first installed package that has the network ``kind``."""
+    errors = []
     for name in _PACKAGES:
         try:
             package = import_module(name)
         except (ImportError, RuntimeError) as error:  # the latter from torchvision of another torch
-            said.append(str(error))
+            errors.append(str(error))
             continue
         if kind in package.sam_model_registry:
             return package
     wanted = "mobile_sam" if kind == "vit_t" else " or ".join(_PACKAGES)
-    raise UsageError(f"--sam needs the package {wanted}: {'; '.join(said) or 'not here'}", _WHERE)
+    reason = "; ".join(errors) or "it is not installed"
+    raise UsageError(f"--sam needs the package {wanted}: {reason}", _WHERE)

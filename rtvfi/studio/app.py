@@ -1,8 +1,7 @@
-"""The web application: what the page may ask, and who may ask.
+"""The web application behind the page: its requests, and who may make them.
 
-Everything lies below a random token. Whoever does not know it gets nothing, not even whether there
-is a page; a name other than this machine's own (a page elsewhere that points here) gets nothing
-either.
+Every path starts with a random token. A request without it gets no answer that shows there is a
+page; neither does a request for another host name than this machine's own (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from rtvfi.core.errors import RtvfiError, UsageError
 from rtvfi.studio.codec import bytes_of, fitted, jpeg_of, png_of
-from rtvfi.studio.desk import usable
+from rtvfi.studio.desk import usable_models
 from rtvfi.studio.wish import curve_of, wish_of
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
 STATIC: Final = Path(__file__).parent / "static"
 _MOST_BYTES: Final = 128 << 20
 _SAMPLES: Final = 64
-"""Pieces of a curve as it is drawn."""
+"""Number of line segments that a curve is drawn with."""
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -56,7 +55,7 @@ _HEADERS: Final = {
 
 
 def new_token() -> str:
-    """A token nobody guesses."""
+    """A random token that cannot be guessed."""
     return secrets.token_urlsafe(24)
 
 
@@ -64,8 +63,8 @@ def application(desk: Desk, presence: Presence, token: str) -> ASGIApp:
     """The application.
 
     Args:
-        desk: what the page works on.
-        presence: told of every word from a page.
+        desk: the state that the page works on.
+        presence: notified of every request from a page.
         token: the first part of every path.
     """
     api = Api(desk, presence)
@@ -94,7 +93,9 @@ def application(desk: Desk, presence: Presence, token: str) -> ASGIApp:
 
 
 def guarded(app: ASGIApp) -> ASGIApp:
-    """Nothing for other names than this machine's own; headers that keep the page to itself."""
+    """Wrap an application: answer 404 to requests for other hosts or from other sites, and add
+    security headers to all responses.
+    """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -125,7 +126,7 @@ def _refused(_request: Request, error: Exception) -> Response:
 
 
 class Api:
-    """What the page asks for; slow work is done on other threads."""
+    """The requests of the page; slow work is done on other threads."""
 
     def __init__(self, desk: Desk, presence: Presence) -> None:
         self._desk = desk
@@ -140,17 +141,17 @@ class Api:
         return FileResponse(STATIC / "index.html", media_type="text/html")
 
     async def alive(self, _request: Request) -> Response:
-        """A page is there."""
+        """A page reports that it is still open."""
         self._seen()
         return Response(status_code=204)
 
     async def bye(self, _request: Request) -> Response:
-        """A page closes."""
+        """A page reports that it is being closed."""
         self._presence.leaving(time.monotonic())
         return Response(status_code=204)
 
     async def state(self, _request: Request) -> Response:
-        """What there is to work on and with."""
+        """The pictures, the film and the usable models."""
         self._seen()
         desk, film = self._desk, self._desk.film
         return JSONResponse(
@@ -164,7 +165,7 @@ class Api:
                     "rate": float(film.info.source_rate),
                     "at": str(desk.picked),
                 },
-                "models": await run_in_threadpool(usable),
+                "models": await run_in_threadpool(usable_models),
             }
         )
 
@@ -178,14 +179,14 @@ class Api:
         return Response(await run_in_threadpool(make), media_type="image/png")
 
     async def upload(self, request: Request) -> Response:
-        """A picture file that the user chose."""
+        """Receive a picture file that the user chose."""
         which, data = _which(request), await _body(request)
         name = request.query_params.get("name", "picture")
         await run_in_threadpool(self._desk.put_file, which, data, name)
         return await self.state(request)
 
     async def film_frame(self, request: Request) -> Response:
-        """A frame of the film, small: JPEG, with its times in headers."""
+        """A frame of the film as a small JPEG, with its times in headers."""
         at, width = _seconds(request.query_params.get("at")), request.query_params.get("width", "")
         longest = min(1024, max(16, int(width))) if width.isdecimal() else 320
 
@@ -198,11 +199,11 @@ class Api:
         return Response(jpeg, media_type="image/jpeg", headers={"X-Time": begin, "X-End": end})
 
     async def choose(self, request: Request) -> Response:
-        """Work on a frame of the film."""
-        said = await _json(request)
-        which, at = said.get("which"), _seconds(said.get("at"))
+        """Use a frame of the film as the first (0) or last (1) picture."""
+        fields = await _json(request)
+        which, at = fields.get("which"), _seconds(fields.get("at"))
         if which not in (0, 1):
-            raise UsageError("which picture?")
+            raise UsageError(f'"which" is "{which}", expected 0 or 1')
 
         def work() -> None:
             self._desk.pick(which, at)
@@ -211,28 +212,28 @@ class Api:
         return await self.state(request)
 
     async def cutout(self, request: Request) -> Response:
-        """The object inside a box, as a grey PNG."""
+        """The mask of the object inside a box, as a grey PNG."""
         box = (await _json(request)).get("box")
         if not isinstance(box, list) or len(box) != 4:
             raise UsageError("expected a box: left, top, width, height")
         try:
             numbers = [float(v) for v in box]
         except (TypeError, ValueError) as error:
-            raise UsageError("a box is four numbers") from error
+            raise UsageError("expected a box of four numbers") from error
         png = await run_in_threadpool(self._desk.cut_out, numbers)
         return Response(png, media_type="image/png")
 
     async def curve(self, request: Request) -> Response:
-        """A curve through points, as it is drawn: distances at even times."""
+        """Sample a curve through points for drawing: distances at even times."""
         curve = curve_of((await _json(request)).get("points"))
         return JSONResponse(curve.at([k / _SAMPLES for k in range(_SAMPLES + 1)]))
 
     async def preview(self, request: Request) -> Response:
-        """Begin a preview."""
+        """Start a preview."""
         return await self._begin(request, self._desk.preview)
 
     async def export(self, request: Request) -> Response:
-        """Begin an export."""
+        """Start an export."""
         return await self._begin(request, self._desk.export)
 
     async def _begin(self, request: Request, begin: Callable[[Wish], Job]) -> Response:
@@ -241,24 +242,24 @@ class Api:
         return JSONResponse(job.state)
 
     async def job(self, request: Request) -> Response:
-        """How far a job is."""
+        """The progress of a job."""
         self._seen()
         return JSONResponse(self._job(request).state)
 
     async def cancel(self, _request: Request) -> Response:
-        """Stop what is under way."""
+        """Cancel the current job."""
         self._desk.jobs.cancel()
         return Response(status_code=204)
 
     async def job_picture(self, request: Request) -> Response:
-        """A picture of a preview."""
+        """Picture number k of a preview, as JPEG."""
         pictures, k = self._job(request).pictures, request.path_params["k"]
         if k >= len(pictures):
             raise HTTPException(404)
         return Response(pictures[k], media_type="image/jpeg")
 
     async def job_file(self, request: Request) -> Response:
-        """What was exported, to be saved."""
+        """The exported file."""
         file = self._job(request).file
         if file is None:
             raise HTTPException(404)
@@ -278,11 +279,11 @@ def _which(request: Request) -> int:
     return which
 
 
-def _seconds(said: object) -> Fraction:
+def _seconds(value: object) -> Fraction:
     try:
-        return Fraction(str(said))
+        return Fraction(str(value))
     except (ValueError, ZeroDivisionError) as error:
-        raise UsageError(f'"{said}" is no time') from error
+        raise UsageError(f'"{value}" is not a time') from error
 
 
 async def _body(request: Request) -> bytes:
@@ -290,15 +291,15 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         data += part
         if len(data) > _MOST_BYTES:
-            raise UsageError(f"more than {_MOST_BYTES >> 20} MB")
+            raise UsageError(f"the upload is larger than {_MOST_BYTES >> 20} MB")
     return bytes(data)
 
 
 async def _json(request: Request) -> Json:
     try:
-        said = json.loads(await _body(request))
+        fields = json.loads(await _body(request))
     except (ValueError, UnicodeDecodeError) as error:
         raise UsageError("expected JSON") from error
-    if not isinstance(said, dict):
-        raise UsageError("expected an object")
-    return said
+    if not isinstance(fields, dict):
+        raise UsageError("expected a JSON object")
+    return fields

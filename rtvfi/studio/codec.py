@@ -1,4 +1,4 @@
-"""Pictures and masks as the browser has them: PNG and JPEG in memory. OpenCV, no files."""
+"""Converts pictures and masks from and to PNG and JPEG in memory, with OpenCV."""
 
 from __future__ import annotations
 
@@ -22,10 +22,17 @@ _TAKEN = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
 def picture_of(data: bytes, name: str) -> Rgb:
-    """A picture file as (H, W, 3) float32, 0..1.
+    """Decode a picture file.
+
+    Args:
+        data: the file's content.
+        name: its name, for error messages.
+
+    Returns:
+        (H, W, 3), RGB, float32, [0, 1].
 
     Raises:
-        OpenError: it is none that OpenCV reads, or too large.
+        OpenError: OpenCV cannot read it, or it is too large.
     """
     codes = _decoded(data, _TAKEN)
     if codes is None or codes.dtype not in (np.uint8, np.uint16):
@@ -38,18 +45,21 @@ def picture_of(data: bytes, name: str) -> Rgb:
 
 
 def mask_of(data: bytes, size: tuple[int, int]) -> Mask:
-    """A grey picture, (H, W): True where it is light.
+    """Decode a mask.
 
     Args:
-        data: a PNG file.
-        size: rows and columns it must have.
+        data: a grey PNG file.
+        size: (height, width) that the mask must have.
+
+    Returns:
+        (H, W), True where the picture is light.
 
     Raises:
-        UsageError: it is none, or of another size.
+        UsageError: it is not a picture, or has another size.
     """
     codes = _decoded(data, cv2.IMREAD_GRAYSCALE)
     if codes is None:
-        raise UsageError("a mask is no picture")
+        raise UsageError("a mask cannot be read as a picture")
     if codes.shape != size:
         raise UsageError(
             f"a mask is {codes.shape[1]}x{codes.shape[0]}, expected {size[1]}x{size[0]}"
@@ -67,7 +77,7 @@ def _decoded(data: bytes, how: int) -> MatLike | None:
 
 
 def bytes_of(rgb: Rgb) -> NDArray[np.uint8]:
-    """(H, W, 3) as 8 bits, rounded."""
+    """A picture, (H, W, 3), [0, 1], rounded to 8-bit codes."""
     return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
 
 
@@ -77,7 +87,7 @@ def png_of(codes: NDArray[np.uint8]) -> bytes:
 
 
 def jpeg_of(codes: NDArray[np.uint8]) -> bytes:
-    """A JPEG file of RGB (H, W, 3) codes, to be looked at."""
+    """A JPEG file of RGB (H, W, 3) codes."""
     return _encoded(".jpg", codes)
 
 
@@ -87,7 +97,7 @@ def _encoded(ending: str, codes: NDArray[np.uint8]) -> bytes:
 
 
 def fitted(picture: NDArray[Number], longest: int) -> NDArray[Number]:
-    """The picture, no side longer than ``longest`` pixels; smaller ones as they are."""
+    """The picture, scaled down if a side is longer than ``longest`` pixels."""
     height, width = picture.shape[:2]
     share = min(1.0, longest / max(height, width))
     size = max(1, round(width * share)), max(1, round(height * share))
@@ -98,6 +108,6 @@ def fitted(picture: NDArray[Number], longest: int) -> NDArray[Number]:
 
 
 def fitted_mask(mask: Mask, longest: int) -> Mask:
-    """A mask, as ``fitted`` shrinks its picture."""
+    """A mask, scaled down like its picture by ``fitted``."""
     covered: Mask = fitted(mask.astype(np.float32), longest) > 0.5
     return covered

@@ -1,4 +1,4 @@
-"""From a box around an object to its mask: GrabCut."""
+"""Turns a box around an object into a mask with GrabCut (OpenCV)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LONGEST: Final = 640
-"""Pixels: GrabCut takes time, and the edge of a drawing is found at this size as well."""
+"""GrabCut is slow, so pictures are scaled down to this many pixels; drawings keep their edges."""
 _ROUNDS: Final = 4
 
 
 def inside(size: tuple[int, int], box: Sequence[float]) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the part of a box that lies in a picture, in pixels.
+    """Clip a box to a picture.
 
     Args:
-        size: of the picture: height, width.
-        box: left, top, width, height.
+        size: (height, width) of the picture.
+        box: left, top, width, height in pixels.
+
+    Returns:
+        Left, top, right, bottom in pixels.
 
     Raises:
-        UsageError: there is no such part.
+        UsageError: the box is outside the picture.
     """
     height, width = size
     left, top = max(0, round(box[0])), max(0, round(box[1]))
@@ -40,17 +43,17 @@ def inside(size: tuple[int, int], box: Sequence[float]) -> tuple[int, int, int, 
 
 
 def cut_out(rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
-    """The pixels of the object inside a box; all of the box where none is found.
+    """The mask of the object inside a box; the whole box if no object is found. Deterministic.
 
     Args:
-        rgb: (H, W, 3).
-        box: left, top, width, height in pixels; what lies outside the picture does not count.
+        rgb: (H, W, 3), RGB.
+        box: left, top, width, height in pixels; clipped to the picture.
 
     Returns:
-        (H, W), the same every time.
+        (H, W), True on the object.
 
     Raises:
-        UsageError: the box holds no pixel of the picture.
+        UsageError: the box is outside the picture.
     """
     height, width = rgb.shape[:2]
     left, top, right, bottom = inside((height, width), box)
@@ -72,7 +75,7 @@ def cut_out(rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
     cv2.setRNGSeed(0)
     try:
         cv2.grabCut(small, labels, inner, *models, _ROUNDS, cv2.GC_INIT_WITH_RECT)
-    except cv2.error:  # too few pixels to tell two kinds of colours
+    except cv2.error:  # too few pixels to separate foreground and background
         return whole
     found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
     if found.sum() < 1:

@@ -1,4 +1,4 @@
-"""What the page works on: two pictures, the film they may come from, and what is made of them."""
+"""The state behind the page: two pictures, the film they come from, and rendering jobs."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     Cut = Callable[[NDArray[np.uint8], Sequence[float]], NDArray[np.bool_]]
 
 PREVIEW: Final = 480
-"""Pixels of the longer side of what is made to be looked at meanwhile."""
+"""Length of the longer side of preview pictures, pixels."""
 _CROSS_FADE: Final = "linear"
-"""Without weights: it shows the pace of the whole picture, and of nothing else."""
+"""The model that needs no weights; it shows the pace of the whole picture only, not of objects."""
 
 
 class Usable(TypedDict):
@@ -54,29 +54,29 @@ class Usable(TypedDict):
     """Whether it may go in several steps."""
 
 
-def usable() -> list[Usable]:
-    """Models for the page, those first that were trained to be told how far things have gone."""
-    told, plain = (
+def usable_models() -> list[Usable]:
+    """The models that the page offers, networks trained with distance maps first."""
+    mapped, plain = (
         [row.id for row in MODELS.values() if row.family == family and is_available(row)]
         for family in ("interpany", "rife")
     )
-    # D nets first, and of RIFE the newest; T nets are told the time, whatever the map says.
-    told.sort(key=lambda name: not is_told_distance(named(name).variant))
+    # Variants D first, and the newest RIFE; variants T use the time and ignore the map.
+    mapped.sort(key=lambda name: not is_told_distance(named(name).variant))
     return [
-        *(Usable(id=n, maps=True, steps=has_reference(named(n).variant)) for n in told),
+        *(Usable(id=n, maps=True, steps=has_reference(named(n).variant)) for n in mapped),
         *(Usable(id=name, maps=True, steps=False) for name in reversed(plain)),
         Usable(id=_CROSS_FADE, maps=False, steps=False),
     ]
 
 
 class Desk:
-    """Everything one page shows.
+    """The state of one studio: pictures, film and jobs.
 
     Args:
-        device: where networks run, as on the command line.
-        folder: for what is exported; its owner removes it.
-        film: to pick frames from.
-        cut: what makes a mask of a box; see ``cut_out``.
+        device: where networks run, a value of ``--device``.
+        folder: for exported files; the caller removes it.
+        film: the film to pick frames from, if there is one.
+        cut: the function that turns a box into a mask, like ``cut_out``.
     """
 
     def __init__(
@@ -89,18 +89,18 @@ class Desk:
         self._cut = cut
         self._ends: list[Rgb | None] = [None, None]
         self.versions = [0, 0]
-        """Raised whenever a picture changes."""
+        """Version numbers of both pictures, incremented whenever a picture changes."""
         self.picked = Fraction(0)
-        """Where in the film the first picture is."""
+        """Position of the first picture in the film, seconds."""
         self._models: dict[tuple[object, ...], Between] = {}
 
     # ---- pictures ----
 
     def end(self, which: int) -> Rgb:
-        """The first (0) or last (1) picture.
+        """The first (0) or last (1) picture, (H, W, 3), RGB, [0, 1].
 
         Raises:
-            UsageError: there is none yet.
+            UsageError: it has not been chosen yet.
         """
         rgb = self._ends[which]
         if rgb is None:
@@ -109,20 +109,24 @@ class Desk:
 
     @property
     def sizes(self) -> list[tuple[int, int] | None]:
-        """Width and height of both pictures."""
+        """(width, height) of both pictures; None where there is no picture yet."""
         return [None if e is None else (e.shape[1], e.shape[0]) for e in self._ends]
 
     def put(self, which: int, rgb: Rgb) -> None:
-        """Work on this picture."""
+        """Use this picture as the first (0) or last (1) one."""
         self._ends[which] = rgb
         self.versions[which] += 1
 
     def put_file(self, which: int, data: bytes, name: str) -> None:
-        """Work on a picture file that the user chose in the page."""
+        """Use a picture file that the user chose in the page.
+
+        Raises:
+            OpenError: it cannot be read, or is too large.
+        """
         self.put(which, picture_of(data, name))
 
     def frame(self, seconds: Fraction) -> Frame:
-        """A frame of the film.
+        """The frame of the film at a time.
 
         Raises:
             UsageError: there is no film.
@@ -132,7 +136,7 @@ class Desk:
         return self.film.at(seconds)
 
     def pick(self, which: int, seconds: Fraction) -> Frame:
-        """Work on a frame of the film.
+        """Use a frame of the film as the first (0) or last (1) picture; returns it.
 
         Raises:
             UsageError: there is no film.
@@ -144,14 +148,14 @@ class Desk:
         return frame
 
     def cut_out(self, box: Sequence[float]) -> bytes:
-        """The object inside a box of the first picture: a grey PNG."""
+        """The mask of the object inside a box of the first picture, as a grey PNG."""
         mask = self._cut(bytes_of(self.end(0)), box)
         return png_of(mask.astype("uint8") * 255)
 
-    # ---- made of them ----
+    # ---- rendering ----
 
     def preview(self, wish: Wish) -> Job:
-        """Small pictures, to be looked at while they are made."""
+        """Start rendering small pictures, each available as soon as it is finished."""
 
         def work(job: Job) -> None:
             for rgb in self._pictures(wish, PREVIEW):
@@ -161,7 +165,7 @@ class Desk:
         return self._start(wish, work)
 
     def export(self, wish: Wish) -> Job:
-        """A file of all pictures in full size."""
+        """Start rendering a file with all pictures in full size."""
 
         def work(job: Job) -> None:
             shown = []
@@ -173,26 +177,26 @@ class Desk:
         return self._start(wish, work)
 
     def _start(self, wish: Wish, work: Callable[[Job], None]) -> Job:
-        """Check first what can be checked at once."""
+        """Check the request as far as possible, then start the job."""
         first, last = self.end(0), self.end(1)
         if first.shape != last.shape:
             sizes = " and ".join(f"{rgb.shape[1]}x{rgb.shape[0]}" for rgb in (first, last))
-            raise UsageError(f"the pictures are {sizes}: they must be of one size")
-        row = next((row for row in usable() if row["id"] == wish.model), None)
+            raise UsageError(f"the pictures are {sizes}, expected the same size")
+        row = next((row for row in usable_models() if row["id"] == wish.model), None)
         if row is None:
             raise UsageError(
-                f'there are no weights for "{wish.model}" here',
+                f'the weights of "{wish.model}" are not installed',
                 hint=command_line("weights get rife-4.25"),
             )
         if wish.objects and not row["maps"]:
             raise UsageError(
-                f'"{wish.model}" has one time for all pixels',
-                hint=f"{command_line('weights get rife-4.25')} fetches a network for objects",
+                f'"{wish.model}" uses one time for all pixels',
+                hint=f"{command_line('weights get rife-4.25')} downloads a network for objects",
             )
         return self.jobs.start(wish.count + 2, work)
 
     def _pictures(self, wish: Wish, longest: int | None) -> Iterator[Rgb]:
-        """All pictures in order, the given ones included."""
+        """All pictures in order, including the two given ones."""
         import torch
 
         from rtvfi.render.paces import paced
@@ -214,7 +218,7 @@ class Desk:
 
         key = (wish.model, size, wish.steps)
         if key not in self._models:
-            self._models.clear()  # one at a time in memory
+            self._models.clear()  # keep only one model in memory
             self._models[key] = Between(wish.model, self._device, size, wish.steps)
         return self._models[key]
 

@@ -1,4 +1,4 @@
-"""A film to pick frames from; its pictures come and go on one thread of their own."""
+"""A film to pick frames from; it is opened, read and closed on a thread of its own."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 class Frame(NamedTuple):
-    """A picture of the film."""
+    """A frame of the film."""
 
     rgb: NDArray[np.float32]
-    """(H, W, 3), 0..1."""
+    """(H, W, 3), RGB, [0, 1]."""
     time: Fraction
-    """Seconds from the first frame."""
+    """Seconds after the first frame."""
     end: Fraction
-    """Where the next one begins."""
+    """The time of the next frame."""
 
 
 class Film:
-    """A film.
+    """A film to pick frames from.
 
     Args:
-        path: of its file.
+        path: path of its file, or a URL.
 
     Raises:
         OpenError: it cannot be read.
@@ -57,15 +57,15 @@ class Film:
 
     @property
     def duration(self) -> float:
-        """Seconds; 0 when the file does not tell."""
+        """Duration in seconds; 0 if the file does not state it."""
         return float(self.info.duration or 0)
 
     def at(self, seconds: Fraction) -> Frame:
-        """The frame shown so many seconds after the first one; past the end the last.
+        """The frame shown at this many seconds after the first one; after the end, the last one.
 
         Raises:
-            OpenError: there is none.
-            DecodeError: it is damaged.
+            OpenError: the film has no frame.
+            DecodeError: the frame is damaged.
         """
         return self._worker.submit(self._at, seconds).result()
 
@@ -87,7 +87,7 @@ class Film:
         return Frame(rgb, time, time + frame.duration)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file and end the thread."""
         if self._source is not None:
             self._worker.submit(self._source.close).result()
         self._worker.shutdown()

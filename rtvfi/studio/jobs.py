@@ -1,4 +1,4 @@
-"""Work that takes its time, one piece after the other, with its progress to be asked for."""
+"""Runs jobs one after the other on a thread, and reports their progress."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEPT: Final = 4
-"""Jobs whose results can still be asked for."""
+"""How many of the latest jobs are remembered."""
 
 
 class Cancelled(Exception):  # noqa: N818
-    """Nobody wants the rest."""
+    """Raised inside a job that was cancelled."""
 
 
 @dataclass(slots=True)
 class Job:
-    """A piece of work; the worker writes, others read."""
+    """A job and its progress; only the worker thread writes, other threads read."""
 
     id: int
     total: int
-    """Pictures, those given included."""
+    """Number of pictures, including the given ones."""
     pictures: list[bytes] = field(default_factory=list)
-    """JPEG files, as far as they are there."""
+    """The JPEG files finished so far."""
     file: Path | None = None
-    """Of an export that is done."""
+    """The file of a finished export."""
     error: str = ""
     hint: str = ""
     is_done: bool = False
@@ -42,10 +42,10 @@ class Job:
     num_made: int = 0
 
     def made(self) -> None:
-        """One more picture.
+        """Count one more finished picture.
 
         Raises:
-            Cancelled: nobody wants the rest.
+            Cancelled: the job was cancelled.
         """
         self.num_made += 1
         if self.is_cancelled:
@@ -53,7 +53,7 @@ class Job:
 
     @property
     def state(self) -> dict[str, object]:
-        """For the page."""
+        """The progress as the page receives it."""
         return {
             "id": self.id,
             "total": self.total,
@@ -66,7 +66,7 @@ class Job:
 
 
 class Jobs:
-    """One worker, one piece of work at a time; a newer one takes the place of the one before."""
+    """Runs one job at a time; starting a job cancels the one before."""
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="rtvfi-studio-work")
@@ -74,7 +74,12 @@ class Jobs:
         self._jobs: dict[int, Job] = {}
 
     def start(self, total: int, work: Callable[[Job], None]) -> Job:
-        """Begin, as soon as what is under way has stopped."""
+        """Cancel the current job and queue a new one.
+
+        Args:
+            total: number of pictures that the job will count.
+            work: called with the job on the worker thread.
+        """
         self.cancel()
         job = Job(next(self._numbers), total)
         self._jobs[job.id] = job
@@ -84,16 +89,16 @@ class Jobs:
         return job
 
     def find(self, number: int) -> Job | None:
-        """The job of that number, if it is among the newest."""
+        """The job with that number, if it is still remembered."""
         return self._jobs.get(number)
 
     def cancel(self) -> None:
-        """Stop what is under way after the picture at hand."""
+        """Cancel all jobs; the running one stops after its current picture."""
         for job in self._jobs.values():
             job.is_cancelled = job.is_cancelled or not job.is_done
 
     def close(self) -> None:
-        """Cancel, and wait for the picture at hand."""
+        """Cancel all jobs and wait for the worker thread to end."""
         self.cancel()
         self._worker.shutdown()
 
@@ -106,7 +111,7 @@ class Jobs:
             job.error = "cancelled"
         except RtvfiError as error:
             job.error, job.hint = error.message, error.hint
-        except Exception as error:  # the page must hear of it
+        except Exception as error:  # the page must show every error
             failure = model_failure(error)
             log.debug("a job of the studio failed", exc_info=error)
             job.error, job.hint = failure.message, failure.hint

@@ -1,4 +1,4 @@
-"""The studio as a process: a server on this machine alone, until the page is closed."""
+"""The studio's web server, reachable from this machine only, until the page is closed."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _LOOK_SECONDS: Final = 1.0
 
 
 class Server(uvicorn.Server):
-    """Ends by itself when nobody is there any more."""
+    """A server that exits when all pages are closed."""
 
     def __init__(self, config: uvicorn.Config, presence: Presence) -> None:
         super().__init__(config)
         self._presence = presence
 
     async def main_loop(self) -> None:
-        """Serve, and look now and then."""
+        """Serve, and check once a second whether pages are open."""
         looking = asyncio.get_running_loop().create_task(self._look())
         try:
             await super().main_loop()
@@ -58,24 +58,24 @@ class Server(uvicorn.Server):
 def opened(
     film: str | None, ends: tuple[Rgb, ...], device: str, sam: Path | None = None
 ) -> Iterator[Desk]:
-    """A desk with a folder of its own for what is exported.
+    """The state of a studio, with a temporary folder for exported files.
 
     Args:
-        film: to pick frames from.
-        ends: pictures to begin with.
-        device: where networks run, as on the command line.
-        sam: weights of Segment Anything, for making masks of boxes; None: GrabCut.
+        film: path of the film to pick frames from, or None.
+        ends: the two pictures to start with, or none.
+        device: where networks run, a value of ``--device``.
+        sam: weights of Segment Anything for turning boxes into masks; None = use GrabCut.
 
     Raises:
         OpenError: the film cannot be read.
-        UsageError: there is no Segment Anything to be had.
-        WeightsMismatch: the weights are of another network.
+        UsageError: Segment Anything is not installed.
+        WeightsMismatch: the weights belong to another network.
     """
     cut: Cut = cut_out
     if sam is not None:
-        from rtvfi.studio.anything import Anything  # torch is not waited for without it
+        from rtvfi.studio.anything import SegmentAnything  # imports torch, which takes seconds
 
-        cut = Anything(sam, device)
+        cut = SegmentAnything(sam, device)
     with tempfile.TemporaryDirectory(prefix="rtvfi-studio-") as folder:
         desk = Desk(device, Path(folder), None if film is None else Film(film), cut)
         try:
@@ -90,9 +90,9 @@ def serve(desk: Desk, port: int, show: Callable[[str], None]) -> None:
     """Serve until the page is closed or the process is interrupted.
 
     Args:
-        desk: what the page works on.
-        port: 0 takes a free one.
-        show: called with the page's address once it can be opened.
+        desk: the state that the page works on.
+        port: to listen on; 0 = a free one.
+        show: called with the page's URL once it can be opened.
     """
     presence, token = Presence(), new_token()
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:

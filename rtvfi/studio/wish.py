@@ -1,4 +1,4 @@
-"""What the page asks for, checked. Pure."""
+"""Parses and checks the page's requests for renderings. Pure."""
 
 from __future__ import annotations
 
@@ -22,40 +22,41 @@ MOST_POINTS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Something that moves at its own pace."""
+    """An object that moves at its own pace."""
 
     mask: bytes
-    """A PNG file: where it is in the first picture."""
+    """A PNG file that marks the object in the first picture."""
     curve: Curve
+    """The distance that the object has covered at each time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Pictures to be made."""
+    """A request to render pictures."""
 
     objects: tuple[Object, ...]
     count: int
-    """New pictures."""
+    """Number of new pictures."""
     model: str
     steps: int | None
-    """See ``Between``."""
+    """Steps per picture for a network with a reference picture; None = its default."""
     rate: Fraction
     """Pictures per second."""
     form: Form
-    """Of an export."""
+    """Format of an export."""
 
 
 def wish_of(said: object) -> Wish:
-    """The wish in a JSON document.
+    """Parse a request, a decoded JSON document.
 
     Raises:
-        UsageError: it says what is wrong.
+        UsageError: a field is missing or has a value that is not allowed.
     """
     if not isinstance(said, dict):
-        raise UsageError("expected an object")
+        raise UsageError("expected a JSON object")
     form = said.get("form", "gif")
     if form not in get_args(Form):
-        raise UsageError(f'"{form}" is none of {", ".join(get_args(Form))}')
+        raise UsageError(f'form is "{form}", expected one of {", ".join(get_args(Form))}')
     listed = said.get("objects", [])
     if not isinstance(listed, list) or len(listed) > MOST_OBJECTS:
         raise UsageError(f"expected at most {MOST_OBJECTS} objects")
@@ -80,15 +81,15 @@ def _object_of(said: Json) -> Object:
     try:
         mask = base64.b64decode(said["mask"].partition("base64,")[2], validate=True)
     except (TypeError, KeyError, AttributeError, binascii.Error) as error:
-        raise UsageError("an object without a mask") from error
+        raise UsageError("an object has no mask") from error
     return Object(mask, curve_of(said.get("curve")))
 
 
 def curve_of(said: object) -> Curve:
-    """A curve from a list of pairs.
+    """Parse a curve, a list of (time, distance) pairs.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is not a valid curve.
     """
     try:
         if not isinstance(said, list | tuple):
@@ -98,4 +99,4 @@ def curve_of(said: object) -> Curve:
             raise ValueError(f"more than {MOST_POINTS} points")
         return Curve(points)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"no curve: {error}") from error
+        raise UsageError(f"invalid curve: {error}") from error

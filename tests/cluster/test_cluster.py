@@ -159,7 +159,9 @@ def test_two_workers_make_what_one_machine_makes_and_another_version_does_not_ta
     refused = r"worker \S+ is refused: its version of rtvfi is another, expected \d"
     assert re.search(refused, cluster.said("client"))
     assert other.wait(SECONDS) == 0
-    assert "this worker ends: its version of rtvfi is another" in cluster.said("other")
+    assert "this worker was refused and exits: its version of rtvfi is another" in cluster.said(
+        "other"
+    )
     assert_as_here(source, target, tmp_path)
 
 
@@ -184,11 +186,11 @@ def test_what_is_killed_on_the_way_loses_nothing(
         assert before >= 1
         client = cluster.start_client(source, target, "--resume")
         assert client.wait(SECONDS) == 0, cluster.said("client")
-        assert re.search(r"going on: \d+ of \d+ segments are here", cluster.said("client"))
+        assert re.search(r"continuing: \d+ of \d+ segments are finished", cluster.said("client"))
     else:
         cluster.scheduler.kill()
         assert client.wait(SECONDS) == 1, cluster.said("client")
-        assert "the scheduler is gone" in cluster.said("client")
+        assert "lost the connection to the scheduler" in cluster.said("client")
         for worker in workers:
             worker.kill()
             worker.wait()

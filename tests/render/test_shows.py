@@ -55,7 +55,7 @@ def test_a_signal_asks_what_is_left(
     with Shows(options) as shows:
         progress = shows.begin("a.mkv", tmp_path / "o.mkv", num_at_once)
         signal.raise_signal(signal.SIGUSR1)
-        assert capsys.readouterr().err == f"o.mkv: beginning{after}\n"
+        assert capsys.readouterr().err == f"o.mkv: starting{after}\n"
         progress.show(STATE)
         signal.raise_signal(signal.SIGUSR1)
         said = capsys.readouterr().err
@@ -92,4 +92,4 @@ def test_ctrl_c_tells_the_desktop_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     assert told == []
     with pytest.raises(OSError, match="full"), Shows(options):
         raise OSError("full")
-    assert told == ["a.mkv: not all is rendered"]
+    assert told == ["a.mkv: rendering failed"]

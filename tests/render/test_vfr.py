@@ -133,8 +133,8 @@ def test_by_default_a_film_gets_about_sixty_pictures(clips: Clips, tmp_path: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--fps", "60"), "makes a multiple of the film's own frames, not 60"),
-        (("--fps", "2.5x"), "makes a multiple of the film's own frames, not 2.5x"),
+        (("--fps", "60"), "needs a whole multiple of the film's rate, not 60"),
+        (("--fps", "2.5x"), "needs a whole multiple of the film's rate, not 2.5x"),
         (("--fps", "16x", "--ext", "mkv"), ""),
     ],
 )
@@ -154,7 +154,7 @@ def test_an_animation_has_a_steady_rate(
     clips: Clips, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert render(clips.get(num_frames=6), tmp_path / "o.gif", "--model", "copy") == 2
-    assert "a gif has a steady rate" in capsys.readouterr().err
+    assert "a gif has a constant frame rate" in capsys.readouterr().err
 
 
 def test_a_film_without_times_is_refused(

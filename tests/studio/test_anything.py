@@ -12,7 +12,7 @@ import torch
 
 from rtvfi.cli import main as cli
 from rtvfi.core.errors import UsageError, WeightsMismatch
-from rtvfi.studio.anything import Anything
+from rtvfi.studio.anything import SegmentAnything
 from rtvfi.studio.codec import mask_of
 from rtvfi.studio.server import opened
 
@@ -71,7 +71,7 @@ def weights(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("package")
 def test_a_box_is_asked_for_in_corners_and_its_mask_is_of_the_picture(weights: Path) -> None:
-    mask = Anything(weights, "cpu")(RGB, (5, 12, 60, 60))
+    mask = SegmentAnything(weights, "cpu")(RGB, (5, 12, 60, 60))
     assert Predictor.last.boxes == [[5, 12, 40, 30]]
     assert Predictor.last.net.scale.tolist() == [5, 5, 5]
     assert mask.shape == SIZE
@@ -82,7 +82,7 @@ def test_a_box_is_asked_for_in_corners_and_its_mask_is_of_the_picture(weights: P
 
 @pytest.mark.usefixtures("package")
 def test_a_picture_is_looked_at_once_for_all_boxes(weights: Path) -> None:
-    cut = Anything(weights, "cpu")
+    cut = SegmentAnything(weights, "cpu")
     for rgb in (RGB, RGB.copy(), RGB + 1, RGB + 1, RGB):
         cut(rgb, (0, 0, 9, 9))
     assert [int(image.max()) for image in Predictor.last.images] == [0, 1, 0]
@@ -90,7 +90,7 @@ def test_a_picture_is_looked_at_once_for_all_boxes(weights: Path) -> None:
 
 @pytest.mark.usefixtures("package")
 def test_where_it_finds_nothing_the_box_is_the_object(weights: Path) -> None:
-    cut = Anything(weights, "cpu")
+    cut = SegmentAnything(weights, "cpu")
     Predictor.last.is_blind = True
     mask = cut(RGB, (3, 4, 5, 6))
     assert mask[4:10, 3:8].all()
@@ -113,25 +113,25 @@ def test_without_the_package_it_is_said_what_is_missing(
     small = weights.with_name("mobile_sam.pt")
     small.write_bytes(weights.read_bytes())
     with pytest.raises(UsageError, match="needs the package mobile_sam"):
-        Anything(small, "cpu")  # the other package has no such network
+        SegmentAnything(small, "cpu")  # the other package has no such network
     monkeypatch.setitem(sys.modules, "segment_anything", None)
     with pytest.raises(UsageError, match="needs the package segment_anything or mobile_sam") as no:
-        Anything(weights, "cpu")
+        SegmentAnything(weights, "cpu")
     assert "docs/studio.md" in str(no.value.hint)
     package.sam_model_registry["vit_t"] = Net
     monkeypatch.setitem(sys.modules, "mobile_sam", package)
-    Anything(small, "cpu")
+    SegmentAnything(small, "cpu")
 
 
 @pytest.mark.usefixtures("package")
 def test_files_that_are_not_its_weights_are_refused(weights: Path) -> None:
-    with pytest.raises(UsageError, match="holds none of vit_h, vit_l, vit_b, mobile_sam"):
-        Anything(weights.with_name("weights.pth"), "cpu")
-    with pytest.raises(UsageError, match="is not there"):
-        Anything(weights.with_name("sam_vit_b_other.pth"), "cpu")
+    with pytest.raises(UsageError, match="contains none of vit_h, vit_l, vit_b, mobile_sam"):
+        SegmentAnything(weights.with_name("weights.pth"), "cpu")
+    with pytest.raises(UsageError, match="does not exist"):
+        SegmentAnything(weights.with_name("sam_vit_b_other.pth"), "cpu")
     torch.save({"other": torch.ones(1)}, weights)
-    with pytest.raises(WeightsMismatch, match="is no vit_b"):
-        Anything(weights, "cpu")
+    with pytest.raises(WeightsMismatch, match="does not have the weights of vit_b"):
+        SegmentAnything(weights, "cpu")
 
 
 def test_on_the_command_line_the_weights_are_looked_for_before_the_page_opens(

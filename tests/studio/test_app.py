@@ -133,7 +133,8 @@ def test_a_curve_is_drawn_as_it_will_be_followed(page: Any) -> None:
     way = page.post("curve", {"points": [[0, 0], [0.5, 1], [1, 0]]}).json
     assert (way[0], way[32], way[64]) == pytest.approx((0, 1, 0))
     assert (
-        page.post("curve", {"points": [[0, 0]]}).json["error"] == "no curve: fewer than two points"
+        page.post("curve", {"points": [[0, 0]]}).json["error"]
+        == "invalid curve: fewer than two points"
     )
 
 
@@ -173,13 +174,13 @@ def test_an_export_is_a_file_to_be_saved(page: Any, network: str, form: str) -> 
 @pytest.mark.parametrize(
     ("more", "wrong"),
     [
-        ({"model": "rife-4.6"}, 'no weights for "rife-4.6"'),
-        ({"model": "linear"}, "one time for all pixels"),
+        ({"model": "rife-4.6"}, 'weights of "rife-4.6" are not installed'),
+        ({"model": "linear"}, "uses one time for all pixels"),
         ({"count": 0}, "expected 1 to 240"),
         ({"count": True}, "expected 1 to 240"),
-        ({"form": "exe"}, "is none of"),
+        ({"form": "exe"}, "expected one of"),
         ({"objects": [{"mask": "x", "curve": [[0, 0], [1, 1]]}]}, ""),
-        ({"objects": [{"curve": []}]}, "without a mask"),
+        ({"objects": [{"curve": []}]}, "an object has no mask"),
         ({"objects": 3}, "at most 32"),
     ],
 )
@@ -197,7 +198,7 @@ def test_what_cannot_be_made_is_said_at_once(
 def test_pictures_of_two_sizes_are_refused(page: Any, network: str) -> None:
     page.desk.put(1, np.zeros((8, 8, 3), np.float32))
     said = page.post("preview", wish(network)).json
-    assert said["error"] == "the pictures are 56x40 and 8x8: they must be of one size"
+    assert said["error"] == "the pictures are 56x40 and 8x8, expected the same size"
 
 
 def test_a_mask_of_another_size_is_said(page: Any, network: str) -> None:

@@ -53,7 +53,7 @@ def test_sixteen_bits_are_kept() -> None:
 def test_what_is_no_picture_is_refused(data: bytes) -> None:
     with pytest.raises(OpenError, match='"it" cannot be read'):
         picture_of(data, "it")
-    with pytest.raises(UsageError, match="no picture"):
+    with pytest.raises(UsageError, match="cannot be read as a picture"):
         mask_of(data, (3, 3))
 
 

@@ -251,8 +251,8 @@ def interpolate(
     height, width = stills[0].rgb.shape[:2]
     between = Between(model_id, device_name, (height, width), num_steps)
     with torch.inference_mode():
-        pictures = [between.model.prepare(between.taken(still.rgb)) for still in stills]
-        return [between.shown(_between(between.model, pictures, float(t))) for t in times]
+        pictures = [between.model.prepare(between.to_input(still.rgb)) for still in stills]
+        return [between.to_rgb(_between(between.model, pictures, float(t))) for t in times]
 
 
 def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespace) -> list[Rgb]:
@@ -269,8 +269,8 @@ def mapped(stills: Sequence[Still], maps: Sequence[Path], how: argparse.Namespac
     size = (stills[0].rgb.shape[0], stills[0].rgb.shape[1])
     indices = [read_map(path, size) for path in maps]
     between = Between(_model(how), how.device, size, how.iters)
-    a, b = (between.taken(still.rgb) for still in stills)
-    return [between.shown(picture) for picture in between.made(a, b, indices)]
+    a, b = (between.to_input(still.rgb) for still in stills)
+    return [between.to_rgb(picture) for picture in between.interpolate(a, b, indices)]
 
 
 def in_levels(
@@ -284,9 +284,9 @@ def in_levels(
     between = Between(_model(how), how.device, size, how.iters)
     shown = [stills[0].rgb]
     for left, right in pairwise(stills):
-        a, b = between.taken(left.rgb), between.taken(right.rgb)
-        row = subdivided(a, b, numbers, between.made)
-        shown += [*(between.shown(picture) for picture in row[1:-1]), right.rgb]
+        a, b = between.to_input(left.rgb), between.to_input(right.rgb)
+        row = subdivided(a, b, numbers, between.interpolate)
+        shown += [*(between.to_rgb(picture) for picture in row[1:-1]), right.rgb]
     return shown
 
 
