@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *arguments: Any, has_ranges: bool, refused: str, **names: Any) -> None:
+    def __init__(
+        self, *arguments: Any, has_ranges: bool, refused: str, wanted: dict[str, str], **names: Any
+    ) -> None:
         self._has_ranges = has_ranges
         self._refused = refused
+        self._wanted = wanted
         super().__init__(*arguments, **names)
 
     def do_GET(self) -> None:
-        if self._refused and self._refused in (self.headers.get("User-Agent") or ""):
+        is_refused = self._refused and self._refused in (self.headers.get("User-Agent") or "")
+        if is_refused or any(self.headers.get(k) != v for k, v in self._wanted.items()):
             self.send_error(403)
             return
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
@@ -55,10 +59,24 @@ class WebServer:
         folder: what it serves.
         has_ranges: whether parts of a file can be asked for.
         refused: part of the name of programs that get nothing.
+        wanted: headers that whoever gets something must send.
     """
 
-    def __init__(self, folder: Path, *, has_ranges: bool = True, refused: str = "") -> None:
-        handler = partial(_Handler, directory=str(folder), has_ranges=has_ranges, refused=refused)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        has_ranges: bool = True,
+        refused: str = "",
+        wanted: dict[str, str] | None = None,
+    ) -> None:
+        handler = partial(
+            _Handler,
+            directory=str(folder),
+            has_ranges=has_ranges,
+            refused=refused,
+            wanted=wanted or {},
+        )
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False

@@ -19,6 +19,7 @@ from rtvfi.core.rates import Grid, parse_rate
 from rtvfi.engine.build import Place, Viewing, pipeline_for, view
 from rtvfi.engine.look import fitting_rate
 from rtvfi.playing.edl import streams_of
+from rtvfi.playing.mpv.asking import web_options
 from rtvfi.playing.mpv.pictures import chosen, films
 from rtvfi.settings.playlist import is_list
 from rtvfi.stream.decode.hardware import check_hwaccel
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.core.frame import OutputFrame, StreamInfo, Stretch
+    from rtvfi.core.options import SourceOptions
     from rtvfi.playing.mpv.player import Loaded, Mpv, Track
     from rtvfi.settings.config import PlayOptions
     from rtvfi.stream.record.recorder import Recorder
@@ -172,7 +174,7 @@ class Opener:
         first = files[0]
         if is_address(first) or is_list(first) or not Path(first).is_file():
             return
-        pipeline = self._new_pipeline(first)
+        pipeline = self._new_pipeline(first, self._source)
         try:
             pipeline.open()
         except OpenError:
@@ -198,7 +200,7 @@ class Opener:
             SourceError: it cannot be decoded.
         """
         path = picture.sources[0]
-        pipeline = self._take(picture)
+        pipeline = self._take(picture, web_options(player) if is_address(path) else ())
         try:
             info = pipeline.open()
             if info.dolby_profile == DOLBY_OWN_COLOURS:
@@ -248,7 +250,7 @@ class Opener:
         for pipeline in self._pipelines:
             pipeline.close(max(0.0, deadline - time.monotonic()))
 
-    def _take(self, picture: Picture) -> Pipeline:
+    def _take(self, picture: Picture, web: tuple[tuple[str, str], ...]) -> Pipeline:
         path, number = picture.sources[0], picture.stream_index
         with self._lock:
             prefetched, self._prefetched = self._prefetched, None
@@ -258,18 +260,16 @@ class Opener:
             if prefetched[0] == path and is_it and (self.keeps_shapes or not info.stretches):
                 return prefetched[1]
             prefetched[1].stop()
-        return self._new_pipeline(path, number, picture.stretches)
-
-    def _new_pipeline(
-        self, path: str, stream_index: int | None = None, stretches: tuple[Stretch, ...] = ()
-    ) -> Pipeline:
-        options = self._options
-        source = replace(
-            options.source,
-            stream_index=stream_index,
-            keeps_shapes=self.keeps_shapes,
-            stretches=stretches,
+        return self._new_pipeline(
+            path, replace(self._source, stream_index=number, stretches=picture.stretches, web=web)
         )
+
+    @property
+    def _source(self) -> SourceOptions:
+        return replace(self._options.source, keeps_shapes=self.keeps_shapes)
+
+    def _new_pipeline(self, path: str, source: SourceOptions) -> Pipeline:
+        options = self._options
         pipeline = pipeline_for(path, source, options.stream, self._playhead)
         with self._lock:
             self._pipelines = [*(p for p in self._pipelines if p.is_running), pipeline]

@@ -16,6 +16,7 @@ from playing import Playing, off_by
 from seeks import HALF
 from webserver import WebServer
 
+from rtvfi.playing import opening
 from rtvfi.playing.mpv.screen import Screen
 
 if TYPE_CHECKING:
@@ -63,6 +64,42 @@ def test_a_film_of_the_web_gets_its_track_while_it_plays(
         assert_seeks_meet_our_track(playing)
 
 
+@pytest.mark.parametrize("container", ["mp4", "ts"])
+def test_a_server_that_hangs_up_without_saying_so_is_asked_again(
+    clips: Clips, monkeypatch: pytest.MonkeyPatch, container: str
+) -> None:
+    film = clips.get(SPEC, container=container)
+    with WebServer(film.parent) as server, Playing(monkeypatch, server.url(film.name)) as playing:
+        playing.wait_for("playback-restart")
+        assert_seeks_meet_our_track(playing)
+
+
+ASKED: list[tuple[dict[str, str], dict[str, str]]] = [
+    ({"Referer": "https://a.example/"}, {"referrer": "https://a.example/"}),
+    ({"User-Agent": "Films 1.0"}, {"user-agent": "Films 1.0"}),
+    (
+        {"Origin": "https://a.example", "X-Key": "1"},
+        {"http-header-fields": "Origin: https://a.example,X-Key: 1"},
+    ),
+    ({"Cookie": "key=1"}, {"stream-lavf-o": "headers=%15%Cookie: key=1\r\n"}),
+]
+
+
+@pytest.mark.parametrize(("wanted", "options"), ASKED)
+def test_a_server_is_told_by_us_what_mpv_tells_it(
+    film: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: dict[str, str],
+    options: dict[str, str],
+) -> None:
+    with (
+        WebServer(film.parent, wanted=wanted) as server,
+        Playing(monkeypatch, server.url(film.name), mpv={"pause": "yes", **options}) as playing,
+    ):
+        playing.wait_for("playback-restart")
+        playing.wait(lambda: playing.is_ours_shown, "our track")
+
+
 def test_a_server_without_ranges_is_played_as_it_is(
     film: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,6 +122,7 @@ def test_a_server_that_refuses_a_second_reader_leaves_the_film_playing(
         playing.note("said")
 
     monkeypatch.setattr(Screen, "say", say)
+    monkeypatch.setattr(opening, "web_options", lambda _: ())
     with (
         WebServer(film.parent, refused="Lavf") as server,
         Playing(monkeypatch, server.url(film.name)) as playing,

@@ -125,6 +125,8 @@ def _try_vaapi(file: _File) -> None:
         raise _Refused("the file holds no times")
     if is_url(file.path) and not file.is_named:
         raise _Refused("every seek would open the address anew")
+    if {"headers", "cookies", "referer"} & dict(file.options.web).keys():
+        raise _Refused("what its server is told would stand on a command line")
     task = Task(
         path=file.path,
         container=source.container,

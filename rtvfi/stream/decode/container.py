@@ -25,8 +25,19 @@ FAILURES: Final = (av.error.FFmpegError, ValueError, UnicodeDecodeError, Overflo
 Packet: TypeAlias = "av.Packet[Any]"
 """Of any kind of stream: PyAV takes a packet of one kind for none of another."""
 
+_WEB: Final = ("http://", "https://")
+
 _NETWORK_TIMEOUT: Final = (15.0, 30.0)
 """Seconds to connect, and between two reads."""
+
+_RECONNECTS: Final = {
+    "reconnect": "1",
+    "reconnect_on_network_error": "1",
+    "reconnect_delay_max": "2",
+}
+"""A server may hang up in the middle, or after an answer without saying so: FFmpeg 8 takes the
+connection for one that can be used again, and loses the next packet.
+"""
 
 
 class Interrupted(Exception):  # noqa: N818 - no error: the owner asked for it
@@ -54,11 +65,14 @@ def container_of(stream: av.VideoStream) -> InputContainer:
     return cast("_OfFile", stream).container
 
 
-def open_container(path: str, hwaccel: HWAccel | None = None) -> InputContainer:
+def open_container(
+    path: str, hwaccel: HWAccel | None = None, web: tuple[tuple[str, str], ...] = ()
+) -> InputContainer:
     """Open ``path`` with FFmpeg, which detects the format by content and not by name.
 
     Args:
         hwaccel: the device that decodes; None = software.
+        web: see ``SourceOptions``.
 
     Raises:
         OpenError: it cannot be opened; the message says why.
@@ -71,22 +85,26 @@ def open_container(path: str, hwaccel: HWAccel | None = None) -> InputContainer:
             ffmpeg_name(path),
             metadata_errors="replace",
             timeout=_NETWORK_TIMEOUT if is_url(path) else None,
+            options=_RECONNECTS | dict(web) if path.startswith(_WEB) else None,
             hwaccel=hwaccel,
         )
     except FAILURES as error:
         raise _explained(path, error) from error
 
 
-def scan_end(path: str, stream_index: int, seconds: float) -> Fraction | None:
+def scan_end(
+    path: str, stream_index: int, seconds: float, web: tuple[tuple[str, str], ...] = ()
+) -> Fraction | None:
     """End of the last picture in seconds, found by reading all packets, for files without duration.
 
     Args:
         seconds: time limit; None is returned when it is exceeded.
+        web: see ``SourceOptions``.
     """
     deadline = time.monotonic() + seconds
     end: Fraction | None = None
     try:
-        with open_container(path) as container:
+        with open_container(path, web=web) as container:
             for packet in container.demux(container.streams[stream_index]):
                 if time.monotonic() > deadline:
                     return None

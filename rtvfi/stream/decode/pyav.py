@@ -238,7 +238,7 @@ class PyavSource:
         self._pending.append(first)
         info = describe(stream, first.frame, rate, first.pts)
         if info.duration is None and not self._is_counting:
-            end = scan_end(self._path, stream.index, _SCAN_SECONDS)
+            end = scan_end(self._path, stream.index, _SCAN_SECONDS, self._options.web)
             info = replace(info, duration=end - info.start if end and end > info.start else None)
         self.info = replace(info, is_seekable=not self._is_counting)
         self._payloads = Payloads(info, info.pixel_aspect, self._period)

@@ -108,7 +108,7 @@ class FrameReader:
         self._open()
 
     def _open(self) -> None:
-        self._container = open_container(self._path, self._hwaccel)
+        self._container = open_container(self._path, self._hwaccel, self._options.web)
         try:
             self.stream = self._configured_stream()
         except OpenError:
