@@ -233,24 +233,35 @@ def _zsh_option(option: Option) -> Iterator[str]:
 
 
 def _fish(nodes: list[Node]) -> Iterator[str]:
-    # Not for ./run: fish identifies programs by file name, and other programs are called run.
+    # Not for ./run: fish knows programs by their last part, and other things are called run.
     yield "complete -c rtvfi -f"
+    shared: dict[str, list[str]] = {}
     for node in nodes:
-        head = " ".join(filter(None, ("complete -c rtvfi", _fish_condition(node, nodes))))
-        for word, text in node.words:
-            yield f"{head} -a {shlex.quote(word)} -d {shlex.quote(text)}"
-        if node.takes_files:
-            yield f"{head} -F"
-        for option in node.options:
-            yield f"{head} {_fish_option(option)}"
+        below = [n.path[-1] for n in nodes if n.path and n.path[:-1] == node.path]
+        tests = [f"__fish_seen_subcommand_from {word}" for word in node.path]
+        if below:
+            tests.append(f"not __fish_seen_subcommand_from {' '.join(below)}")
+        for row in _fish_rows(node):
+            if len(tests) == 1 and node.path:
+                shared.setdefault(row, []).append(node.path[0])
+            else:
+                yield f"complete -c rtvfi -n {shlex.quote('; and '.join(tests))} {row}"
+    # What several commands know is said once.
+    for row, commands in shared.items():
+        yield f"complete -c rtvfi -n '__fish_seen_subcommand_from {' '.join(commands)}' {row}"
 
 
-def _fish_condition(node: Node, nodes: list[Node]) -> str:
-    tests = [f"__fish_seen_subcommand_from {word}" for word in node.path]
-    below = [n.path[-1] for n in nodes if n.path[:-1] == node.path and n.path]
-    if below:
-        tests.append(f"not __fish_seen_subcommand_from {' '.join(below)}")
-    return f"-n {shlex.quote('; and '.join(tests))}" if tests else ""
+def _fish_rows(node: Node) -> Iterator[str]:
+    values = [word for word, text in node.words if not text]
+    if values:
+        yield f"-a {shlex.quote(' '.join(values))}"
+    for word, text in node.words:
+        if text:
+            yield f"-a {shlex.quote(word)} -d {shlex.quote(text)}"
+    if node.takes_files:
+        yield "-F"
+    for option in node.options:
+        yield _fish_option(option)
 
 
 def _fish_option(option: Option) -> str:
