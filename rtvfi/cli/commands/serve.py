@@ -38,20 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="serve the mpv that listens on this socket (its input-ipc-server), and exit with it",
     )
-    parser.add_argument(
-        "--script", metavar="NAME", default="rtvfi", help="name of rtvfi's script in that mpv"
-    )
-    parser.add_argument(
-        "--script-version", metavar="N", default="", help="protocol version of that script"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--script", metavar="NAME", default="rtvfi", help="name of rtvfi's script in that mpv")
+    add("--script-version", metavar="N", default="", help="protocol version of that script")
+    add(
         "--own-socket",
         action="store_true",
         help="the socket was created only for this command: remove it after connecting",
     )
-    parser.add_argument(
-        "--smaller", action="store_true", help="estimate motion at half the usual size"
-    )
+    add("--smaller", action="store_true", help="estimate motion at half the usual size")
     add_settings(parser)
 
 

@@ -105,30 +105,20 @@ def spread_out(quartets: Codes) -> Codes:
     return codes(lines.view(quartets.dtype).reshape(2 * rows, 2 * columns))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Blend:
-    """Between two pictures at one moment; bands of it may be made by several threads.
+    """Between two pictures at one moment; bands of it may be made by several threads."""
 
-    Args:
-        ends: left and right.
-        motion: theirs.
-        t: 0 < t < 1, 0 = left.
-        bits: of a sample.
-        guesses: at least one, of flows that ``motion`` has.
-    """
-
-    def __init__(
-        self,
-        ends: tuple[View, View],
-        motion: Motion,
-        t: float,
-        bits: int,
-        guesses: Sequence[Guess],
-    ) -> None:
-        self._ends = ends
-        self._motion = motion
-        self._t = t
-        self._bits = bits
-        self._guesses = guesses
+    ends: tuple[View, View]
+    """Left and right."""
+    motion: Motion
+    """Theirs."""
+    t: float
+    """0 < t < 1, 0 = left."""
+    bits: int
+    """Of a sample."""
+    guesses: Sequence[Guess]
+    """At least one, of flows that ``motion`` has."""
 
     def band(self, start: int, stop: int) -> tuple[Codes, list[Codes]]:
         """Make the rows [start, stop) of half size, [2 start, 2 stop) of full size.
@@ -136,21 +126,21 @@ class Blend:
         Returns:
             Luma (2n, 2w) of the new picture, and U and V, of half size or of that size.
         """
-        num_rows = self._ends[0].luma.shape[0] // 2
-        halo = _HALO if len(self._guesses) > 1 else 0
+        num_rows = self.ends[0].luma.shape[0] // 2
+        halo = _HALO if len(self.guesses) > 1 else 0
         rows = Rows(start, stop, max(0, start - halo), min(num_rows, stop + halo))
-        fetched = [self._fetched(guess, rows) for guess in self._guesses]
+        fetched = [self._fetched(guess, rows) for guess in self.guesses]
         luma, x, y = self._mixed(fetched)
         return spread_out(luma), self._chroma(x, y, start)
 
     def _fetched(self, guess: Guess, rows: Rows) -> _Fetched:
         which, down, beside = guess
         sign = -1 if which else 1
-        x, y = (self._read(axis, rows, down, beside) for axis in self._motion.flows[which])
-        ends = self._ends[0].luma, self._ends[1].luma
+        x, y = (self._read(axis, rows, down, beside) for axis in self.motion.flows[which])
+        ends = self.ends[0].luma, self.ends[1].luma
         first, second = self._both(ends, (x, y), sign, rows.top, step=2)
         weight, inner = None, rows.inner
-        if len(self._guesses) > 1:
+        if len(self.guesses) > 1:
             weight = self._trust(first, second)[inner]
         return _Fetched(
             x[inner], y[inner], sign, weight, self._between(first[inner], second[inner])
@@ -158,14 +148,14 @@ class Blend:
 
     def _read(self, axis: Floats, rows: Rows, down: int, beside: int) -> Floats:
         top, left = MARGIN * (1 + down), MARGIN * (1 + beside)
-        width = self._ends[0].luma.shape[1] // 2
+        width = self.ends[0].luma.shape[1] // 2
         return axis[top + rows.top : top + rows.bottom, left : left + width]
 
     def _trust(self, first: Codes, second: Codes) -> Floats:
         """How far two fetches of the same place can be believed, (n, w)."""
         difference = cv2.cvtColor(cv2.absdiff(first, second), cv2.COLOR_BGRA2GRAY)
-        if self._bits > 8:
-            difference = cv2.convertScaleAbs(difference, alpha=1 / (1 << (self._bits - 8)))
+        if self.bits > 8:
+            difference = cv2.convertScaleAbs(difference, alpha=1 / (1 << (self.bits - 8)))
         return _floats(cv2.LUT(cv2.blur(difference, (_BOX, _BOX)), _TRUST))
 
     def _both(
@@ -185,16 +175,16 @@ class Blend:
             axis[top : top + flow[0].shape[0]]
             for axis in _grid(height // step, width // step, step)
         )
-        unit = sign * self._motion.unit * step / 2
+        unit = sign * self.motion.unit * step / 2
         fetched = []
-        for image, share in zip(ends, (-self._t, 1 - self._t), strict=True):
+        for image, share in zip(ends, (-self.t, 1 - self.t), strict=True):
             to_x = cv2.scaleAdd(flow[0], share * unit, x)
             to_y = cv2.scaleAdd(flow[1], share * unit, y)
             fetched.append(_fetch(image, to_x, to_y))
         return fetched[0], fetched[1]
 
     def _between(self, first: Codes, second: Codes) -> Codes:
-        return codes(cv2.addWeighted(first, 1 - self._t, second, self._t, 0))
+        return codes(cv2.addWeighted(first, 1 - self.t, second, self.t, 0))
 
     def _mixed(self, fetched: list[_Fetched]) -> tuple[Codes, Floats, Floats]:
         """Luma as quartets, and the flow from left to right."""
@@ -218,7 +208,7 @@ class Blend:
         return self._rounded(luma), _floats(x), _floats(y)
 
     def _chroma(self, x: Floats, y: Floats, top: int) -> list[Codes]:
-        left, right = (end.chroma for end in self._ends)
+        left, right = (end.chroma for end in self.ends)
         step = 1 if len(left) == 1 else 2
         means = [
             self._between(*self._both(ends, (x, y), 1, top, step))
@@ -229,7 +219,7 @@ class Blend:
         return [spread_out(mean) for mean in means]
 
     def _rounded(self, array: Floats) -> Codes:
-        if self._bits == 8:
+        if self.bits == 8:
             return codes(cv2.convertScaleAbs(array))
         return codes(cv2.add(array, _NOTHING, dtype=cv2.CV_16U))
 

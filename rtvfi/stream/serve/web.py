@@ -64,6 +64,10 @@ class PictureServer:
         self._guard = threading.Lock()
         self._served: list[_Served] = []
         self._server = _Server(self)
+        self.host = f"{LOOPBACK}:{self._server.server_port}"
+        """Address and port, as in a ``Host`` header."""
+        self.root = f"http://{self.host}/"
+        """The beginning of all addresses."""
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="rtvfi-web", daemon=True
         )
@@ -77,16 +81,6 @@ class PictureServer:
         with self._guard:
             self._served.append(served)
         return f"{self.root}{served.token}/{_FILE}"
-
-    @property
-    def root(self) -> str:
-        """The beginning of all addresses."""
-        return f"http://{self.host}/"
-
-    @property
-    def host(self) -> str:
-        """Address and port, as in a ``Host`` header."""
-        return f"{LOOPBACK}:{self._server.server_port}"
 
     def withdraw(self, stream: FrameStream) -> None:
         """Stop serving a stream and its feed, without waiting."""
