@@ -1,7 +1,7 @@
-"""Drawn scenes to measure on: what is seen between two moments is known.
+"""Drawn scenes to measure on, whose true picture at any time is known.
 
-They are made by what also draws the scenes that ``cel`` learns from: these ones it has not seen,
-but their like. A film tells more.
+They are drawn by the same code as the training scenes of ``cel``. It was not trained on these very
+scenes but on similar ones, so results on films say more.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ WIDTH: Final = 854
 HEIGHT: Final = 480
 NUM_SCENES: Final = 12
 SMOOTH: Final = MixedOptions(width=WIDTH, height=HEIGHT, slowest=1.0, fastest=24.0, pan=16.0)
-"""Motion between the ends is up to 24 pixels of an object and 16 of the camera."""
+"""From left to right, objects move by up to 24 pixels and the camera by up to 16."""
 MIXED: Final = MixedOptions()
 FIRST_SEED: Final = 7_000_000
-"""Seeds from here on are for measuring; nothing is trained on them."""
+"""Seeds from here on are only for measuring, never for training."""
 
 
 def num_scenes(count: int | None) -> int:
-    """How many are drawn for ``--count``; None = 12."""
+    """The number of scenes for a value of ``--count``; None = 12."""
     return NUM_SCENES if count is None else count
 
 
@@ -42,11 +42,11 @@ def _drawn(options: MixedOptions, seed: int, number: int) -> MixedScene:
 
 
 def scene_set(count: int | None, seed: int) -> TripletSet:
-    """Triplets of scenes in which everything is on its smooth path, on ones.
+    """Triplets of scenes in which everything moves smoothly, on ones.
 
     Args:
-        count: scenes, one triplet each; None = 12.
-        seed: other scenes for another one.
+        count: number of scenes, with one triplet each; None = 12.
+        seed: selects the scenes.
     """
     num = num_scenes(count)
 
@@ -63,7 +63,12 @@ def scene_set(count: int | None, seed: int) -> TripletSet:
 
 
 def mixed_scenes(count: int, seed: int) -> Iterator[KnownScene]:
-    """Scenes whose objects are held, on ones, twos, threes and fours, before a pan on ones."""
+    """Scenes with objects that are held or on ones to fours, in front of a pan on ones.
+
+    Args:
+        count: number of scenes.
+        seed: selects the scenes.
+    """
     for number in range(count):
         scene = _drawn(MIXED, seed, number)
 
@@ -76,7 +81,7 @@ def mixed_scenes(count: int, seed: int) -> Iterator[KnownScene]:
 
 
 def to_picture(rgb: Tensor) -> Picture:
-    """(3, H, W) uint8 RGB of even sides."""
+    """Convert (3, H, W) RGB, uint8, with even sides, to a ``Picture``."""
     y, uv = rgb_to_planes(rgb[None])
     codes = (y[0, 0].mul(255), uv[0].mul(255).add(128))
     luma, chroma = (c.round().clamp(0, 255).byte().numpy() for c in codes)

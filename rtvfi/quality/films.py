@@ -1,8 +1,8 @@
-"""Which frames of a film can be left out and guessed again.
+"""Chooses the frames of a film that methods should interpolate.
 
-The ends are every ``step``-th frame, the truth lies half way. Across a cut there is no truth, and
-where the middle frame repeats an end, as with drawings held for two frames, it is not half way:
-both are left out, and said.
+The input frames are ``step`` frames apart, and the true frame is half way between them. Triplets
+that contain a cut are skipped, and so are those whose middle frame repeats an input frame (a
+drawing held for two frames), because it is not half way. Both are counted in a remark.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _WIDTH: Final = 480
 _HEIGHT: Final = 270
-"""At this size a film is looked through."""
+"""The size at which a film is analysed."""
 _INFO: Final = StreamInfo(
     width=_WIDTH,
     height=_HEIGHT,
@@ -43,28 +43,28 @@ _INFO: Final = StreamInfo(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Frames to guess."""
+    """The frames to interpolate."""
 
     middles: list[int]
-    """Their numbers, counted from 0 in output order."""
+    """Frame numbers, counted from 0 in presentation order."""
     remark: str
-    """What was left out and why."""
+    """What was left out, and why."""
 
 
 def chosen_of_pictures(num: int, step: int) -> list[int]:
-    """The frames half way between every ``step``-th of ``num``."""
+    """The middle frames of all triplets among ``num`` pictures, with ends ``step`` apart."""
     return [end + step // 2 for end in range(0, num - step, step)]
 
 
 def choose(path: Path, step: int) -> Choice:
-    """Look through a film.
+    """Choose the frames of a film.
 
     Args:
-        path: what ffmpeg reads.
-        step: frames from one end to the other, even.
+        path: a file that ffmpeg can read.
+        step: frames from the left to the right input frame, even.
 
     Raises:
-        OpenError: it holds no video that can be read.
+        OpenError: ffmpeg finds no video in it.
     """
     detector = CutDetector(_INFO)
     cuts: set[int] = set()
@@ -93,7 +93,7 @@ def _left_out(across: int, repeating: int) -> str:
     if across:
         parts.append(f"{across} across cuts")
     if repeating:
-        parts.append(f"{repeating} whose middle frame repeats an end")
+        parts.append(f"{repeating} whose middle frame repeats an input frame")
     return f"left out: {', '.join(parts)}" if parts else ""
 
 
@@ -106,7 +106,7 @@ def _note(seen: list[Seen], cuts: set[int], repeats: set[int]) -> None:
 
 
 def _small(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Payloads of all frames, small."""
+    """The payloads of all frames, scaled down."""
     command = ["ffmpeg", "-v", "error", "-nostdin", "-i", ffmpeg_name(str(path))]
     command += ["-map", "0:v:0", "-vf", f"scale={_WIDTH}:{_HEIGHT}:flags=area", *TO_RAW]
     size = _INFO.payload_bytes

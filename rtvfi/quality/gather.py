@@ -1,8 +1,8 @@
-"""What there is to measure: lists of triplets, folders of them, and films with every second frame
+"""Finds sets of triplets to measure on: in lists, in folders, or in films with every second frame
 left out.
 
-A set is opened when it is measured, and a folder's triplets are read one by one, so the size of a
-data set does not matter.
+A set is read only when it is measured, and a folder's triplets one by one, so that data sets of any
+size fit into memory.
 """
 
 from __future__ import annotations
@@ -33,44 +33,46 @@ class TripletSet:
     name: str
     num_triplets: int
     read: Callable[[], Iterator[Triplet]]
-    """Reads them, one after the other; may be called again."""
+    """Reads the triplets one by one; may be called several times."""
     remark: str = ""
-    """What was left out, for the reader."""
+    """What was left out; printed below the table."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatherOptions:
-    """What to take of what is there."""
+    """Which triplets to take."""
 
     root: Path | None = None
-    """Where the paths of a list start."""
+    """The folder that paths in a list are relative to; None = the list's folder or its parent."""
     step: int = 2
-    """Frames from one end to the other, of films."""
+    """In films, the number of frames from the left to the right input frame."""
     count: int | None = None
-    """Most triplets of a set, spread over it; None = all, of a film FILM_COUNT."""
+    """Maximum number of triplets per set, evenly spaced; None = all, or FILM_COUNT of a film."""
 
     @property
     def film_count(self) -> int:
-        """Most triplets of a film."""
+        """Maximum number of triplets of a film."""
         return FILM_COUNT if self.count is None else self.count
 
 
 def gather(path: Path, options: GatherOptions) -> list[TripletSet]:
-    """The sets found at a path.
+    """Find the sets at a path.
 
     Args:
         path: a list, a folder with a ``triplets.csv``, a folder of folders of three pictures, a
             folder of the numbered pictures of a film, or a video.
-        options: see there.
+        options: which triplets to take.
 
     Raises:
-        OpenError: nothing of the kind is there.
-        UsageError: a step that has no middle.
+        OpenError: there is nothing of that kind.
+        UsageError: the step is odd or too small.
     """
     if options.step < 2 or options.step % 2:
         raise UsageError(f'--step is "{options.step}", expected an even number from 2', "--step 2")
     if not path.exists():
-        raise OpenError(f'"{path}" is not there', command_line("eval --help shows what it can be"))
+        raise OpenError(
+            f'"{path}" does not exist', command_line("eval --help shows what is expected")
+        )
     if path.is_file():
         if path.suffix.lower() == ".csv":
             return _of_list(path, options)
@@ -83,14 +85,14 @@ def gather(path: Path, options: GatherOptions) -> list[TripletSet]:
     found = _of_folders(path, options)
     if not found:
         raise OpenError(
-            f'"{path}" holds nothing to measure',
+            f'"{path}" contains nothing to measure on',
             f"expected {LIST}, folders of three pictures each, or the numbered pictures of a film",
         )
     return found
 
 
 def spread(num: int, most: int | None) -> list[int]:
-    """Up to ``most`` of the numbers below ``num``, evenly spread."""
+    """Up to ``most`` of the numbers below ``num``, evenly spaced; None = all."""
     if most is None or most >= num:
         return list(range(num))
     return [(2 * k + 1) * num // (2 * most) for k in range(most)]
@@ -110,8 +112,9 @@ def _of_list(path: Path, options: GatherOptions) -> list[TripletSet]:
 
 
 def _of_folders(top: Path, options: GatherOptions) -> list[TripletSet]:
-    """Folders below of three pictures each (Vimeo-90K: im1 to im3; ATD-12K: frame1 to frame3), or
-    of more (X4K1000FPS: 33), of which ``step`` says how far the ends are apart."""
+    """Sets from subfolders with three pictures each (Vimeo-90K: im1 to im3; ATD-12K: frame1 to
+    frame3), or more (X4K1000FPS: 33), in which the two input frames are ``step`` apart.
+    """
     groups: dict[str, list[list[Path]]] = {}
     for folder in sorted({p.parent for p in top.rglob("*") if p.suffix.lower() in PICTURES}):
         pictures, parts = _pictures(folder), folder.relative_to(top).parts
@@ -127,15 +130,15 @@ def _of_pictures(name: str, pictures: list[Path], options: GatherOptions) -> Tri
     threes = _threes(pictures, options.step)
     if not threes:
         raise OpenError(
-            f'"{pictures[0].parent}" holds {len(pictures)} pictures, '
-            f"--step {options.step} needs {options.step + 1}",
-            "take a smaller --step, or more pictures",
+            f'"{pictures[0].parent}" contains {len(pictures)} pictures, '
+            f"but --step {options.step} needs {options.step + 1}",
+            "use a smaller --step, or more pictures",
         )
     return _of_files(name, threes, options.film_count)
 
 
 def _threes(pictures: list[Path], step: int) -> list[list[Path]]:
-    """Ends ``step`` apart and what lies half way between them, in the order of time."""
+    """Triplets of paths in order of time: two pictures ``step`` apart and the middle one."""
     half = step // 2
     middles = chosen_of_pictures(len(pictures), step)
     return [[pictures[m - half], pictures[m], pictures[m + half]] for m in middles]
@@ -151,7 +154,7 @@ def _of_files(name: str, threes: list[list[Path]], count: int | None) -> Triplet
             if len(shapes) > 1:
                 raise OpenError(
                     f'the pictures in "{three[0].parent}" differ in size',
-                    "bring the three of a triplet to one size",
+                    "the three pictures of a triplet must have the same size",
                 )
             yield Triplet(str(three[1]), left, middle, right)
 
@@ -174,7 +177,7 @@ def _of_film(path: Path, options: GatherOptions) -> TripletSet:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """Pictures of a folder, numbers in their names counting as numbers."""
+    """The pictures of a folder in natural order: 2.png before 10.png."""
     found = [p for p in folder.iterdir() if p.suffix.lower() in PICTURES]
     return sorted(found, key=lambda path: _natural(path.stem))
 

@@ -1,7 +1,7 @@
-"""Methods side by side over sets of triplets.
+"""Measures methods on sets of triplets.
 
-A number that cannot be had is None, and the reason is kept beside it. Nothing is made up: a mean is
-over the triplets that have the number, the mean of all over the sets.
+A value that cannot be computed is None, and its reason is kept beside it. A set's mean is over the
+triplets that have the value; the overall mean is over the sets that have it.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from rtvfi.quality.triplets import Picture, Triplet
 
 BEST_PSNR: Final = 100.0
-"""What equal pictures count, dB: a mean with infinity says nothing."""
+"""The PSNR of equal pictures in dB; infinity would make means useless."""
 COSTS: Final = ("ms", "cpu_ms")
-"""Metrics that are costs: of what was timed, the lowest counts."""
+"""Metrics that are costs; of these the minimum is reported instead of the mean."""
 _SSIM_SIDE: Final = 11
 
 Row = dict[str, float | None]
-"""By metric."""
+"""Values by name of the metric."""
 
 
 @dataclass(slots=True)
 class Scores:
-    """One method over one set, or over all."""
+    """The values of one method on a triplet, a set, or all sets."""
 
     values: Row
     reasons: dict[str, str] = field(default_factory=dict)
     """Why a value is None, by metric."""
 
     def put(self, name: str, value: float | None, reason: str) -> None:
-        """Take a number, or None for ``reason``."""
+        """Set a value; if it is None, ``reason`` says why."""
         self.values[name] = value
         if value is None:
             self.reasons[name] = reason
@@ -51,43 +51,44 @@ class Scores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A triplet and what was made of it."""
+    """A triplet and the pictures that the methods computed for it."""
 
     set_name: str
     triplet: Triplet
     made: dict[str, Picture]
-    """By method."""
+    """The computed picture by method."""
 
 
 @dataclass(slots=True)
 class SetResult:
-    """What was found in one set."""
+    """The results on one set."""
 
     name: str
     size: tuple[int, int]
-    """Width, height of its first picture."""
+    """(width, height) of its first picture."""
     num_triplets: int
     remark: str
+    """What was left out."""
     scores: dict[str, Scores]
-    """By method."""
+    """The values by method."""
     unit: str = "triplet"
-    """What is counted."""
+    """What ``num_triplets`` counts."""
     hardest: Example | None = None
-    """The triplet that came out worst on average of all methods."""
+    """The triplet with the lowest mean PSNR over all methods."""
 
     @property
     def metrics(self) -> list[str]:
-        """What was measured."""
+        """Names of the measured metrics."""
         return list(next(iter(self.scores.values())).values)
 
 
 def finite_psnr(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
-    """``metrics.psnr``, at most BEST_PSNR."""
+    """PSNR in dB, see ``metrics.psnr``, limited to BEST_PSNR."""
     return min(BEST_PSNR, psnr(made, truth))
 
 
 class _Truth:
-    """A triplet, and what is found out about it once for all methods."""
+    """A triplet, and what is computed once about its truth for all methods."""
 
     def __init__(self, triplet: Triplet) -> None:
         self.triplet = triplet
@@ -101,7 +102,7 @@ class _Truth:
             self.followed = tuple(follow(luma, e.y) for e in (triplet.left, triplet.right))
 
     def score(self, made: Picture) -> Scores:
-        """All metrics but the costs."""
+        """All metrics of a computed picture except the costs."""
         truth, ends = self.triplet.middle.y, (self.triplet.left.y, self.triplet.right.y)
         scores = Scores({"psnr": finite_psnr(made.y, truth)})
         put = scores.put
@@ -112,7 +113,7 @@ class _Truth:
         even = deviation(made.y, truth, self.textured) if self.has_blocks else None
         put("evenness", even, "no texture in the truth" if self.has_blocks else small)
         warp = warping_error(made.y, self.followed) if self.has_blocks else None
-        put("warp", warp, "hardly anything could be followed" if self.has_blocks else small)
+        put("warp", warp, "hardly any motion could be matched" if self.has_blocks else small)
         put("ripple", ripple(made.y, *ends), "nothing stands still")
         return scores
 
@@ -122,12 +123,12 @@ def measure(
     methods: Sequence[Method],
     made_one: Callable[[], None] = lambda: None,
 ) -> SetResult:
-    """All methods over one set.
+    """Measure all methods on one set.
 
     Args:
-        triplet_set: read once.
-        methods: with different names.
-        made_one: called after every made picture.
+        triplet_set: the set, which is read once.
+        methods: must have different names.
+        made_one: called after every computed picture.
     """
     rows: dict[str, list[Scores]] = {method.name: [] for method in methods}
     result = SetResult(triplet_set.name, (0, 0), 0, triplet_set.remark, {})
@@ -156,7 +157,7 @@ def measure(
 
 
 def over_triplets(rows: Sequence[Scores]) -> Scores:
-    """Means; of costs the lowest, which is that of an undisturbed machine."""
+    """The means of all values; of costs the minimum, which other programs disturb least."""
     total = Scores({})
     for name in dict.fromkeys(name for row in rows for name in row.values):
         known = [v for row in rows if (v := row.values.get(name)) is not None]
@@ -169,9 +170,8 @@ def over_triplets(rows: Sequence[Scores]) -> Scores:
 
 
 def over_sets(results: Sequence[SetResult]) -> dict[str, Scores]:
-    """Every set counting the same, by method; sets that lack a number are left out of its mean.
-
-    Costs have no mean: sets differ in size.
+    """The mean over sets by method, all sets having the same weight; sets without a value are left
+    out. Costs have no mean, because the sets differ in picture size.
     """
     means = {}
     for method in results[0].scores:
@@ -187,7 +187,7 @@ def over_sets(results: Sequence[SetResult]) -> dict[str, Scores]:
 
 
 def as_json(results: Sequence[SetResult]) -> dict[str, dict[str, dict[str, object]]]:
-    """{set: {method: {metric: number or None}}}; "absent" says why a number is None."""
+    """{set: {method: {metric: value or None}}}; "absent" says why a value is None."""
     sets: list[tuple[str, int, Mapping[str, Scores]]] = [
         (r.name, r.num_triplets, r.scores) for r in results
     ]

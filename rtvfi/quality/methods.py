@@ -1,8 +1,8 @@
-"""Ways to guess the picture between two: models as rtvfi runs them, and what others use:
-ffmpeg's minterpolate, and MVTools (``mvtools``, ``mvtools-flow``, ``mvtools-fast``).
+"""The methods to compare: models as rtvfi runs them, ffmpeg's minterpolate, and MVTools
+(``mvtools``, ``mvtools-flow``, ``mvtools-fast``).
 
-A model is named as the catalogue does, or by its weight file, with ``@SCALE`` for the size at which
-it estimates motion: ``cel``, ``cel@0.5``, ``RUN/weights.safetensors@0.5``.
+A model is named by its id or its weight file, optionally with ``@SCALE`` for the flow scale:
+``cel``, ``cel@0.5``, ``RUN/weights.safetensors@0.5``.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ if TYPE_CHECKING:
 
 MINTERPOLATE: Final = "minterpolate"
 REPEATS: Final = 3
-"""How often a cost is measured; the fastest counts."""
+"""How often a cost is measured; the minimum is reported."""
 FLOW_SCALES: Final = ("0.25", "0.5", "1", "2", "4")
-"""What the families take; ``cel`` takes those up to 1."""
+"""The flow scales that models accept; ``cel`` only those up to 1."""
 WEIGHT_FILES: Final = (".safetensors", ".pkl", ".pth", ".pt")
 
 
 class Method(Protocol):
-    """Guesses pictures."""
+    """A way to interpolate."""
 
     name: str
     origin: str
-    """Which weights or program it is, for whoever compares numbers later; may be empty."""
+    """Hash of the weights or version of the program, so that results can be compared later."""
 
     def between(self, left: Picture, right: Picture) -> Picture:
-        """The picture half way."""
+        """Compute the picture half way between two."""
         ...
 
     def cost(self, triplet: Triplet) -> tuple[float, float]:
-        """Wall and CPU seconds of one such picture, while a film goes on."""
+        """Wall and CPU seconds of one picture in the middle of a film."""
         ...
 
 
 def picture_info(height: int, width: int) -> StreamInfo:
-    """A stream of ``Picture``s: 4:2:0 in full range, BT.709."""
+    """The properties of a stream of ``Picture``s: 4:2:0, full range, BT.709."""
     return StreamInfo(
         width=width,
         height=height,
@@ -79,13 +79,14 @@ def picture_info(height: int, width: int) -> StreamInfo:
 
 
 def payload_of(picture: Picture) -> NDArray[np.uint8]:
-    """As the executor takes it."""
+    """The picture as a payload, the executor's input."""
     return np.concatenate([picture.y.ravel(), picture.uv.ravel()])
 
 
 class ModelMethod:
-    """A model in the executor that plays films, so with all that it adds: conversion there and
-    back, and tiles that are copied where both pictures agree."""
+    """A model in the executor that also plays films, including colour conversion and the copying
+    of tiles that are equal in both pictures.
+    """
 
     def __init__(
         self,
@@ -104,13 +105,15 @@ class ModelMethod:
         self._shape: tuple[int, ...] = ()
 
     def between(self, left: Picture, right: Picture) -> Picture:
-        """The picture half way."""
+        """Compute the picture half way between two."""
         executor = self.executor(left.y.shape)
         executor.reset()
         return self._made(executor, {(0, 0): payload_of(left), (0, 1): payload_of(right)}, left)
 
     def cost(self, triplet: Triplet) -> tuple[float, float]:
-        """The left picture is known from the pair before, the right one is new."""
+        """Wall and CPU seconds of one picture. The left picture is prepared already, as in a film;
+        the right one is new.
+        """
         executor = self.executor(triplet.left.y.shape)
         executor.reset()
         pictures = {(0, 0): payload_of(triplet.left), (0, 1): payload_of(triplet.right)}
@@ -125,7 +128,7 @@ class ModelMethod:
         return min(walls), min(cpus)
 
     def executor(self, shape: tuple[int, ...]) -> AnyExecutor:
-        """For pictures of (H, W); one is kept, and made anew when the size changes."""
+        """The executor for pictures of (H, W), which is cached until the size changes."""
         if self._executor is None or self._shape != shape:
             self._executor = self._executor_for(picture_info(*shape))
             self._shape = shape
@@ -133,7 +136,7 @@ class ModelMethod:
 
     def _executor_for(self, info: StreamInfo) -> AnyExecutor:
         if isinstance(self.model, DisOnTensors):
-            # on one thread, so that its milliseconds stand beside those of others
+            # on one thread, so that its times can be compared with those of other methods
             return CodesInterpolation(Dis(self.model.flow_scale, info.format.bits), info)
         return Interpolation(self.model, info, self._device, self._dtype)
 
@@ -150,7 +153,7 @@ class ModelMethod:
 
 
 class Minterpolate:
-    """ffmpeg's filter, which gets each end three times."""
+    """ffmpeg's filter minterpolate, which gets each input frame three times."""
 
     name = MINTERPOLATE
 
@@ -158,26 +161,29 @@ class Minterpolate:
         self.origin = minterpolate.version()
 
     def between(self, left: Picture, right: Picture) -> Picture:
-        """The picture half way."""
+        """Compute the picture half way between two."""
         return minterpolate.middle(left, right)
 
     def cost(self, triplet: Triplet) -> tuple[float, float]:
-        """Over twelve pictures."""
+        """Wall and CPU seconds of one picture, the mean over twelve."""
         return minterpolate.cost([triplet.left, triplet.middle, triplet.right] * 4)
 
 
 def method_of(word: str, device: torch.device, dtype: torch.dtype = torch.float32) -> Method:
-    """The method of a name, on that device, with pictures of that type.
+    """Load the method with a name.
+
+    Args:
+        word: a name as in ``--models``.
+        device: where a model runs.
+        dtype: float type of a model's pictures.
 
     Raises:
-        UsageError: no such model, file or flow scale.
-        ModelError: its weights are not here or broken.
+        UsageError: there is no such model, file or flow scale, or a program is not installed.
+        ModelError: the weights are missing or damaged.
     """
     if word == MINTERPOLATE:
         if find_ffmpeg() is None:
-            raise UsageError(
-                "minterpolate is a filter of ffmpeg, which is not here", "install ffmpeg"
-            )
+            raise UsageError("minterpolate needs ffmpeg, which is not installed", "install ffmpeg")
         return Minterpolate()
     if word in mvtools.MODES:
         return mvtools.MvTools(word)
@@ -199,9 +205,9 @@ def _from_file(
     path: Path, device: torch.device, dtype: torch.dtype, flow_scale: float
 ) -> Interpolator:
     if not path.is_file():
-        raise UsageError(f'"{path}" is not there', "expected a weight file")
+        raise UsageError(f'"{path}" does not exist', "expected a weight file")
     state = read_tensors(path)
     found = identify(state)
     names = [e.name for e in manifest().values() if e.network == found.network]
-    info = find(names[0] if names else found.network)  # embedded networks are called as their model
+    info = find(names[0] if names else found.network)  # an embedded network is named as its model
     return build_model(info, found.state, device, dtype, flow_scale)

@@ -1,4 +1,4 @@
-"""ffmpeg's ``minterpolate`` filter as a yardstick."""
+"""ffmpeg's ``minterpolate`` filter, as a method to compare with."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILTER = "minterpolate=fps=50:mi_mode=mci:me_mode=bidir:mc_mode=aobmc:scd=none"
-"""Its best quality, without the scene-cut test that would turn hard pairs into copies."""
+"""Its best quality, without scene-cut detection, which would turn difficult pairs into copies."""
 REPEATS = 3
-"""How often each end is given: the filter looks at four pictures to make one."""
+"""How often each input frame is repeated, because the filter looks at four frames."""
 
 
 def middle(left: Picture, right: Picture) -> Picture:
-    """Its picture half way between two."""
+    """The filter's picture half way between two.
+
+    Raises:
+        DecodeError: ffmpeg failed.
+    """
     frames = _run([left] * REPEATS + [right] * REPEATS, FILTER)
-    # 25 to 50 fps: input i is output 2 i, so the middle follows the last repeat of the left end
+    # 25 to 50 fps: input i is output 2 i, and the middle follows the last repeat of the left frame
     return frames[2 * REPEATS - 1]
 
 
 def version() -> str:
-    """Of ffmpeg, such as "ffmpeg 5.1.8"; empty when it does not tell."""
+    """The version of ffmpeg, such as "ffmpeg 5.1.8"; empty if it is unknown."""
     done = subprocess.run(["ffmpeg", "-version"], capture_output=True, check=False, text=True)
     found = re.match(r"ffmpeg version (\d[\d.]*)", done.stdout)
     return f"ffmpeg {found[1]}" if found else ""
 
 
 def cost(pictures: Sequence[Picture]) -> tuple[float, float]:
-    """Wall and CPU seconds of one made picture, without starting ffmpeg and piping.
+    """Wall and CPU seconds of one interpolated picture, without starting ffmpeg and piping.
 
     Args:
         pictures: consecutive frames, at least 4.
@@ -53,7 +57,7 @@ def cost(pictures: Sequence[Picture]) -> tuple[float, float]:
 
 
 def _clocks() -> tuple[float, float]:
-    """Wall clock, and what ended children took of the processor, seconds."""
+    """Wall clock, and CPU time of finished child processes, seconds."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.perf_counter(), used.ru_utime + used.ru_stime
 
@@ -68,7 +72,9 @@ def _run(pictures: Sequence[Picture], chain: str) -> list[Picture]:
     size = width * height * 3 // 2
     if done.returncode or len(done.stdout) < size:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
-        raise DecodeError("ffmpeg made no picture", reason[-1] if reason else "is ffmpeg there?")
+        raise DecodeError(
+            "ffmpeg returned no picture", reason[-1] if reason else "is ffmpeg installed?"
+        )
     return [
         Picture.from_bytes(done.stdout[start : start + size], width, height)
         for start in range(0, len(done.stdout), size)

@@ -1,7 +1,7 @@
-"""MVTools of VapourSynth as a yardstick: what viewers without a GPU use otherwise.
+"""MVTools in VapourSynth, as a method to compare with: many viewers without a GPU use it.
 
-It runs in a Python of its own, named by ``RTVFI_VAPOURSYNTH``, which has the packages vapoursynth,
-vapoursynth-mvtools and numpy. One thread, so that its times stand beside those of other methods.
+It runs in a separate Python, named by ``RTVFI_VAPOURSYNTH``, which needs the packages vapoursynth,
+vapoursynth-mvtools and numpy; on one thread, so that its times can be compared.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 INTERPRETER: Final = "RTVFI_VAPOURSYNTH"
 MODES: Final = {"mvtools": "block", "mvtools-flow": "flow", "mvtools-fast": "fast"}
-"""Name of a method to what it does: BlockFPS and FlowFPS with half-pixel vectors of 16 and then 8
-pixels, BlockFPS with whole-pixel vectors of 16.
+"""Names of methods and their modes. ``block`` and ``flow`` are BlockFPS and FlowFPS with half-pixel
+vectors of blocks of 16 and then 8 pixels; ``fast`` is BlockFPS with whole-pixel vectors of 16.
 """
 _REPEATS: Final = 3
 
 
 class MvTools:
-    """A ``Method``; its process lives as long as it does.
+    """A ``Method`` that runs in a child process, which lives as long as this object.
 
     Args:
         name: a key of ``MODES``.
 
     Raises:
-        UsageError: no interpreter is named, or it has no VapourSynth with MVTools.
+        UsageError: RTVFI_VAPOURSYNTH is not set, or names a Python without VapourSynth or MVTools.
     """
 
     def __init__(self, name: str) -> None:
@@ -43,7 +43,7 @@ class MvTools:
         if not python:
             raise UsageError(
                 f'"{name}" needs VapourSynth, and {INTERPRETER} is not set',
-                f"name a Python that has vapoursynth and vapoursynth-mvtools: {INTERPRETER}=PYTHON",
+                "set it to a Python that has vapoursynth and vapoursynth-mvtools",
             )
         self.origin = _version(python)
         child = Path(__file__).with_name("mvtools_child.py")
@@ -64,11 +64,11 @@ class MvTools:
             process.stdout.close()
 
     def between(self, left: Picture, right: Picture) -> Picture:
-        """The picture half way."""
+        """Compute the picture half way between two."""
         return self._ask(left, right)[0]
 
     def cost(self, triplet: Triplet) -> tuple[float, float]:
-        """Wall and CPU seconds: vectors both ways and the picture itself, the fastest of a few."""
+        """Wall and CPU seconds of one picture including its vectors; the minimum of three."""
         times = [self._ask(triplet.left, triplet.right)[1] for _ in range(_REPEATS)]
         return min(wall for wall, _ in times), min(cpu for _, cpu in times)
 
@@ -88,7 +88,7 @@ class MvTools:
         except BrokenPipeError:
             line, data, size = b"", b"", 1
         if len(data) < size:
-            raise DecodeError("MVTools made no picture", "it takes pictures of even size only")
+            raise DecodeError("MVTools returned no picture", "it needs pictures with even sides")
         found = json.loads(line)
         return Picture.from_bytes(data, width, height), (found["wall"], found["cpu"])
 
@@ -102,9 +102,9 @@ def _version(python: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(f'{INTERPRETER} is "{python}", which cannot be run: {error}') from error
     if done.returncode:
-        said = done.stderr.strip().splitlines()
+        errors = done.stderr.strip().splitlines()
         raise UsageError(
             f'{INTERPRETER} is "{python}", which has no VapourSynth with MVTools',
-            said[-1] if said else "",
+            errors[-1] if errors else "",
         )
     return f"VapourSynth R{done.stdout.strip()}"

@@ -1,8 +1,8 @@
-"""MVTools at work in a Python that has VapourSynth: run as a file, imports nothing of rtvfi.
+"""Runs MVTools in a Python that has VapourSynth. Run as a file; imports nothing from rtvfi.
 
-Reads from standard input, as often as there are requests: a line of JSON with width, height, count
-and mode, then ``count`` pictures as planar 4:2:0 of 8 bits. Answers with a line of JSON that has
-the wall and CPU seconds of one made picture, then the picture half way between the middle two.
+Reads requests from stdin: a line of JSON with width, height, count and mode, then ``count``
+pictures in 8-bit planar 4:2:0. Answers each with a line of JSON with the wall and CPU seconds of
+one interpolated picture, then the picture half way between the middle two.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Request(TypedDict):
 
 
 def clip(pictures: list[NDArray[np.uint8]], width: int, height: int) -> vs.VideoNode:
-    """A clip of 25 frames a second whose frames are these pictures."""
+    """A clip with these pictures at 25 frames a second."""
     blank = vs.core.std.BlankClip(
         width=width,
         height=height,
@@ -56,7 +56,7 @@ def clip(pictures: list[NDArray[np.uint8]], width: int, height: int) -> vs.Video
 
 
 def doubled(source: vs.VideoNode, mode: str) -> vs.VideoNode:
-    """Twice the frames; blocks of 16 pixels, refined to 8 with quarter overlap unless ``fast``."""
+    """The clip at twice the rate; blocks of 16 pixels, refined to 8 unless ``mode`` is fast."""
     mv = vs.core.mv
     is_fast = mode == "fast"
     pyramid = mv.Super(source, pel=1 if is_fast else 2, hpad=16, vpad=16)
@@ -68,7 +68,7 @@ def doubled(source: vs.VideoNode, mode: str) -> vs.VideoNode:
     if not is_fast:
         finer = {"blksize": 8, "overlap": 4, "thsad": 200}
         back, forth = (mv.Recalculate(pyramid, vectors, **finer) for vectors in (back, forth))
-    # thresholds out of reach: no pair counts as a cut
+    # thresholds that cannot be reached, so that no pair counts as a cut
     common = {"num": 50, "den": 1, "ml": 100, "thscd1": 10000, "thscd2": 255}
     if mode == "flow":
         return mv.FlowFPS(source, pyramid, back, forth, mask=2, **common)
@@ -76,7 +76,7 @@ def doubled(source: vs.VideoNode, mode: str) -> vs.VideoNode:
 
 
 def answer(request: Request, pictures: list[NDArray[np.uint8]]) -> tuple[dict[str, float], bytes]:
-    """Times and the picture."""
+    """The times and the raw picture that answer a request."""
     width, height, count = request["width"], request["height"], request["count"]
     out = doubled(clip(pictures, width, height), request["mode"])
     wall, cpu = time.perf_counter(), time.process_time()
@@ -86,7 +86,7 @@ def answer(request: Request, pictures: list[NDArray[np.uint8]]) -> tuple[dict[st
 
 
 def main() -> None:
-    """Answers until the input ends."""
+    """Answer requests until stdin ends."""
     vs.core.num_threads = 1
     source, out = sys.stdin.buffer, sys.stdout.buffer
     while line := source.readline():

@@ -1,4 +1,4 @@
-"""Between stored pictures and what a model takes and gives."""
+"""Converts between stored pictures and the planes that models work on."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 
 def rgb_to_planes(rgb: Tensor) -> Planes:
-    """RGB (N, 3, H, W) uint8, even sizes, to 4:2:0 planes with BT.709 weights, chroma sited in the
-    centre."""
+    """Convert RGB, (N, 3, H, W), uint8, even sizes, to full-range BT.709 4:2:0 planes.
+
+    Chroma is sited in the centre of its four pixels.
+    """
     r, g, b = (rgb.float() / 255).unbind(dim=1)
     y = KR * r + KG * g + KB * b
     uv = torch.stack(((b - y) / U_SPAN, (r - y) / V_SPAN), dim=1)
@@ -28,13 +30,13 @@ def rgb_to_planes(rgb: Tensor) -> Planes:
 
 
 def to_planes(picture: Picture) -> Planes:
-    """Full-range bytes to float32 planes of N = 1 on the CPU."""
+    """Convert a ``Picture`` to float32 planes with N = 1 on the CPU."""
     y, uv = torch.from_numpy(picture.y.copy()), torch.from_numpy(picture.uv.copy())
     return Planes(y[None, None].float() / 255, (uv[None].float() - 128) / 255)
 
 
 def luma_bytes(planes: Planes) -> NDArray[np.uint8]:
-    """Luma as (N, H, W) full-range bytes, rounded and clamped."""
+    """The luma as (N, H, W) full-range 8-bit codes, rounded and clamped."""
     rounded = planes.y[:, 0].float().mul(255).round().clamp(0, 255).byte()
     luma: NDArray[np.uint8] = rounded.cpu().numpy()
     return luma

@@ -1,8 +1,8 @@
-"""Scenes whose objects keep their own cadence, shown at another rate, against their smooth paths.
+"""Measures models on scenes whose objects have different cadences.
 
-A method is a model with a number of passes (docs/architecture.md, "Retiming"). What it shows is
-compared with the picture in which every object is on its smooth path, as a whole and in the pixels
-of what is drawn on ones, twos, threes and fours.
+A method is a model with a number of passes (docs/architecture.md, "Retiming"). Its output at a
+higher rate is compared with pictures in which every object is on its smooth path, as a whole and in
+the pixels of objects drawn on ones, twos, threes and fours.
 """
 
 from __future__ import annotations
@@ -40,53 +40,56 @@ if TYPE_CHECKING:
 CADENCES: Final = {"ones": 1, "twos": 2, "threes": 3, "fours": 4}
 RATE: Final = Fraction(24)
 RATIO: Final = Fraction(5, 2)
-"""Shown at 60 frames a second: four of five pictures fall between frames."""
+"""Target / source rate: with 60 frames a second, four of five pictures fall between frames."""
 MARGIN: Final = 8
-"""Frames at both ends of a scene that are not looked at: there are ramps."""
+"""Frames at both ends of a scene that are not measured, because the retiming ramps up there."""
 _FEWEST_PIXELS: Final = 256
+"""Fewer pixels of a cadence are not measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moment:
-    """What should be seen at one time."""
+    """The truth at one time."""
 
     picture: Picture
     cadence: NDArray[np.int64]
-    """(H, W): 1 to 4, of the object seen there; the background is on 1, what is held on 0."""
+    """(H, W): cadence of the object visible in each pixel, 1 to 4; background 1, held objects 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownScene:
-    """Source frames, one per 1/24 s from 0, and the truth at any time."""
+    """A scene: source frames at 24 frames a second from time 0, and the truth at any time."""
 
     name: str
     sources: list[Picture]
     truth: Callable[[Fraction], Moment]
-    """By time in frames."""
+    """The truth at a time, measured in source frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A method's pictures of a scene, by time in frames, and the cost of one."""
+    """A method's output for a scene, and its cost."""
 
     pictures: dict[Fraction, Picture]
+    """Pictures by time, measured in source frames."""
     wall: float
-    """Seconds."""
+    """Wall seconds per picture."""
     cpu: float
+    """CPU seconds per picture."""
 
 
 class Shower(Protocol):
-    """Shows scenes at another rate."""
+    """A method that plays scenes at a higher rate."""
 
     name: str
 
     def show(self, sources: Sequence[Picture]) -> Shown:
-        """All outputs between ``MARGIN`` frames from the start and from the end."""
+        """Compute all outputs except within ``MARGIN`` frames of the start and the end."""
         ...
 
 
 class Passes:
-    """A model of two frames, with passes."""
+    """A two-frame model with a number of midpoint passes; a ``Shower``."""
 
     def __init__(self, method: ModelMethod, passes: int) -> None:
         self.name = f"{method.name} {_words(passes)}"
@@ -94,7 +97,7 @@ class Passes:
         self._options = PlanOptions(passes=passes)
 
     def show(self, sources: Sequence[Picture]) -> Shown:
-        """All outputs between ``MARGIN`` frames from the start and from the end."""
+        """Compute all outputs except within ``MARGIN`` frames of the start and the end."""
         lead, timed = split(plan_of(len(sources), self._options), len(sources))
         executor = self._method.executor(sources[0].y.shape)
         executor.reset()
@@ -119,7 +122,7 @@ def _words(passes: int) -> str:
 
 
 def plan_of(num_frames: int, options: PlanOptions) -> list[Action]:
-    """The actions for one scene of that many frames, none of them the same as the one before."""
+    """The planned actions for one scene of that many different frames."""
     planner = Planner(Grid(Fraction(0), 1 / (RATE * RATIO)), options)
     actions: list[Action] = []
     for n in range(num_frames):
@@ -128,7 +131,16 @@ def plan_of(num_frames: int, options: PlanOptions) -> list[Action]:
 
 
 def split(actions: Sequence[Action], num_frames: int) -> tuple[list[Action], list[Action]]:
-    """Those that show what is looked at, and the passes made before the first of them."""
+    """Split actions into the passes needed beforehand and those that are measured.
+
+    Args:
+        actions: all actions of a scene, from ``plan_of``.
+        num_frames: source frames of the scene.
+
+    Returns:
+        Midpoint actions before the first measured output that later ones depend on; the actions
+        from the first to the last measured output.
+    """
     begin, end = MARGIN / RATE, (num_frames - MARGIN) / RATE
     shown = [
         place
@@ -161,7 +173,13 @@ def measure_mixed(
     showers: Sequence[Shower],
     shown_one: Callable[[], None] = lambda: None,
 ) -> SetResult:
-    """All methods over scenes; see ``score`` for what is measured."""
+    """Measure methods on scenes with the metrics of ``score``.
+
+    Args:
+        scenes: read one by one.
+        showers: the methods; must have different names.
+        shown_one: called after each method has finished a scene.
+    """
     rows: dict[str, list[Scores]] = {shower.name: [] for shower in showers}
     result = SetResult("mixed scenes", (0, 0), 0, "", {}, unit="picture")
     worst = float("inf")
@@ -190,8 +208,9 @@ def measure_mixed(
 
 
 def score(made: Picture, moment: Moment) -> Scores:
-    """One picture against the smooth paths: PSNR as a whole and by cadence, lines, evenness of
-    what is held, sharpness."""
+    """Compare one picture with the truth: PSNR in total and by cadence, line distance, evenness of
+    objects on twos to fours, sharpness.
+    """
     truth = moment.picture.y
     found = Scores({"psnr": finite_psnr(made.y, truth)})
     put = found.put
@@ -209,13 +228,15 @@ def score(made: Picture, moment: Moment) -> Scores:
 
 
 def sharpness(made: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float | None:
-    """Mean size of the horizontal gradient, as a part of the truth's: below 1 is blurred."""
+    """Mean absolute horizontal gradient relative to the truth's: below 1 is blurred; None if the
+    truth has no gradient.
+    """
     steps = [float(np.abs(np.diff(p.astype(np.int16), axis=1)).mean()) for p in (made, truth)]
     return steps[0] / steps[1] if steps[1] else None
 
 
 def _mostly(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Blocks of which at least half is True."""
+    """The blocks in which at least half of the pixels are True."""
     mostly: NDArray[np.bool_] = in_blocks(pixels, BLOCK).mean(axis=(1, 3)) >= 0.5
     return mostly
 
@@ -225,7 +246,7 @@ def _examples(
     moments: dict[Fraction, Moment],
     made: dict[str, dict[Fraction, Picture]],
 ) -> Iterator[Example]:
-    """Per time half way between frames: the frames around it, the truth, what was shown."""
+    """Examples at the times nearest to half way between two frames."""
     for at, moment in moments.items():
         if at % 1 == Fraction(2, 5):
             left, right = scene.sources[int(at)], scene.sources[int(at) + 1]

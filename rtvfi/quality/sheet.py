@@ -1,8 +1,7 @@
-"""A picture sheet: what each method made of the hardest triplet of every set.
+"""A picture sheet with the results of all methods on the hardest triplet of every set.
 
-Three rows a set: pictures as a whole, made small; how far each is from the truth (the brighter, the
-further; white from 64 levels on); and, pixel by pixel, the place at which the methods went wrong
-the most.
+Each set has three rows: the whole pictures, scaled down; their difference from the truth (brighter
+is larger; white from 64 levels on); and, at full resolution, the region with the largest errors.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _GROUND: Final = (32, 32, 32)
 
 
 def to_rgb(picture: Picture) -> Rgb:
-    """(H, W, 3) 8-bit, from full-range BT.709; chroma repeated."""
+    """Convert from full-range BT.709 to (H, W, 3), RGB, 8-bit; chroma is upsampled by repeating."""
     y = picture.y.astype(np.float32)
     u, v = (plane.repeat(2, 0).repeat(2, 1) - np.float32(128) for plane in picture.uv)
     red, blue = y + V_SPAN * v, y + U_SPAN * u
@@ -45,14 +44,14 @@ def to_rgb(picture: Picture) -> Rgb:
 
 
 def error_map(made: Picture, truth: Picture) -> NDArray[np.uint8]:
-    """(H, W): four times the difference of luma."""
+    """(H, W), 8-bit: four times the absolute difference of luma."""
     difference = np.abs(made.y.astype(np.int16) - truth.y)
     bright: NDArray[np.uint8] = (_GAIN * difference).clip(0, 255).astype(np.uint8)
     return bright
 
 
 def hardest_place(errors: Sequence[NDArray[np.uint8]], width: int, height: int) -> tuple[int, int]:
-    """x, y of the part of that size in which the errors of all add up to the most."""
+    """Position (x, y) of the region of that size with the largest sum of errors of all methods."""
     total = np.sum([e.astype(np.float64) for e in errors], axis=0)
     sums = np.pad(total.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     inside = (sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width]) + sums[
@@ -63,7 +62,7 @@ def hardest_place(errors: Sequence[NDArray[np.uint8]], width: int, height: int) 
 
 
 def sheet(examples: Sequence[Example]) -> Image:
-    """All sets below each other, as a PIL image."""
+    """The sheet of all sets, one below the other, as a PIL image."""
     from PIL import Image as Pil
 
     blocks = [_block(example) for example in examples]
@@ -78,7 +77,7 @@ def sheet(examples: Sequence[Example]) -> Image:
 
 
 def write_sheet(examples: Sequence[Example], path: Path) -> None:
-    """Write it as a picture file."""
+    """Write the sheet to a picture file."""
     sheet(examples).save(path)
 
 

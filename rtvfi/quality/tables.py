@@ -1,4 +1,4 @@
-"""Results as tables: for a terminal, and in Markdown for a page."""
+"""Formats results as tables for a terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ COLUMNS: Final = {
     "ms": Column("ms", False, decimals=1),
     "cpu_ms": Column("CPU ms", False, decimals=1),
 }
-"""By metric."""
+"""The column of each metric."""
 _MEANINGS: Final = {
     "psnr": "PSNR of luma in dB",
-    "ones": "ones to fours: in what is drawn on ones, twos, ...",
+    "ones": "ones to fours: PSNR of objects drawn on ones, twos, ...",
     "ssim": "SSIM of luma",
     "line": "line: chamfer distance of lines, 1e-4 of the diagonal",
-    "evenness": "uneven: mean distance of things from their true place, pixels",
-    "warp": "warp: difference from the ends moved along the true motion, levels of 255",
-    "ripple": "ripple: change where both ends agree, levels of 255",
-    "sharpness": "sharp: gradient, as a part of the truth's",
-    "ms": "ms, CPU ms: of one made picture",
+    "evenness": "uneven: mean distance of blocks from their true position, pixels",
+    "warp": "warp: difference from the input frames warped along the true motion, levels of 255",
+    "ripple": "ripple: change where both input frames are equal, levels of 255",
+    "sharpness": "sharp: gradient relative to the truth's",
+    "ms": "ms, CPU ms: per interpolated picture",
 }
 
 
 def legend(results: Sequence[SetResult]) -> str:
-    """What the columns say."""
+    """A sentence that explains the columns."""
     metrics = results[0].metrics
     more = [COLUMNS[m].head for m in metrics if COLUMNS[m].is_more_better]
     text = "; ".join(_MEANINGS[m] for m in metrics if m in _MEANINGS)
-    return f"More is better for {', '.join(more)}, less for the others. {text}."
+    return f"Higher is better for {', '.join(more)}, lower for the others. {text}."
 
 
 def groups(results: Sequence[SetResult]) -> list[tuple[str, dict[str, Scores]]]:
-    """Heading and rows of every set, and of their mean if there are several."""
+    """(heading, values by method) of every set, and of the mean if there are several sets."""
     found = []
     for r in results:
         count = f"{r.num_triplets} {r.unit}" + ("s" if r.num_triplets != 1 else "")
@@ -69,7 +69,7 @@ def groups(results: Sequence[SetResult]) -> list[tuple[str, dict[str, Scores]]]:
 
 
 def best_of(scores: dict[str, Scores], metric: str) -> str | None:
-    """The number, as it is printed, that wins in a column of several methods."""
+    """The best value of a metric as printed; None if fewer than two methods have a value."""
     known = [v for s in scores.values() if (v := s.values[metric]) is not None]
     if len(known) < 2:
         return None
@@ -77,13 +77,13 @@ def best_of(scores: dict[str, Scores], metric: str) -> str | None:
 
 
 def text_of(value: float | None, metric: str) -> str:
-    """A number as it is printed; a dash for none."""
+    """A value as printed; a dash for None."""
     column = COLUMNS[metric]
     return "-" if value is None else f"{value * column.factor:.{column.decimals}f}"
 
 
 def cells(scores: dict[str, Scores], mark: tuple[str, str]) -> list[list[str]]:
-    """Rows of a set: the method, then its numbers; the best between the two marks."""
+    """The rows of a set: method, then values. The best values are enclosed in the two marks."""
     metrics = list(next(iter(scores.values())).values)
     best = {metric: best_of(scores, metric) for metric in metrics}
     rows = []
@@ -97,8 +97,9 @@ def cells(scores: dict[str, Scores], mark: tuple[str, str]) -> list[list[str]]:
 
 
 def rich_tables(results: Sequence[SetResult]) -> list[Table]:
-    """For rich's console: one a set, their columns below each other, 80 characters wide with names
-    of up to 12."""
+    """One table per set for rich's console, with aligned columns. The width is 80 characters if
+    names have up to 12.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
@@ -117,7 +118,7 @@ def rich_tables(results: Sequence[SetResult]) -> list[Table]:
 
 
 def remarks(results: Sequence[SetResult]) -> list[str]:
-    """What was left out, and why numbers are missing; each once."""
+    """What was left out, and why values are missing; each remark once."""
     found = [f"{r.name}: {r.remark}" for r in results if r.remark]
     for r in results:
         for scores in r.scores.values():
@@ -126,7 +127,7 @@ def remarks(results: Sequence[SetResult]) -> list[str]:
 
 
 def markdown(results: Sequence[SetResult], notes: Sequence[str] = ()) -> str:
-    """A table for a page, the best of each set in bold; below it remarks and ``notes``."""
+    """A Markdown table with the best value of each set in bold; below it remarks and ``notes``."""
     metrics = results[0].metrics
     heads = ["set", "method", *(COLUMNS[metric].head for metric in metrics)]
     lines = [heads, ["---"] * 2 + ["---:"] * len(metrics)]

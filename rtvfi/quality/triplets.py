@@ -1,10 +1,9 @@
-"""Three pictures in a row, of which the middle one is to be guessed.
+"""Triplets: three successive pictures, of which the middle one is the truth to compare with.
 
-A list of triplets is a CSV file with the columns ``id, i0, gt, i1``; each of the three names a
-picture file, or a frame of a video as ``file#index``, relative to the list's folder or the one
-above it. A column ``t``, if there is one, is 0.5. The id up to its last number is the name of the
-set (``bbb60_2`` belongs to ``bbb60``). Pictures come out as 4:2:0 in full range, through the
-``ffmpeg`` program.
+A list of triplets is a CSV file with the columns ``id, i0, gt, i1``. ``i0``, ``gt`` and ``i1`` name
+a picture file, or a frame of a video as ``file#index``, relative to the list's folder or parent.
+A column ``t``, if there is one, must be 0.5. The id without its last number is the name of the set
+(``bbb60_2`` belongs to ``bbb60``). Pictures are read by the program ``ffmpeg`` as full-range 4:2:0.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """One 8-bit 4:2:0 picture, full range, even sides."""
+    """One 8-bit 4:2:0 picture, full range BT.709, even sides."""
 
     y: NDArray[np.uint8]
     """(H, W)."""
@@ -38,12 +37,12 @@ class Picture:
     """(2, H/2, W/2)."""
 
     def to_bytes(self) -> bytes:
-        """As raw yuv420p."""
+        """The picture as raw yuv420p."""
         return self.y.tobytes() + self.uv.tobytes()
 
     @staticmethod
     def from_bytes(data: bytes, width: int, height: int) -> Picture:
-        """From raw yuv420p of even sides."""
+        """A picture from raw yuv420p with even sides."""
         samples = np.frombuffer(data, np.uint8)
         luma = width * height
         return Picture(
@@ -54,7 +53,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Triplet:
-    """Two ends and the truth between them."""
+    """Two input frames and the true frame half way between them."""
 
     id: str
     left: Picture
@@ -63,14 +62,14 @@ class Triplet:
 
     @property
     def set_name(self) -> str:
-        """The id without its number."""
+        """The name of the set: the id without its number."""
         return set_name(self.id)
 
 
 Row = dict[str, str]
-"""A line of a list, by column."""
+"""A row of a list: values by column."""
 TO_RAW: Final = ("-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "rawvideo", "-")
-"""Arguments of ffmpeg: every picture, on its standard output."""
+"""Arguments that make ffmpeg write every picture to stdout."""
 FILES: Final = ("i0", "gt", "i1")
 COLUMNS: Final = ("id", *FILES)
 _COLUMNS_HINT: Final = f"expected a CSV file with the columns {', '.join(COLUMNS)}"
@@ -82,11 +81,18 @@ def set_name(triplet_id: str) -> str:
 
 
 def read_frames(path: Path, indices: Iterable[int]) -> dict[int, Picture]:
-    """Frames of a video or picture file by number, counted from 0 in output order.
+    """Read frames of a video or picture file.
+
+    Args:
+        path: the file.
+        indices: frame numbers, counted from 0 in presentation order.
+
+    Returns:
+        The frames by number; an odd last row or column is scaled away.
 
     Raises:
-        OpenError: not there, or not readable by ffmpeg.
-        DecodeError: a frame is not there.
+        OpenError: the file does not exist, or ffmpeg cannot read it.
+        DecodeError: the file does not have all of these frames.
     """
     wanted = sorted(set(indices))
     width, height = _even_size(path)
@@ -118,15 +124,15 @@ def _even_size(path: Path) -> tuple[int, int]:
 
 
 def read_list(path: Path, root: Path | None = None) -> list[Triplet]:
-    """All triplets of a list.
+    """Read all triplets of a list.
 
     Args:
         path: the CSV file.
-        root: where its paths start; the list's own folder or the one above when None.
+        root: the folder that its paths are relative to; None = the list's folder or its parent.
 
     Raises:
-        OpenError: it is no such list, or a file it names is not there.
-        DecodeError: a frame is not there.
+        OpenError: it is not a valid list, or a file does not exist.
+        DecodeError: a video does not have a frame.
     """
     return [
         t for rows in rows_of(path).values() for t in load_rows(rows, root_of(path, rows, root))
@@ -134,10 +140,10 @@ def read_list(path: Path, root: Path | None = None) -> list[Triplet]:
 
 
 def rows_of(path: Path) -> dict[str, list[Row]]:
-    """The rows of a list by the name of their set, in its order.
+    """The rows of a list by the name of their set, in their order.
 
     Raises:
-        OpenError: it is no such list, is empty, or asks for something else than the middle.
+        OpenError: it is not a valid list, is empty, or has a ``t`` other than 0.5.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
@@ -149,7 +155,7 @@ def rows_of(path: Path) -> dict[str, list[Row]]:
     if missing:
         raise OpenError(f'"{path}" has no column "{min(missing)}"', _COLUMNS_HINT)
     if not rows:
-        raise OpenError(f'"{path}" lists nothing', _COLUMNS_HINT)
+        raise OpenError(f'"{path}" has no rows', _COLUMNS_HINT)
     found: dict[str, list[Row]] = {}
     for row in rows:
         _check(row, path)
@@ -159,25 +165,25 @@ def rows_of(path: Path) -> dict[str, list[Row]]:
 
 def _check(row: Row, path: Path) -> None:
     if not all(row[column] for column in COLUMNS):
-        raise OpenError(f'"{path}" has a line that is not whole: "{row["id"]}"', _COLUMNS_HINT)
+        raise OpenError(f'"{path}" has an incomplete row: "{row["id"]}"', _COLUMNS_HINT)
     try:
         is_middle = float(row.get("t") or 0.5) == 0.5
     except ValueError:
         is_middle = False
     if not is_middle:
         raise OpenError(
-            f'"{path}" wants "{row["id"]}" at t = {row["t"]}, expected 0.5', "remove that line"
+            f'"{path}" has t = {row["t"]} for "{row["id"]}", expected 0.5', "remove that row"
         )
     for column in FILES:
         _, mark, index = row[column].partition("#")
         if mark and not index.isdecimal():
             raise OpenError(
-                f'"{path}" names the frame "{row[column]}"', 'expected a number, as in "file#12"'
+                f'"{path}" has the frame "{row[column]}"', 'expected a number, as in "file#12"'
             )
 
 
 def root_of(path: Path, rows: Iterable[Row], root: Path | None) -> Path:
-    """Where the paths of a list start."""
+    """The folder that the paths of a list are relative to; see ``read_list``."""
     if root is not None:
         return root
     file, _ = _place(next(iter(rows))["i0"])
@@ -185,7 +191,7 @@ def root_of(path: Path, rows: Iterable[Row], root: Path | None) -> Path:
 
 
 def load_rows(rows: Sequence[Row], root: Path) -> list[Triplet]:
-    """Read rows of a list; a video is decoded once."""
+    """Read the triplets of rows of a list; each video is decoded only once."""
     places = [[_place(row[column]) for column in FILES] for row in rows]
     needed: dict[str, set[int]] = {}
     for file, index in itertools.chain.from_iterable(places):
@@ -198,6 +204,6 @@ def load_rows(rows: Sequence[Row], root: Path) -> list[Triplet]:
 
 
 def _place(name: str) -> tuple[str, int]:
-    """File and frame of ``file#index``."""
+    """File and frame number of ``file#index``; without an index, frame 0."""
     file, _, index = name.partition("#")
     return file, int(index or 0)

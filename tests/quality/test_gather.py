@@ -120,7 +120,7 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OpenError, match="is not there"):
+    with pytest.raises(OpenError, match="does not exist"):
         gather(tmp_path / "none", GatherOptions())
 
 
@@ -149,7 +149,7 @@ def test_frames_across_cuts_and_repeats_are_not_guessed(tmp_path: Path) -> None:
     write_film(tmp_path / "film.mkv", [*moving, *on_ones_and_twos])
     choice = choose(tmp_path / "film.mkv", 2)
     assert choice.middles == [1, 3, 7, 9]
-    assert choice.remark == "left out: 1 across cuts, 2 whose middle frame repeats an end"
+    assert choice.remark == "left out: 1 across cuts, 2 whose middle frame repeats an input frame"
 
 
 def dark(shift: int) -> Picture:

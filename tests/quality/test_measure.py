@@ -151,7 +151,7 @@ def test_a_set_named_like_markup_is_printed_as_it_is(result: SetResult) -> None:
 
 
 def test_the_legend_says_which_way_is_up(result: SetResult) -> None:
-    assert legend([result]).startswith("More is better for PSNR, SSIM, less for the others.")
+    assert legend([result]).startswith("Higher is better for PSNR, SSIM, lower for the others.")
 
 
 def test_scenery_moves_as_it_is_told() -> None:

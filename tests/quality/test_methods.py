@@ -69,7 +69,7 @@ def test_a_weight_file_is_a_model(tmp_path: Path) -> None:
         ("cel@2", UsageError, "flow scale"),
         ("cel@0", UsageError, "flow scale"),
         ("linear@", UsageError, "flow scale"),
-        ("none.safetensors", UsageError, "is not there"),
+        ("none.safetensors", UsageError, "does not exist"),
         ("", UnknownModel, "no model"),
     ],
 )
@@ -115,7 +115,7 @@ def test_minterpolate_is_a_method_and_costs_what_its_child_takes() -> None:
 
 def test_without_ffmpeg_minterpolate_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UsageError, match="a filter of ffmpeg"):
+    with pytest.raises(UsageError, match="minterpolate needs ffmpeg"):
         method_of("minterpolate", CPU)
 
 

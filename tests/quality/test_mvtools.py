@@ -79,5 +79,5 @@ def test_a_process_that_ends_is_an_error(stand_in: Path) -> None:
         stand_in.read_text().replace("source, out =", "raise SystemExit\nsource, out =")
     )
     method = method_of("mvtools", CPU)
-    with pytest.raises(DecodeError, match="made no picture"):
+    with pytest.raises(DecodeError, match="returned no picture"):
         method.between(scenery(), scenery(4))

@@ -104,8 +104,8 @@ def test_minterpolate_finds_the_picture_half_way() -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("id,i0,gt,i1\n", "lists nothing"),
-        ("id,i0,gt,i1\na_1,x.png\n", "not whole"),
+        ("id,i0,gt,i1\n", "has no rows"),
+        ("id,i0,gt,i1\na_1,x.png\n", "incomplete row"),
         ("id,i0,gt,i1\na_1,x.png,y.png#z,z.png\n", "y.png#z"),
         ("id,i0,gt,i1,t\na_1,x.png,y.png,z.png,half\n", "t = half"),
         ("\xff", "cannot be read"),

@@ -1,4 +1,4 @@
-"""Pictures cut into square blocks."""
+"""Splits pictures into square blocks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 
 def in_blocks(x: NDArray[Kind], side: int) -> NDArray[Kind]:
-    """(H, W) as (R, side, C, side), without the last rows and columns that fill no block."""
+    """View (H, W) as (R, side, C, side), without rows and columns that do not fill a block."""
     rows, columns = (length // side for length in x.shape)
     return x[: rows * side, : columns * side].reshape(rows, side, columns, side)

@@ -1,12 +1,11 @@
-"""How far the lines of a picture are from those of the truth.
+"""Line distance: how far the lines of a picture are from those of the truth.
 
-PSNR hardly sees that a line is doubled, and not at all where. Lines are taken as difference-of-
-Gaussians line drawings are (Winnemöller, Kyprianidis, Olsen: "XDoG", 2012), thinned to their ridge,
-and compared by the chamfer distance, as is usual for drawn animation (Chen, Zwicker: "Improving the
-perceptual quality of 2D animation interpolation", 2022): the mean way from a line point of one
-picture to the nearest of the other, both directions counting the same. Here it is a mean over line
-points, so pictures with many lines and with few have one scale, and a part of the picture's
-diagonal, so sizes have.
+PSNR hardly notices doubled lines. Lines are detected with a difference of Gaussians (Winnemöller,
+Kyprianidis, Olsen: "XDoG", 2012), thinned to their ridge, and compared by the chamfer distance, as
+is usual for drawn animation (Chen, Zwicker: "Improving the perceptual quality of 2D animation
+interpolation", 2022): the mean distance from a line point of one picture to the nearest one of the
+other, averaged over both directions. It is normalised by the number of line points and by the
+diagonal, so that pictures with many and few lines, and of different sizes, can be compared.
 """
 
 from __future__ import annotations
@@ -20,21 +19,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIGMA: Final = 1.0
-"""Of the inner Gaussian, pixels: lines of 1 to 4 pixels stand out."""
+"""Standard deviation of the inner Gaussian, pixels; detects lines of 1 to 4 pixels."""
 RATIO: Final = 1.6
-"""Outer to inner Gaussian: the nearest to a Laplacian (Marr, Hildreth 1980)."""
+"""Outer to inner standard deviation; closest to a Laplacian (Marr, Hildreth 1980)."""
 CONTRAST: Final = 5.0
-"""Least difference, levels of 255: a line two pixels wide and 24 levels darker than its ground.
-Coarser coding noise stays below."""
+"""Minimum response in levels of 255: that of a line two pixels wide and 24 levels darker than its
+surroundings. Compression noise stays below.
+"""
 
 
 def line_points(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Where dark lines, and the dark sides of edges, have their ridge.
+    """The ridges of dark lines and of the dark sides of edges.
 
     Args:
-        luma: (H, W) 8-bit.
+        luma: (H, W), 8-bit.
+
+    Returns:
+        (H, W), True on a ridge.
     """
-    # scipy comes with scikit-image, an extra that only measuring needs
+    # scipy is a dependency of scikit-image, an optional package that only measuring needs
     from scipy.ndimage import gaussian_filter
 
     picture = luma.astype(np.float32)
@@ -43,7 +46,7 @@ def line_points(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:
     around = np.pad(dark, 1, mode="edge")
     left, right = around[1:-1, :-2], around[1:-1, 2:]
     above, below = around[:-2, 1:-1], around[2:, 1:-1]
-    # a ridge is crossed along the axis in which it is more bent
+    # look for the maximum along the axis with the stronger curvature
     is_upright = 2 * dark - left - right >= 2 * dark - above - below
     before, after = np.where(is_upright, left, above), np.where(is_upright, right, below)
     points: NDArray[np.bool_] = (dark > CONTRAST) & (dark >= before) & (dark > after)
@@ -51,16 +54,14 @@ def line_points(luma: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def line_distance(made: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float | None:
-    """Symmetric chamfer distance as a part of the diagonal: 0 for equal lines.
-
-    A picture without any line is a whole diagonal away.
+    """Symmetric chamfer distance as a fraction of the diagonal: 0 for equal lines.
 
     Args:
-        made: (H, W) as ``line_points`` gives it.
-        truth: the same.
+        made: (H, W), line points of the computed picture.
+        truth: (H, W), line points of the truth.
 
     Returns:
-        None when the truth has no lines.
+        1 if ``made`` has no line points; None if the truth has none.
     """
     from scipy.ndimage import distance_transform_edt
 

@@ -1,7 +1,6 @@
-"""Where things are in a picture, by block matching, and two measures built on it.
+"""Block matching, and two measures based on it: evenness of motion and warping error.
 
-A block that is matched stands for the thing drawn there; blocks without texture in both directions
-say nothing about motion and are left out.
+Blocks without texture in both directions cannot be located and are left out.
 """
 
 from __future__ import annotations
@@ -22,31 +21,38 @@ if TYPE_CHECKING:
 BLOCK: Final = 16
 """Side of a block, pixels."""
 LEVELS: Final = 2
-"""How often the picture is halved on which the search begins."""
+"""The search starts on pictures halved this many times."""
 NEAR: Final = 16
-"""Reach for the way from a made picture to the truth, pixels."""
+"""Search range from the truth to a computed picture, pixels."""
 FAR: Final = 64
-"""Reach for the way from the truth to an end, pixels."""
+"""Search range from the truth to an input frame, pixels."""
 TEXTURE: Final = 60.0
-"""Least mean square gradient along a block's flattest direction, levels^2 per pixel^2."""
+"""Minimum mean square gradient along a block's flattest direction, levels^2 per pixel^2."""
 FOLLOWED: Final = 6.0
-"""Mean difference up to which a block is the same thing, levels of 255."""
+"""Maximum mean difference at which a block counts as found, levels of 255."""
 _LAZINESS: Final = 0.02
-"""Levels per pixel by which a longer way must fit better."""
+"""Penalty per pixel of displacement, in levels, so that of equal matches the nearest one wins."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matches:
-    """What ``match`` found, for every block of a grid of R rows and C columns."""
+    """The result of ``match`` for every block of a grid of R rows and C columns."""
 
     way: Floats
-    """(R, C, 2): x right, y down, pixels."""
+    """(R, C, 2): the displacement of each block, x right, y down, pixels."""
     difference: Floats
-    """(R, C): mean absolute difference at the nearest whole pixel, levels of 255."""
+    """(R, C): mean absolute difference at the displacement in whole pixels, levels of 255."""
 
 
 def textured(luma: Luma) -> NDArray[np.bool_]:
-    """(R, C): blocks whose way can be told, corners and not edges (Shi, Tomasi 1994)."""
+    """The blocks whose displacement is well defined: corners, not edges (Shi, Tomasi 1994).
+
+    Args:
+        luma: (H, W), 8-bit.
+
+    Returns:
+        (R, C), bool.
+    """
     dy, dx = (np.asarray(slope) for slope in np.gradient(_whole(luma).astype(np.float32)))
     xx, yy, xy = _means(dx * dx), _means(dy * dy), _means(dx * dy)
     least = (xx + yy) / 2 - np.hypot((xx - yy) / 2, xy)
@@ -55,12 +61,12 @@ def textured(luma: Luma) -> NDArray[np.bool_]:
 
 
 def match(a: Luma, b: Luma, reach: int) -> Matches:
-    """Find the blocks of ``a`` in ``b``: whole search on small pictures, then ever finer.
+    """Find the blocks of ``a`` in ``b``: a full search on small pictures, refined on larger ones.
 
     Args:
-        a: (H, W) 8-bit, at least a block in size.
-        b: the same.
-        reach: about the longest way along an axis, pixels; a multiple of 4.
+        a: (H, W), 8-bit, at least one block in size.
+        b: the same shape.
+        reach: approximate search range along each axis, pixels; a multiple of 4.
     """
     pictures = [(_whole(a).astype(np.float32), _whole(b).astype(np.float32))]
     for _ in range(LEVELS):
@@ -70,7 +76,7 @@ def match(a: Luma, b: Luma, reach: int) -> Matches:
     for level in range(LEVELS, 0, -1):
         costs = _search(*pictures[level], way, steps)
         if level == LEVELS:
-            # a few pixels of a small picture fit in many places; their neighbours help
+            # small blocks match in many places; averaging with neighbours resolves ambiguity
             costs = _smooth(costs)
         way, steps = 2 * (way + _shifts(steps)[_cheapest(costs, steps, level)]), 2
     costs = _search(*pictures[0], way, steps)
@@ -80,18 +86,18 @@ def match(a: Luma, b: Luma, reach: int) -> Matches:
 
 
 def deviation(made: Luma, truth: Luma, blocks: NDArray[np.bool_]) -> float | None:
-    """Mean distance of things from where they should be, pixels.
+    """Mean distance of blocks from their true position, pixels.
 
-    The step from the left end to the made picture is too long by that much, the one to the right
-    end too short: 0 is even motion.
+    By that amount the step from the left frame to the computed one is too long, and the next step
+    too short; 0 is even motion.
 
     Args:
-        made: (H, W) 8-bit.
-        truth: the same.
-        blocks: those of the truth to look at, as ``textured`` gives them.
+        made: (H, W), 8-bit, the computed picture.
+        truth: the same shape.
+        blocks: (R, C), bool, the blocks of the truth to use, for example ``textured(truth)``.
 
     Returns:
-        None without such blocks.
+        None if there are no such blocks.
     """
     if not blocks.any():
         return None
@@ -100,11 +106,15 @@ def deviation(made: Luma, truth: Luma, blocks: NDArray[np.bool_]) -> float | Non
 
 
 def follow(truth: Luma, end: Luma) -> tuple[Luma, NDArray[np.bool_]]:
-    """An end, its blocks moved to where they are in the truth.
+    """Move the blocks of an input frame to their position in the truth.
+
+    Args:
+        truth: (H, W), 8-bit.
+        end: the input frame, the same shape.
 
     Returns:
-        The picture (whole blocks only), and a boolean map of its size: where the block was found
-        again, so neither hidden nor changed beyond recognition.
+        The moved picture (whole blocks only), and a boolean map of the same size: True where the
+        block was found, that is, neither occluded nor changed too much.
     """
     found = match(truth, end, FAR)
     rows, columns = found.difference.shape
@@ -116,17 +126,17 @@ def follow(truth: Luma, end: Luma) -> tuple[Luma, NDArray[np.bool_]]:
 
 
 def warping_error(made: Luma, followed: tuple[tuple[Luma, NDArray[np.bool_]], ...]) -> float | None:
-    """Mean absolute difference from the ends moved along the true motion, levels of 255.
+    """Mean absolute difference from the input frames warped along the true motion, levels of 255.
 
-    After Lai et al., "Learning blind video temporal consistency" (2018), with motion taken from the
-    truth, so that it is the same for everybody.
+    After Lai et al., "Learning blind video temporal consistency" (2018), but with the motion of the
+    truth, so that it is the same for all methods.
 
     Args:
-        made: (H, W) 8-bit.
-        followed: per end what ``follow`` gives.
+        made: (H, W), 8-bit, the computed picture.
+        followed: the result of ``follow`` for each input frame.
 
     Returns:
-        None when less than a tenth of the picture could be followed.
+        None if less than a tenth of the picture could be matched.
     """
     height, width = followed[0][0].shape
     seen = sum(int(where.sum()) for _, where in followed)
@@ -138,7 +148,7 @@ def warping_error(made: Luma, followed: tuple[tuple[Luma, NDArray[np.bool_]], ..
 
 
 def _whole(luma: Luma) -> Luma:
-    """Without the last rows and columns that fill no block."""
+    """The picture without rows and columns that do not fill a block."""
     height, width = (side // BLOCK * BLOCK for side in luma.shape)
     return luma[:height, :width]
 
@@ -149,7 +159,7 @@ def _means(x: Floats, side: int = BLOCK) -> Floats:
 
 
 def _shifts(reach: int) -> NDArray[np.int64]:
-    """(n, 2) x, y up to ``reach`` along each axis, row by row."""
+    """(n, 2): all displacements x, y up to ``reach`` along each axis, row by row."""
     line = np.arange(-reach, reach + 1)
     y, x = np.meshgrid(line, line, indexing="ij")
     return np.stack([x.ravel(), y.ravel()], axis=1)
@@ -168,7 +178,7 @@ def _fetched(
 
 
 def _search(a: Floats, b: Floats, way: NDArray[np.int64], steps: int) -> Floats:
-    """(n, R, C): mean absolute difference of every block at every shift from its way so far."""
+    """(n, R, C): mean absolute difference of every block at every shift around ``way``."""
     side = a.shape[0] // len(way)
     blocks = in_blocks(a, side).swapaxes(1, 2)
     costs = [np.abs(blocks - _fetched(b, way, s, side)).mean(axis=(2, 3)) for s in _shifts(steps)]
@@ -176,14 +186,14 @@ def _search(a: Floats, b: Floats, way: NDArray[np.int64], steps: int) -> Floats:
 
 
 def _cheapest(costs: Floats, steps: int, level: int) -> NDArray[np.int64]:
-    """(R, C): the number of the best shift; of like ones the shortest."""
+    """(R, C): the index of the best shift; of equally good ones the shortest."""
     price = _LAZINESS * 2**level * np.hypot(*_shifts(steps).T)
     cheapest: NDArray[np.int64] = (costs + price[:, None, None]).argmin(axis=0)
     return cheapest
 
 
 def _smooth(costs: Floats) -> Floats:
-    """Mean of 3 x 3 blocks, the own one counting double."""
+    """Mean over 3 x 3 blocks, the central one having double weight."""
     around = np.pad(costs, ((0, 0), (1, 1), (1, 1)), mode="edge")
     rows, columns = costs.shape[1:]
     total = costs.copy()
@@ -195,7 +205,7 @@ def _smooth(costs: Floats) -> Floats:
 
 
 def _fractions(costs: Floats, best: NDArray[np.int64], steps: int) -> Floats:
-    """(R, C, 2): what a parabola through the neighbouring costs adds, up to half a pixel."""
+    """(R, C, 2): sub-pixel correction from a parabola through neighbouring costs, at most 0.5."""
     side = 2 * steps + 1
 
     def at(shift: NDArray[np.int64]) -> Floats:

@@ -63,7 +63,7 @@ def test_the_table_and_the_sheet_are_for_people(
     assert cli.main([*words, "--sheet", str(sheet)]) == 0
     out = capsys.readouterr().out
     assert "set: 1 triplet of 96x64" in out
-    assert "More is better for PSNR, SSIM" in out
+    assert "Higher is better for PSNR, SSIM" in out
     assert sheet.read_bytes()[:4] == b"\x89PNG"
     assert cli.main([*words, "--markdown"]) == 0
     assert "| set: 1 triplet of 96x64 | linear |" in capsys.readouterr().out
@@ -110,7 +110,7 @@ def test_without_ffmpeg_scenes_are_measured_without_minterpolate(
         (["scenes", "--mixed", "--models", "minterpolate"], "--mixed measures models only"),
         (["scenes", "--sheet", "none/out.png"], "does not exist"),
         (["scenes", "--sheet", "out.txt"], "expected a .png"),
-        (["no-such-folder"], "is not there"),
+        (["no-such-folder"], "does not exist"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_measured(
