@@ -1,10 +1,10 @@
 """The mpv window with our track beside the original, from the first file to the last.
 
 mpv plays the file itself; in its ``on_preloaded`` hook we add the virtual track and select it.
-Whatever fails here leaves the file playing as it is. Four threads meet: the main thread waits for
-the end; python-mpv's event thread runs the handlers and does nothing that takes time; the hook's
-thread opens a file while mpv waits for it; and the worker does what takes time while a film plays:
-importing torch, loading models, building a track for another rate.
+If anything here fails, the file plays without interpolation. Four threads take part: the main
+thread waits for the end; python-mpv's event thread runs the handlers, which must return at once;
+the hook's thread opens a file while mpv waits for it; and the worker does slow work while a film
+plays: importing torch, loading models, building a track for another rate.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def play(options: PlayOptions) -> int:
         0 when something was played, 1 when nothing could be, 130 after Ctrl+C in the terminal.
 
     Raises:
-        RtvfiError: what was asked for cannot run; raised before a window opens.
+        RtvfiError: the options cannot be carried out; raised before a window opens.
     """
     os.environ["RTVFI_SCRIPT"] = "none"  # that of "rtvfi mpv" stays out: we are here already
     check_options(options)
@@ -42,10 +42,10 @@ def play(options: PlayOptions) -> int:
 
 
 class Player(Front):
-    """One mpv window and what hangs on it.
+    """One mpv window in this process, and everything that controls it.
 
     Args:
-        options: checked already (``check_options``).
+        options: already checked with ``check_options``.
     """
 
     _takes_lists = True
@@ -59,7 +59,7 @@ class Player(Front):
     # ---- life ----
 
     def run(self) -> int:
-        """Everything from the first file to the last."""
+        """Play all files; returns the exit code."""
         self._opener.prefetch(self._options.files)
         player = window.open_window(self._options.mpv)
         self.connect(player, InsideDoor(player))

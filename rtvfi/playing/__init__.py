@@ -1,1 +1,1 @@
-"""The parts of the player: what is shown, keys, overlay, messages, report."""
+"""The parts of the player: choice of what is shown, keys, overlay, messages, report."""

@@ -1,4 +1,4 @@
-"""What the user can ask for while playing: the keys, the script-messages behind them, the overlay.
+"""Controls while playing: keys, the script-messages behind them, and the overlay.
 
 Another key is a line of ``KEYS``, a handler in ``Controls`` and a row in the README.
 """
@@ -30,7 +30,7 @@ KEYS: Final = {
     "Ctrl+y": ("rtvfi-style", "next style"),
     "Ctrl+o": ("rtvfi-stats", "statistics overlay"),
 }
-"""Bound where the user's input.conf leaves the key free."""
+"""Script-message and description by key; bound where the user's input.conf leaves the key free."""
 
 
 class Controls:
@@ -38,10 +38,10 @@ class Controls:
 
     Args:
         player: the mpv.
-        choice: what is wanted; changed here and nowhere else.
-        showing: told when it has changed.
-        screen: where the change is said.
-        watch: knows of a seek under way, and has the figures for the overlay.
+        choice: the user's live choices; only this class changes them.
+        showing: carries out a changed choice.
+        screen: shows messages about it.
+        watch: knows whether a seek is under way, and has the report for the overlay.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Controls:
         draw.bind(player, handlers, KEYS)
 
     def _toggle(self, *_: str) -> None:
-        # mpv's own key for video tracks chooses, too.
+        # The user may also have switched with mpv's own key for video tracks.
         is_there = self._showing.viewing is not None
         is_on = not (self._showing.is_on_screen if is_there else self._choice.now.is_on)
         self._choice.take(replace(self._choice.now, is_on=is_on))
@@ -74,7 +74,7 @@ class Controls:
         self._showing.switch(is_seeking=self._watch.is_seeking)
 
     def _take(self, change: Callable[[str], Wanted], name: str) -> bool:
-        """Want something else; False, and said why, when it cannot be had."""
+        """Change the choice; False, with a message, if that is impossible."""
         try:
             self._choice.take(change(name))
         except RtvfiError as error:
@@ -120,7 +120,7 @@ class Controls:
             draw.overlay(self._mpv, None)
 
     def draw_overlay(self) -> None:
-        """Bring the figures up to date, if they are wanted."""
+        """Redraw the overlay, if it is shown."""
         if not self._is_overlay_shown:
             return
         showing, lines = self._showing, ["rtvfi: interpolation off"]

@@ -1,7 +1,8 @@
-"""Which file mpv plays, and our viewing of it.
+"""Keeps which file mpv plays, and our viewing of it.
 
-Files begin and end when mpv says so, on one thread; a viewing is made on another, which takes time.
-"Does that file still play?" and "then this is its viewing" must be one step: one lock holds both.
+mpv's events begin and end files on one thread; viewings are made on another, which takes time. The
+check "does that file still play?" and the assignment "then this is its viewing" must be one step,
+so both are done under one lock.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class Current:
-    """The file that plays now.
+    """The current file and its viewing.
 
     Args:
-        lock: held while what is shown changes; the same thread may take it again (``RLock``).
-        finished: told of a viewing that is over, while the lock is held.
+        lock: held during every change of what is shown; an ``RLock``.
+        finished: called with a viewing that is not used any more, with the lock held.
     """
 
     def __init__(
@@ -29,28 +30,28 @@ class Current:
         self._lock = lock
         self._finished = finished
         self._number = 0
-        """Files begun and ended so far."""
+        """Counts files begun and ended, so that each file has a number of its own."""
         self._viewing: Viewing | None = None
 
     @property
     def number(self) -> int:
-        """Tells this file from those before and after it."""
+        """Number of the current file, different from that of all others."""
         return self._number
 
     @property
     def viewing(self) -> Viewing | None:
-        """Ours of the file that plays; None while it plays as it is."""
+        """Our viewing of the current file; None while it plays without interpolation."""
         return self._viewing
 
     def begin(self) -> int:
-        """A file is about to play; its number."""
+        """Begin a file; returns its number."""
         with self._lock:
             self._number += 1
             self._let_go(None)
             return self._number
 
     def end(self) -> None:
-        """The file is over: nothing made for it will be shown any more."""
+        """End the current file: nothing made for it will be shown any more."""
         with self._lock:
             self._number += 1
             self._let_go(None)
@@ -59,12 +60,12 @@ class Current:
         """Make this the viewing of file ``number``, if that still plays.
 
         Args:
-            number: what ``begin`` gave.
-            viewing: takes the place of the one before it.
-            show: hands it to mpv; what it raises leaves everything as it was.
+            number: the result of ``begin``.
+            viewing: replaces the previous viewing.
+            show: passes it to mpv; if it raises, nothing changes.
 
         Returns:
-            False, and nothing was shown, when that file is over.
+            False if that file has ended; then ``show`` was not called.
         """
         with self._lock:
             if number != self._number:

@@ -1,6 +1,6 @@
-"""What mpv's script for yt-dlp makes of a page whose picture and sound come apart: an EDL. Pure.
+"""Parses the EDL that mpv's yt-dlp script makes of a page with separate video and audio. Pure.
 
-From mpv 0.42 on it lists every form that the page offers, each to be opened when it is chosen.
+From mpv 0.42 on, the EDL lists every format that the page offers; each is opened when it is chosen.
 
 Source: mpv's DOCS/edl-mpv.rst.
 """
@@ -23,18 +23,18 @@ _HARMLESS: Final = {b"!no_clip", b"!no_chapters", b"!track_meta", b"!global_tags
 
 @dataclass(slots=True)
 class Stream:
-    """One of several that run side by side."""
+    """One of several parallel streams."""
 
     address: str = ""
     kinds: set[str] = field(default_factory=set)
-    """``video``, ``audio``: what it holds, where the list says so."""
+    """``video``, ``audio``: its content, if the list states it."""
 
 
 def streams_of(edl: bytes) -> tuple[Stream, ...]:
-    """The streams that run side by side, at least one of which has the picture.
+    """The parallel streams of an EDL, at least one of which has video.
 
     Returns:
-        Nothing where a stream is put together from parts, or the text is not understood.
+        Empty if a stream consists of several parts, or the text cannot be parsed.
     """
     if not edl.startswith(_PREFIX):
         return ()
@@ -58,8 +58,8 @@ def streams_of(edl: bytes) -> tuple[Stream, ...]:
 
 
 def _entries(text: bytes) -> Iterator[list[tuple[bytes, bytes]]]:
-    """The words of each entry with their names, empty where they have none; those with a length in
-    front may hold any bytes.
+    """Yield the (name, value) parameters of each entry; the name may be empty. Values with a length
+    prefix may contain any bytes.
     """
     words: list[tuple[bytes, bytes]] = []
     position = 0

@@ -1,8 +1,8 @@
-"""What hangs on one mpv, wherever that runs: its events in, tracks, messages and figures out.
+"""Controls one mpv, in this process or another: takes its events; gives tracks, messages, numbers.
 
-Handlers of events run on the player's event thread and do nothing that takes time; ``attach`` runs
-while mpv waits in its ``on_preloaded`` hook, and may take some. Whatever fails here leaves the file
-playing as it is.
+Handlers of events run on the player's event thread and must return at once; ``attach`` runs while
+mpv waits in its ``on_preloaded`` hook, and may take time. If anything here fails, the file plays
+without interpolation.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.parts import Statistics
 
 _LOOK_SECONDS: Final = 0.5
-"""How often the overlay and the warning of a slow model are looked at."""
+"""Seconds between two updates of the overlay and checks for a slow model."""
 _SWITCH_INTERVAL: Final = 0.0005
 """Python's default of 5 ms would let a busy thread keep mpv's reads waiting that long."""
 
 
 class Front:
-    """One mpv and what hangs on it: first made, then connected with the player.
+    """Controls one mpv: create it first, then ``connect`` it to the player.
 
     Args:
-        options: checked already (``check_options``).
+        options: already checked with ``check_options``.
     """
 
     _takes_lists = False
-    """The player takes a list of files of ours for one track."""
+    """The player accepts an EDL of several of our files as one track."""
 
     def __init__(self, options: PlayOptions) -> None:
         self._options = options
@@ -60,7 +60,7 @@ class Front:
         self._report = Report()
         self._choice = Choice(Wanted.of(options.model, options.fps, options.stream))
         self._is_first = False
-        """The file under way has not shown a picture yet."""
+        """The current file has not shown a picture yet."""
         self._looked_at = 0.0
         # Made by connect(), in this order.
         self._mpv: Mpv
@@ -69,11 +69,11 @@ class Front:
         self._controls: Controls
 
     def connect(self, player: Mpv, door: Door) -> None:
-        """There is a player now.
+        """Connect to a player.
 
         Args:
-            player: an mpv, here or in another process.
-            door: where it opens our tracks.
+            player: an mpv, in this process or another.
+            door: makes our tracks available to it.
         """
         sys.setswitchinterval(_SWITCH_INTERVAL)
         self._mpv = player
@@ -95,7 +95,7 @@ class Front:
         player.event_callback("end-file")(lambda _: self._on_end())
 
     def _attach(self) -> None:
-        """The hook, on a thread of its own: put our track beside the file that is about to play."""
+        """Add our track to the file about to play; runs in mpv's hook, on a thread of its own."""
         path = os.fsdecode(self._mpv.raw.path)
         self._is_first = True
         try:
@@ -108,7 +108,7 @@ class Front:
     # ---- events ----
 
     def _look(self) -> None:
-        """Now and then: overlay, and whether the model keeps up."""
+        """Update the overlay, and check whether the model keeps up; called periodically."""
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
@@ -117,8 +117,8 @@ class Front:
             self._display.look(self._mpv, now)
 
     def _on_display(self, rate: float) -> None:
-        """The window came up on a display whose rate was not known before, moved to another one, or
-        what was told of it was wrong: the grid follows.
+        """Adapt the output grid to a new display rate: after the window opened or moved, or when
+        the reported rate turned out wrong.
         """
         viewing = self._showing.viewing
         wanted = self._choice.now.rate
@@ -128,8 +128,8 @@ class Front:
             self._showing.change_rate()
 
     def _on_restart(self) -> None:
-        """Playback begins: a file's first picture, or the end of a seek or switch."""
-        # With a place to begin at, mpv tells of a seek before the first picture.
+        """Playback begins: at a file's first picture, or at the end of a seek or switch."""
+        # With a start position, mpv reports a seek before the first picture.
         is_first, self._is_first = self._is_first, False
         self._watch.playback_restart(is_first=is_first)
         self._showing.settled()
@@ -138,20 +138,20 @@ class Front:
             self._showing.join()
 
     def _on_end(self) -> None:
-        """The file is over."""
+        """The file has ended."""
         self._showing.end_file()
         self._watch.end_file()
 
     # ---- the end ----
 
     def _fold(self, viewing: Viewing) -> None:
-        """Add the figures of a viewing that ends to the report (any thread, one at a time)."""
+        """Add the numbers of a finished viewing to the report (any thread, one at a time)."""
         statistics = viewing.pipeline.statistics()
         self._watch.add(viewing.stream, statistics)
         self._report.live = self._live_facts(viewing, statistics)
 
     def _live_facts(self, viewing: Viewing, statistics: Statistics) -> dict[str, Fact]:
-        """What is live, for programs."""
+        """What is in use (model, device, rates, ...), for the JSON report."""
         showing = self._showing
         return {
             "decoder": statistics.decoder,
@@ -171,7 +171,7 @@ class Front:
         }
 
     def _leave(self, deadline: float) -> None:
-        """Stop what still runs; wait until ``deadline`` (monotonic) at most for what hangs."""
+        """Stop everything; wait for threads no longer than until ``deadline`` (monotonic)."""
         self._showing.end_file()
         self._opener.abandon()
         self._showing.stop(deadline)

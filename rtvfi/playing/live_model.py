@@ -1,7 +1,7 @@
-"""The model at work on what is shown: loaded, fitted to a stream, made smaller, sent to rest.
+"""The model of the current viewing: loads it, fits it to a stream, shrinks it, suspends it.
 
-Everything here takes its time (importing torch, loading weights): it runs on the worker, or in the
-hook of a file that is recorded, and never on mpv's event thread. One lock keeps the two apart.
+All of this is slow (importing torch, loading weights): it runs on the worker, or in the hook of a
+file that is recorded, and never on mpv's event thread. A lock keeps the two threads apart.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.parts import Statistics
 
 _LOOK_SECONDS: Final = 1.0
-"""Between two looks at the GPU."""
+"""Seconds between two readings of the GPU's sensors."""
 
 
 class LiveModel:
@@ -38,9 +38,9 @@ class LiveModel:
 
     Args:
         options: device, and how frames are made.
-        choice: which model is wanted.
-        remarks: says what is given up.
-        ready: told of a viewing whose model may be loaded now, since the GPU was tested.
+        choice: the user's live choices, among them the model.
+        remarks: shows messages about what is given up.
+        ready: called with a viewing when the GPU was tested and its model may be loaded.
     """
 
     def __init__(
@@ -58,33 +58,33 @@ class LiveModel:
             options.device, options.stream, is_live=True, selftest=options.selftest
         )
         self._tester: Worker | None = None
-        """Tests the GPU while the film plays; made where that is due."""
+        """The thread that tests the GPU while the film plays, if a test is due."""
         self._lock = threading.RLock()
         self._executor: AnyExecutor | None = None
         self._fitted: Viewing | None = None
-        """The viewing whose size the executor is for."""
+        """The viewing that the executor was made for."""
         folder = folder_of()
         self._sensors = None if folder is None else Sensors(folder)
         self._looked_at = 0.0
         self._reading = Reading()
-        """The newest of them."""
+        """The newest reading of the sensors."""
         self._is_resting = False
         self.failure: RtvfiError | None = None
         """The newest failure of a model."""
 
     @property
     def host(self) -> ModelHost:
-        """What it is on, and what is known of that."""
+        """The host that loads models, with what is known about its device."""
         return self._models
 
     def use(self, viewing: Viewing) -> None:
-        """Hand the wanted model to a viewing.
+        """Give the chosen model to a viewing.
 
-        Where the GPU has to be tested first, the viewing shows source frames until it was;
-        ``ready`` is told then.
+        If the GPU must be tested first, the viewing shows source frames until then, and ``ready``
+        is called afterwards.
 
         Raises:
-            ModelError, DeviceError: it cannot be had; the viewing shows source frames.
+            ModelError, DeviceError: the model cannot be used; the viewing shows source frames.
         """
         with self._lock:
             wanted = self._choice.now
@@ -113,7 +113,7 @@ class LiveModel:
                 self._models.add_variants(self._executor, wanted.model, viewing)
 
     def _test(self, viewing: Viewing) -> None:
-        """Have the GPU tested on a thread of its own; many may ask, one test is made."""
+        """Test the GPU on a thread of its own; several calls start only one test."""
         if self._tester is None:
             self._remarks.once("the GPU is tested before its first use; the film plays on")
             self._tester = Worker("rtvfi-selftest", self._fail, PlayerGone)
@@ -129,18 +129,18 @@ class LiveModel:
         self._remarks.say(failure.message)
 
     def stop(self, deadline: float) -> None:
-        """Give up a test under way; wait until ``deadline`` (monotonic) at most."""
+        """Abandon a running test; wait no longer than until ``deadline`` (monotonic)."""
         self._models.trust.abandon()
         if self._tester is not None:
             self._tester.stop(deadline)
 
     def watch(self, viewing: Viewing, statistics: Statistics, now: float) -> None:
-        """Say what is live and how it keeps up; called now and then.
+        """Show messages about what is in use and whether it keeps up; called periodically.
 
         Args:
-            viewing: what is shown.
-            statistics: of it.
-            now: seconds, monotonic.
+            viewing: the viewing that is shown.
+            statistics: its statistics.
+            now: monotonic seconds.
         """
         self.look(now)
         self._remarks.look(statistics, self._choice.now.model, now)
@@ -148,10 +148,10 @@ class LiveModel:
             self._remarks.live(osd.live(viewing, self._choice.now, self._models.place_name))
 
     def look(self, now: float) -> None:
-        """Say what the model has given up by itself, and whether its GPU is held back.
+        """Show messages about what the executor gave up by itself, and about a GPU at low clocks.
 
         Args:
-            now: seconds, monotonic; called now and then.
+            now: monotonic seconds; called periodically.
         """
         executor = self._executor
         if executor is not None and executor.remark:
@@ -168,21 +168,21 @@ class LiveModel:
 
     @property
     def load(self) -> str:
-        """What the GPU is doing, in one line; empty on a processor, or where nobody tells."""
+        """The GPU's sensors in one line; empty on a processor, or if there are none."""
         return self._reading.text if self._is_on_gpu else ""
 
     def rest(self, viewing: Viewing | None, *, is_hidden: bool) -> None:
-        """Nobody sees the picture: make none until somebody does."""
+        """Suspend the model while the window is hidden, and resume it afterwards."""
         with self._lock:
             self._is_resting = is_hidden
             if viewing is not None and viewing is self._fitted:
                 viewing.pipeline.use(None if is_hidden else self._executor)
 
     def recover(self, viewing: Viewing, failure: RtvfiError) -> None:
-        """The model was given up by the pipeline: with less memory it may go on.
+        """Try to run a failed model again with less memory.
 
         Raises:
-            RtvfiError: ``failure``, when nothing can be done about it.
+            RtvfiError: ``failure``, if nothing can be done.
         """
         with self._lock:
             if not isinstance(failure, OutOfMemory):
@@ -191,7 +191,7 @@ class LiveModel:
             self.use(viewing)
 
     def _load(self, model: str, viewing: Viewing) -> AnyExecutor:
-        """The model at the largest size that the device's memory holds."""
+        """Load the model with the largest flow scale that fits into the device's memory."""
         while True:
             try:
                 return self._models.executor(model, viewing)
@@ -203,10 +203,10 @@ class LiveModel:
                 raise
 
     def _shrink(self, viewing: Viewing) -> None:
-        """Estimate motion at a smaller size from now on.
+        """Reduce the flow scale from now on.
 
         Raises:
-            OutOfMemory: it is as small as it gets.
+            OutOfMemory: it is at its minimum already.
         """
         self._executor = None
         viewing.pipeline.use(None)

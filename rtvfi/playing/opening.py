@@ -1,4 +1,4 @@
-"""From a path to a viewing: opens sources ahead of time and keeps count of what still runs."""
+"""Makes the viewing of a file: opens sources ahead of time, and tracks pipelines that still run."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.playhead import Playhead
 
 _LONGEST_SECONDS: Final = 12 * 3600
-"""Longer films are none, but damage: the virtual file has an index entry for every picture."""
+"""A longer duration is treated as damage: the virtual file has an index entry for every picture."""
 _LATEST_SECONDS: Final = 600
-"""Longest wait for the first picture; until then it is shown, over and over."""
+"""Latest start of the video after the audio; until then the first picture is repeated."""
 _WEB: Final = ("http://", "https://")
 
 
 class NothingToDo(RtvfiError):  # noqa: N818 - a reason, not a failure
-    """The file plays as it is; the message says why."""
+    """The file is played without interpolation; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A video track of the file that mpv plays, and where a source of ours reads it."""
+    """A video track of the file that mpv plays, and how a source of ours reads it."""
 
     sources: tuple[str, ...]
-    """A file, or addresses of the web, one of which has the picture."""
+    """A file, or URLs, one of which has the video."""
     number: int
-    """mpv's."""
+    """mpv's number of the track."""
     stream_index: int | None = None
-    """FFmpeg's; None where that is the one it takes by itself."""
+    """FFmpeg's index of the stream; None = FFmpeg's default."""
     stretches: tuple[Stretch, ...] = ()
-    """What was found out about its shapes while it played; empty = look for them."""
+    """Its shapes, if found while it played; empty = scan the file for them."""
 
     @classmethod
     def of(cls, track: Track, sources: tuple[str, ...]) -> Picture:
@@ -68,21 +68,21 @@ class Picture:
 
 
 def picture_of(player: Mpv, path: str) -> Picture:
-    """What shall be shown of the file.
+    """The video track to interpolate.
 
     Args:
         player: has the file open, in its ``on_preloaded`` hook.
-        path: what it calls the file.
+        path: mpv's name of the file.
 
     Raises:
-        NothingToDo: it plays as it is.
+        NothingToDo: the file is played without interpolation.
     """
     tracks = films(player.track_list)
     if not tracks:
         raise NothingToDo("it holds no video: it plays as it is")
     of_web = next((track for track in tracks if track.get("default")), tracks[0])
     sources = _readable(player, path, tracks.index(of_web))
-    # Of what the web gives, mpv and FFmpeg number the streams in their own ways.
+    # For web streams, mpv and FFmpeg number the streams differently.
     track = of_web if is_address(sources[0]) else chosen(player, sources[0], tracks)
     if track is None:
         raise NothingToDo("no video track is wanted: it plays as it is")
@@ -92,17 +92,17 @@ def picture_of(player: Mpv, path: str) -> Picture:
 
 
 def _readable(player: Mpv, path: str, number: int) -> tuple[str, ...]:
-    """What a source of ours can read besides mpv.
+    """The files or URLs that a source of ours can read in addition to mpv.
 
     Args:
         player: has the file open.
-        path: what it calls the file.
-        number: place among the tracks of the one that is shown, where the web offers several.
+        path: mpv's name of the file.
+        number: index of the shown track among its tracks, in case a web page offers several.
 
     Raises:
-        NothingToDo: nothing can.
+        NothingToDo: only mpv can read it.
     """
-    # What mpv's script for yt-dlp puts there stands for the page that was named.
+    # For a web page, mpv's yt-dlp script puts the address of the media here.
     opened = os.fsdecode(player.raw.stream_open_filename or path)
     scheme = opened.partition("://")[0] if is_address(opened) else ""
     if player.current_demuxer == "timeline":
@@ -133,13 +133,13 @@ def _web(player: Mpv, streams: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Opener:
-    """Opens files for one player, from any thread.
+    """Opens files for one player; any thread may use it.
 
     Args:
-        options: how.
-        playhead: of the player.
-        recorder: gets every frame, if there is one.
-        keeps_shapes: the player takes a track of several files, one a shape.
+        options: how files are opened and shown.
+        playhead: the player's position.
+        recorder: receives every frame; None = nothing is recorded.
+        keeps_shapes: the player accepts a track of several files, one per shape.
     """
 
     def __init__(
@@ -152,23 +152,23 @@ class Opener:
     ) -> None:
         self.options = self._options = options
         self._recorder = recorder
-        self.keeps_shapes = keeps_shapes and recorder is None  # a file that is written has one
-        """Pictures keep the shapes they have."""
+        self.keeps_shapes = keeps_shapes and recorder is None  # a recording has one shape
+        """Pictures keep their shapes."""
         self._playhead = playhead
         self._lock = threading.Lock()
-        """The hook and the worker may open files at once."""
+        """The hook and the worker may open files at the same time."""
         self._prefetched: tuple[str, Pipeline] | None = None
         self._pipelines: list[Pipeline] = []
-        """Those whose threads may still run."""
+        """Pipelines whose threads may still run."""
         self.display_rate: Callable[[Loaded], float | None] = lambda player: player.display_fps
-        """What a player's display shows a second; None = unknown."""
+        """Returns the refresh rate of a player's display in Hz; None = unknown."""
 
     def prefetch(self, files: tuple[str, ...]) -> None:
-        """Open the first file while mpv starts; if it is bad and alone, no window is needed.
+        """Open the first file while mpv starts; if it is the only one and bad, no window is opened.
 
         Raises:
             SourceError: the only file holds no picture.
-            DeviceError: the named decoder cannot be had.
+            DeviceError: the named decoder cannot be used.
         """
         check_hwaccel(self._options.source)
         first = files[0]
@@ -181,23 +181,23 @@ class Opener:
             pipeline.close()
             if len(files) == 1:
                 raise
-            return  # mpv meets it in its turn, and it is said then
+            return  # the error is reported when mpv reaches the file
         except RtvfiError:
             pipeline.close()
             raise
         self._prefetched = (first, pipeline)
 
     def view(self, picture: Picture, rate: str, player: Loaded) -> Viewing:
-        """Open a film on the wanted grid, on the clock of the player that has it loaded.
+        """Make the viewing of a film: on the grid of ``rate``, on the clock of the player.
 
         Args:
-            picture: its first source is opened.
-            rate: in the words of ``--fps``.
-            player: the mpv.
+            picture: the track; its first source is opened.
+            rate: a value of ``--fps``.
+            player: the mpv that has the film loaded.
 
         Raises:
-            NothingToDo: the rate is reached already, or the length is unknown.
-            SourceError: it cannot be decoded.
+            NothingToDo: the film has that rate already, or its length is unknown.
+            SourceError: the film cannot be decoded.
         """
         path = picture.sources[0]
         pipeline = self._take(picture, web_options(player) if is_address(path) else ())
@@ -240,12 +240,12 @@ class Opener:
         return fitting_rate(choice, info, display_rate, options.model, options.stream)
 
     def abandon(self) -> None:
-        """End everything without waiting: what is being opened is given up."""
+        """Stop everything without waiting, including files that are being opened."""
         for pipeline in self._pipelines:
             pipeline.stop()
 
     def stop(self, deadline: float) -> None:
-        """End everything; wait until ``deadline`` (monotonic) at most."""
+        """Stop everything; wait no longer than until ``deadline`` (monotonic)."""
         self.abandon()
         for pipeline in self._pipelines:
             pipeline.close(max(0.0, deadline - time.monotonic()))
@@ -277,11 +277,13 @@ class Opener:
 
 
 def _place(info: StreamInfo, target: Fraction, player: Loaded) -> Place:
-    """Where the file stands on mpv's clock, on a grid of that many pictures a second."""
+    """The position of the file on mpv's clock, with an output grid of ``target`` frames per
+    second.
+    """
     if target <= info.source_rate:
         raise NothingToDo(f"{float(info.source_rate):.5g} fps already: it plays as it is")
-    # The player's figure may be rounded down: a second too long shows the last frame, one too short
-    # would lose it.
+    # The player's duration may be rounded down. A duration that is too long repeats the last frame;
+    # one that is too short would lose it.
     length = info.duration or (player.duration and Fraction(player.duration) + 1)
     if not length:
         raise NothingToDo("length unknown: it plays as it is")
@@ -299,7 +301,7 @@ def _place(info: StreamInfo, target: Fraction, player: Loaded) -> Place:
 
 
 def _extras(player: Loaded, place: Place) -> tuple[Extra, ...]:
-    """The files whose sound and subtitles the player has taken in with the film."""
+    """The separate files whose audio and subtitles the player has loaded with the film."""
     found: dict[tuple[str, str], Extra] = {}
     for track in player.track_list:
         if track.get("external") and track["type"] in ("audio", "sub"):

@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from rtvfi.stream.run.parts import Statistics
 
 LONG_WARM_UP: Final = 2.0
-"""Seconds of a first call that are worth a word."""
+"""If the first call took longer than this many seconds, the overlay shows it."""
 
 
 def lines(
     viewing: Viewing, wanted: Wanted, device: str, report: Report, load: str = ""
 ) -> list[str]:
-    """What the user may want to know right now, a line each.
+    """The lines of the overlay.
 
     Args:
-        viewing: what is shown.
-        wanted: what is wanted.
-        device: where the model runs.
-        report: for what mpv dropped.
-        load: what the GPU is doing; empty when nobody tells.
+        viewing: the viewing that is shown.
+        wanted: the user's choice.
+        device: the device of the model.
+        report: has the frames that mpv dropped.
+        load: the GPU's sensors in one line; empty if there are none.
     """
     now = viewing.pipeline.statistics()
     info = viewing.info
@@ -53,28 +53,28 @@ def lines(
 
 
 def warm_up(seconds: float) -> str:
-    """What follows the device: the time of the first call, where it was long."""
+    """Text after the device: the time of the first call, if it was long."""
     return f", first picture after {seconds:.0f} s" if seconds > LONG_WARM_UP else ""
 
 
 def scale(flow_scale: float | None) -> str:
-    """What follows the device: how finely motion is found, where the machine's speed decides."""
+    """Text after the device: the flow scale, if it was chosen by the machine's speed."""
     return "" if flow_scale is None else f", scale {flow_scale:g}"
 
 
 def live(viewing: Viewing, wanted: Wanted, place: str) -> str:
-    """What is live, in a few words."""
+    """A short description of what is in use: rates, model and device."""
     rates = " → ".join(f"{float(r):.5g}" for r in (viewing.info.source_rate, viewing.target_rate))
     return f"{rates}, {wanted.model} on {place}"
 
 
 def advice(better: str | None) -> list[str]:
-    """How to get the model that would be better here, if there is one."""
+    """A line with the command that gets a better model, if there is one."""
     return [f"better  {better}: {command_line(f'weights get {better}')}"] if better else []
 
 
 def _plan(now: Statistics) -> str:
-    """How scenes are retimed."""
+    """Text about the planner's options."""
     plan = now.plan
     text = ""
     if plan is not None and plan.num_frames == 3:
@@ -85,7 +85,7 @@ def _plan(now: Statistics) -> str:
 
 
 def _quality(standing: Standing) -> list[str]:
-    """Where on the ladder quality stands, and what was given up for lack of time."""
+    """Lines about the step on the quality ladder, and what was given up for lack of time."""
     level, steps = standing
     if not steps:
         return []
@@ -98,5 +98,5 @@ def _quality(standing: Standing) -> list[str]:
 
 
 def count(number: int, one: str, many: str) -> str:
-    """A number of things."""
+    """A number with its noun in the singular or plural."""
     return f"{number} {one if number == 1 else many}"

@@ -1,4 +1,4 @@
-"""What records a viewing, and what makes the moments in it that were skipped."""
+"""Makes the recorder of a viewing, and renders the parts that were skipped."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LEAD_IN_SECONDS: Final = 30
-"""How much of the film before a gap is looked through for its cadence: ten times what is remembered
-of it. An hour of film would take minutes.
+"""Seconds of film before a gap that are analysed for the cadence: ten times what is remembered of a
+scene. Analysing an hour of film would take minutes.
 """
 
 
 def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder | None:
-    """What records a viewing, if that was asked for.
+    """The recorder for ``--record``; None without that option.
 
     Raises:
-        UsageError, EncodeError: it cannot be recorded there.
+        UsageError, EncodeError: the file cannot be written.
     """
     if options.record is None:
         return None
@@ -46,8 +46,8 @@ def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder |
 
 
 class Filling:
-    """Renders stretches of what was played, with the settings that playing began with; a
-    ``record.Filler``.
+    """A ``record.Filler``: renders ranges of a film that was played, with the settings at the start
+    of playback.
     """
 
     def __init__(self, options: PlayOptions) -> None:
@@ -55,11 +55,11 @@ class Filling:
         self._models = ModelHost(options.device, options.stream)
 
     def __call__(self, viewed: Viewed, start: int, stop: int, writer: Writer) -> None:
-        """Put the frames [start, stop) into the writer.
+        """Render the frames [start, stop) into the writer.
 
         Raises:
-            RtvfiError: they cannot be made.
-            KeyboardInterrupt: Ctrl+C.
+            RtvfiError: they cannot be rendered.
+            KeyboardInterrupt: the user pressed Ctrl+C.
         """
         options = self._options
         source = replace(options.source, stream_index=viewed.info.stream_index)
@@ -70,7 +70,7 @@ class Filling:
                 made = rendering(pipeline, pipeline.open(), options.stream, viewed.grid, start)
                 if viewed.has_model:
                     pipeline.use(self._models.executor(options.model, made))
-                    take_every_core()  # the player had one
+                    take_every_core()  # the player needs none any more
                 grid, zero = viewed.grid, viewed.zero
                 log.info(
                     "filling %.2f s to %.2f s: %d frames, Ctrl+C leaves the parts as they are",
@@ -87,7 +87,7 @@ class Filling:
 
 
 class _Look:
-    """Shows how far it is, now and then."""
+    """Shows the progress; called periodically."""
 
     def __init__(self, made: Rendering, total: int, writer: Writer, progress: RichProgress) -> None:
         self._made = made

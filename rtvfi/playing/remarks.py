@@ -1,4 +1,4 @@
-"""What the player says unasked about how it keeps up: each thing once, not every moment. Pure."""
+"""Messages about how playback keeps up; each is shown once, not continuously. Pure."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ _SAID_AGAIN_SECONDS: Final = 30.0
 
 
 class Remarks:
-    """Watches the statistics of what is shown.
+    """Turns statistics into messages.
 
     Args:
-        say: puts a line on the screen.
+        say: shows a line on the screen.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
-        """For what is said however often it happens."""
+        """Shows a message every time it is called."""
         self._said: set[str] = set()
         self._level = 0
-        """The lowest quality said since full quality was had."""
+        """The lowest quality level reported since quality was last full."""
         self._given_up: list[str] = []
-        """What was said of it; the next time only what is new is."""
+        """What was reported as given up; the next message has only what is new."""
         self._behind_since: float | None = None
         self._live = ""
-        """As it was said."""
+        """The last description that was shown."""
 
     def once(self, text: str) -> None:
-        """Say this, if it has not been said."""
+        """Show a message, unless it was shown before."""
         if text not in self._said:
             self._said.add(text)
             self.say(text)
 
     def live(self, line: str) -> None:
-        """What is live, in a few words: said when it begins and when it changes; "" = nothing."""
+        """Show a description of what is in use when it changes; "" = nothing is in use."""
         if line and line != self._live:
             self.say(line)
         self._live = line
 
     def look(self, now: Statistics, model: str, clock: float) -> None:
-        """Say what has become worse.
+        """Show a message if something has become worse.
 
         Args:
-            now: the state of the pipeline.
+            now: the pipeline's statistics.
             model: its model.
-            clock: seconds, monotonic.
+            clock: monotonic seconds.
         """
         cost = f"{model} is too slow"
         if now.cost_ms is not None:

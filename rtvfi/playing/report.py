@@ -1,4 +1,4 @@
-"""What a viewing was like, in numbers: gathered while playing, written as JSON at the end. Pure."""
+"""The report of ``--report``: numbers gathered while playing, written as JSON at the end. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SAMPLES: Final = 100_000
 
 
 def percentile(values: Iterable[float], percent: float) -> float | None:
-    """Nearest-rank percentile; None of nothing."""
+    """Nearest-rank percentile (``percent`` 0 to 100); None without values."""
     ordered = sorted(values)
     if not ordered:
         return None
@@ -36,8 +36,8 @@ def _rounded(value: float | None) -> float | None:
 
 @dataclass(slots=True)
 class Report:
-    """Everything a report holds. One thread writes at a time: the player's event thread, then the
-    main thread.
+    """The content of a report. Only one thread writes at a time: the player's event thread, then
+    the main thread.
     """
 
     counts: Counter[Kind] = field(default_factory=Counter)
@@ -49,16 +49,16 @@ class Report:
     stages_ms: dict[str, deque[float]] = field(default_factory=dict)
     live: dict[str, Fact] = field(default_factory=dict)
     recording: Mapping[str, object] | None = None
-    """What was recorded; see ``Recorder.close``."""
+    """What was recorded: the result of ``Recorder.close``."""
     first_picture_ms: float | None = None
     first_interpolated_ms: float | None = None
 
     def add_stage(self, name: str, values_ms: Iterable[float]) -> None:
-        """More times of a stage."""
+        """Add times of a stage, milliseconds."""
         self.stages_ms.setdefault(name, deque(maxlen=_SAMPLES)).extend(values_ms)
 
     def add_counts(self, counts: Mapping[Kind, int], num_asked: int) -> None:
-        """Frames of one viewing."""
+        """Add the frames of one viewing; ``num_asked`` is how many the player began to read."""
         self.counts.update(counts)
         self.num_asked += num_asked
 
@@ -93,10 +93,10 @@ class Report:
         }
 
     def write(self, path: Path) -> None:
-        """Write the document, whole or not at all.
+        """Write the document atomically.
 
         Raises:
-            RtvfiError: it cannot be written.
+            RtvfiError: the file cannot be written.
         """
         try:
             write_whole(path, json.dumps(self.as_dict(), indent=2) + "\n")

@@ -1,8 +1,8 @@
-"""What one mpv shows: the file as it is, or our viewing of it.
+"""Controls what one mpv shows: the original, or our viewing of it.
 
-Three threads come here. ``attach`` runs on the thread of mpv's hook, which may wait; what is named
-a *job* runs on the worker; everything else runs on python-mpv's event thread and does nothing that
-takes time. Whatever changes what is shown holds one lock.
+Three threads run this code. ``attach`` runs on the thread of mpv's hook, which may wait; methods
+under *jobs* run on the worker; everything else runs on python-mpv's event thread and must return at
+once. Every change of what is shown is made under one lock.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def _closed_on_failure(viewing: Viewing) -> Iterator[None]:
-    """Nobody reads a viewing that mpv was not given: its threads end."""
+    """Context manager that closes a viewing if passing it to mpv fails."""
     try:
         yield
     except BaseException:
@@ -53,11 +53,11 @@ def _closed_on_failure(viewing: Viewing) -> Iterator[None]:
 
 
 _FOLLOW_SECONDS: Final = 3.0
-"""Before the end of our track: how early it is looked whether the file has grown meanwhile."""
+"""Seconds before the end of our track at which the file is checked for growth."""
 
 
 class Showing:
-    """The picture of one player.
+    """Controls the video of one player.
 
     Args:
         player: an mpv, here or in another process.
@@ -76,7 +76,9 @@ class Showing:
         self._screen = screen
         self._choice = choice
         self._lock = threading.RLock()
-        """Held while what is shown changes; nobody loads or opens anything under it."""
+        """Held during every change of what is shown. Never load or open anything while holding
+        it.
+        """
         self._tracks = Tracks(player, door)
         self._current = Current(self._lock, self._is_over)
         self._remarks = Remarks(screen.say)
@@ -85,26 +87,26 @@ class Showing:
         if is_quick(choice.now.model):
             self._worker.do(preload)
         self._picture: Picture
-        """What the viewing is made of, while there is one."""
+        """The track that the viewing is made from, while there is one."""
         self._size = 0
-        """Bytes of the file when its track was made; 0 for an address."""
+        """Size of the file in bytes when its track was made; 0 for a URL."""
         self._joined: Viewing | None = None
-        """The viewing whose model was asked for."""
+        """The viewing whose model was requested."""
         self._seen: RtvfiError | None = None
-        """The newest failure of a pipeline that was dealt with."""
+        """The newest failure of a pipeline that was handled."""
         self._reshaped: Viewing | None = None
-        """The newest viewing in which shapes were met that were not known."""
+        """The newest viewing with an unexpected shape."""
         self.finished: Callable[[Viewing], None] = lambda _viewing: None
-        """Told of a viewing that is over."""
+        """Called with a viewing that is not used any more."""
 
     @property
     def viewing(self) -> Viewing | None:
-        """Ours of the file that plays; None while it plays as it is."""
+        """Our viewing of the current file; None while it plays without interpolation."""
         return self._current.viewing
 
     @property
     def shown(self) -> Viewing | None:
-        """The viewing on screen; None while the original is."""
+        """The viewing on screen; None while the original is shown."""
         return self.viewing if self._choice.now.is_on else None
 
     def _is_over(self, viewing: Viewing) -> None:
@@ -113,17 +115,17 @@ class Showing:
 
     @property
     def original(self) -> int | None:
-        """mpv's number of the film's own track that ours is made of; None without ours."""
+        """mpv's number of the original track that ours is made from; None without ours."""
         return self._tracks.original
 
     # ---- files ----
 
     def attach(self, path: str) -> None:
-        """Put our track beside a file that is about to play (mpv's hook; mpv waits).
+        """Add our track to a file that is about to play (in mpv's hook; mpv waits).
 
         Raises:
-            NothingToDo: it plays as it is.
-            RtvfiError: its pictures cannot be had.
+            NothingToDo: the file is played without interpolation.
+            RtvfiError: the file cannot be decoded.
         """
         number = self._current.begin()
         with self._lock:
@@ -131,7 +133,7 @@ class Showing:
         picture = picture_of(self._mpv, path)
         sources = picture.sources
         if is_address(sources[0]) and self._options.record is None:
-            # It plays while a second connection is made.
+            # It already plays while a second connection is opened.
             self._worker.do(partial(self._join_late, picture, number))
             return
         if len(sources) > 1:
@@ -139,7 +141,7 @@ class Showing:
         viewing = self._open(picture)
         with _closed_on_failure(viewing):
             if self._options.record is not None or is_quick(self._choice.now.model):
-                # Nothing is shown yet: the wait for a network is worth a file without stand-ins.
+                # Nothing is shown yet. Waiting for the network gives a recording without stand-ins.
                 self.model.use(viewing)
                 self._joined = viewing
             if not self._current.put(number, viewing, partial(self._show, viewing, picture)):
@@ -161,19 +163,19 @@ class Showing:
         self._tracks.remove(before)
 
     def end_file(self) -> None:
-        """The file is over."""
+        """The file has ended."""
         self._current.end()
         self._remarks.live("")
 
     def selected(self) -> None:
-        """Another video track was chosen, here or by mpv's own keys."""
+        """Another video track was selected, by us or by the user."""
         with self._lock:
             track = self._tracks.selected()
         if track is not None:
             self._worker.do(partial(self._change_picture, track, self._current.number))
 
     def sought(self) -> None:
-        """mpv has begun a seek: a read of ours under way ends, whoever chose our track."""
+        """mpv has begun a seek: end a blocked read of our track."""
         viewing, target = self.viewing, self._mpv.time_pos
         if viewing is not None and target is not None:
             viewing.stream.kick(target)
@@ -181,19 +183,19 @@ class Showing:
             self._tracks.sought()
 
     def settled(self) -> None:
-        """A picture is there: a film's first, or that of a seek or switch."""
+        """A picture is shown: a film's first, or that of a seek or switch."""
         with self._lock:
             self._tracks.settled()
 
     def join(self) -> None:
-        """A file's first picture is there: now its model may be loaded."""
+        """Load the model of a file, once its first picture is shown."""
         viewing = self.viewing
         if viewing is not None and viewing is not self._joined and self._choice.now.model != "copy":
             self._joined = viewing
             self._worker.do(partial(self._join_in, viewing))
 
     def look(self, now: float) -> None:
-        """Say what is live and whether the model keeps up; called now and then."""
+        """Show messages about what is in use and whether it keeps up; called periodically."""
         viewing = self.shown
         if viewing is None:
             self._remarks.live("")
@@ -210,7 +212,7 @@ class Showing:
             self._worker.do(partial(self._recover, viewing, failure))
 
     def _watch_growth(self, viewing: Viewing) -> None:
-        """A recording that still grows gets a longer track shortly before ours ends."""
+        """Make a longer track for a file that is still growing, shortly before ours ends."""
         position = self._mpv.time_pos
         if position is None or position < viewing.end - _FOLLOW_SECONDS:
             return
@@ -220,12 +222,12 @@ class Showing:
             self._worker.do(partial(self._follow, viewing))
 
     def stop(self, deadline: float) -> None:
-        """End the worker; wait until ``deadline`` (monotonic) at most."""
+        """Stop the worker; wait no longer than until ``deadline`` (monotonic)."""
         self.model.stop(deadline)
         self._worker.stop(deadline)
 
     def _on_failure(self, error: RtvfiError) -> None:
-        """Our decoder or pipeline gave up (mpv's reading thread): mpv goes on with the original."""
+        """Show the original, because our decoder or pipeline failed (mpv's demuxer thread)."""
         self._worker.do(partial(self._screen.complain, error))
         self._worker.do(self._fall_back)
 
@@ -233,11 +235,11 @@ class Showing:
 
     @property
     def is_on_screen(self) -> bool:
-        """Whether our track is what mpv shows, whoever chose it."""
+        """Whether mpv shows our track, whoever selected it."""
         return self._tracks.is_ours_selected
 
     def switch(self, *, is_seeking: bool) -> None:
-        """Show our track or the original, as is wanted now."""
+        """Show our track or the original, by the user's choice."""
         with self._lock:
             self._tracks.choose(ours=self._choice.now.is_on)
         if is_seeking:
@@ -245,44 +247,44 @@ class Showing:
             self.show_now()
 
     def stand_in(self, *, film: bool) -> None:
-        """Show the film's own pictures while ours do not come, or ours again."""
+        """Show the original while our pictures are overdue (``film``), or ours again."""
         with self._lock:
             self._tracks.choose(ours=self._choice.now.is_on and not film)
 
     def show_now(self) -> None:
-        """What mpv has in store was made the old way: show this moment anew."""
+        """Discard what mpv has buffered, which was made with the old style, by a seek to now."""
         self._mpv.command("seek", 0, "relative+exact")
 
     def retime(self, viewing: Viewing) -> None:
-        """Let the wanted style take hold."""
+        """Apply the chosen style."""
         viewing.pipeline.retime(self._choice.now.retiming(self._options.stream.passes))
 
     def change_model(self) -> None:
-        """Let the wanted model take hold."""
+        """Apply the chosen model."""
         viewing = self.viewing
         if viewing is not None:
             self._worker.do(partial(self._join_in, viewing, at_once=True))
 
     def change_rate(self) -> None:
-        """Let the wanted rate take hold."""
+        """Apply the chosen rate."""
         self._worker.do(self._change_grid)
 
     def rest(self, *, is_hidden: bool) -> None:
-        """Nobody sees the picture: make none. What is recorded is made all the same."""
+        """Stop or resume interpolation while the window is hidden; a recording is not affected."""
         if self._options.record is None:
             self._worker.do(lambda: self.model.rest(self.viewing, is_hidden=is_hidden))
 
     # ---- jobs ----
 
     def _proven(self, viewing: Viewing) -> None:
-        """The GPU was tested (its thread): now the model may be loaded."""
+        """Load the model, because the GPU was tested (called on the test's thread)."""
         self._worker.do(partial(self._join_in, viewing))
 
     def _join_in(self, viewing: Viewing, *, at_once: bool = False) -> None:
-        """Hand the wanted model to a viewing; until then it shows source frames."""
+        """Give the chosen model to a viewing; until then it shows source frames."""
         if not at_once and not is_quick(self._choice.now.model):
-            # Importing torch keeps the interpreter busy for moments on end; a full stock of frames
-            # covers them.
+            # Importing torch blocks the interpreter for moments; wait until enough frames are
+            # buffered to cover them.
             viewing.pipeline.wait_until_full(1.0)
         if viewing is not self.viewing:
             return
@@ -299,17 +301,17 @@ class Showing:
             self._tracks.choose(ours=False)
 
     def _change_grid(self) -> None:
-        """Another rate is another track: build it beside the old one, then swap."""
+        """Change the rate: make a new track beside the old one, then switch to it."""
         number, old = self._current.number, self.viewing
         if old is not None:
             picture = replace(self._picture, sources=(old.path,))
             self._put_in(self._open(picture), picture, number)
 
     def _follow(self, old: Viewing) -> None:
-        """The file is longer than when its track was made: make it anew, then swap.
+        """Make a longer track for a file that has grown, then switch to it.
 
-        At its very end, where it grows as fast as it is watched, a track would last for moments:
-        there mpv's own goes on.
+        At the very end of a file that grows as fast as it is watched, a new track would last only
+        for moments, so mpv's own continues there.
         """
         number, position = self._current.number, self._mpv.time_pos
         if old is not self.viewing or position is None:
@@ -324,9 +326,9 @@ class Showing:
             self._put_in(new, picture, number)
 
     def _reshape(self, old: Viewing) -> None:
-        """Pictures have another shape than was known: make the track anew, then swap.
+        """Make a new track after an unexpected change of shape, then switch to it.
 
-        They were decoded ahead of time. Those that are shown before the swap lie between bars.
+        Pictures are decoded ahead of time; those shown before the switch have black bars.
         """
         number = self._current.number
         if old is not self.viewing:
@@ -337,25 +339,25 @@ class Showing:
         self._put_in(self._open(picture), picture, number)
 
     def _change_picture(self, track: int, number: int) -> None:
-        """The user went to another video track: ours is made of that from now on."""
+        """Make our track from another video track, which the user selected."""
         viewing = self.viewing
         found = next((t for t in films(self._mpv.track_list) if t["id"] == track), None)
         if viewing is None or found is None or number != self._current.number:
             return
-        if track == self._picture.number:  # mpv told of one switch twice
+        if track == self._picture.number:  # mpv reported the same switch twice
             return
         picture = Picture.of(found, (viewing.path,))
         self._put_in(self._open(picture), picture, number)
 
     def _join_late(self, picture: Picture, number: int) -> None:
-        """Give a track to the file that was begun as ``number`` and plays by now."""
+        """Add our track to file ``number``, which plays already."""
         for source in picture.sources:
             one = replace(picture, sources=(source,))
             try:
                 self._put_in(self._open(one), one, number)
             except NothingToDo as reason:
                 self._screen.say(reason.message)
-            except OpenError as error:  # the sound alone, or nothing for us
+            except OpenError as error:  # audio only, or not readable by us
                 log.debug("%s", error.message)
                 continue
             return
@@ -364,7 +366,7 @@ class Showing:
     def _put_in(self, viewing: Viewing, picture: Picture, number: int) -> None:
         """Show this viewing of file ``number``, if that still plays."""
         with _closed_on_failure(viewing):
-            if number == self._current.number:  # saves loading a model for nobody
+            if number == self._current.number:  # else loading a model would be useless
                 self.model.use(viewing)
             show = partial(self._show, viewing, picture, is_playing=True)
             if self._current.put(number, viewing, show):
@@ -374,7 +376,7 @@ class Showing:
 
 
 def _size_of(path: str) -> int:
-    """Bytes of a file; 0 where there is none to ask."""
+    """Size of a file in bytes; 0 if it is not a local file."""
     try:
         return Path(path).stat().st_size
     except (OSError, ValueError):

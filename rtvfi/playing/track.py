@@ -1,5 +1,5 @@
-"""Our track beside the original inside one mpv: offering it, choosing between the two, and what
-mpv must do with one and not with the other.
+"""Our track beside the original in one mpv: adds it, switches between the two, and sets the mpv
+options that each of them needs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 _KEPT_OPEN: Final = {
     "keep-open": "always",
     "keep-open-pause": "no",
-    # A seek in a transport stream lands behind its aim, and near the end on nothing.
+    # A seek in a transport stream lands after its target, and near the end on nothing.
     "hr-seek-demuxer-offset": "10",
 }
-"""What keeps a film open while it is read again."""
+"""mpv options that keep a film open while mpv reads it again."""
 
 _MESSAGE: Final = "rtvfi-switched"
 
@@ -37,24 +37,24 @@ _MOST_PICTURES: Final = 3
 
 
 class Door(Protocol):
-    """Where a player opens our tracks."""
+    """Makes our tracks available to a player."""
 
     @property
     def root(self) -> str:
-        """What every address begins with, and no other file."""
+        """The beginning of all addresses of our tracks, and of no other file."""
         ...
 
     @property
     def options(self) -> Mapping[str, str]:
-        """What mpv must do while it has such a track of a film that is here."""
+        """mpv options needed while it has such a track of a local film."""
         ...
 
     def offer(self, stream: FrameStream) -> str:
-        """The address of a stream from now on."""
+        """Make a stream available; returns its address."""
         ...
 
     def withdraw(self, stream: FrameStream) -> None:
-        """It is over; twice is fine."""
+        """Stop offering a stream; calling it twice is fine."""
         ...
 
 
@@ -72,64 +72,66 @@ class Tracks:
         self._ours: int | None = None
         self._original: int | None = None
         self._rotation = 0
-        """Degrees that our pictures need and mpv gives the original by itself."""
+        """Rotation in degrees that our pictures need; mpv rotates the original by itself."""
         self._turned = 0
-        """Degrees that ``video-rotate`` has from us now, on top of the user's."""
+        """Degrees that we have added to the user's ``video-rotate``."""
         self._own_options: dict[str, object] | None = None
-        """The user's, while those of ``_KEPT_OPEN`` are in force."""
+        """The user's values of the ``_KEPT_OPEN`` options while ours are set; else None."""
         self._awaited = 0.0
-        """Where the film is read again."""
+        """Position at which mpv reads the film again, seconds."""
         self._num_pictures = 0
         self._marks = itertools.count(1)
         self._mark = 0
-        """Of the newest switch that keeps the film open."""
+        """Number of the newest switch that keeps the film open."""
         self._is_marked = self._is_sought = False
-        """mpv has come to that switch; and has begun its seek."""
+        """mpv has reached that switch; mpv has begun the seek that belongs to it."""
         bind(player, {_MESSAGE: self.marked}, {})
         self._is_undone = False
-        """What the original needs of mpv's filters is switched off for ours."""
+        """mpv's filters for the original are switched off for our track."""
         self._is_deinterlaced = self._is_told = False
-        """The user wants mpv to take pictures apart."""
+        """The user wants mpv to deinterlace; the user was told that it does not apply to our
+        track.
+        """
 
     def begin(self) -> None:
-        """Another file is about to play."""
+        """Prepare for another file."""
         self._ours = self._original = self._own_options = None
         self._rotation = self._turned = 0
         self._is_undone = False
         player = self._mpv
-        for track in player.track_list:  # what came too late for the file before
+        for track in player.track_list:  # tracks added too late for the previous file
             if self._is_virtual(track):
                 player.command("video-remove", track["id"])
 
     @property
     def original(self) -> int | None:
-        """mpv's number of the track that ours is made of."""
+        """mpv's number of the track that ours is made from; None without ours."""
         return self._original
 
     def offer(self, viewing: Viewing, original: int) -> int | None:
         """Add the track of a viewing to the file.
 
         Args:
-            viewing: what is shown on it.
-            original: mpv's number of the track it is made of.
+            viewing: the viewing.
+            original: mpv's number of the track it is made from.
 
         Returns:
-            The number of our track before it, which can be removed once it is not shown.
+            The number of our previous track, which can be removed once it is not shown.
 
         Raises:
-            PlayerError: mpv does not take it, as when it was told to quit meanwhile.
+            PlayerError: mpv refuses it, for example because it is quitting.
         """
         player = self._mpv
         uri = self._door.offer(viewing.stream)
         try:
-            # A back buffer of raw frames is useless, and a kicked read relies on seeks that reach
-            # us.
+            # A back buffer of raw frames is useless, and after a kicked read mpv's seek must reach
+            # us instead of being served from the buffer.
             player.file_local["demuxer-seekable-cache"] = "no"
             if not is_address(viewing.path):
                 for name, value in self._door.options.items():
                     player.file_local[name] = value
             player.command("video-add", uri, "auto", "Interpolated")
-        except (SystemError, RuntimeError) as error:  # the second: no file plays any more
+        except (SystemError, RuntimeError) as error:  # RuntimeError: no file plays any more
             self._door.withdraw(viewing.stream)
             message = "mpv takes no track beside the film: it ends, or the film plays as it is"
             raise PlayerError(message) from error
@@ -138,7 +140,7 @@ class Tracks:
         return before
 
     def let_go(self, viewing: Viewing) -> None:
-        """A viewing is over."""
+        """Stop offering a viewing that is not used any more."""
         self._door.withdraw(viewing.stream)
 
     def _is_virtual(self, track: Track) -> bool:
@@ -149,26 +151,26 @@ class Tracks:
         return next(int(t["id"]) for t in tracks if t.get("external-filename") == uri)
 
     def choose(self, *, ours: bool, is_playing: bool = True) -> None:
-        """Show our track or the original; before playback it is set for the coming file only."""
+        """Show our track or the original; before playback this applies to the coming file only."""
         if self._ours is None:
             return
         number = self._ours if ours else self._original
         if is_playing:
             self._switch_to(number)
-        else:  # either way: left to itself mpv would prefer an added track
+        else:  # in both cases, because by itself mpv would prefer an added track
             self._mpv.file_local["vid"] = number
         self._fit(ours=ours)
 
     @property
     def is_ours_selected(self) -> bool:
-        """Whether mpv shows our track now, whoever chose it."""
+        """Whether mpv shows our track, whoever selected it."""
         return self._ours is not None and self._mpv.vid == self._ours
 
     def selected(self) -> int | None:
-        """Somebody chose another video track, we or the user.
+        """Another video track was selected, by us or by the user.
 
         Returns:
-            Its number when it is another original than ours is made of.
+            Its number if it is an original other than the one ours is made from; else None.
         """
         number = self._mpv.vid
         if self._ours is None or not number:
@@ -181,11 +183,11 @@ class Tracks:
         return None
 
     def _switch_to(self, number: int | None) -> None:
-        """Another video track, at this moment of the film.
+        """Switch to another video track at the current position.
 
-        While ours is shown, nothing may be read from a film without sound, and mpv 0.35 takes a
-        transport stream that is read again for one that is over. It is kept open until the picture
-        of this moment is there.
+        While our track is shown, mpv may read nothing from a film without audio; and mpv 0.35
+        treats a transport stream that is read again as ended. So the film is kept open until the
+        picture at this position is shown.
         """
         player = self._mpv
         if player.vid == number:
@@ -204,13 +206,13 @@ class Tracks:
             player.file_local[name] = value
         player.together(
             ("set", "vid", str(number)),
-            # Whatever mpv tells before this belongs to seeks before it.
+            # Everything that mpv reports before this mark belongs to earlier seeks.
             ("script-message", _MESSAGE, str(self._mark)),
             ("seek", str(position), "absolute+exact"),
         )
 
     def marked(self, mark: str) -> None:
-        """mpv has got as far as a switch of ours: the next seek that it tells of belongs to it."""
+        """mpv has reached a switch of ours: the next seek that it reports belongs to it."""
         self._is_marked = self._own_options is not None and mark == str(self._mark)
 
     def sought(self) -> None:
@@ -219,29 +221,29 @@ class Tracks:
         self._is_marked = False
 
     def settled(self) -> None:
-        """A seek or switch has its picture: when it is the awaited one, the film may end again."""
+        """The picture of a seek or switch is shown; if it is the awaited one, the film may end."""
         if self._own_options is None or not self._is_sought:
             return
         position = self._mpv.time_pos
         self._num_pictures += 1
-        # Before it, mpv may show the film's end for a moment; or the user has gone elsewhere.
+        # Before that, mpv may show the film's end for a moment; or the user has sought elsewhere.
         is_there = position is not None and abs(position - self._awaited) < _NEAR_SECONDS
         if is_there or self._num_pictures > _MOST_PICTURES:
             self._let_end()
 
     def _let_end(self) -> None:
-        """The film ends again as the user wants it."""
+        """Restore the user's options for the end of the film."""
         own, self._own_options = self._own_options, None
         for name, value in (own or {}).items():
             self._mpv.file_local[name] = value
 
     def _fit(self, *, ours: bool) -> None:
-        """What mpv does to the pictures suits the track that is shown."""
+        """Set mpv's rotation and deinterlacing for the track that is shown."""
         self._turn(self._rotation if ours else 0)
         self._deinterlace(ours=ours)
 
     def _turn(self, degrees: int) -> None:
-        """Turn pictures by so much on top of what the user wants; mpv turns the original itself."""
+        """Add ``degrees`` to the user's rotation; mpv rotates the original by itself."""
         own = self._mpv["video-rotate"]
         if degrees == self._turned or own is False or not isinstance(own, int):  # "no": never
             return
@@ -249,7 +251,7 @@ class Tracks:
         self._turned = degrees
 
     def _deinterlace(self, *, ours: bool) -> None:
-        """Ours has whole pictures: mpv's filter would take every one apart into two fields."""
+        """Disable mpv's deinterlacer for our track, whose frames are progressive already."""
         if ours == self._is_undone:
             return
         self._is_undone = ours
@@ -262,6 +264,6 @@ class Tracks:
             log.info("mpv's deinterlace=yes is for the film as it is; here: --deinterlace on")
 
     def remove(self, number: int | None) -> None:
-        """Take away a track of ours that is not shown any more."""
+        """Remove a track of ours that is not shown any more."""
         if number is not None:
             self._mpv.command("video-remove", number)

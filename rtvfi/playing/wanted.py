@@ -1,7 +1,7 @@
-"""What the live keys choose: model, rate, style, on or off. No player.
+"""The user's live choices: model, rate, style, on or off. No player.
 
-``Wanted`` is one choice; ``Choice`` is the only place that keeps the one in force. The keys write
-it, on mpv's event thread; whoever makes or shows pictures reads it.
+``Wanted`` is one set of choices; ``Choice`` is the only place that stores the current one. The keys
+write it, on mpv's event thread; everything else only reads it.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
     from rtvfi.core.options import StreamOptions, Style
 
 RATES: Final = ("2x", "60", "display")
-"""What the key for the rate goes through."""
+"""The rates that the key Ctrl+f cycles through."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A choice; every key gives another one."""
+    """One set of choices; immutable, every key makes a new one."""
 
     model: str
     rate: str
     style: Style = "plain"
-    """Never ``off``: what comes back when it is on again."""
+    """Never ``off``: the style used when interpolation is on."""
     is_on: bool = True
 
     @classmethod
     def of(cls, model: str, rate: str, stream: StreamOptions) -> Wanted:
-        """What was asked for at the start."""
+        """The choices at the start, from the options."""
         is_on = stream.style != "off"
         return cls(model, rate, stream.style if is_on else "plain", is_on)
 
     @property
     def live_style(self) -> Style:
-        """The style in force: ``rhythm`` is ``plain`` with a model that looks at two pictures."""
+        """The effective style: ``rhythm`` becomes ``plain`` with a two-frame model."""
         if not self.is_on:
             return "off"
         return self.style if self.style in self.styles else "plain"
 
     @property
     def styles(self) -> tuple[Style, ...]:
-        """Those the model can do, in the order of the key."""
+        """The styles that the model supports, in the order of the key."""
         is_triple = MODELS[self.model].num_frames == 3
         return tuple(style for style in STYLES if style != "rhythm" or is_triple)
 
     def retiming(self, passes: int | None) -> Retiming:
-        """For the pipeline."""
+        """The retiming for the pipeline."""
         return Retiming(style=self.style, passes=passes)
 
     def with_style(self, name: str) -> Wanted:
@@ -83,10 +83,10 @@ class Wanted:
         return replace(self, style=style, is_on=True)
 
     def with_model(self, name: str) -> Wanted:
-        """The model of that name, or the next one whose weights are here.
+        """The choices with the model of that name, or with the next one whose weights are here.
 
         Raises:
-            WeightsMissing: its weights are not, or there is no such model.
+            WeightsMissing: its weights are not here, or there is no such model.
         """
         here = [model for model, info in MODELS.items() if is_available(info)]
         if name and name not in here:
@@ -97,10 +97,10 @@ class Wanted:
         return replace(self, model=name or networks[(current + 1) % len(networks)])
 
     def with_rate(self, text: str) -> Wanted:
-        """That rate, or the next of ``RATES``; after one that is not among them, the first.
+        """The choices with that rate, or with the next of ``RATES``.
 
         Raises:
-            UsageError: it is none.
+            UsageError: the text is not a rate.
         """
         if not text:
             current = RATES.index(self.rate) if self.rate in RATES else -1
@@ -110,10 +110,10 @@ class Wanted:
 
 
 class Choice:
-    """What is wanted now.
+    """Stores the current choices.
 
     Args:
-        first: what was asked for at the start.
+        first: the choices at the start.
     """
 
     def __init__(self, first: Wanted) -> None:
@@ -121,9 +121,9 @@ class Choice:
 
     @property
     def now(self) -> Wanted:
-        """The choice in force."""
+        """The current choices."""
         return self._now
 
     def take(self, wanted: Wanted) -> None:
-        """From now on this is wanted; it takes hold when ``Showing`` is told."""
+        """Replace the choices; they take effect when ``Showing`` is called."""
         self._now = wanted

@@ -1,4 +1,4 @@
-"""A thread for what must not be done on the player's event thread."""
+"""A thread for slow work, which must not be done on the player's event thread."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Does jobs one after the other, in order.
+    """Runs jobs one after the other, in order.
 
     Args:
-        name: of the thread.
-        complain: told of what a user can cause; anything else a job raises is logged as a bug.
-        gone: raised where what a job works on is no more; it ends the job, and nobody minds.
+        name: name of the thread.
+        complain: receives a job's ``RtvfiError``; any other exception is logged as a bug.
+        gone: the exception of a player that has ended; it silently ends a job.
     """
 
     def __init__(
@@ -36,11 +36,13 @@ class Worker:
         self._thread.start()
 
     def do(self, job: Callable[[], None]) -> None:
-        """Run ``job`` after those before it."""
+        """Queue a job."""
         self._jobs.put(job)
 
     def stop(self, deadline: float) -> None:
-        """Drop jobs not begun and wait until ``deadline`` (monotonic) for the one under way."""
+        """Drop queued jobs; wait for the current one no longer than until ``deadline``
+        (monotonic).
+        """
         self._is_stopping = True
         self._jobs.put(None)
         self._thread.join(max(0.0, deadline - time.monotonic()))
@@ -55,5 +57,5 @@ class Worker:
             except self._gone:
                 log.debug("a job ended with the player")
             except Exception:
-                if not self._is_stopping:  # the player may be gone under a job's feet
+                if not self._is_stopping:  # else the player may have ended during the job
                     log.exception("a background job failed")

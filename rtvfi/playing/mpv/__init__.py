@@ -1,1 +1,1 @@
-"""libmpv as the player uses it."""
+"""The interface to mpv, in this process (libmpv) or in another one (JSON IPC)."""

@@ -1,8 +1,9 @@
-"""The rate of the display that the window is on, as far as it can be believed.
+"""Determines the refresh rate of the display that the window is on.
 
-What mpv is told at first may be another monitor's, until the window was mapped or moved (Wayland,
-monitors of several rates; mpv#10444, #8780). Where mpv keeps time by the display it also measures
-the rate: that settles it. Nothing of mpv's is changed. Handlers run on the player's event thread.
+The rate that mpv reports at first may be another monitor's, until the window is mapped or moved
+(Wayland, monitors of different rates; mpv#10444, #8780). With display sync, mpv also measures the
+rate, and the measurement decides. mpv itself is not changed. Handlers run on the player's event
+thread.
 """
 
 from __future__ import annotations
@@ -20,23 +21,25 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SETTLING_SECONDS: Final = 2.0
-"""After the window was mapped, or the display changed: measurements before that are not taken."""
+"""Seconds after the window was mapped or the display changed before measurements are used."""
 READINGS: Final = 6
-"""Measurements in a row that have to agree with each other before they are believed."""
+"""Number of consecutive measurements that must agree."""
 _SPREAD: Final = 0.01
-"""Part by which measurements of one rate differ; with a variable rate they differ by more."""
+"""Relative spread of measurements of one rate; with a variable rate they spread more."""
 _AGREES: Final = 0.02
 _NEAR: Final = 0.006
-"""Part by which a measurement may miss the whole number that displays nearly always have."""
+"""Relative distance within which a measurement is rounded to a whole number, which most displays
+have.
+"""
 _LOWEST: Final = 20.0
-"""Less is a compositor that shows a hidden window now and then."""
+"""Hz; a lower measurement comes from a compositor that updates a hidden window rarely."""
 
 
 class Display:
-    """One window's display.
+    """The display of one window.
 
     Args:
-        changed: told of a rate that is believed from now on.
+        changed: called with every newly accepted rate.
     """
 
     def __init__(self, changed: Callable[[float], None]) -> None:
@@ -45,14 +48,14 @@ class Display:
         self._measured: deque[float] = deque(maxlen=READINGS)
         self._since = -math.inf
         self.rate: float | None = None
-        """The rate that is believed; None = nobody told."""
+        """The accepted rate in Hz; None = unknown."""
 
     def tell(self, rate: float | None, now: float) -> None:
-        """mpv says what the display's rate is (``display-fps``).
+        """Report mpv's property ``display-fps``.
 
         Args:
-            rate: None, 0 and NaN (X11 without a monitor) are unknown.
-            now: seconds, monotonic.
+            rate: Hz; None, 0 and NaN (X11 without a monitor) mean unknown.
+            now: monotonic seconds.
         """
         told = _known(rate)
         if told != self._told:
@@ -61,16 +64,16 @@ class Display:
             self._believe(told)
 
     def restart(self, now: float) -> None:
-        """The window was mapped: what was measured before does not count."""
+        """Forget measurements, because the window was just mapped."""
         self._since = now
         self._measured.clear()
 
     def look(self, player: Mpv, now: float) -> None:
-        """Hold what mpv is told against what it measures; called now and then while playing.
+        """Compare the reported rate with the measured one; called periodically while playing.
 
         Args:
             player: the mpv.
-            now: see ``tell``.
+            now: monotonic seconds.
         """
         self.tell(player.display_fps, now)
         if now - self._since < SETTLING_SECONDS:

@@ -1,7 +1,6 @@
-"""What mpv says of itself while it plays: for the playhead, for the report, for the reads under
-way.
+"""Observes mpv while it plays, for the playhead, the report and reads that are blocked.
 
-Handlers run on python-mpv's event thread: nothing here waits.
+Handlers run on python-mpv's event thread and must never wait.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ class Watch:
 
     Args:
         player: the mpv.
-        playhead: told of every change of mpv's clock.
-        report: gets A/V sync, drops, seeks and the time of the first picture.
-        shown: the viewing on screen, None while the original is shown.
+        playhead: receives every change of mpv's clock.
+        report: receives A/V sync, drops, seeks and the time of the first picture.
+        shown: returns the viewing on screen, None while the original is shown.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class Watch:
         self.report = report
         self._shown = shown
         self._seek: tuple[float, float] | None = None
-        """Target and clock of the seek under way."""
+        """(target, clock time of its start) of the current seek, seconds."""
         self._num_drops = 0
         observe = player.observe_property
         observe("time-pos", lambda _, seconds: playhead.report(seconds))
@@ -56,14 +55,14 @@ class Watch:
         return self._seek is not None
 
     def end_file(self) -> None:
-        """The file is over; a seek under way will not be answered."""
+        """Forget a seek under way, because the file has ended."""
         self._seek = None
 
     def playback_restart(self, *, is_first: bool) -> None:
         """Playback begins.
 
         Args:
-            is_first: with a file's first picture, wherever that is; else a seek or switch ends.
+            is_first: with a file's first picture; otherwise a seek or switch has ended.
         """
         self._playhead.restarted()
         if self.report.first_picture_ms is None:
@@ -77,7 +76,7 @@ class Watch:
         self.report.seeks.append({"target": round(target, 3), "latency_ms": latency})
 
     def add(self, stream: FrameStream, statistics: Statistics) -> None:
-        """Figures of a viewing that ends."""
+        """Add the numbers of a finished viewing to the report."""
         report = self.report
         report.add_counts(statistics.counts, stream.num_asked)
         for name, values in statistics.samples_ms.items():
@@ -95,7 +94,7 @@ class Watch:
             self.report.avsync_ms.append(abs(seconds) * 1e3)
 
     def _on_drops(self, count: int) -> None:
-        """mpv counts per file and starts again at 0."""
+        """Add dropped frames; mpv counts them per file, starting at 0."""
         self.report.drops += max(0, count - self._num_drops)
         self._num_drops = count
 
@@ -107,7 +106,7 @@ class Watch:
 
 
 def process_age_ms() -> float:
-    """Milliseconds since this process was started, interpreter start included (Linux)."""
+    """Milliseconds since this process was started, including the interpreter's start (Linux)."""
     fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return (time.clock_gettime(time.CLOCK_BOOTTIME) - started) * 1e3

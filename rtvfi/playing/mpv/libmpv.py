@@ -1,12 +1,11 @@
-"""What python-mpv lacks or does too slowly: stream protocols and hooks, straight on libmpv's C
-interface.
+"""Stream protocols and hooks on libmpv's C interface, which python-mpv lacks or does too slowly.
 
-python-mpv's own stream wrapper copies byte by byte in Python (2 frames/s at 1080p was measured);
-ours hands libmpv's buffer address to the stream object, which copies whole planes with the GIL
-released.
+python-mpv's own stream wrapper copies byte by byte in Python (2 frames per second were measured at
+1080p). Ours passes libmpv's buffer address to the stream object, which copies whole planes with the
+GIL released.
 
-Two rules of libmpv hold for everything called from here: no function of the same player may be
-called inside a stream callback (deadlock), and no exception may leave a callback (it would read as
+Two rules of libmpv apply to everything called from here: never call a function of the same player
+inside a stream callback (deadlock), and never let an exception leave a callback (libmpv would see
 end of file).
 """
 
@@ -57,20 +56,21 @@ _OPEN = CFUNCTYPE(c_int, c_void_p, c_char_p, POINTER(_StreamInfo))
 
 
 class Offered(Protocol):
-    """What a player may be given to open."""
+    """Something that a player can open."""
 
     def files(self, name: str) -> Mapping[str, File]:
-        """The files that it opens by which name; the first is ``name``."""
+        """Its files by name; the first is ``name``."""
         ...
 
 
 class StreamProtocol:
-    """Registers ``scheme://`` with a player; keep it referenced for as long as the player lives.
+    """Registers ``scheme://`` with a player. Keep a reference for as long as the player lives: its
+    C callbacks belong to this object.
 
     Args:
         player: an mpv in this process.
         scheme: name before ``://``, letters only.
-        opener: URI to stream; raising anything makes the load fail.
+        opener: returns the stream of a URI; if it raises, loading fails.
     """
 
     def __init__(self, player: Libmpv, scheme: str, opener: Callable[[str], File]) -> None:
@@ -144,7 +144,7 @@ class StreamProtocol:
 
 
 class InsideDoor:
-    """How a player in this process gets our tracks: by addresses of its own protocol.
+    """Makes our tracks available to a player in this process, by a stream protocol.
 
     Args:
         player: an mpv in this process.
@@ -156,13 +156,15 @@ class InsideDoor:
     def __init__(self, player: Libmpv) -> None:
         self._offered: dict[str, File] = {}
         self._addresses: dict[Offered, list[str]] = {}
-        """Of the files of what was offered."""
+        """URIs of the files of each stream that is offered."""
         self._numbers = itertools.count(1)
         scheme = self.root.partition(":")[0]
         self._protocol = StreamProtocol(player, scheme, self._offered.pop)
 
     def offer(self, stream: Offered) -> str:
-        """The address under which the player may open a stream, once; it closes it, too."""
+        """Offer a stream; returns the URI by which the player may open it once. The player closes
+        it.
+        """
         name = str(next(self._numbers))
         files = {f"{self.root}{file}": content for file, content in stream.files(name).items()}
         self._offered |= files
@@ -170,13 +172,13 @@ class InsideDoor:
         return f"{self.root}{name}"
 
     def withdraw(self, stream: Offered) -> None:
-        """The player will not open it."""
+        """Withdraw a stream that the player will not open."""
         for address in self._addresses.pop(stream, ()):
             self._offered.pop(address, None)
 
 
 _PRIORITY: Final = 50
-"""Among the hooks of scripts; what mpv's manual advises where the order does not matter."""
+"""Priority among the hooks of scripts; mpv's manual advises 50 if the order does not matter."""
 
 _hook_add = CFUNCTYPE(c_int, c_void_p, c_uint64, c_char_p, c_int)(("mpv_hook_add", mpv.backend))
 _hook_continue = CFUNCTYPE(c_int, c_void_p, c_uint64)(("mpv_hook_continue", mpv.backend))
@@ -193,10 +195,10 @@ def add_hook(
 
     Args:
         player: an mpv in this process.
-        name: of the hook.
-        handler: may use properties and commands, and take its time. Whatever it raises is logged,
-            and mpv goes on.
-        run: takes a job to the thread that carries it out.
+        name: name of the hook.
+        handler: may use properties and commands, and may take time. An exception is logged, and
+            mpv continues.
+        run: runs a job on the hook's thread.
     """
     # The hook must be added on the handle whose events python-mpv reads.
     handle = cast(player._event_handle, c_void_p)
@@ -211,7 +213,7 @@ def add_hook(
         except Exception:
             log.exception("hook %s failed", name)
         finally:
-            # Of a player that has ended the handle is no more, and nothing waits for it.
+            # If the player has ended, its handle is gone, and nothing waits for the hook.
             with suppress(PlayerGone):
                 _ = player.handle
                 _hook_continue(handle, number)

@@ -1,4 +1,4 @@
-"""The life of one mpv window of ours: given its files, waited for, ended."""
+"""Runs one mpv window of ours: gives it its files, waits for its end, returns the exit code."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 LEAVE_SECONDS: Final = 0.5
 """Longest wait at the end for threads that are busy."""
 _NO_FILM: Final = (-13, -17)
-"""Errors of libmpv that are the file's: it does not load, or is of no known kind."""
+"""libmpv's error codes for a bad file: it cannot be loaded, or has an unknown format."""
 _NO_SOUND: Final = -14
-"""The error of libmpv that a film ends with which played without a sound device."""
+"""libmpv's error code at the end of a film that was played without a sound device."""
 
 
 class Life:
-    """What every window of ours does.
+    """The life of a window.
 
     Args:
-        options: checked already.
-        shown: where things are said.
+        options: already checked.
+        shown: shows messages.
     """
 
     def __init__(self, options: PlayOptions, shown: Screen) -> None:
@@ -41,13 +41,13 @@ class Life:
         self._num_played = 0
         self._is_window_missing = False
         self._has_begun = False
-        """The file under way was counted as played."""
+        """The current file was counted as played."""
         self._is_seen = False
-        """Its pictures have somewhere to go."""
+        """A window or another output for its pictures exists."""
         self._is_over = threading.Event()
 
     def begin(self, player: Libmpv) -> None:
-        """There is a window now; it is told what was asked for besides the options of mpv.
+        """Set up a new window with those options of ours that are not mpv options.
 
         Args:
             player: an mpv in this process.
@@ -63,10 +63,10 @@ class Life:
                 player.command("change-list", f"{kind}-files", "append", file)
 
     def play(self, abandon: Callable[[], None]) -> int:
-        """Give mpv its files and sleep until it is over; Ctrl+C and SIGTERM end it in order.
+        """Give mpv its files and wait until it ends; Ctrl+C and SIGTERM end it cleanly.
 
         Args:
-            abandon: ends what mpv may be waiting for.
+            abandon: cancels work that mpv may be waiting for.
 
         Returns:
             The exit code.
@@ -91,7 +91,7 @@ class Life:
         return 0
 
     def check(self, code: int) -> int:
-        """The exit code, after everything.
+        """The final exit code.
 
         Raises:
             RtvfiError: nothing could be played.
@@ -110,25 +110,25 @@ class Life:
             self._screen.say(said)
 
     def first_picture(self) -> None:
-        """A file shows its first picture, or is heard."""
+        """A file shows its first picture, or begins to sound."""
         self._num_played += 1
         self._has_begun = True
         self._is_seen = self._mpv.current_vo is not None
         self._look_for_window()
 
     def _look_for_window(self) -> None:
-        """Once: why there is nothing to see."""
+        """Report once if no window could be opened."""
         if not self._is_window_missing and window.is_missing(self._mpv):
             self._is_window_missing = True
             hint = f"the sound plays on; {command_line('doctor')} tells more"
             self._screen.complain(PlayerError("no window could be opened (no display?)", hint))
 
     def _film_ended(self, event: Event[EndFile]) -> None:
-        """The file is over, or could not be played."""
+        """A file has ended, or could not be played."""
         # A file that mpv cannot open at all ends without coming to the hook.
         had_begun, self._has_begun = self._has_begun, False
         if had_begun and self._is_seen and event.data.error == _NO_SOUND:
-            return  # mpv has said it at the start, and showed the film
+            return  # mpv reported it at the start, and the film was shown
         if event.data.reason == event.data.ERROR:
             if had_begun:  # and yet nothing could be shown or heard
                 self._num_played -= 1

@@ -1,5 +1,5 @@
-"""Which video track mpv would show, as mpv itself says: its rules (languages, forced and default
-flags) differ from version to version.
+"""Finds out which video track mpv would show, by asking mpv: its rules (languages, forced and
+default flags) differ from version to version.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _SILENT: Final = {
     "pause": "yes",
 }
 _AS_THE_USER: Final = ("vlang", "edition", "demuxer", "track-auto-selection")
-"""Options that decide which track it is."""
+"""mpv options that affect the choice of a track."""
 _PATIENCE_SECONDS: Final = 5.0
 
 
 def films(tracks: Sequence[Track]) -> list[Track]:
-    """The video tracks of a player's ``track-list`` that are films: no covers, no stills."""
+    """The video tracks of a player's ``track-list``, without covers and still pictures."""
     return [
         track
         for track in tracks
@@ -35,15 +35,15 @@ def films(tracks: Sequence[Track]) -> list[Track]:
 
 
 def chosen(player: Mpv, path: str, tracks: Sequence[Track]) -> Track | None:
-    """The track that mpv shows of a file, unless ours is added.
+    """The track that mpv would show of a file without our track.
 
     Args:
         player: has the file open, in its ``on_preloaded`` hook.
-        path: what another mpv can open.
-        tracks: ``films`` of it, at least one.
+        path: a name by which another mpv can open the file.
+        tracks: ``films`` of the file, at least one.
 
     Returns:
-        None when it shows none, or something else than a film.
+        None if mpv shows no video, or a track that is not a film.
     """
     wanted = player["vid"]
     if wanted is False or not player["track-auto-selection"]:
@@ -60,7 +60,7 @@ def chosen(player: Mpv, path: str, tracks: Sequence[Track]) -> Track | None:
 
 
 def _chosen_by_another(player: Mpv, path: str) -> int | None:
-    """Let an mpv without a window choose; None when it does not say."""
+    """Let an mpv without a window choose a track; None if it gives no answer."""
     try:
         import mpv  # deferred: a player in another process needs no libmpv here
     except (ImportError, OSError):

@@ -1,5 +1,5 @@
-"""What is said and drawn on the picture of a player, and what is asked of it in its own words; of
-any player, in this process or another.
+"""Messages and the overlay on a player's picture, key bindings, and start positions in mpv's
+syntax; for any player, in this process or another.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 
 class PlayerGone(SystemError):  # noqa: N818 - an ending, not a failure
-    """Raised by whatever is asked of a player that has ended."""
+    """Raised by every access to a player that has ended."""
 
 
 def bind(
     player: Mpv, handlers: Mapping[str, Callable[..., None]], keys: Mapping[str, tuple[str, str]]
 ) -> None:
-    """Make script-messages known and bind their keys, never over the user's own bindings.
+    """Register script-messages and bind their keys, without overriding the user's own bindings.
 
     Args:
         player: the mpv.
@@ -43,21 +43,21 @@ def bind(
 
 
 def _call(handler: Callable[..., None], *words: bytes | str) -> None:
-    """python-mpv 1.0 hands on a message's arguments as bytes."""
+    """Call a handler with text: python-mpv 1.0 passes the arguments of a message as bytes."""
     handler(*(word.decode() if isinstance(word, bytes) else word for word in words))
 
 
 def line_of(commands: Sequence[Sequence[str]]) -> str:
-    """Commands as one line of input.conf, which mpv carries out with nothing between them."""
+    """Commands as one line of input.conf, which mpv runs without anything in between."""
     return "; ".join(" ".join(("no-osd", *map(json.dumps, command))) for command in commands)
 
 
 def overlay(player: Mpv, lines: Sequence[str] | None) -> None:
-    """Our statistics in the corner, on a dark plate; None takes them away."""
+    """Show lines of text in the corner, on a dark background; None removes them."""
     if lines is None:
         player.command("osd-overlay", 7, "none", "")
         return
-    # Sizes on the 720 rows that osd-overlay works in.
+    # Sizes in the coordinates of osd-overlay, which has 720 rows.
     left, top, size = 16, 14, 22
     width = left * 2 + round(max(map(len, lines)) * size * 0.52)
     height = top * 2 + len(lines) * size
@@ -68,28 +68,28 @@ def overlay(player: Mpv, lines: Sequence[str] | None) -> None:
 
 
 class Screen:
-    """Where things are said to the user, from any thread: in the log, and on the picture while
-    there is one.
+    """Shows messages to the user, from any thread: in the log, and on the picture while a window is
+    open.
     """
 
     def __init__(self) -> None:
         self._player: Mpv | None = None
 
     def open(self, player: Mpv) -> None:
-        """There is a window now."""
+        """Show messages on this player's picture from now on."""
         self._player = player
 
     def close(self) -> None:
-        """The window is gone: the recorder's last word comes later."""
+        """Show messages only in the log from now on; the recorder's last ones come later."""
         self._player = None
 
     def say(self, text: str) -> None:
-        """Tell what happened."""
+        """Show what happened."""
         log.info("%s", text)
         self._show(text, 2.5)
 
     def complain(self, error: RtvfiError) -> None:
-        """Tell what failed."""
+        """Show an error."""
         log.warning("%s%s", error.message, f" ({error.hint})" if error.hint else "")
         self._show(error.message, 5)
 
@@ -101,21 +101,19 @@ class Screen:
 
 
 def start_for_mpv(start: str) -> str:
-    """The place to begin at in a form that every mpv takes: from 0.40 on it refuses 90 minutes and
-    90 seconds as 90:90.
-    """
+    """A start position in a form that every mpv accepts: from 0.40 on it refuses 90:90."""
     seconds = _seconds(start)
     return start if seconds is None else f"{seconds:.6f}"
 
 
 def _seconds(start: str) -> float | None:
-    """A time from the beginning; None for other places."""
+    """Seconds of a position that is a time; None for others (percent, chapters)."""
     seconds = seconds_of(start.removeprefix("+"))
     return None if seconds is None else float(seconds)
 
 
 def beyond_end(player: Mpv, start: str) -> str:
-    """A sentence, if the place to begin at is a time that the file does not have.
+    """A message if the start position is a time beyond the end of the file; else empty.
 
     Args:
         player: has the file open.

@@ -1,8 +1,8 @@
-"""Whether this mpv plays virtual files of ours as it should: tried once per version, and kept.
+"""Tests once per version whether an mpv plays our virtual files correctly, and stores the result.
 
-A player without a window is given a film of a few grey pictures and a track beside it, as the real
-one is, and is asked for a picture. Only a wrong answer counts: a machine that is slow gives none,
-and the next start tries again.
+A player without a window plays a film of a few grey pictures with a track added, as in real use,
+and a screenshot of it is checked. Only a wrong picture counts: a slow machine gives none in time,
+and the next start tests again.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Can = Literal["lists", "files", "nothing"]
-"""What of ours an mpv plays: films of several shapes too, only those of one, or none."""
+"""What an mpv can play: films of several shapes (``lists``), of one shape (``files``), or none."""
 
 TRIED: Final = ("0.35", "0.40", "0.41")
-"""Versions of mpv that all tests were run with."""
+"""Versions of mpv with which all tests were run."""
 SUPPORTED: Final = f"mpv {TRIED[0]} to {TRIED[-1]}"
 NOTHING: Final = "this mpv does not play tracks of rtvfi: films play as they are"
 
 _FORMAT: Final = 1
-"""Raised when what is tried changes: what was found out before counts no more."""
+"""Increase it when the test changes: results stored before are then ignored."""
 _PATIENCE_SECONDS: Final = 5.0
 _RATE: Final = Fraction(24)
 _NUM_FRAMES: Final = 24
@@ -72,9 +72,9 @@ _INFO: Final = StreamInfo(
 )
 _WIDE: Final = Shape(64, 32, Fraction(1))
 _AIM: Final = 0.75
-"""Seconds of the picture that is asked for."""
+"""Time of the picture that is checked, seconds."""
 _STEP: Final = 8
-"""Between the lumas of neighbours."""
+"""Difference in luma between neighbouring pictures."""
 
 
 class _Shot(TypedDict):
@@ -87,16 +87,16 @@ class _Shot(TypedDict):
 
 
 class _Unanswered(Exception):  # noqa: N818 - nothing is known then
-    """mpv said nothing in time."""
+    """mpv gave no answer in time."""
 
 
 def capacity(version: str, kept: Path | None = None, *, anew: bool = False) -> Can:
-    """What of ours a version of mpv plays; tries it where that is not known.
+    """What a version of mpv can play; tests it if that is not known.
 
     Args:
-        version: as mpv says it.
-        kept: where it is remembered; None = the user's cache.
-        anew: try it though it is known.
+        version: the version as mpv reports it.
+        kept: file with stored results; None = in the user's cache.
+        anew: test it even if the result is known.
     """
     kept = kept or platformdirs.user_cache_path("rtvfi", appauthor=False) / "mpv.json"
     key = f"{_FORMAT} {version}"
@@ -118,7 +118,7 @@ def capacity(version: str, kept: Path | None = None, *, anew: bool = False) -> C
 
 
 def standing(version: str) -> Literal["older", "supported", "newer", "unknown"]:
-    """A version of mpv beside those that are supported; unknown is one without a number."""
+    """How a version of mpv compares with the supported ones; unknown = it has no number."""
     found = re.search(r"(\d+)\.(\d+)", version)
     if found is None:
         return "unknown"
@@ -147,10 +147,10 @@ def _stream(*stretches: Stretch) -> FrameStream:
 
 
 def _plays(track: FrameStream, shape: Shape) -> bool:
-    """Whether mpv shows the picture that belongs to a time.
+    """Whether mpv shows the right picture of a track.
 
     Raises:
-        _Unanswered: it shows none.
+        _Unanswered: it shows none in time.
     """
     player: Libmpv = mpv.MPV(
         vo="null", ao="null", config="no", load_scripts="no", ytdl="no", pause="yes", osc="no"
@@ -186,7 +186,7 @@ def _plays(track: FrameStream, shape: Shape) -> bool:
 
 
 def _is_right(shot: _Shot, shape: Shape) -> bool:
-    """Whether it is the picture of ``_AIM``."""
+    """Whether a screenshot is the picture at ``_AIM``."""
     levels = np.frombuffer(shot["data"], np.uint8).reshape(-1, 4)[:, :3].astype(int)
     wanted = (_grey(round(_AIM * _RATE)) - 16) * 255 / 219
     is_it = np.abs(levels - wanted).max() < _STEP / 2
@@ -194,22 +194,22 @@ def _is_right(shot: _Shot, shape: Shape) -> bool:
 
 
 def _grey(index: int) -> int:
-    """The luma of a picture."""
+    """Luma of picture ``index``."""
     return 32 + _STEP * index
 
 
 class _Greys:
-    """A feed of pictures, each a little brighter than the one before."""
+    """A feed of grey pictures, each a little brighter than the one before."""
 
     def __init__(self) -> None:
         self._next = 0
 
     def seek(self, index: int) -> None:
-        """The next frame wanted."""
+        """Make ``index`` the next frame read."""
         self._next = index
 
     def read(self, _timeout: float) -> OutputFrame | EndOfStream | None:
-        """It."""
+        """The next frame."""
         index, self._next = self._next, self._next + 1
         if index >= _NUM_FRAMES:
             return END
@@ -218,8 +218,8 @@ class _Greys:
         return OutputFrame(payload, index, index / _RATE, Kind.COPY)
 
     def wait_primed(self, _timeout: float) -> bool:
-        """It always is."""
+        """Return at once: frames are always ready."""
         return True
 
     def stop(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: no work is running."""

@@ -1,5 +1,6 @@
-"""libmpv set up the way a user of mpv expects it: their configuration, keys, scripts and OSC, plus
-ours where free.
+"""Sets up libmpv as a user of mpv expects it: with their configuration, keys, scripts and OSC.
+
+Also decides with which file a playlist begins, as mpv would do to resume a film (``load``).
 """
 
 from __future__ import annotations
@@ -37,24 +38,25 @@ _AS_MPV: Final = {
     # Wait for the first file, quit after the last: what `mpv FILE...` does.
     "idle": "once",
 }
-"""libmpv starts as a bare engine; these make it the player. The user's mpv.conf wins over them."""
+"""libmpv starts without the player's features; these options enable them. The user's mpv.conf
+overrides them.
+"""
 
 _command_string = CFUNCTYPE(c_int, c_void_p, c_char_p)(("mpv_command_string", mpv.backend))
-"""python-mpv's own takes one argument too many."""
+"""``mpv_command_string``; python-mpv's own declaration has one argument too many."""
 
 _LEVELS: Final = {"fatal": logging.WARNING, "error": logging.WARNING}
-"""What mpv says is for a log, but for this."""
+"""Levels of mpv's messages that are shown to the user; the others go to the log only."""
 
 
 class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
-    """python-mpv hands C a null pointer when a player that was terminated is asked for something,
-    as by a job that took long: ours raises ``PlayerGone``, and so wherever it would raise its own
-    ``ShutdownError``.
+    """python-mpv passes a null pointer to C when a terminated player is used, for example by a slow
+    job. This class raises ``PlayerGone`` instead, also in place of python-mpv's ``ShutdownError``.
     """
 
     _handle: c_void_p | None = None
     _is_nowhere = False
-    """There is nothing here that a window could be opened on, and no other output is wanted."""
+    """There is no display, and the user chose no other video output."""
 
     @property
     def handle(self) -> c_void_p:
@@ -67,20 +69,20 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
         self._handle = value
 
     def check_core_alive(self) -> None:
-        """Raise where the player has ended."""
+        """Raise ``PlayerGone`` if the player has ended."""
         if self._core_shutdown:
             raise PlayerGone("the player has ended")
 
     def together(self, *commands: Sequence[str]) -> None:
-        """Carry out commands one after the other, and nothing of mpv's own between them.
+        """Run commands one after the other, without anything of mpv's in between.
 
         Args:
-            commands: names and arguments of one line each.
+            commands: name and arguments of each command, without newlines.
         """
         _command_string(cast(self.handle, c_void_p), line_of(commands).encode())
 
     def terminate(self) -> None:
-        """End the player; twice is fine."""
+        """End the player; calling it twice is fine."""
         if self._handle is not None:
             super().terminate()
 
@@ -88,14 +90,14 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
 
 
 def _log(level: str, prefix: str, text: str, *, has_output: bool = True) -> None:
-    """What mpv says.
+    """Log a message of mpv.
 
     Args:
-        level: of it.
-        prefix: of what in mpv.
-        text: in one or more lines.
-        has_output: an output for pictures was named; else mpv tries several in turn, and what the
-            first of them lack is no news: that there is no window is said in one sentence.
+        level: mpv's level of the message.
+        prefix: the part of mpv it comes from.
+        text: one or more lines.
+        has_output: the user named a video output. Otherwise mpv tries several in turn, and their
+            errors are only logged: if no window opens, that is reported in one sentence elsewhere.
     """
     is_trying = prefix.startswith("vo/") and not has_output
     number = logging.DEBUG if is_trying else _LEVELS.get(level, logging.DEBUG)
@@ -103,21 +105,21 @@ def _log(level: str, prefix: str, text: str, *, has_output: bool = True) -> None
 
 
 def _is_nowhere() -> bool:
-    """No display is named and there is no screen: outputs would only complain, one after the other,
-    and libwayland past every log.
+    """Whether there is no display. Trying all video outputs would then only print errors, those of
+    libwayland even past the log.
     """
     named = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")))
     return not named and not any(Path("/dev/dri").glob("card*"))
 
 
 def open_window(options: Sequence[tuple[str, str]]) -> Libmpv:
-    """A player with the user's options.
+    """Create a player with the user's options.
 
     Args:
-        options: mpv's own, in order, named as on its command line; they win over mpv.conf.
+        options: mpv options in order, named as on its command line; they override mpv.conf.
 
     Raises:
-        UsageError: mpv knows no such option or value.
+        UsageError: mpv does not know an option or its value.
         PlayerError: mpv does not start.
     """
     sorted_out = sort_out(options)
@@ -134,8 +136,8 @@ def open_window(options: Sequence[tuple[str, str]]) -> Libmpv:
         raise PlayerError(f"mpv does not start: {error}") from error
     player._is_nowhere = is_nowhere
     for name, value in sorted_out.values.items():
-        # At construction they are defaults that mpv.conf overrides; set again they hold. What can
-        # only be given at construction (config-dir, ...) refuses, and is in force already.
+        # Options given at construction are defaults that mpv.conf overrides, so they are set again.
+        # Those that can be set only at construction (config-dir, ...) refuse, and apply already.
         try:
             player[name] = value
         except (AttributeError, ValueError, TypeError, RuntimeError, SystemError):
@@ -149,8 +151,8 @@ def open_window(options: Sequence[tuple[str, str]]) -> Libmpv:
                 f'mpv has no list "{name}" that takes "{value}" ({operation})',
                 "mpv --list-options lists them",
             ) from error
-    # What is remembered of a film is read by plain mpv, too: our track's number would leave it
-    # without a picture, and the turn that our track needs would turn its picture twice.
+    # Plain mpv reads the remembered state of a film, too: our track's number would leave it without
+    # video, and the rotation that our track needs would rotate its picture twice.
     for name in ("vid", "video-rotate"):
         if name in player["watch-later-options"]:
             player.command("change-list", "watch-later-options", "remove", name)
@@ -158,7 +160,7 @@ def open_window(options: Sequence[tuple[str, str]]) -> Libmpv:
 
 
 def _blame(options: dict[str, str], error: Exception) -> None:
-    """Find the option mpv refused and say so."""
+    """Raise an error that names the option that mpv refused."""
     for name, value in options.items():
         probe = mpv.MPV()
         try:
@@ -176,11 +178,11 @@ def _blame(options: dict[str, str], error: Exception) -> None:
 
 
 def load(player: Libmpv, files: Sequence[str]) -> None:
-    """Give mpv its playlist, as its command line would: shuffled if that is wanted, and begun with
-    ``playlist-start``, or with the first film that was left in the middle.
+    """Give mpv its playlist, as its command line does: shuffled if requested, and starting with
+    ``playlist-start``, or with the first film that has a remembered position (resuming it).
 
-    While mpv starts it looks by the same rules at what it has been given so far. So the entry to
-    begin with comes alone, unless it is the first, and the others when it has begun.
+    While mpv starts, it applies the same rules to the entries it has so far. So the entry to start
+    with is loaded alone, unless it is the first, and the others are added when it has begun.
     """
     files = list(files)
     if player["shuffle"]:
@@ -202,10 +204,10 @@ def load(player: Libmpv, files: Sequence[str]) -> None:
 
 
 def _left(player: Mpv, files: Sequence[str]) -> int:
-    """The first film that mpv remembers a position of, else the first."""
+    """Index of the first film with a remembered position, else 0."""
     if player["resume-playback"]:
         named = player["watch-later-directory"]
-        # The second is where mpv keeps them from 0.36 on.
+        # mpv uses the second folder from 0.36 on.
         places = [named] if named else ["~~/watch_later", "~~state/watch_later"]
         folders = [Path(str(player.command("expand-path", place))) for place in places]
         for number, file in enumerate(files):
@@ -215,7 +217,7 @@ def _left(player: Mpv, files: Sequence[str]) -> int:
 
 
 def _later_name(player: Mpv, file: str) -> str:
-    """How mpv calls its file about a film."""
+    """Name of the file in which mpv remembers the position of a film."""
     if player["ignore-path-in-watch-later-config"]:
         file = os.path.basename(file)  # noqa: PTH119 - a Path would take bytes for text
     elif not is_address(file):
@@ -224,11 +226,11 @@ def _later_name(player: Mpv, file: str) -> str:
 
 
 def is_missing(player: Mpv) -> bool:
-    """No window could be opened for the picture that shall be shown."""
+    """Whether no window could be opened although there is video to show."""
     if not any(track["type"] == "video" and track["selected"] for track in player.track_list):
         return False
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    # What mpv tries last draws into memory then.
+    # Without a display, the last output that mpv tries (sdl) draws into memory.
     is_unseen = player.current_vo == "sdl" and not player["vo"] and not display
     is_nowhere = isinstance(player, _Mpv) and player._is_nowhere and player.current_vo == "null"
     return player.current_vo is None or is_unseen or is_nowhere
