@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.engine.proof.trial import Trial
+from rtvfi.engine.proof.trial import Apart, Request, Trial, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,8 +116,12 @@ def crash_beside_opengl(name: str, dtype: str, out: Any) -> Any:
 
 
 def hook(fault: str) -> dict[str, Any]:
-    """What a trial is asked besides, for a fault of that name."""
-    return {"hook": f"device_faults:{fault}", "share": SHARE}
+    """How a trial starts its processes so that they have a fault of that name."""
+
+    def start(request: Request) -> Apart:
+        return started({**request, "hook": f"device_faults:{fault}", "share": SHARE})
+
+    return {"start": start}
 
 
 FAULTS = (

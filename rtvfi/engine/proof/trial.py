@@ -86,7 +86,8 @@ class Apart(Protocol):
         ...
 
 
-def _started(request: Request) -> Apart:
+def started(request: Request) -> Apart:
+    """Start a child process that answers a request."""
     # As while playing: MIOpen's full search for every kernel would look like a hang.
     environ = {**os.environ, "MIOPEN_FIND_MODE": "FAST"}
     return PythonProcess(_MODULE, (json.dumps(request),), environ)
@@ -126,22 +127,16 @@ class Trial:
     Args:
         device: torch's name of it.
         start: starts a child process for a request; replaced in tests.
-        share: passed to ``kernels.kernels``; below 1 in tests.
-        hook: ``module:function`` of a ``kernels.Hook``, for tests.
         silence: seconds without a report after which a child is killed.
     """
 
     def __init__(
         self,
         device: str,
-        start: Callable[[Request], Apart] = _started,
-        share: float = 1.0,
-        hook: str = "",
+        start: Callable[[Request], Apart] = started,
         silence: float = SILENCE_SECONDS,
     ) -> None:
         self._device = device
-        self._share = share
-        self._hook = hook
         self._start = start
         self._silence = silence
         self._lock = threading.Lock()
@@ -223,9 +218,9 @@ class Trial:
                     is_half=form.is_half,
                     has_library=form.has_library,
                     gl=gl,
-                    share=self._share,
+                    share=1.0,
                     seconds=_MOST_SECONDS,
-                    hook=self._hook,
+                    hook="",
                 )
             )
         try:
