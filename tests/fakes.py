@@ -359,3 +359,12 @@ class FakeMpv:
 
     def __getitem__(self, option: str) -> object:
         return {"rebase-start-time": True, "vid": "auto", "track-auto-selection": True}[option]
+
+
+def raising(error: BaseException | type[BaseException]) -> Callable[..., Any]:
+    """A function that takes anything and raises this."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise error
+
+    return fail

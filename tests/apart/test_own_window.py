@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from anympv import MPV, PATIENCE, ROOT, AnyMpv, OwnWindow, is_there
+from fakes import raising
 from seeks import FEATURE
 
 from rtvfi.apart import early
@@ -121,9 +122,7 @@ def test_settings_reach_the_engine_as_they_were_typed() -> None:
 def test_without_scripts_in_mpv_the_engine_stays_inside_unless_it_must_not(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def play_apart(*_: object) -> int:
-        raise NoScripts("this libmpv runs no scripts")
-
+    play_apart = raising(NoScripts("this libmpv runs no scripts"))
     monkeypatch.setattr(early, "begin", lambda _: None)
     for name, play in (("rtvfi.apart.own_window", play_apart), ("rtvfi.player", lambda _: 0)):
         module = types.ModuleType(name)

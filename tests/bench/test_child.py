@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import raising
 
 from rtvfi.bench import child
 from rtvfi.bench.jobs import TARGETS, Job, Measured, Size
@@ -72,11 +73,8 @@ def test_waiting_for_a_core_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_system_that_does_not_tell_is_taken_as_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> str:
-        raise FileNotFoundError
-
     assert child._waited() >= 0
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "read_text", raising(FileNotFoundError))
     assert child._waited() == 0.0
 
 

@@ -10,6 +10,7 @@ import types
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes import raising
 
 from rtvfi.cli import main as cli
 from rtvfi.cli.commands import play as play_command
@@ -164,10 +165,9 @@ def test_debug_adds_the_traceback(
     capsys: pytest.CaptureFixture[str],
     debug: bool,
 ) -> None:
-    def fail(_: object) -> int:
-        raise DecodeError("broken", hint="another file")
-
-    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", fail)
+    monkeypatch.setattr(
+        sys.modules["rtvfi.player"], "play", raising(DecodeError("broken", hint="another file"))
+    )
     code = cli.main(["play", film, "--device", "cpu", *(["--debug"] if debug else [])])
     lines = capsys.readouterr().err.splitlines()
     assert (code, lines[-2:]) == (1, ["error: broken", "hint: another file"])
@@ -177,10 +177,7 @@ def test_debug_adds_the_traceback(
 def test_a_bug_is_not_dressed_up(
     monkeypatch: pytest.MonkeyPatch, played: list[PlayOptions], film: str
 ) -> None:
-    def fail(_: object) -> int:
-        raise TypeError("a bug")
-
-    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", fail)
+    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", raising(TypeError("a bug")))
     with pytest.raises(TypeError):
         cli.main(["play", film])
 
@@ -188,10 +185,7 @@ def test_a_bug_is_not_dressed_up(
 def test_interrupt_is_130(
     monkeypatch: pytest.MonkeyPatch, played: list[PlayOptions], film: str
 ) -> None:
-    def interrupt(_: object) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", interrupt)
+    monkeypatch.setattr(sys.modules["rtvfi.player"], "play", raising(KeyboardInterrupt))
     assert cli.main(["play", film]) == 130
 
 

@@ -4,6 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from fakes import raising
 
 from rtvfi.cli import main as cli
 from rtvfi.core import logs
@@ -62,10 +63,7 @@ def test_a_failure_is_in_the_log_with_its_traceback(
 
 
 def test_a_mistake_of_rtvfi_is_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: object) -> int:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(cli, "_run", fail)
+    monkeypatch.setattr(cli, "_run", raising(ZeroDivisionError))
     file = tmp_path / "rtvfi.log"
     with pytest.raises(ZeroDivisionError):
         cli.main(["--log-file", str(file), "models"])

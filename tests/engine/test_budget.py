@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from fakes import stream_info
+from fakes import raising, stream_info
 from hypothesis import given
 from hypothesis import strategies as st
 from overlapping import network
@@ -173,10 +173,7 @@ def test_models_of_every_kind_can_be_measured(
 def test_a_model_that_cannot_be_measured_gets_what_it_asks_for(
     card: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> Any:
-        raise RuntimeError("no such size")
-
-    monkeypatch.setattr(room, "_peak", refuse)
+    monkeypatch.setattr(room, "_peak", raising(RuntimeError("no such size")))
     fit = Budget(GPU).fit(Linear(), torch.float16, FULL_HD, 4)
     assert fit is not None
     assert fit.num_new == 4

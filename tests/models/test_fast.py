@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from fakes import raising
 from made_weights import random_state
 from on_device import recorded, watched
 from recording import Fade, pictures, shown, use
@@ -112,12 +113,12 @@ def test_a_graph_leaves_memory_for_everything_else(
 def test_a_refused_graph_is_said_once_and_nothing_changes(
     on_gpu: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: Any) -> Capture:
-        raise RuntimeError("CUDA error: operation not permitted\nand much more")
-
     caplog.set_level(logging.INFO)
     for _ in range(2):
-        assert on_gpu((0.010, 0.006), capture=refuse) is model("rife-4.25.lite")
+        assert on_gpu(
+            (0.010, 0.006),
+            capture=raising(RuntimeError("CUDA error: operation not permitted\nand much more")),
+        ) is model("rife-4.25.lite")
     assert [r.getMessage() for r in caplog.records] == [
         "rife-4.25.lite runs without a graph: CUDA error: operation not permitted"
     ]
@@ -233,10 +234,7 @@ def test_the_core_stays_on_the_device(name: str, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_compiler_that_is_missing_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("no C++ compiler\nsee the log")
-
-    monkeypatch.setattr(torch, "compile", fail)
+    monkeypatch.setattr(torch, "compile", raising(RuntimeError("no C++ compiler\nsee the log")))
     with pytest.raises(ModelError, match=r'"compile": no C\+\+ compiler$'):
         fastest(Fade(), lambda: pictures("rife-4.25"), CPU, "compile")
 

@@ -6,7 +6,7 @@ import threading
 from typing import Any, Self
 
 import pytest
-from fakes import PATIENCE
+from fakes import PATIENCE, raising
 
 from rtvfi.playing.current import Current
 
@@ -82,10 +82,7 @@ def test_a_viewing_that_cannot_be_shown_leaves_the_one_before() -> None:
     number = scene.current.begin()
     scene.current.put(number, before, lambda: None)
 
-    def show() -> None:
-        raise ValueError("no")
-
     with pytest.raises(ValueError, match="no"):
-        scene.current.put(number, a_viewing(), show)
+        scene.current.put(number, a_viewing(), raising(ValueError("no")))
     assert scene.current.viewing is before
     assert scene.over == []

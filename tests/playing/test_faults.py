@@ -14,7 +14,7 @@ import av
 import mpv
 import pytest
 from clips import FILM, Clips, ClipSpec
-from fakes import Latch
+from fakes import Latch, raising
 from files import planes
 from playing import Playing
 from scripts import run_script
@@ -224,10 +224,7 @@ def test_files_are_opened_and_models_loaded_while_mpvs_events_go_on(
 def test_a_track_that_mpv_refuses_leaves_no_thread_behind(
     clips: Clips, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def offer(*_: Any) -> None:
-        raise PlayerError("no room for a track")
-
-    monkeypatch.setattr(Tracks, "offer", offer)
+    monkeypatch.setattr(Tracks, "offer", raising(PlayerError("no room for a track")))
     with Playing(monkeypatch, clips.get(FEATURE)) as playing:
         playing.wait_for("playback-restart")
         names = {thread.name for thread in threading.enumerate()}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from asgi import ask, mask_url
 from clips import ClipSpec
+from fakes import raising
 
 from rtvfi.core.errors import ModelError
 from rtvfi.render import between
@@ -210,10 +211,7 @@ def test_a_mask_of_another_size_is_said(page: Any, network: str) -> None:
 def test_what_a_network_raises_is_told(
     page: Any, network: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
-        raise ModelError("no such luck", "try again")
-
-    monkeypatch.setattr(between, "load_model", fail)
+    monkeypatch.setattr(between, "load_model", raising(ModelError("no such luck", "try again")))
     state = page.finished(page.post("preview", wish(network)).json["id"])
     assert (state["error"], state["hint"]) == ("no such luck", "try again")
 

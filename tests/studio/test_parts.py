@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes import raising
 
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.studio.codec import fitted, fitted_mask, mask_of, picture_of, png_of
@@ -152,9 +153,6 @@ def test_only_the_newest_jobs_are_kept() -> None:
 def test_a_bug_in_a_job_is_told_to_the_page() -> None:
     jobs = Jobs()
 
-    def broken(_: Job) -> None:
-        raise ValueError("oh")
-
-    job = jobs.start(1, broken)
+    job = jobs.start(1, raising(ValueError("oh")))
     jobs._worker.shutdown()
     assert "oh" in job.error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import device_faults
 import pytest
 import torch
+from fakes import raising
 
 from rtvfi.engine.proof.kernels import Kernel, kernels, tried
 
@@ -79,11 +80,13 @@ def test_other_last_bits_are_noted_and_pass() -> None:
 
 
 def test_a_refusal_of_the_device_is_its_own() -> None:
-    def refuse(_name: str, _dtype: str, _out: Any) -> Any:
-        raise RuntimeError("miopenStatusUnknownError")
-
     with pytest.raises(RuntimeError, match="miopen"):
-        tried(first("3x3", torch.float32), CPU, torch.float32, refuse)
+        tried(
+            first("3x3", torch.float32),
+            CPU,
+            torch.float32,
+            raising(RuntimeError("miopenStatusUnknownError")),
+        )
 
 
 def test_rounding_of_half_precision_is_far_from_the_bound() -> None:

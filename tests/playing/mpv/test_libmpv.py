@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import mpv
 import pytest
-from fakes import PATIENCE, numbered, stream_info
+from fakes import PATIENCE, numbered, raising, stream_info
 
 from rtvfi.playing.mpv.libmpv import StreamProtocol, add_hook
 from rtvfi.stream.serve.matroska import VirtualMkv
@@ -188,9 +188,7 @@ def test_a_hook_that_raises_is_logged_and_the_file_plays(
 ) -> None:
     protocol = StreamProtocol(window.mpv, "film", lambda _: Memory(film()))
 
-    def hook() -> None:
-        raise ValueError("a bug")
-
+    hook = raising(ValueError("a bug"))
     add_hook(window.mpv, "on_preloaded", hook, at_once)
     window.mpv.loadfile("film://7")
     assert window.next() == ("file-loaded", None)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from clips import Clips, ClipSpec
+from fakes import raising
 from playing import Playing
 
 from rtvfi.playing.mpv import trial
@@ -57,10 +58,7 @@ def test_a_damaged_note_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 
 
 def test_no_answer_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def try_it() -> Any:
-        raise trial._Unanswered
-
-    monkeypatch.setattr(trial, "try_it", try_it)
+    monkeypatch.setattr(trial, "try_it", raising(trial._Unanswered))
     assert trial.capacity("mpv 0.50", tmp_path / "mpv.json") == "lists"
     assert not (tmp_path / "mpv.json").exists()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from clips import FILM, Clips, ClipSpec, read_code
+from fakes import raising
 from files import planes, track
 from viewing import Viewer
 
@@ -146,10 +147,10 @@ def test_what_is_recorded_can_be_played_while_it_grows(clips: Clips, tmp_path: P
 def test_a_dead_encoder_stops_the_recording_once(
     clips: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dying(*_: object) -> list[Any]:
-        raise EncodeError("libx264 stopped: it died")
-
-    monkeypatch.setattr("rtvfi.stream.write.encoders.encode.PyavEncoder.encode", dying)
+    monkeypatch.setattr(
+        "rtvfi.stream.write.encoders.encode.PyavEncoder.encode",
+        raising(EncodeError("libx264 stopped: it died")),
+    )
     viewer = Viewer(clips.get(FULL), tmp_path / "o.mkv")
     viewer.play(0, 144)
     viewer.play(10, 144)

@@ -13,9 +13,9 @@ from fakes import (
     PATIENCE,
     FakeExecutor,
     FakePlayhead,
-    FakeSource,
     Latch,
     number_of,
+    raising,
     stream_info,
 )
 from hypothesis import HealthCheck, given, settings
@@ -345,10 +345,7 @@ def test_after_an_error_a_seek_back_goes_on() -> None:
 
 
 def test_a_file_that_cannot_be_opened_says_so_every_time() -> None:
-    def opener(_: object) -> FakeSource:
-        raise OpenError("no such file")
-
-    pipeline = Pipeline(opener, FakePlayhead())
+    pipeline = Pipeline(raising(OpenError("no such file")), FakePlayhead())
     for _ in range(2):
         with pytest.raises(OpenError, match="no such file"):
             pipeline.open()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import av
 import pytest
 from clips import Clips, ClipSpec, read_code
+from fakes import raising
 from files import planes, track, tracks
 
 from rtvfi.cli import main as cli
@@ -24,10 +25,9 @@ SOURCE = ClipSpec(num_frames=12, audio=True)
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for a frame fails."""
 
-    def rendering(*_: object) -> None:
-        raise AssertionError("a frame was asked for")
-
-    monkeypatch.setattr("rtvfi.render.run.put_all", rendering)
+    monkeypatch.setattr(
+        "rtvfi.render.run.put_all", raising(AssertionError("a frame was asked for"))
+    )
 
 
 def render(source: Path, target: Path, *words: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from fakes import stream_info
+from fakes import raising, stream_info
 from held import held
 
 from rtvfi.core.frame import plane_views
@@ -131,11 +131,8 @@ def test_three_frames_are_refused() -> None:
 def test_what_opencv_refuses_is_an_error_the_pipeline_knows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise cv2.error("refused")
-
     work = executor()
-    monkeypatch.setattr(work.model, "between", refuse)
+    monkeypatch.setattr(work.model, "between", raising(cv2.error("refused")))
     with pytest.raises(RuntimeError, match="refused"):
         work.run(retimes(HALF), SOURCES)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from fakes import raising
 
 from rtvfi.stream.run.executors.crew import Crew
 
@@ -28,11 +29,8 @@ def test_two_jobs_are_at_work_at_once() -> None:
 def test_an_error_of_a_job_comes_out_after_all_have_ended(size: int) -> None:
     crew, done = Crew(size), []
 
-    def fail() -> None:
-        raise ValueError("no")
-
     with pytest.raises(ValueError, match="no"):
-        crew.spread([lambda: done.append(1), fail])
+        crew.spread([lambda: done.append(1), raising(ValueError("no"))])
     crew.spread([lambda: done.append(2)])
     crew.close()
     assert done[-1] == 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import numpy as np
 import pytest
+from fakes import raising
 
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.frame import PIXEL_FORMATS, ColorInfo, HdrInfo, Siting, StreamInfo, plane_views
@@ -257,14 +258,11 @@ def test_a_driver_that_hangs_is_given_up(
 def test_a_picture_after_a_breakdown_is_an_error_of_the_encoder(
     device: FakeVaapi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_down(*_: object) -> bool:
-        raise BrokenPipeError
-
     with av.open(str(tmp_path / "o.mkv"), "w") as out:
         encoder: Any = open_encoder(out, INFO, RATE, options(device))
         try:
             made = encoder.encode(picture(INFO, 0), 0)
-            monkeypatch.setattr(type(encoder._child), "write", break_down)
+            monkeypatch.setattr(type(encoder._child), "write", raising(BrokenPipeError))
             made += encoder.encode(picture(INFO, 1), 1)
             assert [packet.pts for packet in made] == [0]
             with pytest.raises(EncodeError, match="h264_vaapi stopped"):
