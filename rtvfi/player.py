@@ -85,11 +85,11 @@ class Player(Front):
 
     # ---- events ----
 
-    def _attach(self) -> None:
+    def _attach(self, *, is_playing: bool = False) -> None:
         self._life.film_opened()
         self._is_first = True
         if self._can != "nothing":
-            super()._attach()
+            super()._attach(is_playing=is_playing)
 
     def _on_restart(self) -> None:
         if self._is_first:

@@ -185,7 +185,7 @@ class Attached(Front):
             patience, memory = map(float, limits)
             self._patience, self._bound = patience, Bound(int(memory * 1e9))
         try:
-            self._attach()
+            self._attach(is_playing=moment == "late")
             if moment == "late":
                 self._is_first = False
                 self._showing.join()

@@ -14,6 +14,7 @@ end
 local VERSION = "1"
 local TICK = 1
 local FAULT = 70 -- the engine's exit code when it hangs or is too large: another one may do better
+local APART = 0.5 -- seconds that the sound may be ahead of the picture when our track is left
 local START = 60 -- seconds after which an engine is ended that has not even connected
 
 local options = {
@@ -126,7 +127,8 @@ end
 
 -- Show the film's own track. The result is what to take away, and which of it was shown.
 local function show_film()
-    local ours, own, shown, has_sound = {}, nil, nil, false
+    local ours, own, shown = {}, nil, nil
+    local sound = mp.get_property_number("audio-pts")
     for _, track in ipairs(mp.get_property_native("track-list") or {}) do
         if is_ours(track) then
             ours[#ours + 1] = track.id
@@ -134,13 +136,13 @@ local function show_film()
         elseif is_film(track) and (own == nil or track.id == original) then
             own = track.id
         end
-        has_sound = has_sound or (track.type == "audio" and track.selected)
     end
     if shown and own then
         local position = mp.get_property_number("time-pos")
         mp.set_property_number("vid", own)
-        if not has_sound and position then
-            -- Of a film without sound nothing was read meanwhile.
+        if position and not (sound and sound - position < APART) then
+            -- Of a film without sound nothing was read meanwhile. Sound has gone on without
+            -- pictures: both go on where the last one was.
             mp.commandv("seek", position, "absolute+exact")
         end
     end

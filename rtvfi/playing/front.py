@@ -94,12 +94,16 @@ class Front:
         player.event_callback("playback-restart")(lambda _: self._on_restart())
         player.event_callback("end-file")(lambda _: self._on_end())
 
-    def _attach(self) -> None:
-        """Add our track to the file about to play; runs in mpv's hook, on a thread of its own."""
+    def _attach(self, *, is_playing: bool = False) -> None:
+        """Add our track to the file about to play; runs in mpv's hook, on a thread of its own.
+
+        Args:
+            is_playing: the file plays already, and mpv does not wait.
+        """
         path = os.fsdecode(self._mpv.raw.path)
         self._is_first = True
         try:
-            self._showing.attach(path)
+            self._showing.attach(path, is_playing=is_playing)
         except NothingToDo as reason:
             self._screen.say(reason.message)
         except RtvfiError as error:

@@ -52,6 +52,8 @@ def _closed_on_failure(viewing: Viewing) -> Iterator[None]:
         raise
 
 
+_APART: Final = 0.5
+"""Seconds that the sound may be ahead of the picture when we leave our track."""
 _FOLLOW_SECONDS: Final = 3.0
 """Seconds before the end of our track at which the file is checked for growth."""
 
@@ -120,8 +122,12 @@ class Showing:
 
     # ---- files ----
 
-    def attach(self, path: str) -> None:
+    def attach(self, path: str, *, is_playing: bool = False) -> None:
         """Add our track to a file that is about to play (in mpv's hook; mpv waits).
+
+        Args:
+            path: as mpv names the file.
+            is_playing: it plays already, and mpv does not wait.
 
         Raises:
             NothingToDo: the file is played without interpolation.
@@ -144,7 +150,8 @@ class Showing:
                 # Nothing is shown yet. Waiting for the network gives a recording without stand-ins.
                 self.model.use(viewing)
                 self._joined = viewing
-            if not self._current.put(number, viewing, partial(self._show, viewing, picture)):
+            show = partial(self._show, viewing, picture, is_playing=is_playing)
+            if not self._current.put(number, viewing, show):
                 viewing.close()
 
     def _open(self, picture: Picture) -> Viewing:
@@ -247,9 +254,16 @@ class Showing:
             self.show_now()
 
     def stand_in(self, *, film: bool) -> None:
-        """Show the original while our pictures are overdue (``film``), or ours again."""
+        """Show the original while our pictures are overdue (``film``), or ours again.
+
+        Sound has gone on without pictures. Both continue at the last picture; otherwise mpv would
+        show the missed pictures without sound.
+        """
+        position, sound = self._mpv.time_pos, self._mpv.audio_pts
         with self._lock:
             self._tracks.choose(ours=self._choice.now.is_on and not film)
+        if film and position is not None and sound is not None and sound > position + _APART:
+            self._mpv.command("seek", position, "absolute+exact")
 
     def show_now(self) -> None:
         """Discard what mpv has buffered, which was made with the old style, by a seek to now."""

@@ -71,6 +71,8 @@ class Tracks:
         self._door = door
         self._ours: int | None = None
         self._original: int | None = None
+        self._is_fresh = False
+        """Ours was added and never shown: mpv would read it from its beginning."""
         self._rotation = 0
         """Rotation in degrees that our pictures need; mpv rotates the original by itself."""
         self._turned = 0
@@ -137,6 +139,7 @@ class Tracks:
             raise PlayerError(message) from error
         before, self._ours = self._ours, self._number_of(uri)
         self._original, self._rotation = original, viewing.info.rotation
+        self._is_fresh = True
         return before
 
     def let_go(self, viewing: Viewing) -> None:
@@ -159,6 +162,7 @@ class Tracks:
             self._switch_to(number)
         else:  # in both cases, because by itself mpv would prefer an added track
             self._mpv.file_local["vid"] = number
+            self._is_fresh = not ours
         self._fit(ours=ours)
 
     @property
@@ -180,10 +184,16 @@ class Tracks:
             if any(t["id"] == number and not self._is_virtual(t) for t in tracks):
                 return int(number)
         self._fit(ours=number == self._ours)
+        if number == self._ours and self._is_fresh:
+            self._is_fresh = False
+            self._mpv.command("seek", "0", "relative+exact")
         return None
 
     def _switch_to(self, number: int | None) -> None:
         """Switch to another video track at the current position.
+
+        mpv would read a track that has just been added from its beginning to the current position,
+        so we send it there.
 
         While our track is shown, mpv may read nothing from a film without audio; and mpv 0.35
         treats a transport stream that is read again as ended. So the film is kept open until the
@@ -195,7 +205,12 @@ class Tracks:
         position = player.time_pos
         has_others = any(t["selected"] and t["type"] == "audio" for t in player.track_list)
         if number == self._ours or has_others or position is None:
-            player.vid = number
+            if number == self._ours and self._is_fresh and position is not None:
+                self._is_fresh = False
+                seek = ("seek", str(position), "absolute+exact")
+                player.together(("set", "vid", str(number)), seek)
+            else:
+                player.vid = number
             self._let_end()
             return
         if self._own_options is None:

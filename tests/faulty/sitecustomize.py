@@ -18,11 +18,11 @@ MOST_BYTES = 4 << 30
 """What ``allocate`` takes at most, should nobody end it."""
 
 
-def _kill() -> None:
+def _kill(*_: Any, **__: Any) -> Any:
     ctypes.CDLL(None).kill(os.getpid(), 9)
 
 
-def _hang(*_: Any) -> Any:
+def _hang(*_: Any, **__: Any) -> Any:
     threading.Event().wait()
 
 
@@ -67,7 +67,7 @@ def _in_model(deed: Any) -> None:
 def _in_decoder() -> None:
     from rtvfi.stream.decode.pyav import PyavSource
 
-    PyavSource.read = _hang  # type: ignore[method-assign, assignment]
+    PyavSource.read = _hang  # type: ignore[method-assign]
 
 
 def _at_opening(deed: Any) -> None:
@@ -116,7 +116,7 @@ DEEDS = {
     "raise_in_model": lambda: _in_model(_raise),
     "device_error": lambda: _in_model(_device_error),
     "mistake": lambda: _in_model(_mistake),
-    "die_at_opening": lambda: _at_opening(lambda _: _kill()),
+    "die_at_opening": lambda: _at_opening(_kill),
     "hang_at_opening": lambda: _at_opening(_hang),
     "cut_picture": _cut_picture,
 }

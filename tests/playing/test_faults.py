@@ -183,9 +183,9 @@ def test_the_original_plays_on_when_our_decoder_dies(
 def test_quitting_in_mid_hook_ends_at_once(clips: Clips, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Showing.attach
 
-    def attach(self: Showing, path: str) -> None:
+    def attach(self: Showing, path: str, *, is_playing: bool) -> None:
         self._mpv.command("quit")
-        real(self, path)
+        real(self, path, is_playing=is_playing)
 
     monkeypatch.setattr(Showing, "attach", attach)
     with Playing(monkeypatch, clips.get(FEATURE)) as playing, contextlib.suppress(Exception):

@@ -41,6 +41,9 @@ class FakePlayer:
     def register_message_handler(self, name: str, handler: Callable[..., None]) -> None:
         self.handlers[name] = handler
 
+    def command(self, *words: str) -> None:
+        self.done.append(words)
+
     def together(self, *commands: Sequence[str]) -> None:
         self.done += commands
 
@@ -125,6 +128,45 @@ def test_going_back_to_ours_ends_it(switched: tuple[FakePlayer, Tracks]) -> None
     tracks.choose(ours=True)
     assert player.vid == 2
     assert not player.is_kept_open
+
+
+@pytest.fixture
+def added() -> tuple[FakePlayer, Tracks]:
+    """Ours was added while the original is shown."""
+    player = FakePlayer()
+    player.vid = 1
+    tracks = Tracks(cast("Mpv", player), cast("Any", SimpleNamespace(root="rtvfi://")))
+    tracks._ours, tracks._original, tracks._is_fresh = 2, 1, True
+    return player, tracks
+
+
+def test_mpv_is_sent_to_this_moment_when_it_first_shows_a_track_that_was_added(
+    added: tuple[FakePlayer, Tracks],
+) -> None:
+    player, tracks = added
+    tracks.choose(ours=True)
+    assert player.done == [("set", "vid", "2"), ("seek", "2.0", "absolute+exact")]
+    player.vid = 2
+    tracks.selected()
+    player.vid = 1
+    tracks.choose(ours=True)
+    assert len(player.done) == 2
+
+
+def test_also_when_the_user_chooses_it(added: tuple[FakePlayer, Tracks]) -> None:
+    player, tracks = added
+    player.vid = 2
+    for _ in range(2):
+        tracks.selected()
+    assert player.done == [("seek", "0", "relative+exact")]
+
+
+def test_but_not_when_it_is_shown_from_the_beginning(added: tuple[FakePlayer, Tracks]) -> None:
+    player, tracks = added
+    tracks.choose(ours=True, is_playing=False)
+    player.vid = 2
+    tracks.selected()
+    assert player.done == []
 
 
 def test_commands_of_one_line_keep_their_words_apart() -> None:

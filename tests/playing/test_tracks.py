@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import av
 import mpv
 import pytest
-from clips import Clips, ClipSpec
-from playing import PATIENCE, Playing
+from clips import FILM, Clips, ClipSpec
+from playing import PATIENCE, Playing, off_by
 from seeks import HALF
 
 if TYPE_CHECKING:
@@ -318,3 +318,17 @@ def test_at_the_live_end_of_a_recording_mpv_goes_on_alone(
         playing.wait(lambda: not playing.is_ours_shown, "mpv's own track")
         writing.write(1)
         playing.wait(lambda: (playing._values.get("time-pos") or 0) > first.end + 1, "more film")
+
+
+def test_a_track_that_comes_while_the_film_plays_is_not_read_from_its_beginning(
+    monkeypatch: pytest.MonkeyPatch, clips: Clips
+) -> None:
+    film = clips.get(ClipSpec(num_frames=240, gop=48, audio=True))
+    with Playing(monkeypatch, film) as playing:
+        playing.wait_for("playback-restart")
+        playing.settle("seek", 9, "absolute+exact")
+        playing.settle("script-message", "rtvfi-fps", "3x")  # has us seek
+        playing.settle("seek", 0, "relative+exact")
+        assert playing.is_ours_shown
+        assert off_by(playing, FILM) < HALF
+        assert playing.viewing.stream.num_asked < 9 * 3 * FILM / 2

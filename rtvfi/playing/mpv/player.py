@@ -117,6 +117,8 @@ class Mpv(Loaded, Protocol):
     playlist: Sequence[Entry]
     time_pos: float | None
     """Seconds."""
+    audio_pts: float | None
+    """Seconds; of the sound that is heard."""
     seekable: bool | None
     current_demuxer: str | None
     current_vo: str | None

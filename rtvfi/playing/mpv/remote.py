@@ -32,7 +32,7 @@ _MOST_BYTES: Final = 64 << 20
 """Of one line: whoever sends more is no mpv."""
 
 
-_NUMBERS: Final = ("fps", "-pos", "-time", "avsync", "speed", "duration")
+_NUMBERS: Final = ("fps", "-pos", "-time", "-pts", "avsync", "speed", "duration")
 """How names of properties end that are numbers; what is none of JSON's comes as "nan" or "inf"."""
 
 
@@ -73,6 +73,7 @@ class RemoteMpv:
     seekable: bool | None
     stream_open_filename: str | bytes | None
     time_pos: float | None
+    audio_pts: float | None
     track_list: Sequence[Track]
     vid: int | str | None
 
