@@ -1,1 +1,1 @@
-"""The engine in a process of its own, for players in others."""
+"""The engine in a process of its own, for players in other processes."""

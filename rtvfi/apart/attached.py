@@ -1,8 +1,8 @@
-"""The engine of an mpv that runs in another process, told by a script of ours inside that mpv.
+"""The engine of an mpv in another process, controlled by our script inside that mpv.
 
-The script starts this process when a film is opened, and lets mpv wait in its ``on_preloaded`` hook
-until our track is beside the film. The connection is mpv's own JSON IPC: when it closes, in
-whatever way mpv ended, this process ends.
+The script starts this process when a film is opened, and makes mpv wait in its ``on_preloaded``
+hook until our track is added. The connection is mpv's own JSON IPC: when it closes, however mpv
+ended, this process ends.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCRIPT_VERSION: Final = "1"
-"""Of what script and engine say to each other."""
+"""Version of the messages between script and engine; ``rtvfi.lua`` has the same number."""
 _LEAVE_SECONDS: Final = 0.5
 _ALIVE_SECONDS: Final = 1.0
-"""How often the script is told that we are there."""
+"""Seconds between two signs of life to the script."""
 _LOOK_SECONDS: Final = 0.2
-"""How often we look whether we should end."""
+"""Seconds between two checks whether this process should end."""
 
 
 class WebDoor(PictureServer):
-    """How an mpv apart gets our tracks: over HTTP on this machine."""
+    """Makes our tracks available to an mpv in another process: over HTTP on this machine."""
 
-    # An address counts as network: mpv would fill its cache with raw pictures, and pause for it.
+    # mpv treats a URL as network: it would fill its cache with raw pictures, and pause for that.
     options: Final = {"cache": "no"}
 
 
 def connect(path: Path) -> socket.socket:
-    """A connection to an mpv's ``input-ipc-server``.
+    """Connect to an mpv's ``input-ipc-server``.
 
     Raises:
         PlayerError: nobody listens there.
@@ -69,14 +69,14 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
     """Serve the mpv behind a connection until it ends; returns the exit code.
 
     Args:
-        options: how films are shown; its files do not count.
-        connection: to mpv's JSON IPC.
+        options: how films are shown; its files are ignored.
+        connection: a connection to mpv's JSON IPC.
         script: name of our script in that mpv.
-        version: of what it speaks.
+        version: the script's ``SCRIPT_VERSION``.
 
     Raises:
-        UsageError: the script is of another version.
-        RtvfiError: what was asked for cannot run.
+        UsageError: the script has another version.
+        RtvfiError: the options cannot be carried out.
     """
     if version != SCRIPT_VERSION:
         raise UsageError(
@@ -88,7 +88,7 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
 
 
 class Attached(Front):
-    """One mpv apart and what hangs on it."""
+    """Controls one mpv in another process."""
 
     def __init__(self, options: PlayOptions) -> None:
         super().__init__(options)
@@ -98,12 +98,12 @@ class Attached(Front):
         self._watchdog = Watchdog(self._patience)
 
     def prefetch(self) -> None:
-        """Open the first file before anybody asks for it; what fails will be said when one does."""
+        """Open the first file before the player requests it; errors are reported when it does."""
         with suppress(RtvfiError):
             self._opener.prefetch(self._options.files)
 
     def run(self, connection: socket.socket, script: str) -> int:
-        """Everything from the connection to its end."""
+        """Serve the player until the connection closes."""
         door = WebDoor()
         player = RemoteMpv(connection)
         hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
@@ -142,8 +142,8 @@ class Attached(Front):
         tell("rtvfi-alive", place, now.model, style, now.rate)
 
     def _end_a_hang(self, now: float) -> None:
-        """No thread can be ended that waits for a GPU for ever, but the process: the script in mpv
-        notices. Until that is sure the film's own pictures are shown.
+        """End this process if it hangs, because a thread that waits for a GPU for ever cannot be
+        ended by itself; the script in mpv notices. Until a hang is certain, the original is shown.
         """
         viewing = self._showing.shown
         if viewing is not self._watched:
@@ -159,7 +159,7 @@ class Attached(Front):
             self._showing.stand_in(film=verdict == "aside")
 
     def _tell(self, player: RemoteMpv) -> None:
-        """Say how it goes, for whoever asks: a script, a status bar, a test."""
+        """Answer a request for the state, made by a script, a status bar or a test."""
         viewing = self._showing.viewing
         told: dict[str, Any] = {"pid": os.getpid(), "is_on": self._choice.now.is_on}
         if viewing is not None:
@@ -173,12 +173,12 @@ class Attached(Front):
         player.command("script-message", "rtvfi-told", json.dumps(told))
 
     def _on_hook(self, tell: partial[object], number: str, moment: str, *limits: str) -> None:
-        """A film was opened (the hook's worker; mpv waits, unless it plays already).
+        """A film was opened (on the hook's thread; mpv waits, unless the film plays already).
 
         Args:
-            tell: the script.
-            number: of the film, by the script's count.
-            moment: "late" when it plays already.
+            tell: sends a message to the script.
+            number: number of the film, counted by the script.
+            moment: "late" if the film plays already.
             limits: the script's settings ``patience`` (s) and ``memory`` (GB).
         """
         if limits:

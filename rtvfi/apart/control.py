@@ -1,7 +1,7 @@
-"""The engine as a program that others drive: JSON lines over a Unix socket, one owner.
+"""The engine controlled by another program: JSON lines over a Unix socket, one owner.
 
-``docs/protocol.md`` describes every message. The owner is whoever connects first, of the same user;
-the socket's name is gone then. When the owner's connection closes, in whatever way, this ends.
+``docs/protocol.md`` describes every message. The owner is the first connection of the same user;
+the socket is then deleted. When the owner's connection closes for any reason, this process ends.
 """
 
 from __future__ import annotations
@@ -35,18 +35,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 VERSION: Final = 1
-"""Of the protocol: raised when a message changes its meaning, not when one is added."""
+"""Version of the protocol: increase it when a message changes its meaning, not when one is added.
+"""
 _OWNER_SECONDS: Final = 60.0
 """Longest wait for an owner."""
 _FOLDER: Final = "rtvfi-control-"
-"""What the name of a folder begins with that holds nothing but a socket of ours."""
+"""Prefix of a folder that was created only for our socket, and is removed with it."""
 _LOOK_SECONDS: Final = 0.5
 _MOST_BYTES: Final = 1 << 20
-"""Of one request."""
+"""Longest request, in bytes."""
 
 
 def default_path() -> Path:
-    """A place for the socket that only this user may enter."""
+    """A path for the socket in a folder that only this user may enter."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/") and Path(runtime).is_dir():
         return Path(runtime) / f"rtvfi-{os.getpid()}.sock"
@@ -54,16 +55,16 @@ def default_path() -> Path:
 
 
 def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> int:
-    """Listen at a path, serve the first who connects until that connection closes.
+    """Listen at a path, and serve the first connection until it closes.
 
     Args:
-        options: how films are shown; its files do not count.
-        path: of the socket; must not be there yet.
-        announce: told a JSON object as text as soon as somebody may connect.
+        options: how films are shown; its files are ignored.
+        path: path of the socket; it must not exist.
+        announce: called with a JSON object as text as soon as a connection is possible.
 
     Raises:
-        PlayerError: nobody can connect there, or nobody did.
-        RtvfiError: what was asked for cannot run.
+        PlayerError: the socket cannot be created, or nobody connected.
+        RtvfiError: the options cannot be carried out.
     """
     check_options(options)
     with _listening(path) as listener:
@@ -114,11 +115,11 @@ def _parsed(line: bytes) -> object:
 
 
 class Control:
-    """One owner and what it asks for.
+    """Answers the requests of one owner.
 
     Args:
-        options: see ``serve``.
-        connection: of the owner; stays open.
+        options: as for ``serve``.
+        connection: the owner's connection; it is not closed here.
     """
 
     def __init__(self, options: PlayOptions, connection: socket.socket) -> None:
@@ -129,7 +130,7 @@ class Control:
         self._session = Session(options, self._note)
 
     def run(self) -> None:
-        """Everything from the greeting to the end of the connection."""
+        """Answer requests until the connection ends."""
         try:
             for line in self._lines():
                 self._send(self._answer(line))
@@ -141,7 +142,7 @@ class Control:
             self._session.close()
 
     def _note(self, text: str) -> None:
-        """Tell the owner what a user should read (any thread)."""
+        """Send the owner a message for the user (any thread)."""
         log.info("%s", text)
         with suppress(OSError):
             self._send({"note": text})
@@ -163,7 +164,7 @@ class Control:
             left = max(0.0, next_look - time.monotonic())
             is_asked = bool(select.select([self._connection], [], [], left)[0])
             now = time.monotonic()
-            if now >= next_look:  # also while requests come faster than that
+            if now >= next_look:  # checked here, because requests may come faster than the timeout
                 self._end_if_large()
                 self._session.look(now)
                 next_look = now + _LOOK_SECONDS

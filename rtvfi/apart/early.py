@@ -1,11 +1,12 @@
-"""The engine of a window of ours, begun before there is a window.
+"""The first engine of our own window, started before the window.
 
-``rtvfi play`` splits in two before it has loaded libmpv, PyAV or torch, and before it has a thread:
-the copy becomes the engine, and loads decoder and network while the other loads libmpv and opens
-the window. So neither waits for the other, Python starts once, and the drivers of a GPU are loaded
-by one process each. Both are told of the other's end by a pair of sockets between them: it closes.
+``rtvfi play`` forks before it has loaded libmpv, PyAV or torch, and before it has a second thread:
+the child becomes the engine and loads decoder and network, while the parent loads libmpv and opens
+the window. So neither waits for the other, Python starts only once, and each process loads only
+the GPU drivers it needs. A socket pair connects them; each notices the end of the other because it
+closes.
 
-An engine that follows, after a death or a rest, is started by the script (``rtvfi serve``).
+A later engine, after a crash or a rest, is started by the script (``rtvfi serve``).
 """
 
 from __future__ import annotations
@@ -39,21 +40,21 @@ log = logging.getLogger(__name__)
 
 _NAME: Final = "rtvfi-engine"
 _KEPT_BYTES: Final = 1 << 12
-"""Of the last words of an engine."""
+"""Bytes kept of the newest messages of an engine."""
 _PIECE_BYTES: Final = 1 << 16
 _LEAVE_SECONDS: Final = 1.5
-"""Longest wait for an engine that was told to end; it takes 0.5 s for threads that are busy."""
+"""Longest wait for an engine that was told to end; it gives busy threads 0.5 s itself."""
 _TRY_SECONDS: Final = 0.005
 _CONNECT_SECONDS: Final = 10.0
 
 
 class EarlyEngine:
-    """The engine that was begun, seen from the window's process.
+    """The engine's process, as seen from the window's process.
 
     Args:
-        pid: of its process, a child of this one.
-        channel: closes when it ends.
-        said: a pipe with its messages.
+        pid: its process id; it is a child of this process.
+        channel: the socket to it, which closes when it ends.
+        said: file descriptor of a pipe with its messages.
     """
 
     def __init__(self, pid: int, channel: socket, said: int) -> None:
@@ -65,13 +66,13 @@ class EarlyEngine:
         self._watcher: threading.Thread | None = None
 
     def check(self) -> None:
-        """Wait until it knows that it can run.
+        """Wait until it has checked the options.
 
         Raises:
-            RtvfiError: it cannot, as it says.
+            RtvfiError: the engine's error, if it cannot run.
         """
         answer = _receive(self._channel)
-        if answer is None or not answer:  # it has died, which the script will say; or all is well
+        if answer is None or not answer:  # it died, which the script will report; or all is well
             return
         kind = UsageError if answer["exit_code"] == UsageError.exit_code else DeviceError
         self.close()
@@ -81,7 +82,7 @@ class EarlyEngine:
         """Tell it where mpv listens.
 
         Args:
-            path: of the socket, whose name it removes if that was made for it.
+            path: path of the socket; the engine deletes it if it was made for the engine.
             script: name of our script in that mpv.
         """
         with self._guard:
@@ -89,7 +90,9 @@ class EarlyEngine:
                 _send(self._channel, {"path": os.fsdecode(path), "script": script})
 
     def watch(self, ended: Callable[[int, str], None]) -> None:
-        """Tell of its end: exit status, negative for a signal, and its last words (a thread's)."""
+        """Call ``ended`` on a thread when it ends: with its exit status (negative = signal) and its
+        last message.
+        """
 
         def run() -> None:
             words = self._last_words()
@@ -103,13 +106,13 @@ class EarlyEngine:
         self._watcher.start()
 
     def kill(self) -> None:
-        """End it at once; any thread."""
+        """Kill it; any thread may call it."""
         with self._guard:
             if self._is_there:
                 os.kill(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """End it in order, or, if it takes long, at once; wait until it has."""
+        """Ask it to end, kill it if that takes too long, and wait until it has ended."""
         with suppress(OSError):
             self._channel.shutdown(SHUT_RDWR)
         if self._watcher is None:
@@ -120,7 +123,7 @@ class EarlyEngine:
         self._watcher.join(_LEAVE_SECONDS)
 
     def _last_words(self) -> str:
-        """Wait for its end; what it said last."""
+        """Wait for its end; returns its last message."""
         words, is_over = b"", False
         poll = select.poll()
         for number in (self._channel.fileno(), self._said):
@@ -128,7 +131,7 @@ class EarlyEngine:
             poll.register(number, select.POLLIN)
         while not is_over:
             ready = [number for number, _ in poll.poll()]
-            # The pipe last: what was said before the end is there by then.
+            # Read the pipe last: everything written before the end has then arrived.
             for number in sorted(ready, key=lambda number: number == self._said):
                 data = _read(number)
                 if number == self._said:
@@ -146,13 +149,13 @@ class EarlyEngine:
 
 
 def begin(options: PlayOptions) -> EarlyEngine | None:
-    """Split in two; the copy does not return.
+    """Fork the engine; this function returns only in the parent.
 
     Args:
         options: how films are shown; the first file is opened at once.
 
     Returns:
-        The engine; None where this process has threads, which a copy would not have.
+        The engine; None if this process has other threads, which a fork would lose.
     """
     if threading.active_count() > 1:
         return None
@@ -179,7 +182,7 @@ def begin(options: PlayOptions) -> EarlyEngine | None:
 
 
 def _engine(options: PlayOptions, channel: socket, saying: int) -> int:
-    """Be the engine; returns the exit code."""
+    """Run the engine, in the child; returns the exit code."""
     go_first()
     os.setsid()  # Ctrl+C in the terminal ends the window, and that ends us
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -187,7 +190,7 @@ def _engine(options: PlayOptions, channel: socket, saying: int) -> int:
         os.dup2(number, ours)
     with suppress(OSError):
         Path("/proc/self/comm").write_text(_NAME, encoding="ascii")  # for ps
-    # The script shows what it is told; a terminal belongs to the player.
+    # Messages go to the script, which shows them; the terminal belongs to the player.
     if not logging.getLogger("rtvfi").isEnabledFor(logging.DEBUG):
         logging.getLogger("rtvfi").setLevel(logging.WARNING)
     try:
@@ -217,7 +220,7 @@ def _serve(options: PlayOptions, channel: socket) -> int:
 
 
 def _connected(path: Path, channel: socket) -> socket | None:
-    """A connection to an mpv that has just been told to listen; None when it has ended.
+    """Connect to an mpv that was just told to listen; None if the window's process has ended.
 
     Raises:
         PlayerError: nobody listens there.
@@ -226,12 +229,12 @@ def _connected(path: Path, channel: socket) -> socket | None:
 
     deadline = time.monotonic() + _CONNECT_SECONDS
     poll = select.poll()
-    poll.register(channel, 0)  # its end alone
+    poll.register(channel, 0)  # reports only that it is closed
     while True:
         try:
             connection = connect(path)
         except RtvfiError:
-            # mpv tells nobody when it has begun to listen.
+            # mpv does not report when it has begun to listen, so try again.
             if poll.poll(_TRY_SECONDS * 1000):
                 return None
             if time.monotonic() > deadline:
@@ -246,12 +249,12 @@ def _connected(path: Path, channel: socket) -> socket | None:
 
 
 def _send(channel: socket, message: Json) -> None:
-    with suppress(OSError):  # whoever has gone is noticed elsewhere
+    with suppress(OSError):  # the end of the other side is noticed elsewhere
         channel.sendall(json.dumps(message).encode("ascii") + b"\n")
 
 
 def _receive(channel: socket) -> Json | None:
-    """The next message; None when the other has ended."""
+    """The next message; None if the other process has ended."""
     line = b""
     while not line.endswith(b"\n"):
         try:
@@ -266,7 +269,7 @@ def _receive(channel: socket) -> Json | None:
 
 
 def _read(number: int) -> bytes:
-    """What is there; nothing at the end, and where there is nothing yet."""
+    """The bytes available; empty at the end, and if there are none yet."""
     try:
         return os.read(number, _PIECE_BYTES)
     except OSError:

@@ -1,6 +1,6 @@
-"""Keeps an engine apart from taking all memory: it ends before the machine or the kernel must act.
+"""Ends an engine that uses too much memory, before the machine becomes unusable.
 
-A limit by ``setrlimit`` is of no use: GPU drivers reserve far more addresses than they use.
+A limit with ``setrlimit`` is no use, because GPU drivers reserve far more addresses than they use.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FAULT: Final = 70
-"""Exit code of an engine that ends itself, hanging or too large: another one may do better."""
+"""Exit code of an engine that ends itself because it hangs or is too large; ``rtvfi.lua`` then
+starts another one.
+"""
 _SHARE: Final = 0.75
-"""Of all memory, that of a container where there is one."""
+"""Fraction of all memory (of the container's, if there is a limit) that an engine may hold."""
 _LARGE: Final = 0.25
-"""Of all memory: whoever holds less is not why memory runs out."""
+"""Fraction of all memory: an engine that holds less is not why memory runs out."""
 _LITTLE: Final = 0.05
-"""Of all memory: less than this available means that it runs out."""
+"""Fraction of all memory: if less is available, memory is running out."""
 _FIRST: Final = 500
-"""Thousandths of all memory that the kernel adds to ours when it looks for whom to end."""
+"""``oom_score_adj``: thousandths of all memory that the kernel adds to this process's share when it
+chooses a process to kill.
+"""
 
 
 def go_first(root: Path = machine.ROOT) -> None:
-    """Where memory is used up, the kernel shall end this process, not the player's."""
+    """Make the kernel kill this process, and not the player, when memory runs out."""
     path = root / "proc/self/oom_score_adj"
     with suppress(OSError, ValueError):
         if int(path.read_text()) < _FIRST:
@@ -39,24 +43,24 @@ def go_first(root: Path = machine.ROOT) -> None:
 
 
 def end(said: str) -> NoReturn:
-    """End this process at once, whatever its threads do, with a sentence for whoever started it."""
+    """End this process at once, whatever its threads do, with a message for its parent."""
     log.error("%s", said)
     os._exit(_FAULT)
 
 
 def held_bytes(root: Path = machine.ROOT) -> int:
-    """Memory of this process that nothing but its end gives back: no mapped files."""
+    """Bytes of memory that only the end of this process can free: without mapped files."""
     text = machine.read(root / "proc/self/status")
     held = re.findall(r"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB", text, re.MULTILINE)
     return sum(map(int, held)) << 10
 
 
 class Bound:
-    """What this process may hold.
+    """The memory limit of this process.
 
     Args:
-        most: bytes; 0: three quarters of all memory.
-        root: of the system's files.
+        most: limit in bytes; 0 = three quarters of all memory.
+        root: root of the system's files, for tests.
     """
 
     def __init__(self, most: int = 0, root: Path = machine.ROOT) -> None:
@@ -64,7 +68,7 @@ class Bound:
         self._root = root
 
     def complaint(self) -> str:
-        """A sentence when this process must end; else nothing."""
+        """A message if this process must end; else empty."""
         held = held_bytes(self._root)
         total, available = machine.memory_bytes(self._root)
         most = self._most or int(total * _SHARE)

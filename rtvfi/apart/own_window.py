@@ -1,8 +1,8 @@
-"""An mpv window of ours whose engine is another process: no fault of it takes the film away.
+"""An mpv window of ours whose engine is another process, so that its faults cannot end the film.
 
 The window is libmpv in this process, with the script of ``rtvfi mpv`` in it. The first engine is
-begun before both (``early.py``); the script lets go of it when it dies or hangs, and starts
-another. This process loads no decoder, no model and no torch.
+started before both (``early.py``). When an engine dies or hangs, the script shows the original and
+starts another one. This process loads no decoder, no model and no torch.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine |
     """Play files until the user or the playlist ends; returns the exit code as ``player.play``.
 
     Args:
-        options: how; only files, mpv's options and the place to begin at count here.
-        words: the settings of an engine that the script starts, as on a command line.
-        engine: begun already, for options that were checked; ends with this.
+        options: what to play; only files, mpv's options and the start position are used here.
+        words: command-line options for an engine that the script starts.
+        engine: already started, with checked options; it is ended here.
 
     Raises:
         NoScripts: libmpv has no Lua; nothing was played.
@@ -53,11 +53,11 @@ def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine |
 
 
 class ApartPlayer:
-    """One mpv window without an engine of its own.
+    """One mpv window whose engine is in another process.
 
     Args:
-        options: checked already.
-        engine: the first one; None where the script starts that, too.
+        options: already checked.
+        engine: the first engine; None = the script starts it.
     """
 
     def __init__(self, options: PlayOptions, engine: EarlyEngine | None) -> None:
@@ -69,8 +69,8 @@ class ApartPlayer:
         self._own_socket: Path | None = None
 
     def run(self, words: Sequence[str]) -> int:
-        """Everything from the first file to the last."""
-        os.environ["RTVFI_SCRIPT"] = str(SCRIPT)  # one in the user's own folder stays out
+        """Play all files; returns the exit code."""
+        os.environ["RTVFI_SCRIPT"] = str(SCRIPT)  # disables one in the user's own folder
         player = window.open_window(self._options.mpv)
         try:
             self._screen.open(player)
@@ -92,11 +92,12 @@ class ApartPlayer:
         return self._life.check(code)
 
     def _introduce(self, player: Mpv, engine: EarlyEngine) -> dict[str, str]:
-        """Bring the engine and the script together as soon as that is there; its settings for it.
+        """Connect the engine and the script as soon as the script is loaded; returns the script's
+        settings for that.
 
         Args:
             player: the window.
-            engine: begun already.
+            engine: already started.
         """
         own, listens_at = "", player["input-ipc-server"]
         if not listens_at:

@@ -1,4 +1,4 @@
-"""Our script in the folder of the user's own mpv: put there, brought up to date, taken away."""
+"""Installs, updates and removes our script in the folder of the user's own mpv."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from rtvfi.core.files import write_whole
 log = logging.getLogger(__name__)
 
 SCRIPT: Final = Path(__file__).with_name("rtvfi.lua")
-"""What runs inside mpv."""
+"""The script that runs inside mpv."""
 _MARK: Final = "-- Smooth motion by rtvfi"
-"""How a script of ours begins."""
+"""First characters of every version of our script, by which it is recognised: do not change them.
+"""
 
 _SETTINGS: Final = """\
 # rtvfi inside mpv: smooth motion for whatever is played. Lines that begin with # are comments;
@@ -62,34 +63,34 @@ command={command}
 
 
 def mpv_folder() -> Path:
-    """Where the user's mpv looks for its configuration."""
+    """The configuration folder of the user's mpv."""
     home = os.environ.get("MPV_HOME", "")
     if home:
         return Path(home)
     config = os.environ.get("XDG_CONFIG_HOME", "")
-    # The specification of these folders takes no relative ones.
+    # The XDG specification says that relative paths are ignored.
     base = Path(config) if config.startswith("/") else Path.home() / ".config"
     return base / "mpv"
 
 
 def settings(command: list[str]) -> str:
-    """The commented settings, all at their defaults but the command."""
+    """The commented settings file, all values at their defaults except the command."""
     said = command[0] if len(command) == 1 else json.dumps(command, ensure_ascii=False)
     return _SETTINGS.format(command=said)
 
 
 def install(folder: Path, command: list[str]) -> list[Path]:
-    """Put the script and its settings there; settings that are there keep all but the command.
+    """Write the script and its settings; existing settings are kept except for the command.
 
     Args:
-        folder: mpv's configuration folder; made where it is missing.
-        command: the words that start rtvfi from anywhere.
+        folder: mpv's configuration folder; created if necessary.
+        command: program and arguments that start rtvfi from any folder.
 
     Returns:
-        What was written.
+        The files written.
 
     Raises:
-        RtvfiError: it cannot be written, or another script has the name.
+        RtvfiError: a file cannot be written, or another script has the name.
     """
     script, conf = _paths(folder)
     _check_ours(script)
@@ -112,13 +113,13 @@ def install(folder: Path, command: list[str]) -> list[Path]:
 
 
 def uninstall(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Take the script away, and the settings where nothing was changed in them.
+    """Remove the script, and also the settings if the user has not changed them.
 
     Returns:
-        What is gone, and what was left.
+        (files removed, files kept).
 
     Raises:
-        RtvfiError: it cannot be removed, or is no script of ours.
+        RtvfiError: a file cannot be removed, or the script is not ours.
     """
     script, conf = _paths(folder)
     _check_ours(script)
@@ -142,7 +143,7 @@ def _paths(folder: Path) -> tuple[Path, Path]:
 
 
 def _check_ours(script: Path) -> None:
-    """Raise where another script has the name."""
+    """Raise an error if a script of that name exists and is not ours."""
     try:
         begin = script.read_bytes()[: len(_MARK)]
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""What a program that drives the engine may ask for: one film at a time, opened, watched, changed.
+"""Carries out the requests of a program that controls the engine; one film is open at a time.
 
-Requests are carried out on the caller's thread, one after the other; models are loaded on the
-worker, and what comes of that is told as a note.
+Requests run on the caller's thread, one after the other. Models are loaded on the worker, and the
+result is reported as a note.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from rtvfi.settings.config import PlayOptions
 
 Answer = dict[str, object]
-"""What is told of a request that was carried out."""
+"""The fields of the answer to a successful request."""
 
 _LEAVE_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)
 class _Told:
-    """What a player would say of the film, as ``Opener.view`` asks mpv for it."""
+    """The player's properties of the film, in the form in which ``Opener.view`` reads mpv's."""
 
     duration: float | None = None
     demuxer_start_time: float | None = 0.0
@@ -52,11 +52,11 @@ class _Told:
 
 
 class Session:
-    """One owner's film.
+    """The film of one owner.
 
     Args:
         options: how films are shown.
-        note: told what a user should read, from any thread.
+        note: sends a message for the user; called by any thread.
     """
 
     def __init__(self, options: PlayOptions, note: Callable[[str], None]) -> None:
@@ -85,10 +85,10 @@ class Session:
         }
 
     def do(self, what: object, words: Json) -> Answer:
-        """Carry out a request; what its answer says.
+        """Carry out a request; returns the fields of its answer.
 
         Raises:
-            RtvfiError: it cannot be carried out; everything is as before.
+            RtvfiError: the request failed and has changed nothing.
         """
         request = self._requests.get(what) if isinstance(what, str) else None
         if request is None:
@@ -100,13 +100,13 @@ class Session:
             raise UsageError(f'"{what}" does not understand what it was given: {error}') from error
 
     def look(self, now: float) -> None:
-        """Tell what has changed; called now and then."""
+        """Send notes about what has changed; called periodically."""
         viewing = self._viewing
         if viewing is not None:
             self._model.watch(viewing, viewing.pipeline.statistics(), now)
 
     def close(self) -> None:
-        """End everything; waits a moment at most for what hangs."""
+        """Stop everything; wait only a moment for threads that hang."""
         deadline = time.monotonic() + _LEAVE_SECONDS
         self._close_film()
         self._opener.abandon()
@@ -147,14 +147,16 @@ class Session:
         }
 
     def _fit(self, viewing: Viewing) -> None:
-        """Give a viewing the wanted model: at once if nothing has to be loaded, else later."""
+        """Give a viewing the chosen model: at once if nothing must be loaded, else on the
+        worker.
+        """
         if is_quick(self._choice.now.model):
             self._model.use(viewing)
         else:
             self._worker.do(partial(self._use, viewing))
 
     def _proven(self, viewing: Viewing) -> None:
-        """The GPU was tested: now the model may be loaded (the tester's thread)."""
+        """Load the model, because the GPU was tested (called on the test's thread)."""
         self._worker.do(partial(self._use, viewing))
 
     def _use(self, viewing: Viewing) -> None:

@@ -1,4 +1,4 @@
-"""Names of sockets in the file system that only this user can reach. Pure but for the names."""
+"""Paths of Unix sockets that only this user can reach."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from pathlib import Path
 from typing import Final
 
 FOR_MPV: Final = "rtvfi-mpv-"
-"""What the name of a folder begins with that holds nothing but a socket mpv listens at."""
+"""Prefix of a folder that was created only for the socket at which mpv listens."""
 
 
 def place_for_mpv() -> Path:
-    """A name for the socket of the mpv in this process; the script has the same rule."""
+    """A path for the socket of the mpv in this process; ``rtvfi.lua`` has the same rule."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     folder = Path(runtime) if runtime else Path(tempfile.mkdtemp(prefix=FOR_MPV))
     return folder / f"{FOR_MPV}{os.getpid()}.sock"
 
 
 def remove_socket(path: Path, folder: str) -> None:
-    """Remove a socket's name, so that nobody else connects and nothing is left behind.
+    """Delete a socket's path, so that nobody else connects and nothing is left behind.
 
     Args:
-        path: of the socket.
-        folder: what the name of a folder begins with that was made for it alone.
+        path: path of the socket.
+        folder: prefix of folders that were created only for a socket; such a folder is deleted,
+            too.
     """
     with suppress(OSError):
         path.unlink()

@@ -1,49 +1,49 @@
-"""Tells that the engine hangs: a picture that is due has been waited for too long. Pure."""
+"""Detects that the engine hangs: a picture that is due has not come for too long. Pure."""
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
 PATIENCE_SECONDS: Final = 6.0
-"""As ``patience`` in the script's settings."""
+"""Default of ``patience`` in the script's settings, which must have the same value."""
 _ASIDE: Final = 0.5
-"""Of the patience: so long a picture that is due may be missing before the film's own is shown."""
+"""In units of the patience: if a due picture is missing for this long, the original is shown."""
 _END: Final = 2.5
-"""Of the patience: a disk that spins up, or a server that stalls, takes less; a GPU that hangs
-takes for ever.
+"""In units of the patience: if it is missing for this long, the engine ends. A disk that spins up,
+or a server that stalls, takes less; a GPU that hangs takes for ever.
 """
 _NEAR_SECONDS: Final = 0.5
-"""A picture due later than this is not waited for: it is held back because it is early."""
+"""A picture due later than this is not overdue: it is held back because it is early."""
 
 Verdict = Literal["well", "aside", "back", "hangs"]
 
 
 class Watchdog:
-    """Looked at now and then, while one viewing is shown.
+    """Watches one viewing; ``look`` is called periodically.
 
     Args:
-        patience: seconds; how long nothing may happen follows from it.
+        patience: seconds; all time limits are multiples of it.
     """
 
     def __init__(self, patience: float = PATIENCE_SECONDS) -> None:
         self._patience = patience
         self._waited: tuple[float, float] | None = None
-        """The picture that was waited for, and since when."""
+        """(time of the picture that is waited for, clock time since when)."""
         self._aside: tuple[int, float] | None = None
-        """Pictures made when we stepped aside, and since when the next one was waited for."""
+        """While the original is shown: (pictures made when that began, clock time of the wait)."""
 
     def look(self, wanted: float | None, position: float | None, made: int, now: float) -> Verdict:
-        """What is to be done.
+        """Decide what to do.
 
         Args:
-            wanted: the time of the picture that the player's read waits for, None when for none.
-            position: where the player is.
-            made: pictures made so far.
-            now: seconds, monotonic.
+            wanted: time of the picture that the player's read waits for; None = it does not wait.
+            position: the player's position, seconds.
+            made: number of pictures made so far.
+            now: monotonic seconds.
 
         Returns:
-            ``aside`` once, when the film's own pictures should be shown meanwhile; then ``back``
-            when ours come again, or ``hangs`` when they never will.
+            ``aside`` once, when the original should be shown; then ``back`` when our pictures come
+            again, or ``hangs`` when they never will; otherwise ``well``.
         """
         if self._aside is not None:
             made_before, since = self._aside

@@ -52,9 +52,9 @@ def choose_kernels(
             executor = host.executor(model_id, viewing)
             ms[way] = (time_call or call_ms)(executor, viewing.info)
         except (ModelError, OutOfMemory) as error:  # MIOpen may fail in one way only
-            log.info("%s %s: %s", model_id, way.words(host.library), first_line(error))
+            log.info("%s %s: %s", model_id, way.description(host.library), first_line(error))
             continue
-        log.info("%s %s: %.1f ms a call", model_id, way.words(host.library), ms[way])
+        log.info("%s %s: %.1f ms a call", model_id, way.description(host.library), ms[way])
     if not ms:
         host.use_kernels(None)
         return ms

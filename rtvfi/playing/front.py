@@ -79,7 +79,7 @@ class Front:
         self._mpv = player
         self._screen.open(player)
         self._showing = showing = Showing(player, door, self._opener, self._screen, self._choice)
-        showing.finished = self._fold
+        showing.finished = self._add_to_report
         self._watch = Watch(player, self._playhead, self._report, lambda: showing.shown)
         self._controls = Controls(player, self._choice, showing, self._screen, self._watch)
         player.observe_property("time-pos", lambda *_: self._look())
@@ -148,7 +148,7 @@ class Front:
 
     # ---- the end ----
 
-    def _fold(self, viewing: Viewing) -> None:
+    def _add_to_report(self, viewing: Viewing) -> None:
         """Add the numbers of a finished viewing to the report (any thread, one at a time)."""
         statistics = viewing.pipeline.statistics()
         self._watch.add(viewing.stream, statistics)

@@ -32,7 +32,7 @@ class Kernels(NamedTuple):
     channels_last: bool
     """Use the channels-last memory layout."""
 
-    def words(self, library: str) -> str:
+    def description(self, library: str) -> str:
         """Description for a message; ``library`` is the name of the convolution library."""
         how = f"with {library}" if self.has_library else f"without {library}"
         return f"{how}, {'channels-last' if self.channels_last else 'contiguous'}"

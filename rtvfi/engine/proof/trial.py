@@ -70,7 +70,7 @@ class Said(TypedDict, total=False):
     """The driver of OpenGL."""
 
 
-class Apart(Protocol):
+class ChildProcess(Protocol):
     """A child process that tests a form: a ``PythonProcess``, or a fake one in tests."""
 
     def found(self, deadline: float, silence: float) -> Iterator[Mapping[str, object]]:
@@ -140,15 +140,15 @@ class Trial:
         self._start = start
         self._silence = silence
         self._lock = threading.Lock()
-        self._apart: Apart | None = None
+        self._child: ChildProcess | None = None
         self._is_over = False
 
     def abandon(self) -> None:
         """Stop the test: its result is not needed any more."""
         with self._lock:
             self._is_over = True
-            if self._apart is not None:
-                self._apart.kill()
+            if self._child is not None:
+                self._child.kill()
 
     def verdict(self) -> Verdict | None:
         """Test the forms in order.
@@ -212,7 +212,7 @@ class Trial:
         with self._lock:
             if self._is_over:
                 return run
-            self._apart = apart = self._start(
+            self._child = apart = self._start(
                 Request(
                     device=self._device,
                     is_half=form.is_half,
@@ -231,5 +231,5 @@ class Trial:
         finally:
             run.end = apart.end()
             with self._lock:
-                self._apart = None
+                self._child = None
         return run

@@ -235,16 +235,16 @@ def codec_options(codec: Codec, info: StreamInfo, options: EncodeOptions) -> dic
         UsageError: a quality or preset for an encoder without one, or a quality out of range.
     """
     check_quality(codec, options.crf)
-    told = dict(codec.options)
+    chosen = dict(codec.options)
     if options.preset is not None and codec.presets is None:
         raise UsageError(f"{codec.name} has no presets", "leave --preset-encoder out")
     if codec.presets is not None:
         place = 0 if not options.is_live else 1 if _num_cores() > _FEW_CORES else 2
-        told["preset"] = options.preset or codec.presets[place]
+        chosen["preset"] = options.preset or codec.presets[place]
     if codec.crf is not None:
-        told[codec.quality] = f"{codec.crf if options.crf is None else options.crf:g}"
+        chosen[codec.quality] = f"{codec.crf if options.crf is None else options.crf:g}"
     if options.is_live and codec.reorder:
-        told["bf"] = "0"
+        chosen["bf"] = "0"
     if codec.params is not None:
         entries = [*codec.fixed, *_siting(codec, info), *_hdr(codec, info.hdr)]
         if options.is_live and codec.style == "x265":
@@ -252,8 +252,8 @@ def codec_options(codec: Codec, info: StreamInfo, options: EncodeOptions) -> dic
         if options.is_live and codec.style == "svt":
             entries.append("pred-struct=1")  # low delay: packets in order of display
         if entries:
-            told[codec.params] = ":".join(entries)
-    return told
+            chosen[codec.params] = ":".join(entries)
+    return chosen
 
 
 def _num_cores() -> int:

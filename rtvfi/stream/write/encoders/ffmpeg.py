@@ -225,7 +225,7 @@ def _command(setup: Setup) -> tuple[str, ...]:
         *("-f", "rawvideo", "-pix_fmt", info.format.name, "-s", f"{width}x{height}"),
         *("-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "pipe:0"),
         *("-vf", ",".join(filters), "-c:v", setup.codec.name),
-        *(word for name, value in setup.told.items() for word in (f"-{name}", value)),
+        *(word for name, value in setup.encoder_options.items() for word in (f"-{name}", value)),
         *("-g", str(setup.gop), "-fps_mode", "passthrough"),
         *("-flush_packets", "1", "-f", "nut", "pipe:1"),
     )

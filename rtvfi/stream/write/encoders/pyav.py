@@ -42,10 +42,10 @@ class PyavEncoder:
         self._reformatter = VideoReformatter()
         if codec.style == "svt":
             os.environ.setdefault("SVT_LOG", "1")  # otherwise it writes to the terminal
-        told = setup.told
+        options = setup.encoder_options
         try:
             self.stream = cast(
-                "av.VideoStream", container.add_stream(codec.name, rate=setup.rate, options=told)
+                "av.VideoStream", container.add_stream(codec.name, rate=setup.rate, options=options)
             )
             self._set_up()
             self.stream.codec_context.open()

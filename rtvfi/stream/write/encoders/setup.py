@@ -31,7 +31,7 @@ class Setup:
     options: EncodeOptions
 
     @property
-    def told(self) -> dict[str, str]:
+    def encoder_options(self) -> dict[str, str]:
         """The encoder's options, from ``codec_options``.
 
         Raises:
