@@ -86,7 +86,7 @@ class ChildProcess(Protocol):
         ...
 
 
-def started(request: Request) -> Apart:
+def started(request: Request) -> ChildProcess:
     """Start a child process that answers a request."""
     # As while playing: MIOpen's full search for every kernel would look like a hang.
     environ = {**os.environ, "MIOPEN_FIND_MODE": "FAST"}
@@ -133,7 +133,7 @@ class Trial:
     def __init__(
         self,
         device: str,
-        start: Callable[[Request], Apart] = started,
+        start: Callable[[Request], ChildProcess] = started,
         silence: float = SILENCE_SECONDS,
     ) -> None:
         self._device = device
