@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from rtvfi.engine.proof.trial import Apart, Request, Trial, started
+from rtvfi.engine.proof.trial import ChildProcess, Request, Trial, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ def crash_beside_opengl(name: str, dtype: str, out: Any) -> Any:
 def hook(fault: str) -> dict[str, Any]:
     """How a trial starts its processes so that they have a fault of that name."""
 
-    def start(request: Request) -> Apart:
+    def start(request: Request) -> ChildProcess:
         return started({**request, "hook": f"device_faults:{fault}", "share": SHARE})
 
     return {"start": start}
