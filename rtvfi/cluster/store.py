@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.cluster.segments import Segment
+from rtvfi.cluster.work import Rendered
 from rtvfi.core.errors import EncodeError, first_line
 from rtvfi.core.files import replacing, write_whole
 
@@ -23,16 +24,6 @@ log = logging.getLogger(__name__)
 _PLAN: Final = "plan.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A finished segment on disk."""
-
-    num_frames: int
-    encoder: str
-    seconds: float
-    """Rendering time on its worker."""
-
-
 class SegmentStore:
     """The finished segments of one output file.
 
@@ -42,7 +33,7 @@ class SegmentStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "segments"
-        self.here: dict[Segment, Stored] = {}
+        self.here: dict[Segment, Rendered] = {}
         self.num_bytes = 0
         """Total size of the finished segments."""
 
@@ -71,7 +62,7 @@ class SegmentStore:
             with suppress(OSError, ValueError, TypeError):
                 fields = json.loads(self._notes(segment).read_text(encoding="utf-8"))
                 self.num_bytes += self.path(segment).stat().st_size
-                self.here[segment] = Stored(**fields)
+                self.here[segment] = Rendered(**fields)
         return tuple(segments)
 
     def path(self, segment: Segment) -> Path:
@@ -89,7 +80,7 @@ class SegmentStore:
         """
         if segment in self.here:
             return
-        stored = Stored(made.num_frames, made.encoder, made.seconds)
+        stored = Rendered(num_frames=made.num_frames, encoder=made.encoder, seconds=made.seconds)
         try:
             with replacing(self.path(segment)) as part:
                 part.write_bytes(made.file)

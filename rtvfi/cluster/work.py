@@ -52,14 +52,20 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """A rendered segment: a Matroska file with video only."""
+class Rendered:
+    """A rendered segment without its file."""
 
-    file: bytes
     num_frames: int
     encoder: str
     seconds: float
     """Rendering time on the worker."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made(Rendered):
+    """A rendered segment: a Matroska file with video only."""
+
+    file: bytes
 
 
 @dataclass(frozen=True, slots=True)

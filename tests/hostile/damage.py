@@ -102,27 +102,26 @@ def _joined(rng: random.Random, films: Films) -> _Made:
 
 def _changes(rng: random.Random, films: Films) -> _Made:
     """Size, format, rate and time change where a stream may do that."""
-    kind = rng.choice(
+    container, codec = rng.choice(
         (
-            ("mpegts", ".ts", "libx264"),
-            ("mpegts", ".ts", "mpeg2video"),
-            ("h264", ".h264", "libx264"),
-            ("hevc", ".h265", "libx265"),
-            ("mpeg", ".mpg", "mpeg2video"),
-            ("mjpeg", ".mjpeg", "mjpeg"),
+            ("mpegts", "libx264"),
+            ("mpegts", "mpeg2video"),
+            ("h264", "libx264"),
+            ("hevc", "libx265"),
+            ("mpeg", "mpeg2video"),
+            ("mjpeg", "mjpeg"),
         )
     )
-    parts = [varied(rng, *kind) for _ in range(rng.randint(2, 4))]
-    if kind[2] == "mjpeg":
+    parts = [varied(rng, container, codec) for _ in range(rng.randint(2, 4))]
+    if codec == "mjpeg":
         parts = [_as_jpeg(part) for part in parts]
     what = " + ".join(f"{p.size[0]}x{p.size[1]} {p.pix_fmt} {p.rate}" for p in parts)
-    return f"{kind[0]} {what}", kind[1], b"".join(films.get(part) for part in parts)
+    return f"{container} {what}", parts[0].suffix, b"".join(films.get(part) for part in parts)
 
 
 def _as_jpeg(film: Film) -> Film:
     return Film(
         container=film.container,
-        suffix=film.suffix,
         codec=film.codec,
         pix_fmt="yuvj444p" if film.start else "yuvj420p",
         size=film.size,

@@ -21,7 +21,6 @@ class Film:
 
     container: str
     """FFmpeg's name."""
-    suffix: str
     codec: str
     pix_fmt: str = "yuv420p"
     size: tuple[int, int] = (96, 64)
@@ -31,27 +30,41 @@ class Film:
     start: int = 0
     """Number of the first frame, which is its time, too."""
 
+    @property
+    def suffix(self) -> str:
+        """The usual ending of such a file."""
+        return _SUFFIXES.get(self.container, f".{self.container}")
+
+
+_SUFFIXES: Final = {
+    "matroska": ".mkv",
+    "mpegts": ".ts",
+    "hevc": ".h265",
+    "yuv4mpegpipe": ".y4m",
+    "mpeg": ".mpg",
+}
+"""Of containers that are not called so."""
 
 ORDINARY: Final = (
-    Film(container="matroska", suffix=".mkv", codec="libx264", has_sound=True),
-    Film(container="mp4", suffix=".mp4", codec="libx264", has_sound=True),
-    Film(container="webm", suffix=".webm", codec="libvpx-vp9"),
-    Film(container="mpegts", suffix=".ts", codec="libx264", has_sound=True),
-    Film(container="avi", suffix=".avi", codec="mpeg4"),
-    Film(container="h264", suffix=".h264", codec="libx264"),
-    Film(container="matroska", suffix=".mkv", codec="libx264", pix_fmt="yuv420p10le"),
-    Film(container="matroska", suffix=".mkv", codec="ffv1", pix_fmt="yuv444p"),
-    Film(container="hevc", suffix=".h265", codec="libx265"),
-    Film(container="mpegts", suffix=".ts", codec="mpeg2video"),
-    Film(container="mov", suffix=".mov", codec="mjpeg", pix_fmt="yuvj420p"),
-    Film(container="flv", suffix=".flv", codec="flv1"),
-    Film(container="ivf", suffix=".ivf", codec="libvpx"),
-    Film(container="gif", suffix=".gif", codec="gif", pix_fmt="rgb8"),
-    Film(container="nut", suffix=".nut", codec="ffv1", pix_fmt="yuv420p10le"),
-    Film(container="yuv4mpegpipe", suffix=".y4m", codec="wrapped_avframe"),
-    Film(container="mpeg", suffix=".mpg", codec="mpeg1video", rate=Fraction(25)),
-    Film(container="apng", suffix=".apng", codec="apng", pix_fmt="rgba"),
-    Film(container="matroska", suffix=".mkv", codec="libsvtav1"),
+    Film(container="matroska", codec="libx264", has_sound=True),
+    Film(container="mp4", codec="libx264", has_sound=True),
+    Film(container="webm", codec="libvpx-vp9"),
+    Film(container="mpegts", codec="libx264", has_sound=True),
+    Film(container="avi", codec="mpeg4"),
+    Film(container="h264", codec="libx264"),
+    Film(container="matroska", codec="libx264", pix_fmt="yuv420p10le"),
+    Film(container="matroska", codec="ffv1", pix_fmt="yuv444p"),
+    Film(container="hevc", codec="libx265"),
+    Film(container="mpegts", codec="mpeg2video"),
+    Film(container="mov", codec="mjpeg", pix_fmt="yuvj420p"),
+    Film(container="flv", codec="flv1"),
+    Film(container="ivf", codec="libvpx"),
+    Film(container="gif", codec="gif", pix_fmt="rgb8"),
+    Film(container="nut", codec="ffv1", pix_fmt="yuv420p10le"),
+    Film(container="yuv4mpegpipe", codec="wrapped_avframe"),
+    Film(container="mpeg", codec="mpeg1video", rate=Fraction(25)),
+    Film(container="apng", codec="apng", pix_fmt="rgba"),
+    Film(container="matroska", codec="libsvtav1"),
 )
 """Containers and codecs people have, and a few they have not."""
 
@@ -70,10 +83,8 @@ def deep(rng: random.Random) -> Film:
     """A format nobody expects, of a size nobody expects."""
     codec, pix_fmt = rng.choice(_DEEP)
     size = rng.choice(_SIZES) if rng.random() < 0.5 else (96, 64)
-    container, suffix = ("mov", ".mov") if codec in ("prores_ks", "qtrle") else ("nut", ".nut")
     return Film(
-        container=container,
-        suffix=suffix,
+        container="mov" if codec in ("prores_ks", "qtrle") else "nut",
         codec=codec,
         pix_fmt=pix_fmt,
         size=size,
@@ -81,12 +92,11 @@ def deep(rng: random.Random) -> Film:
     )
 
 
-def varied(rng: random.Random, container: str, suffix: str, codec: str) -> Film:
+def varied(rng: random.Random, container: str, codec: str) -> Film:
     """A piece of a stream that changes on its way."""
     formats = ("yuv420p", "yuv420p10le", "yuv444p") if codec == "libx264" else ("yuv420p",)
     return Film(
         container=container,
-        suffix=suffix,
         codec=codec,
         pix_fmt=rng.choice(formats),
         size=rng.choice(((96, 64), (64, 96), (160, 90), (176, 144), (640, 360), (32, 32))),

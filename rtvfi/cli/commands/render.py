@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="fail unless an interrupted rendering can be resumed")
     add("--json", action="store_true", help="print progress as JSON, one object per line")
     add("--status", metavar="OUT", help="keep the latest of those objects in a file")
+    _add_cluster_arguments(parser)
+
+
+def _add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options for rendering on other machines."""
+    add = parser.add_argument
     add("--on", metavar="ADDRESS", help="render on the workers of a cluster, see docs/cluster.md")
     add("--send", action="store_true", help="with --on: send films that a worker cannot access")
     add_link(parser)
