@@ -126,9 +126,9 @@ class Controls:
         showing, lines = self._showing, ["rtvfi: interpolation off"]
         if showing.shown is not None:
             host = showing.model.host
-            device = str(host.place)
+            device = str(host.place or "")
             wanted = self._choice.now
-            place = device + osd.scale(host.scale) + osd.warm_up(host.warm_up_seconds)
+            place = device and device + osd.scale(host.scale) + osd.warm_up(host.warm_up_seconds)
             load = showing.model.load
             lines = osd.lines(showing.shown, wanted, place, self._watch.report, load)
             lines += osd.advice(better_model(wanted.model, is_gpu=device.startswith("cuda")))

@@ -26,7 +26,7 @@ def lines(
     Args:
         viewing: the viewing that is shown.
         wanted: the user's choice.
-        device: the device of the model.
+        device: the device of the model; empty if there is none yet.
         report: has the frames that mpv dropped.
         load: the GPU's sensors in one line; empty if there are none.
     """
@@ -34,12 +34,14 @@ def lines(
     info = viewing.info
     cost = "-" if now.cost_ms is None else f"{now.cost_ms:.1f} ms"
     margin = "-" if now.margin is None else f"{now.margin:.2f} s"
-    state = "" if now.is_interpolating else " (loading)"
+    is_model = wanted.model != "copy"
+    name = f"{wanted.model} on {device}" if device and is_model else wanted.model
+    state = " (loading)" if is_model and not now.is_interpolating else ""
     if now.is_behind:
         state = " (too slow: source frames fill in)"
     return [
         f"rtvfi   {float(info.source_rate):.6g} fps > {float(viewing.target_rate):.6g} fps",
-        f"model   {wanted.model} on {device}{state}",
+        f"model   {name}{state}",
         *([f"gpu     {load}"] if load else []),
         f"style   {wanted.live_style}{_plan(now)}",
         *_quality(now.standing),

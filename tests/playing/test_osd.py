@@ -30,15 +30,17 @@ MEASURED: dict[str, Any] = {
 }
 
 
-def shown(drops: int = 0, load: str = "", **changes: Any) -> str:
+def shown(
+    drops: int = 0, load: str = "", model: str = "cel", device: str = "cuda:0", **changes: Any
+) -> str:
     statistics = Statistics(**(MEASURED | changes))
     viewing: Any = SimpleNamespace(
         pipeline=SimpleNamespace(statistics=lambda: statistics),
         info=stream_info(1920, 1080, source_rate=Fraction(24000, 1001)),
         target_rate=Fraction(48000, 1001),
     )
-    wanted = Wanted("cel", "2x", "smooth")
-    return "\n".join(osd.lines(viewing, wanted, "cuda:0", Report(drops=drops), load))
+    wanted = Wanted(model, "2x", "smooth")
+    return "\n".join(osd.lines(viewing, wanted, device, Report(drops=drops), load))
 
 
 def test_rates_model_and_decoder_are_named() -> None:
@@ -80,6 +82,11 @@ def test_what_was_given_up_is_told() -> None:
 
 def test_a_model_that_is_not_there_yet_is_loading() -> None:
     assert "cel on cuda:0 (loading)" in shown(is_interpolating=False)
+    assert "model   cel (loading)\n" in shown(is_interpolating=False, device="")
+
+
+def test_source_frames_only_need_no_device_and_no_loading() -> None:
+    assert "model   copy\n" in shown(is_interpolating=False, model="copy")
 
 
 def test_a_model_that_is_too_slow_is_called_so() -> None:

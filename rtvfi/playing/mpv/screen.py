@@ -53,17 +53,17 @@ def line_of(commands: Sequence[Sequence[str]]) -> str:
 
 
 def overlay(player: Mpv, lines: Sequence[str] | None) -> None:
-    """Show lines of text in the corner, on a dark background; None removes them."""
+    """Show lines of text on a dark background, below the line of messages; None removes them."""
     if lines is None:
         player.command("osd-overlay", 7, "none", "")
         return
     # Sizes in the coordinates of osd-overlay, which has 720 rows.
-    left, top, size = 16, 14, 22
+    left, top, size, above = 16, 14, 22, 96
     width = left * 2 + round(max(map(len, lines)) * size * 0.52)
     height = top * 2 + len(lines) * size
     box = f"m 0 0 l {width} 0 {width} {height} 0 {height}"
-    plate = r"{\an7\pos(0,0)\bord0\shad0\1c&H000000&\1a&H50&\p1}" + box
-    style = rf"{{\an7\pos({left},{top})\fs{size}\bord1\shad0\fnmonospace}}"
+    plate = rf"{{\an7\pos(0,{above})\bord0\shad0\1c&H000000&\1a&H50&\p1}}" + box
+    style = rf"{{\an7\pos({left},{above + top})\fs{size}\bord1\shad0\fnmonospace}}"
     player.command("osd-overlay", 7, "ass-events", plate + "\n" + style + r"\N".join(lines))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -169,3 +171,13 @@ def test_without_a_display_nothing_is_tried(
     finally:
         player.terminate()
     assert capfd.readouterr().err == ""
+
+
+def test_the_figures_stand_below_the_line_that_messages_are_in() -> None:
+    drawn: list[str] = []
+    player: Any = SimpleNamespace(command=lambda *words: drawn.append(words[-1]))
+    screen.overlay(player, ["one", "two"])
+    tops = [float(y) for y in re.findall(r"pos\([\d.]+,([\d.]+)\)", drawn[0])]
+    assert len(tops) == 2
+    # mpv before 0.40 writes messages 55 of 720 rows high, 22 rows below the edge.
+    assert min(tops) > 22 + 1.2 * 55
