@@ -255,9 +255,20 @@ class AnyMpv:
 
 
 class OwnWindow(AnyMpv):
-    """The same of ``rtvfi play`` with the engine apart."""
+    """The same of ``rtvfi play`` with the engine apart.
+
+    Args:
+        folder: see ``AnyMpv``, like ``files`` and ``settings``.
+        words: more of its command line.
+    """
 
     model = "copy"
+
+    def __init__(
+        self, folder: Path, *files: Path | str, words: tuple[str, ...] = (), **settings: Any
+    ) -> None:
+        self._words = words
+        super().__init__(folder, *files, **settings)
 
     def _command(self, mpv: tuple[str, ...], files: list[str]) -> list[str]:
         words = [sys.executable, "-P", "-m", "rtvfi", "play", "--engine", "apart"]
@@ -265,4 +276,4 @@ class OwnWindow(AnyMpv):
         patient = "--script-opts=rtvfi-patience=60"
         for option in (*_QUIET, patient, *mpv):
             words += ["--mpv", option.removeprefix("--").replace("no-terminal", "terminal=no")]
-        return [*words, "--", *files]
+        return [*words, *self._words, "--", *files]

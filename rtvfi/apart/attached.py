@@ -11,19 +11,24 @@ import json
 import logging
 import os
 import socket
+import sys
+import threading
 import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from rtvfi.apart.figures import line_of
 from rtvfi.apart.memory import Bound, end
 from rtvfi.apart.watchdog import PATIENCE_SECONDS, Watchdog
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.engine.trusted import check_options
 from rtvfi.playing.front import Front
+from rtvfi.playing.mpv.events import add_viewing
 from rtvfi.playing.mpv.remote import RemoteMpv
 from rtvfi.playing.mpv.screen import PlayerGone
 from rtvfi.playing.worker import Worker
+from rtvfi.stream.record.relay import Relay
 from rtvfi.stream.serve.web import PictureServer
 
 if TYPE_CHECKING:
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
 
     from rtvfi.engine.build import Viewing
     from rtvfi.settings.config import PlayOptions
+    from rtvfi.stream.record.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +71,14 @@ def connect(path: Path) -> socket.socket:
     return connection
 
 
-def attach(options: PlayOptions, connection: socket.socket, script: str, version: str) -> int:
+def attach(
+    options: PlayOptions,
+    connection: socket.socket,
+    script: str,
+    version: str,
+    *,
+    tells_figures: bool = False,
+) -> int:
     """Serve the mpv behind a connection until it ends; returns the exit code.
 
     Args:
@@ -73,6 +86,7 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
         connection: a connection to mpv's JSON IPC.
         script: name of our script in that mpv.
         version: the script's ``SCRIPT_VERSION``.
+        tells_figures: print statistics, for a report that another process writes.
 
     Raises:
         UsageError: the script has another version.
@@ -84,18 +98,25 @@ def attach(options: PlayOptions, connection: socket.socket, script: str, version
             "rtvfi mpv --install puts the right one there",
         )
     check_options(options)
-    return Attached(options).run(connection, script)
+    return Attached(options, tells_figures=tells_figures).run(connection, script)
 
 
 class Attached(Front):
     """Controls one mpv in another process."""
 
-    def __init__(self, options: PlayOptions) -> None:
+    def __init__(self, options: PlayOptions, *, tells_figures: bool = False) -> None:
         super().__init__(options)
+        self._tells_figures = tells_figures
+        self._is_leaving = threading.Event()
         self._bound = Bound()
         self._patience = PATIENCE_SECONDS
         self._watched: Viewing | None = None
         self._watchdog = Watchdog(self._patience)
+
+    def _make_recorder(self) -> Recorder | None:
+        """Those before and after this engine write the same recording."""
+        path = self._options.record
+        return None if path is None else Relay(path, self._options.encode, self._screen.say)
 
     def prefetch(self) -> None:
         """Open the first file before the player requests it; errors are reported when it does."""
@@ -115,9 +136,10 @@ class Attached(Front):
                     "rtvfi-attach", lambda *words: hooks.do(partial(self._on_hook, tell, *words))
                 )
                 player.register_message_handler("rtvfi-tell", lambda *_: self._tell(player))
+                player.register_message_handler("rtvfi-end-engine", self._on_end_of_need)
                 tell("rtvfi-ready", door.root)
                 told_at = 0.0
-                while not player.wait(_LOOK_SECONDS):
+                while not player.wait(_LOOK_SECONDS) and not self._is_leaving.is_set():
                     now = time.monotonic()
                     if said := self._bound.complaint():
                         end(said)
@@ -125,6 +147,7 @@ class Attached(Front):
                     if now - told_at >= _ALIVE_SECONDS:
                         told_at = now
                         self._tell_alive(tell)
+                        self._print_figures(with_viewing=True)
         finally:
             self._screen.close()
             deadline = time.monotonic() + _LEAVE_SECONDS
@@ -133,7 +156,27 @@ class Attached(Front):
             self._leave(deadline)
             player.close()
             door.close()
+            self._print_figures(with_viewing=False)
         return 0
+
+    def _on_end_of_need(self, why: str) -> None:
+        """The engine that runs shall end; where it does not answer it is killed, else it leaves."""
+        if why == "leave":
+            self._is_leaving.set()
+
+    def _print_figures(self, *, with_viewing: bool) -> None:
+        """Tell all figures so far to who started this process, if anybody wants them."""
+        if not self._tells_figures:
+            return
+        report, viewing = self._report.copy(), self._showing.viewing
+        if with_viewing and viewing is not None:
+            statistics = viewing.pipeline.statistics()
+            add_viewing(report, viewing.stream, statistics)
+            report.live = self._live_facts(viewing, statistics)
+        error = None if self._recorder is None else self._recorder.error
+        with suppress(OSError):  # nobody listens any more
+            sys.stdout.write(line_of(report, None if error is None else error.message) + "\n")
+            sys.stdout.flush()
 
     def _tell_alive(self, tell: partial[object]) -> None:
         now = self._choice.now

@@ -55,10 +55,12 @@ class EarlyEngine:
         pid: its process id; it is a child of this process.
         channel: the socket to it, which closes when it ends.
         said: file descriptor of a pipe with its messages.
+        figures: file descriptor of a pipe with its statistics; see ``figures.py``.
     """
 
-    def __init__(self, pid: int, channel: socket, said: int) -> None:
+    def __init__(self, pid: int, channel: socket, said: int, figures: int) -> None:
         self.pid = pid
+        self.figures = figures
         self._channel = channel
         self._said = said
         self._guard = threading.Lock()
@@ -161,6 +163,7 @@ def begin(options: PlayOptions) -> EarlyEngine | None:
         return None
     ours, its = socketpair()
     said, saying = os.pipe()
+    figures, telling = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -169,25 +172,28 @@ def begin(options: PlayOptions) -> EarlyEngine | None:
         try:
             ours.close()
             os.close(said)
-            code = _engine(options, its, saying)
+            os.close(figures)
+            code = _engine(options, its, saying, telling)
         finally:
             sys.stderr.flush()
             os._exit(code)
     its.close()
     os.close(saying)
-    return EarlyEngine(pid, ours, said)
+    os.close(telling)
+    return EarlyEngine(pid, ours, said, figures)
 
 
 # ---- in the engine ----
 
 
-def _engine(options: PlayOptions, channel: socket, saying: int) -> int:
+def _engine(options: PlayOptions, channel: socket, saying: int, telling: int) -> int:
     """Run the engine, in the child; returns the exit code."""
     go_first()
     os.setsid()  # Ctrl+C in the terminal ends the window, and that ends us
     nothing = os.open(os.devnull, os.O_RDWR)
-    for number, ours in ((nothing, 0), (nothing, 1), (saying, 2)):
+    for number, ours in ((nothing, 0), (telling, 1), (saying, 2)):
         os.dup2(number, ours)
+    os.close(telling)
     with suppress(OSError):
         Path("/proc/self/comm").write_text(_NAME, encoding="ascii")  # for ps
     # Messages go to the script, which shows them; the terminal belongs to the player.
@@ -210,7 +216,7 @@ def _serve(options: PlayOptions, channel: socket) -> int:
 
     check_options(options)
     _send(channel, {})
-    engine = attached.Attached(options)
+    engine = attached.Attached(options, tells_figures=options.report is not None)
     engine.prefetch()
     met = _receive(channel)
     connection = None if met is None else _connected(Path(met["path"]), channel)

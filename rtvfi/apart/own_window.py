@@ -2,7 +2,8 @@
 
 The window is libmpv in this process, with the script of ``rtvfi mpv`` in it. The first engine is
 started before both (``early.py``). When an engine dies or hangs, the script shows the original and
-starts another one. This process loads no decoder, no model and no torch.
+asks for another one. This process loads no decoder, no model and no torch while the window is open
+(the checks of a recording load PyAV). What the engines recorded is joined here after mpv has ended.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import logging
 import os
 import sys
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rtvfi.apart import figures
+from rtvfi.apart.engines import Engines
 from rtvfi.apart.script import SCRIPT
 from rtvfi.apart.sockets import FOR_MPV, place_for_mpv, remove_socket
 from rtvfi.core.errors import NoScripts
 from rtvfi.playing.mpv import window
+from rtvfi.playing.mpv.events import Watch
 from rtvfi.playing.mpv.life import Life
-from rtvfi.playing.mpv.screen import PlayerGone, Screen
+from rtvfi.playing.mpv.screen import PlayerGone, Screen, bind
+from rtvfi.playing.report import Report
+from rtvfi.stream.run.playhead import Playhead
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +37,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_ROOT: Final = "http://127.0.0.1:"
+"""What addresses of our tracks begin with."""
+_LEAVE_SECONDS: Final = 1.0
+"""Longest wait at the end for an engine."""
+_FINISH_SECONDS: Final = 120.0
+"""The same for one that ends a recording: what waits for the encoder is written."""
+
 
 def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine | None) -> int:
     """Play files until the user or the playlist ends; returns the exit code as ``player.play``.
 
     Args:
-        options: what to play; only files, mpv's options and the start position are used here.
-        words: command-line options for an engine that the script starts.
+        options: what to play; engines get theirs from ``words``.
+        words: command-line options for an engine that the script asks for.
         engine: already started, with checked options; it is ended here.
 
     Raises:
@@ -46,10 +58,23 @@ def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine |
         RtvfiError: nothing could be played.
     """
     try:
-        return ApartPlayer(options, engine).run(words)
+        if options.record is not None:
+            from rtvfi.stream.record.recorder import check  # PyAV
+
+            check(options.record, options.files, options.encode, force=options.force)
+        return ApartPlayer(options, engine).run([*words, *_report_words(options)])
     finally:
         if engine is not None:
             engine.close()
+
+
+def _report_words(options: PlayOptions) -> list[str]:
+    """What an engine is told of recording and report, besides how pictures are encoded."""
+    words = [] if options.record is None else ["--record", str(options.record)]
+    if words or options.report is not None:
+        words.append("--figures")
+    codepage = options.encode.sub_codepage
+    return words if codepage == "auto" else [*words, "--mpv", f"sub-codepage={codepage}"]
 
 
 class ApartPlayer:
@@ -65,30 +90,39 @@ class ApartPlayer:
         self._engine = engine
         self._screen = Screen()
         self._life = Life(options, self._screen)
+        self._engines = Engines(self._tell_script)
+        self._report = Report()
         self._is_first = False
+        self._shown: str | None = None
+        """The address of our track while that is on screen."""
         self._own_socket: Path | None = None
+        # Made by run().
+        self._mpv: Mpv
+        self._watch: Watch
 
     def run(self, words: Sequence[str]) -> int:
         """Play all files; returns the exit code."""
         os.environ["RTVFI_SCRIPT"] = str(SCRIPT)  # disables one in the user's own folder
         player = window.open_window(self._options.mpv)
+        self._mpv = player
         try:
             self._screen.open(player)
             self._life.begin(player)
+            self._watch = Watch(player, Playhead(), self._report, lambda: self._shown)
+            player.observe_property("vid", lambda _, number: self._on_track(number))
             player.event_callback("file-loaded")(lambda _: self._on_file())
             player.event_callback("playback-restart")(lambda _: self._on_restart())
-            command = json.dumps([sys.executable, "-P", "-m", "rtvfi"])
-            settings = {"command": command, "words": json.dumps([*words])}
-            if self._engine is not None:
-                settings |= self._introduce(player, self._engine)
-            for name, value in settings.items():
-                player.command("change-list", "script-opts", "append", f"rtvfi-{name}={value}")
-            self._load(player)
+            player.event_callback("end-file")(lambda _: self._watch.end_file())
+            self._load(player, words)
             code = self._life.play(lambda: None)
         finally:
+            self._engines.about_to_leave()
             player.terminate()
+            is_recording = self._options.record is not None
+            self._engines.leave(_FINISH_SECONDS if is_recording else _LEAVE_SECONDS)
             if self._own_socket is not None:  # an engine that died early has left it there
                 remove_socket(self._own_socket, FOR_MPV)
+        self._finish()
         return self._life.check(code)
 
     def _introduce(self, player: Mpv, engine: EarlyEngine) -> dict[str, str]:
@@ -105,30 +139,68 @@ class ApartPlayer:
             player["input-ipc-server"] = own
             self._own_socket = Path(own)
         path = Path(str(player.command("expand-path", listens_at)))
+        watch = self._engines.adopt(engine)
 
-        def ended(script: str, status: int, words: str) -> None:
-            with suppress(PlayerGone, SystemError):  # mpv, or the script
-                told = ("rtvfi-engine-ended", str(status), words)
-                player.command("script-message-to", script, *told)
+        def meet(script: str) -> None:
+            engine.meet(path, script)
+            watch()
 
-        def meet(script: bytes) -> None:
-            engine.meet(path, script.decode())
-            engine.watch(partial(ended, script.decode()))
-
-        player.register_message_handler("rtvfi-script", meet)
-        player.register_message_handler("rtvfi-kill-engine", engine.kill)
+        bind(player, {"rtvfi-script": meet}, {})
         return {"begun": "yes", "socket": own}
 
-    def _load(self, player: Mpv) -> None:
+    def _tell_script(self, status: int | None, messages: str) -> None:
+        """An engine has ended (a thread of its own)."""
+        code = "none" if status is None else str(status)
+        with suppress(PlayerGone, SystemError):  # mpv, or the script
+            self._mpv.command("script-message", "rtvfi-engine-ended", code, messages)
+
+    def _load(self, player: Mpv, words: Sequence[str]) -> None:
         """Load the script.
 
         Raises:
             NoScripts: this mpv has no Lua.
         """
+        settings = {
+            "command": json.dumps([sys.executable, "-P", "-m", "rtvfi"]),
+            "words": json.dumps([*words]),
+            "hosted": "yes",
+            "records": "no" if self._options.record is None else "yes",
+        }
+        if self._engine is not None:
+            settings |= self._introduce(player, self._engine)
+        for name, value in settings.items():
+            player.command("change-list", "script-opts", "append", f"rtvfi-{name}={value}")
+        engines = self._engines
+        messages = {"rtvfi-start-engine": engines.start, "rtvfi-end-engine": engines.end}
+        bind(player, messages, {})
         try:
             player.command("load-script", str(SCRIPT))
         except (SystemError, RuntimeError) as error:
             raise NoScripts("this libmpv runs no scripts", "try --engine inside") from error
+
+    def _finish(self) -> None:
+        """When mpv and the engines have ended: the recording and the report."""
+        engines = self._engines.all
+        for engine in engines:
+            figures.add(self._report, engine.figures)
+        ends = [why for engine in engines if (why := engine.early_end)]
+        self._report.engines = {"started": len(engines), "ended_early": ends}
+        if self._options.record is not None:
+            from rtvfi.playing.recording import recorded_apart  # all that renders, torch too
+
+            recording = recorded_apart(self._options, self._screen.say)
+            errors = [engine.figures.get("recording_error") for engine in engines]
+            recording["error"] = next((e for e in errors if e), recording["error"])
+            self._report.recording = recording
+        if self._options.report is not None:
+            self._report.write(self._options.report)
+
+    def _on_track(self, number: object) -> None:
+        """Another video track was chosen."""
+        # Before the first picture none is selected yet, whatever the number is.
+        chosen = (t for t in self._mpv.track_list if (t["type"], t["id"]) == ("video", number))
+        names = (str(track.get("external-filename", "")) for track in chosen)
+        self._shown = next((name for name in names if name.startswith(_ROOT)), None)
 
     def _on_file(self) -> None:
         self._is_first = True
@@ -136,5 +208,6 @@ class ApartPlayer:
 
     def _on_restart(self) -> None:
         is_first, self._is_first = self._is_first, False
+        self._watch.playback_restart(is_first=is_first)
         if is_first:
             self._life.first_picture()

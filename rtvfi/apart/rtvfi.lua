@@ -15,6 +15,7 @@ local VERSION = "1"
 local TICK = 1
 local FAULT = 70 -- the engine's exit code when it hangs or is too large: another one may do better
 local APART = 0.5 -- seconds that the sound may be ahead of the picture when our track is left
+local LEAVE = 60 -- seconds for an engine that ends what it records
 local START = 60 -- seconds after which an engine is ended that has not even connected
 
 local options = {
@@ -32,8 +33,10 @@ local options = {
     letgo = "gpu",
     rest = 30,
     log = "",
-    begun = false, -- "rtvfi play" has begun an engine before this mpv,
+    hosted = false, -- "rtvfi play" starts and ends our engines itself,
+    begun = false, -- has begun the first before this mpv,
     socket = "", -- and lets mpv listen here for it
+    records = false, -- what they make is recorded
 }
 -- Celluloid loads scripts into an mpv that is told of no folder: our settings lie beside us all the same.
 local here = debug.getinfo(1, "S").source:match("^@(.*)/scripts/[^/]*$")
@@ -192,9 +195,10 @@ local function socket()
     return path, true
 end
 
-local function kill()
+-- Why: "leave" when nobody needs it now, which it may do in order.
+local function kill(why)
     if engine == BEGUN then
-        mp.commandv("script-message", "rtvfi-kill-engine")
+        mp.commandv("script-message", "rtvfi-end-engine", why)
     else
         mp.abort_async_command(engine)
     end
@@ -278,6 +282,11 @@ function start()
         add("--smaller")
     end
     silence, is_silent, owed = 0, false, nil
+    if options.hosted then
+        engine = BEGUN
+        mp.commandv("script-message", "rtvfi-start-engine", (utils.format_json(words)))
+        return
+    end
     engine = mp.command_native_async({
         name = "subprocess",
         playback_only = false,
@@ -288,14 +297,15 @@ end
 
 mp.register_script_message("rtvfi-engine-ended", function(status, said)
     if engine == BEGUN then
-        ended(true, { status = tonumber(status), stderr = said })
+        local code = tonumber(status)
+        ended(true, { status = code, stderr = said, error_string = code and "" or "init" })
     end
 end)
 
 -- It does not answer: end it.
 local function give_up()
     is_silent = true
-    kill()
+    kill("it did not answer")
 end
 
 local function attach(moment)
@@ -372,14 +382,16 @@ local function let_go()
     idle_timer = nil
     local is_wanted = options.letgo == "always" or (options.letgo == "gpu" and place:match("^cuda"))
     if is_wanted and engine and is_ready and not pending then
-        is_resting, is_let_go = true, true
+        is_resting, is_let_go, is_ready, silence = true, true, false, 0
         back_to_film()
-        kill()
+        kill("leave")
     end
 end
 
 local function looked_at()
-    if mp.get_property_native("pause") or mp.get_property_native("window-minimized") then
+    -- What is recorded is made while nobody sees it, too.
+    local is_unseen = mp.get_property_native("window-minimized") and not options.records
+    if mp.get_property_native("pause") or is_unseen then
         idle_timer = idle_timer or mp.add_timeout(options.rest, let_go)
         return
     end
@@ -404,7 +416,8 @@ mp.add_periodic_timer(TICK, function()
         local _, shown = show_film()
         aside = shown
     end
-    if silence > (is_ready and options.patience or math.max(START, 4 * options.wait)) then
+    local most = is_ready and options.patience or math.max(START, 4 * options.wait)
+    if silence > (is_let_go and LEAVE or most) then
         give_up()
     end
 end)

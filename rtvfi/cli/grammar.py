@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.cluster.link import Link
 from rtvfi.core.clock import seconds_of
@@ -160,23 +160,30 @@ def config_of(arguments: argparse.Namespace, *, is_live: bool = False) -> Config
 
 
 def words_of(arguments: argparse.Namespace) -> list[str]:
-    """The parsed options of ``add_settings`` as words for a child process, without ``--mpv``."""
+    """The parsed options of ``add_settings`` and ``add_encoding`` as words for a child process,
+    without ``--mpv`` and ``--force``.
+    """
     words = [] if arguments.preset is None else ["--preset", str(arguments.preset)]
     for action in arguments.parser._actions:
         value = getattr(arguments, action.dest, None)
-        if action.dest in SETTINGS and value is not None:
+        if action.dest in {*SETTINGS, *_WRITING} and value not in (None, action.default):
             words += [action.option_strings[-1], str(value)]
     return words
 
 
-def add_encoding(parser: argparse.ArgumentParser) -> None:
-    """Add the options of commands that encode video."""
+_WRITING: Final = frozenset(("encoder", "crf", "preset_encoder", "pix_fmt"))
+"""The options of ``add_encoding`` that say how a file is encoded."""
+
+
+def add_encoding(parser: argparse.ArgumentParser, *, has_force: bool = True) -> None:
+    """Add the options of commands that encode video; ``--force`` only if ``has_force``."""
     add = parser.add_argument_group("writing").add_argument
     add("--encoder", metavar="NAME", default="auto", help=f"auto (default), {', '.join(CODECS)}")
     add("--crf", metavar="N", type=float, help="quality on the encoder's scale, lower is better")
     add("--preset-encoder", metavar="NAME", help="the encoder's own preset: veryfast, slow, ...")
     add("--pix-fmt", metavar="NAME", help=f"{', '.join(PIXEL_FORMATS)}; by default the film's own")
-    add("--force", action="store_true", help="overwrite existing files")
+    if has_force:
+        add("--force", action="store_true", help="overwrite existing files")
 
 
 def add_link(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from rtvfi.core.errors import RtvfiError
 from rtvfi.playing.controls import Controls
 from rtvfi.playing.mpv.display import Display
-from rtvfi.playing.mpv.events import Watch
+from rtvfi.playing.mpv.events import Watch, add_viewing
 from rtvfi.playing.mpv.screen import Screen
 from rtvfi.playing.opening import NothingToDo, Opener
 from rtvfi.playing.recording import recorder_for
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rtvfi.playing.mpv.player import Mpv
     from rtvfi.playing.track import Door
     from rtvfi.settings.config import PlayOptions
+    from rtvfi.stream.record.recorder import Recorder
     from rtvfi.stream.run.parts import Statistics
 
 _LOOK_SECONDS: Final = 0.5
@@ -51,7 +52,7 @@ class Front:
         self._options = options
         self._screen = Screen()
         self._playhead = Playhead()
-        self._recorder = recorder_for(options, self._screen.say)
+        self._recorder = self._make_recorder()
         self._opener = Opener(
             options, self._playhead, self._recorder, keeps_shapes=self._takes_lists
         )
@@ -67,6 +68,10 @@ class Front:
         self._showing: Showing
         self._watch: Watch
         self._controls: Controls
+
+    def _make_recorder(self) -> Recorder | None:
+        """What records the viewing, if that was asked for."""
+        return recorder_for(self._options, self._screen.say)
 
     def connect(self, player: Mpv, door: Door) -> None:
         """Connect to a player.
@@ -151,7 +156,7 @@ class Front:
     def _add_to_report(self, viewing: Viewing) -> None:
         """Add the numbers of a finished viewing to the report (any thread, one at a time)."""
         statistics = viewing.pipeline.statistics()
-        self._watch.add(viewing.stream, statistics)
+        add_viewing(self._report, viewing.stream, statistics)
         self._report.live = self._live_facts(viewing, statistics)
 
     def _live_facts(self, viewing: Viewing, statistics: Statistics) -> dict[str, Fact]:

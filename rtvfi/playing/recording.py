@@ -5,22 +5,29 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
+from rtvfi.core.errors import RtvfiError
+from rtvfi.core.program import command_line
 from rtvfi.engine.build import pipeline_for, rendering
 from rtvfi.engine.device import take_every_core
 from rtvfi.engine.model_host import ModelHost
 from rtvfi.render.frames import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.render.progress import RichProgress, State
-from rtvfi.stream.record.recorder import Recorder
+from rtvfi.stream.record.notes import NAME as NOTES
+from rtvfi.stream.record.recorder import Recorder, say_files
+from rtvfi.stream.record.rescue import rescue
 from rtvfi.stream.run.playhead import Playhead
+from rtvfi.stream.write.journal import journal_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rtvfi.engine.build import Rendering
     from rtvfi.settings.config import PlayOptions
-    from rtvfi.stream.record.assemble import Viewed
+    from rtvfi.stream.record.assemble import Recorded, Viewed
+    from rtvfi.stream.record.recorder import Summary
     from rtvfi.stream.write.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -43,6 +50,43 @@ def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder |
     return Recorder.open(
         options.record, options.files, options.encode, say, force=options.force, filler=filler
     )
+
+
+def recorded_apart(options: PlayOptions, say: Callable[[str], None]) -> Summary:
+    """The pieces that engines apart have recorded, which all have ended, become files.
+
+    Returns:
+        What was recorded, for the report.
+    """
+    assert options.record is not None
+    files: list[Recorded] = []
+    error = None
+    if (journal_folder(options.record) / NOTES).exists():
+        filler = Filling(options) if options.completes_recording else None
+        try:
+            files = rescue(options.record, options.encode, say, filler)
+        except RtvfiError as failure:
+            error = failure.message
+            log.warning("recording: %s", error)
+            hint = command_line(f'join "{options.record}"')
+            log.warning("the pieces are kept: %s", hint)
+    say_files(files)
+    say_gaps(files)
+    return {"files": files, "error": error}
+
+
+def say_gaps(files: list[Recorded]) -> None:
+    """Tell what a recording lacks because an engine died."""
+    for file, later in zip_longest(files, files[1:]):
+        if not file["is_cut_off"]:
+            continue
+        where = f'"{file["source"]}"'
+        if later is not None and later["source"] == file["source"]:
+            missing = f"{file['to']:.2f} s to {later['from']:.2f} s of {where} are missing"
+            log.warning("the recording has a gap, because the engine died: %s", missing)
+        else:
+            missing = f"{where} is recorded up to {file['to']:.2f} s"
+            log.warning("the recording ends early, because the engine died: %s", missing)
 
 
 class Filling:

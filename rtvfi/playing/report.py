@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
@@ -50,6 +50,8 @@ class Report:
     live: dict[str, Fact] = field(default_factory=dict)
     recording: Mapping[str, object] | None = None
     """What was recorded: the result of ``Recorder.close``."""
+    engines: Mapping[str, object] | None = None
+    """Engines in other processes: how many there were, and why some ended early."""
     first_picture_ms: float | None = None
     first_interpolated_ms: float | None = None
 
@@ -62,9 +64,14 @@ class Report:
         self.counts.update(counts)
         self.num_asked += num_asked
 
+    def copy(self) -> Report:
+        """A copy of what viewings add to it, which others may read while this one is added to."""
+        stages = {name: values.copy() for name, values in [*self.stages_ms.items()]}
+        return replace(self, counts=self.counts.copy(), stages_ms=stages)
+
     def as_dict(self) -> dict[str, object]:
         """The JSON document."""
-        recording = {} if self.recording is None else {"recording": self.recording}
+        parts = {"recording": self.recording, "engines": self.engines}
         return {
             "frames": {
                 "asked": self.num_asked,
@@ -89,7 +96,7 @@ class Report:
                 "first_picture": _rounded(self.first_picture_ms),
                 "first_interpolated": _rounded(self.first_interpolated_ms),
             },
-            **recording,
+            **{name: part for name, part in parts.items() if part is not None},
         }
 
     def write(self, path: Path) -> None:

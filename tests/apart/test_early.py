@@ -50,7 +50,7 @@ def child(*words: str) -> tuple[early.EarlyEngine, socket.socket]:
         words[0], words, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, saying, 2)]
     )
     os.close(saying)
-    return early.EarlyEngine(pid, ours, said), its
+    return early.EarlyEngine(pid, ours, said, os.open(os.devnull, os.O_RDONLY)), its
 
 
 def ended(engine: early.EarlyEngine) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from rtvfi.apart import early
 from rtvfi.cli import main as cli
 from rtvfi.cli.commands.play import _is_apart
 from rtvfi.cli.grammar import words_of
-from rtvfi.core.errors import NoScripts, UsageError
+from rtvfi.core.errors import NoScripts
 from rtvfi.settings.config import play_options, resolve_config
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def test_nothing_that_plays_is_a_failure(tmp_path: Path) -> None:
         ((), "dis", "cuda", False),
         (("--engine", "inside"), "cel", "cuda", False),
         (("--engine", "apart"), "dis", "cpu", True),
-        (("--record", "out.mkv"), "cel", "cuda", False),
+        (("--record", "out.mkv", "--report", "r.json"), "cel", "cuda", True),
     ],
 )
 def test_the_engine_is_apart_where_torch_is_used(
@@ -107,14 +107,9 @@ def test_the_engine_is_apart_where_torch_is_used(
     assert _is_apart(parsed(*words), options) == is_apart
 
 
-def test_what_only_an_engine_inside_can_do_is_not_asked_of_one_apart() -> None:
-    options = play_options(resolve_config({"model": "dis"}, preset="default"), ("film.mkv",))
-    with pytest.raises(UsageError, match="--report"):
-        _is_apart(parsed("--engine", "apart", "--report", "r.json"), options)
-
-
 def test_settings_reach_the_engine_as_they_were_typed() -> None:
     words = ["--style", "plain", "--fps", "60", "--preset", "cpu", "--scale", "0.5"]
+    words += ["--encoder", "libx264", "--crf", "20.5"]
     assert sorted(words_of(parsed(*words, "--mpv", "fs"))) == sorted(words)
 
 

@@ -100,4 +100,4 @@ def test_notes_that_nobody_wrote_are_refused(line: str, tmp_path: Path) -> None:
 
 def test_notes_that_are_noise_hold_nothing(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(bytes(range(256)) * 20 + b"\n" + b"[" * 100_000 + b"\n")
-    assert read_notes(tmp_path / "o.mkv", tmp_path) == []
+    assert read_notes(tmp_path / "o.mkv", tmp_path).streams == []

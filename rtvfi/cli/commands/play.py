@@ -86,10 +86,7 @@ def _check_start(start: str | None) -> None:
 def _is_apart(arguments: argparse.Namespace, options: PlayOptions) -> bool:
     """Whether the engine runs in its own process: wherever torch is used."""
     if arguments.engine == "auto":
-        is_network = not find(options.model).is_torch_free and options.model != "copy"
-        return is_network and not _kept_inside(arguments)
-    if arguments.engine == "apart" and (option := _kept_inside(arguments)):
-        raise UsageError(f"{option} does not work with --engine apart", "leave --engine apart out")
+        return not find(options.model).is_torch_free and options.model != "copy"
     return bool(arguments.engine == "apart")
 
 
@@ -118,7 +115,8 @@ def _apart(options: PlayOptions, words: list[str]) -> Callable[[], int]:
     is_torch_asked = options.device not in ("auto", "cpu")
     if not is_torch_asked:
         check_options(options)
-    engine = early.begin(options)
+    # A recording is checked, and an older one of that name removed, before any engine looks at it.
+    engine = early.begin(options) if options.record is None else None
     if is_torch_asked and engine is not None:  # torch shall not be loaded here
         engine.check()
     elif is_torch_asked:
@@ -126,11 +124,6 @@ def _apart(options: PlayOptions, words: list[str]) -> Callable[[], int]:
     with _libmpv_wanted():
         from rtvfi.apart.own_window import play_apart
     return partial(play_apart, options, words, engine)
-
-
-def _kept_inside(arguments: argparse.Namespace) -> str:
-    """The given option that works only with an engine in the player's process; else empty."""
-    return next((f"--{name}" for name in ("record", "report") if getattr(arguments, name)), "")
 
 
 def main(arguments: argparse.Namespace) -> int:

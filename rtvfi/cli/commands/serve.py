@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.apart.memory import go_first
 from rtvfi.apart.sockets import FOR_MPV, remove_socket
-from rtvfi.cli.grammar import add_settings, config_of
+from rtvfi.cli.grammar import add_encoding, add_settings, config_of, encode_options
 from rtvfi.settings.config import play_options
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the socket was created only for this command: remove it after connecting",
     )
     add("--smaller", action="store_true", help="estimate motion at half the usual size")
+    add(
+        "--record",
+        metavar="OUT.mkv",
+        type=Path,
+        help="record what that mpv shows, continuing after the engine before; only pieces are "
+        'written, which "rtvfi join" joins',
+    )
+    add("--figures", action="store_true", help="print statistics, one line of JSON at a time")
+    add_encoding(parser, has_force=False)
     add_settings(parser)
 
 
@@ -55,7 +64,8 @@ def main(arguments: argparse.Namespace) -> int:
     # The script shows the messages sent to it; the terminal belongs to the player.
     if not logging.getLogger("rtvfi").isEnabledFor(logging.DEBUG):
         logging.getLogger("rtvfi").setLevel(logging.WARNING)
-    options = play_options(config_of(arguments, is_live=True), ())
+    config = config_of(arguments, is_live=True)
+    options = play_options(config, ())
     if arguments.smaller:
         options = replace(options, stream=options.stream.smaller())
     go_first()
@@ -72,7 +82,14 @@ def main(arguments: argparse.Namespace) -> int:
     finally:
         if arguments.own_socket:
             remove_socket(arguments.mpv_socket, FOR_MPV)
-    return attach(options, connection, arguments.script, arguments.script_version)
+    options = replace(options, record=arguments.record, encode=encode_options(arguments, config))
+    return attach(
+        options,
+        connection,
+        arguments.script,
+        arguments.script_version,
+        tells_figures=arguments.figures,
+    )
 
 
 def _drop_inherited() -> None:

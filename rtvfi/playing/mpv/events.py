@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rtvfi.engine.build import Viewing
     from rtvfi.playing.mpv.player import Mpv
     from rtvfi.playing.report import Report
     from rtvfi.stream.run.parts import Statistics
@@ -28,11 +27,11 @@ class Watch:
         player: the mpv.
         playhead: receives every change of mpv's clock.
         report: receives A/V sync, drops, seeks and the time of the first picture.
-        shown: returns the viewing on screen, None while the original is shown.
+        shown: returns something while our track is on screen, None while the original is.
     """
 
     def __init__(
-        self, player: Mpv, playhead: Playhead, report: Report, shown: Callable[[], Viewing | None]
+        self, player: Mpv, playhead: Playhead, report: Report, shown: Callable[[], object | None]
     ) -> None:
         self._mpv = player
         self._playhead = playhead
@@ -75,17 +74,6 @@ class Watch:
         latency = round((time.monotonic() - began) * 1e3, 1)
         self.report.seeks.append({"target": round(target, 3), "latency_ms": latency})
 
-    def add(self, stream: FrameStream, statistics: Statistics) -> None:
-        """Add the numbers of a finished viewing to the report."""
-        report = self.report
-        report.add_counts(statistics.counts, stream.num_asked)
-        for name, values in statistics.samples_ms.items():
-            report.add_stage(name, values)
-        report.add_stage("serve", stream.serve_ms)
-        if report.first_interpolated_ms is None and stream.first_synthetic_at is not None:
-            age = (time.monotonic() - stream.first_synthetic_at) * 1e3
-            report.first_interpolated_ms = process_age_ms() - age
-
     def _on_avsync(self, seconds: float | None) -> None:
         if seconds is None:
             return
@@ -103,6 +91,17 @@ class Watch:
         if target is None:
             return
         self._seek = (target, time.monotonic())
+
+
+def add_viewing(report: Report, stream: FrameStream, statistics: Statistics) -> None:
+    """Add the figures of a viewing, as far as it is."""
+    report.add_counts(statistics.counts, stream.num_asked)
+    for name, values in statistics.samples_ms.items():
+        report.add_stage(name, values)
+    report.add_stage("serve", stream.serve_ms)
+    if report.first_interpolated_ms is None and stream.first_synthetic_at is not None:
+        age = (time.monotonic() - stream.first_synthetic_at) * 1e3
+        report.first_interpolated_ms = process_age_ms() - age
 
 
 def process_age_ms() -> float:

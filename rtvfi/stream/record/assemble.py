@@ -129,6 +129,7 @@ Recorded = TypedDict(
         "to": float,
         "stand_ins": list[list[float]],
         "settling": list[list[float]],
+        "is_cut_off": bool,
         "filled": list[list[float]],
     },
 )
@@ -218,5 +219,6 @@ def _described(path: Path, viewed: Viewed, island: list[Excerpt]) -> Recorded:
         "to": seconds(island[-1].stop),
         "stand_ins": spans(ranges(rough)),
         "settling": spans(settling),
+        "is_cut_off": not island[-1].segment.has_ended,
         "filled": spans([(e.start, e.stop) for e in island if e.segment.is_filled]),
     }

@@ -2,13 +2,15 @@
 kill.
 
 ``OUT.mkv.rtvfi/recording.jsonl`` gets a line for every stream played, for every piece when it
-begins, and for its stand-ins when it ends. The writing process holds a lock on the file.
+begins, for its stand-ins when it ends, and for what it holds when its file is closed. The writing
+process holds a lock on the file; several may write it, one after the other.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,8 +21,10 @@ from rtvfi.core.program import command_line
 from rtvfi.stream.decode.container import is_url
 from rtvfi.stream.write.job import Extra
 from rtvfi.stream.write.journal import NAME as JOURNAL
+from rtvfi.stream.write.pieces import Gops
 
 if TYPE_CHECKING:
+    from rtvfi.core.files import Json
     from rtvfi.stream.record.assemble import Viewed
 
 NAME: Final = "recording.jsonl"
@@ -42,14 +46,15 @@ class Notes:
         """Note a stream that is recorded for the first time."""
         self._add(
             stream=number,
-            source=_absolute(viewed.source),
+            source=absolute(viewed.source),
+            index=viewed.info.stream_index,
             origin=str(viewed.grid.origin),
             step=str(viewed.grid.step),
             zero=str(viewed.zero),
             has_model=viewed.has_model,
             has_cadence=viewed.has_cadence,
             extras=[
-                {**asdict(extra), "path": _absolute(extra.path), "zero": str(extra.zero)}
+                {**asdict(extra), "path": absolute(extra.path), "zero": str(extra.zero)}
                 for extra in viewed.extras
             ],
         )
@@ -61,6 +66,15 @@ class Notes:
     def end(self, path: Path, rough: list[int]) -> None:
         """Note that a piece has ended, with these stand-ins."""
         self._add(ended=self._name(path), rough=rough)
+
+    def whole(self, path: Path, held: Gops) -> None:
+        """Note that the file of a piece was closed well, and what it holds."""
+        self._add(whole=self._name(path), frames=held.num_frames, keys=held.keys)
+
+    def stopped(self, why: str) -> None:
+        """Note that nothing more is recorded."""
+        with suppress(OSError):  # the disk may be full
+            self._add(stopped=why)
 
     def close(self) -> None:
         """Release the lock; calling it twice is fine."""
@@ -82,6 +96,8 @@ class Piece:
     path: Path
     first: int
     rough: list[int] = field(default_factory=list)
+    held: Gops | None = None
+    """What the file holds; None if it was not closed well."""
 
 
 _DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
@@ -92,7 +108,10 @@ _DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionE
 class Noted:
     """A stream as read from the notes, and its pieces in the order of watching."""
 
+    number: int
     source: str
+    index: int | None
+    """FFmpeg's number of the stream in its file; None if it was not noted."""
     origin: Fraction
     step: Fraction
     zero: Fraction
@@ -102,12 +121,21 @@ class Noted:
     pieces: list[Piece] = field(default_factory=list)
 
 
-def _absolute(path: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All notes of a recording."""
+
+    streams: list[Noted]
+    stopped: str
+    """Why the recording stopped early; empty if it did not."""
+
+
+def absolute(path: str) -> str:
     """The absolute path of a file; a URL is unchanged."""
     return path if is_url(path) else str(Path(path).absolute())
 
 
-def read_notes(target: Path, folder: Path) -> list[Noted]:
+def read_notes(target: Path, folder: Path) -> Told:
     """Read the notes about the recording of ``target``; an incomplete last line is ignored.
 
     Raises:
@@ -118,8 +146,7 @@ def read_notes(target: Path, folder: Path) -> list[Noted]:
             f'"{folder}" is of a rendering, not of a recording',
             f"the same {command_line('render')} command goes on with it",
         )
-    streams: dict[int, Noted] = {}
-    pieces: dict[str, Piece] = {}
+    reading = _Reading(target, folder)
     try:
         with (folder / NAME).open(encoding="utf-8", errors="replace") as file:
             try:
@@ -128,36 +155,57 @@ def read_notes(target: Path, folder: Path) -> list[Noted]:
                 raise UsageError(f'"{target}" is being recorded right now') from error
             for line in file:
                 try:
-                    _read_line(line, target, folder, streams, pieces)
+                    reading.take(line)
                 except _DAMAGE as error:
                     raise UsageError(f'the notes in "{folder}" are damaged') from error
     except FileNotFoundError:
         raise UsageError(f'there are no pieces of a recording "{target}"') from None
-    return list(streams.values())
+    return Told(list(reading.streams.values()), reading.stopped)
 
 
-def _read_line(
-    line: str, target: Path, folder: Path, streams: dict[int, Noted], pieces: dict[str, Piece]
-) -> None:
-    try:
-        said = json.loads(line)
-    except (ValueError, RecursionError):
-        return
-    if "stream" in said:
-        streams[said["stream"]] = Noted(
-            source=said["source"],
-            origin=Fraction(said["origin"]),
-            step=Fraction(said["step"]),
-            zero=Fraction(said["zero"]),
-            has_model=said["has_model"],
-            has_cadence=said["has_cadence"],
-            extras=tuple(Extra(**{**e, "zero": Fraction(e["zero"])}) for e in said["extras"]),
-        )
-    elif "piece" in said:
-        name = said["piece"]
-        if name != Path(name).name or not isinstance(said["first"], int):
-            raise ValueError(f"{name} is no piece beside these notes")
-        pieces[name] = Piece(folder / name if name else target, said["first"])
-        streams[said["of"]].pieces.append(pieces[name])
-    elif "ended" in said:
-        pieces[said["ended"]].rough = said["rough"]
+class _Reading:
+    """Reads notes line by line."""
+
+    def __init__(self, target: Path, folder: Path) -> None:
+        self._target = target
+        self._folder = folder
+        self.streams: dict[int, Noted] = {}
+        self._pieces: dict[str, Piece] = {}
+        self.stopped = ""
+
+    def take(self, line: str) -> None:
+        """Read a line; raises one of ``_DAMAGE`` if it says what cannot be."""
+        try:
+            said = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if "stream" in said:
+            self.streams[said["stream"]] = _stream(said)
+        elif "piece" in said:
+            name = said["piece"]
+            if name != Path(name).name or not isinstance(said["first"], int):
+                raise ValueError(f"{name} is no piece beside these notes")
+            path = self._folder / name if name else self._target
+            self._pieces[name] = Piece(path, said["first"])
+            self.streams[said["of"]].pieces.append(self._pieces[name])
+        elif "ended" in said:
+            self._pieces[said["ended"]].rough = said["rough"]
+        elif "whole" in said:
+            keys, frames = (*map(int, said["keys"]),), int(said["frames"])
+            self._pieces[said["whole"]].held = Gops(keys, frames)
+        elif "stopped" in said:
+            self.stopped = str(said["stopped"])
+
+
+def _stream(said: Json) -> Noted:
+    return Noted(
+        number=int(said["stream"]),
+        source=said["source"],
+        index=said.get("index"),
+        origin=Fraction(said["origin"]),
+        step=Fraction(said["step"]),
+        zero=Fraction(said["zero"]),
+        has_model=said["has_model"],
+        has_cadence=said["has_cadence"],
+        extras=tuple(Extra(**{**e, "zero": Fraction(e["zero"])}) for e in said["extras"]),
+    )

@@ -15,36 +15,30 @@ import itertools
 import logging
 import shutil
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from rtvfi.core.errors import EncodeError, OpenError, RtvfiError, UsageError
 from rtvfi.core.program import command_line
-from rtvfi.stream.record.assemble import (
-    Assembly,
-    Recorded,
-    Viewed,
-    job_of,
-    segment_of,
-    worth_keeping,
-)
-from rtvfi.stream.record.islands import Segment, gaps, islands
+from rtvfi.stream.record.assemble import job_of
+from rtvfi.stream.record.complete import Completion, held, surveyed
 from rtvfi.stream.record.notes import Notes
 from rtvfi.stream.write.beside.companion import say_differences
 from rtvfi.stream.write.encoders.codecs import LIKELY, check_quality, find_codec
 from rtvfi.stream.write.journal import journal_folder
 from rtvfi.stream.write.mux import CRASH_SAFE_FORMAT, check_target, container_format
-from rtvfi.stream.write.pieces import Gops, survey
 from rtvfi.stream.write.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from rtvfi.core.frame import OutputFrame
     from rtvfi.core.options import EncodeOptions
+    from rtvfi.stream.record.assemble import Recorded, Viewed
+    from rtvfi.stream.record.complete import Filler
+    from rtvfi.stream.record.islands import Segment
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +46,6 @@ PATIENCE_SECONDS: Final = 5.0
 """A writer that takes no frame for this long hangs."""
 _NOTICED_SECONDS: Final = 0.25
 """A longer wait for the writer is reported, because it delays playback."""
-
-Filler = Callable[[Viewed, int, int, Writer], None]
-"""Renders the frames [start, stop) of a stream into a writer; raises KeyboardInterrupt when the
-user stops it.
-"""
 
 
 @dataclass(slots=True)
@@ -128,32 +117,28 @@ class Recorder:
                 the quality is out of the encoder's range.
             EncodeError: its folder does not exist.
         """
-        folder = journal_folder(path)
-        if folder.exists() and not force:
-            raise UsageError(
-                f'"{folder}" holds pieces of a recording that was killed',
-                command_line(f'join "{path}" puts them together, --force overwrites them'),
-            )
-        check_target(path, sources, force=force)
-        if container_format(path) != CRASH_SAFE_FORMAT:
-            raise UsageError(
-                f'"{path.name}" cannot be recorded: what is interrupted would be lost',
-                f'use "{path.stem}.mkv"; {command_line("render")} writes other files',
-            )
-        check_quality(
-            find_codec(LIKELY if encode.encoder == "auto" else encode.encoder), encode.crf
-        )
-        if force:
-            shutil.rmtree(folder, ignore_errors=True)
+        check(path, sources, encode, force=force)
         return cls(path, encode, say, filler)
 
     def recording(self, viewed: Viewed) -> Recording:
         """Make the tap of a pipeline that plays this stream."""
         with suppress(OpenError):  # reported when the file is written
             say_differences(viewed.source, CRASH_SAFE_FORMAT)
-        recording = Recording(self, viewed, len(self._recordings))
+        recording = Recording(self, viewed, self._stream_number(viewed))
         self._recordings.append(recording)
         return recording
+
+    def _begin_at(self, number: int) -> None:
+        """Number the pieces from ``number`` on; the first is the file the user named."""
+        self._numbers = itertools.count(number)
+
+    def _stream_number(self, _viewed: Viewed) -> int:
+        """The number of another stream in the notes."""
+        return len(self._recordings)
+
+    def _is_noted(self, recording: Recording) -> bool:
+        """Whether the notes have the recording's stream."""
+        return recording.is_begun
 
     def next_path(self, recording: Recording, first: int) -> Path:
         """Path of the next segment, which begins at grid index ``first``; the first segment is the
@@ -162,7 +147,7 @@ class Recorder:
         with self._lock:
             notes, number = self._begun_notes(), next(self._numbers)
             path = self.path if number == 1 else self._folder / f"segment-{number:04}.mkv"
-            if not recording.is_begun:
+            if not self._is_noted(recording):
                 notes.stream(recording.number, recording.viewed)
             notes.begin(path, recording.number, first)
         return path
@@ -190,8 +175,16 @@ class Recorder:
             is_first = self.error is None
             if is_first:
                 self.error = error
+                if self._notes is not None:
+                    self._notes.stopped(error.message)
         if is_first:
             self._say(f"recording stopped: {error.message}")
+
+    def whole(self, writer: Writer) -> None:
+        """Note that the file of a piece was closed well (on the writer's thread)."""
+        with self._lock:
+            if self._notes is not None:
+                self._notes.whole(writer.job.path, held(writer))
 
     def close(self) -> Summary:
         """End all files and join them; the pipelines must have stopped.
@@ -200,12 +193,11 @@ class Recorder:
             What was recorded, for the report.
         """
         files: list[Recorded] = []
-        assembly = Assembly(self.path, self._folder, self.encode)
         try:
-            for recording in self._recordings:
-                viewed, segments = recording.viewed, recording.close()
-                segments += self._fill(viewed, segments)
-                files += assembly.build(viewed, islands(segments))
+            recorded = [(each.viewed, each.close()) for each in self._recordings]
+            filler = self._filler if self.error is None else None
+            completion = Completion(self.path, self.encode, self._say, filler)
+            files.extend(completion.files(recorded))
         except (RtvfiError, OSError) as error:
             if isinstance(error, RtvfiError):
                 self.stop(error)
@@ -218,43 +210,35 @@ class Recorder:
         finally:
             if self._notes is not None:
                 self._notes.close()
-        if not files:
-            log.warning("nothing was recorded")
-        for file in files:
-            log.info('recorded "%s": %d frames', file["path"], file["frames"])
+        say_files(files)
         return {"files": files, "error": self.error.message if self.error else None}
 
-    def _fill(self, viewed: Viewed, segments: list[Segment]) -> list[Segment]:
-        """Render the gaps between what was watched: all of them, or none if that is interrupted."""
-        if self._filler is None or self.error is not None:
-            return []
-        missing = gaps(worth_keeping(viewed, islands(segments)))
-        filled: list[Segment] = []
-        try:
-            for start, stop in missing:
-                filled.append(self._filled(self._filler, viewed, start, stop))
-        except KeyboardInterrupt:
-            self._say("filling was stopped: what was watched stays in parts")
-            return []
-        except (RtvfiError, OSError) as error:
-            reason = error.message if isinstance(error, RtvfiError) else error.strerror
-            log.warning("what was watched stays in parts, the gaps cannot be filled: %s", reason)
-            return []
-        return filled
 
-    def _filled(self, filler: Filler, viewed: Viewed, start: int, stop: int) -> Segment:
-        path = self._folder / f"filled-{start}.mkv"
-        writer = Writer(job_of(path, viewed, start, self.encode))
-        try:
-            filler(viewed, start, stop, writer)
-        except BaseException:
-            writer.abort()
-            raise
-        writer.finish()
-        segment = surveyed(writer, viewed, start)
-        if segment.stop < stop:
-            raise EncodeError("the film is shorter now")
-        return replace(segment, is_filled=True, num_settling=0)
+def say_files(files: list[Recorded]) -> None:
+    """Log what was recorded."""
+    if not files:
+        log.warning("nothing was recorded")
+    for file in files:
+        log.info('recorded "%s": %d frames', file["path"], file["frames"])
+
+
+def check(path: Path, sources: tuple[str, ...], encode: EncodeOptions, *, force: bool) -> None:
+    """Check that a recording can be made; for arguments and errors see ``Recorder.open``."""
+    folder = journal_folder(path)
+    if folder.exists() and not force:
+        raise UsageError(
+            f'"{folder}" holds pieces of a recording that was killed',
+            command_line(f'join "{path}" puts them together, --force overwrites them'),
+        )
+    check_target(path, sources, force=force)
+    if container_format(path) != CRASH_SAFE_FORMAT:
+        raise UsageError(
+            f'"{path.name}" cannot be recorded: what is interrupted would be lost',
+            f'use "{path.stem}.mkv"; {command_line("render")} writes other files',
+        )
+    check_quality(find_codec(LIKELY if encode.encoder == "auto" else encode.encoder), encode.crf)
+    if force:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Recording:
@@ -296,7 +280,7 @@ class Recording:
             self._segments[-1].writer.begin_finish()
             recorder.ended(self._segments[-1])
         path = recorder.next_path(self, first)
-        writer = Writer(job_of(path, self.viewed, first, recorder.encode))
+        writer = Writer(job_of(path, self.viewed, first, recorder.encode), recorder.whole)
         self._segments.append(_Segment(writer, frame.epoch, frame.index, frame.index))
         return self._segments[-1]
 
@@ -319,17 +303,8 @@ class Recording:
         for segment in self._segments:
             try:
                 segment.writer.finish()
+                self._recorder.ended(segment)
             except RtvfiError as error:
                 self._recorder.stop(error)
             found.append(surveyed(segment.writer, self.viewed, segment.first, segment.rough))
         return found
-
-
-def surveyed(writer: Writer, viewed: Viewed, first: int, rough: Sequence[int] = ()) -> Segment:
-    """The ``Segment`` of a finished writer's file."""
-    job, statistics, has_ended = writer.job, writer.statistics, writer.error is None
-    if has_ended:
-        held = Gops(tuple(statistics.keys), statistics.num_frames)
-    else:
-        held = survey(job.path, job.timeline, is_finished=False)
-    return segment_of(job.path, viewed, first, held, rough, has_ended=has_ended)

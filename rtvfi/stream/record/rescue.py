@@ -1,33 +1,48 @@
-"""Joins the pieces of a killed recording into the files it would have made (``rtvfi join``)."""
+"""Joins the pieces that a killed recording, or engines apart, left (``rtvfi join``)."""
 
 from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import EncodeError
 from rtvfi.core.options import EncodeOptions, SourceOptions
 from rtvfi.core.rates import Grid
 from rtvfi.stream.decode.source import open_source
-from rtvfi.stream.record.assemble import Assembly, Recorded, Viewed, segment_of
-from rtvfi.stream.record.islands import islands
+from rtvfi.stream.record.assemble import Viewed, segment_of
+from rtvfi.stream.record.complete import Completion
 from rtvfi.stream.record.notes import read_notes
 from rtvfi.stream.write.journal import journal_folder
 from rtvfi.stream.write.pieces import survey
 from rtvfi.stream.write.timeline import Timeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from rtvfi.stream.record.assemble import Recorded
+    from rtvfi.stream.record.complete import Filler
     from rtvfi.stream.record.islands import Segment
     from rtvfi.stream.record.notes import Noted, Piece
 
 log = logging.getLogger(__name__)
 
 
-def rescue(target: Path) -> list[Recorded]:
-    """Join the pieces of a killed recording; if this is interrupted, nothing is lost.
+def rescue(
+    target: Path,
+    encode: EncodeOptions | None = None,
+    say: Callable[[str], None] = log.warning,
+    filler: Filler | None = None,
+) -> list[Recorded]:
+    """Join the pieces of a recording that no process writes any more; if this is interrupted,
+    nothing is lost.
+
+    Args:
+        target: the file the user named.
+        encode: how filled gaps are encoded; unused without a ``filler``.
+        say: see ``Completion``, like ``filler``.
 
     Returns:
         What was made, in the form of ``Recorder.close``.
@@ -38,13 +53,17 @@ def rescue(target: Path) -> list[Recorded]:
         EncodeError: the files cannot be made, or the pieces hold no whole picture.
     """
     folder = journal_folder(target)
-    assembly = Assembly(target, folder, EncodeOptions(is_live=True))
-    streams = [(_viewed(noted), noted) for noted in read_notes(target, folder) if noted.pieces]
-    files: list[Recorded] = []
+    encode = replace(encode or EncodeOptions(), is_live=True)
+    streams = read_notes(target, folder).streams
+    recorded = [(_viewed(noted), noted) for noted in streams if noted.pieces]
+    completion = Completion(target, encode, say, filler)
     try:
-        for viewed, noted in streams:
-            segments = [_segment(viewed, piece) for piece in noted.pieces]
-            files += assembly.build(viewed, islands(segments))
+        files = [
+            *completion.files(
+                (viewed, [_segment(viewed, piece) for piece in noted.pieces])
+                for viewed, noted in recorded
+            )
+        ]
     except OSError as error:
         raise EncodeError(f"the pieces cannot be put together: {error.strerror}") from error
     if not files:
@@ -56,7 +75,7 @@ def rescue(target: Path) -> list[Recorded]:
 
 
 def _viewed(noted: Noted) -> Viewed:
-    source = open_source(noted.source, SourceOptions(hwaccel="none"))
+    source = open_source(noted.source, SourceOptions(hwaccel="none", stream_index=noted.index))
     source.close()
     return Viewed(
         source=noted.source,
@@ -71,5 +90,7 @@ def _viewed(noted: Noted) -> Viewed:
 
 def _segment(viewed: Viewed, piece: Piece) -> Segment:
     """The part of a piece that was written; without B-frames every picture in it is complete."""
-    found = survey(piece.path, Timeline(viewed.grid, piece.first), is_finished=True)
-    return segment_of(piece.path, viewed, piece.first, found, piece.rough, has_ended=False)
+    found, has_ended = piece.held, piece.held is not None
+    if found is None:
+        found = survey(piece.path, Timeline(viewed.grid, piece.first), is_finished=True)
+    return segment_of(piece.path, viewed, piece.first, found, piece.rough, has_ended=has_ended)

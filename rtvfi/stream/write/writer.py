@@ -25,7 +25,7 @@ from rtvfi.stream.write.pieces import coding, encoders_form, opened, packets
 from rtvfi.stream.write.pngs import PngFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from rtvfi.stream.decode.container import Packet
@@ -57,10 +57,12 @@ class Writer:
 
     Args:
         job: describes the file.
+        ended: called on the writer's thread when the file was ended well.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, ended: Callable[[Writer], object] | None = None) -> None:
         self.job = job
+        self._ended = ended
         self.statistics = WriterStatistics()
         rate = 1 / job.grid.step
         self._ring: Ring[OutputFrame] = Ring(
@@ -111,6 +113,8 @@ class Writer:
     def _run(self) -> None:
         try:
             self._write()
+            if self._ended is not None:
+                self._ended(self)
         except RtvfiError as error:
             self.error = error
         except Exception as error:

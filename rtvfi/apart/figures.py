@@ -1,0 +1,62 @@
+"""Figures on their way from an engine to the process of the window: a line of JSON, all so far.
+Pure but for the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from rtvfi.core.frame import Kind
+from rtvfi.playing.mpv.events import process_age_ms
+
+if TYPE_CHECKING:
+    from rtvfi.core.files import Json
+    from rtvfi.playing.report import Report
+
+_KEY: Final = "rtvfi-figures"
+_SAMPLES: Final = 4096
+"""Newest times per stage that are handed over."""
+
+
+def line_of(report: Report, recording_error: str | None) -> str:
+    """What an engine tells: the parts of its report that the process of the window cannot see."""
+    first_ms = report.first_interpolated_ms
+    age = None if first_ms is None else (process_age_ms() - first_ms) / 1e3
+    figures = {
+        "counts": {kind.name: count for kind, count in report.counts.items()},
+        "asked": report.num_asked,
+        "stages_ms": {
+            name: [round(ms, 3) for ms in islice(reversed(values), _SAMPLES)]
+            for name, values in report.stages_ms.items()
+            if values
+        },
+        "live": report.live,
+        "interpolated_at": None if age is None else time.monotonic() - age,
+        "recording_error": recording_error,
+    }
+    return json.dumps({_KEY: figures})
+
+
+def figures_of(line: bytes | str) -> Json:
+    """The figures in a line; empty where it is none of ours, or was cut off."""
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
+        return dict(json.loads(line)[_KEY])
+    return {}
+
+
+def add(report: Report, figures: Json) -> None:
+    """Add those of one engine, the newest that it told, to the report of its window."""
+    if not figures:
+        return
+    counts = {Kind[name]: count for name, count in figures["counts"].items()}
+    report.add_counts(counts, figures["asked"])
+    for name, values in figures["stages_ms"].items():
+        report.add_stage(name, values)
+    report.live = figures["live"] or report.live
+    at = figures["interpolated_at"]
+    if report.first_interpolated_ms is None and at is not None:
+        report.first_interpolated_ms = process_age_ms() - (time.monotonic() - at) * 1e3

@@ -1,0 +1,215 @@
+"""Recording and report of a window whose engine is apart, through deaths of either."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from anympv import PATIENCE, OwnWindow, wait_gone
+from clips import FILM, ClipSpec
+from files import planes, track
+
+from rtvfi.cli import main as cli
+from rtvfi.core.rates import Grid
+from rtvfi.stream.record.rescue import rescue
+from rtvfi.stream.write.pieces import survey
+from rtvfi.stream.write.timeline import Timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from clips import Clips
+
+    from rtvfi.stream.record.assemble import Recorded
+
+pytestmark = [pytest.mark.mpv, pytest.mark.timeout(240)]
+
+FEATURE = ClipSpec(num_frames=240, audio=True, subtitles=True, size=(160, 90))
+RATE = 2 * FILM
+ENOUGH = 60
+"""Pictures: more than a second, less than what is made ahead of a player that is paused."""
+
+
+class Recording(OwnWindow):
+    """A window whose viewing is recorded."""
+
+    def wait_written(self, seconds: int, num_pieces: int = 1) -> None:
+        """Wait until so many pieces that begin there hold enough."""
+        folder = self.folder / "o.mkv.rtvfi"
+
+        def is_so() -> bool:
+            try:
+                lines = (folder / "recording.jsonl").read_text().splitlines()
+            except OSError:
+                return False
+            pieces = [line for line in map(json.loads, lines) if "piece" in line]
+            there = [p["piece"] for p in pieces if round(p["first"] / RATE) == seconds]
+            names = [folder / name if name else self.folder / "o.mkv" for name in there]
+            return sum(num_written(name) >= ENOUGH for name in names) >= num_pieces
+
+        self.wait(is_so, f"pictures of {seconds} s")
+
+
+def num_written(piece: Path) -> int:
+    """Pictures in a file under way."""
+    line = Timeline(Grid(Fraction(0), 1 / RATE))  # where it begins does not count here
+    return survey(piece, line, is_finished=True).num_frames
+
+
+def window_of(source: Path, folder: Path, *words: str, **settings: str) -> Recording:
+    options = {"--record": "o.mkv", "--report": "report.json", "--log-file": "log"}
+    told = [part for name, value in options.items() for part in (name, str(folder / value))]
+    words = (*told, "--encoder", "ffv1", *words)
+    return Recording(folder, source, words=words, **settings)
+
+
+def end(window: OwnWindow) -> None:
+    """Quit, and wait until everything is written."""
+    window.player.command("quit")
+    assert window.process.wait(PATIENCE) == 0
+
+
+def killed(window: OwnWindow, before: int | None = None) -> int:
+    """Kill the engine that follows ``before`` and wait until it has ended; its process."""
+    window.wait(lambda: window.tell()["pid"] not in (None, before), "an engine")
+    pid = int(window.tell()["pid"])
+    os.kill(pid, signal.SIGKILL)
+    wait_gone(pid)
+    return pid
+
+
+def killed_for_good(window: Recording) -> None:
+    """Kill the engine twice, so that none follows."""
+    killed(window, killed(window))
+    window.wait(lambda: window.tell()["pid"] is None, "the end of the engines")
+
+
+def check_pictures(folder: Path, source: Path, files: list[Recorded]) -> None:
+    """All files hold what ``render`` gives of the same stretch, and its sound."""
+    whole = folder / "whole.mkv"
+    words = ("--model", "copy", "--fps", "2x", "--encoder", "ffv1", "--device", "cpu")
+    assert cli.main(["render", str(source), "-o", str(whole), *words]) == 0
+    wanted = planes(whole)
+    for file in files:
+        made, first = planes(folder / str(file["path"])), round(Fraction(file["from"]) * RATE)
+        assert len(made) == file["frames"]
+        for (_, picture), (_, same) in zip(made, wanted[first:], strict=False):
+            assert all(np.array_equal(a, b) for a, b in zip(picture, same, strict=True))
+        sound = track(folder / str(file["path"]), "audio")
+        assert sound.data[5:] == [d for d in track(source, "audio").data if d in sound.data][5:]
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    assert not (folder / "o.mkv.rtvfi").exists()
+    assert report["recording"]["error"] is None
+    return report
+
+
+def places(files: list[Recorded]) -> list[int]:
+    assert all(file["frames"] >= ENOUGH for file in files)
+    return [round(file["from"]) for file in files]
+
+
+def test_a_viewing_with_a_seek_is_what_render_gives(clips: Clips, tmp_path: Path) -> None:
+    with window_of(clips.get(FEATURE), tmp_path) as window:
+        window.begin()
+        window.wait_written(0)
+        window.settle("seek", 6, "absolute+exact")
+        window.wait_written(6)
+        end(window)
+    report = report_of(tmp_path)
+    files = report["recording"]["files"]
+    assert places(files) == [0, 6]
+    check_pictures(tmp_path, clips.get(FEATURE), files)
+    assert report["engines"] == {"started": 1, "ended_early": []}
+    assert report["frames"]["produced"] >= 2 * ENOUGH
+    assert len(report["seeks"]) == 1
+    assert report["start_ms"]["first_picture"] > 0
+    assert report["live"]["model"] == "copy"
+    assert "because the engine died" not in (tmp_path / "log").read_text()
+
+
+def test_an_engine_that_is_killed_leaves_what_it_wrote_and_the_next_goes_on(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with window_of(clips.get(FEATURE), tmp_path) as window:
+        window.begin()
+        window.wait_written(0)
+        killed(window)
+        window.wait_written(0, 2)
+        window.settle("seek", 6, "absolute+exact")
+        window.wait_written(6)
+        end(window)
+    report = report_of(tmp_path)
+    files = report["recording"]["files"]
+    assert places(files) == [0, 6]
+    check_pictures(tmp_path, clips.get(FEATURE), files)
+    assert report["engines"] == {"started": 2, "ended_early": ["killed by SIGKILL"]}
+    assert "because the engine died" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
+def test_after_two_deaths_the_film_goes_on_and_the_recording_says_where_it_ends(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with window_of(clips.get(FEATURE), tmp_path) as window:
+        window.begin()
+        window.wait_written(0)
+        killed_for_good(window)
+        window.settle("seek", 6, "absolute+exact")
+        end(window)
+    report = report_of(tmp_path)
+    assert places(report["recording"]["files"]) == [0]
+    assert report["engines"] == {"started": 2, "ended_early": ["killed by SIGKILL"] * 2}
+    said = (tmp_path / "log").read_text()
+    assert said.count("the recording ends early, because the engine died: ") == 1
+
+
+@pytest.mark.slow
+def test_a_window_that_is_killed_leaves_a_recording_that_join_finishes(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with window_of(clips.get(FEATURE), tmp_path) as window:
+        window.begin()
+        window.wait_written(0)
+        window.settle("seek", 6, "absolute+exact")
+        window.wait_written(6)
+        pid = int(window.tell()["pid"])
+        window.process.kill()
+        window.process.wait(PATIENCE)
+        wait_gone(pid)
+    files = rescue(tmp_path / "o.mkv")
+    assert places(files) == [0, 6]
+    assert not any(file["is_cut_off"] for file in files)
+    check_pictures(tmp_path, clips.get(FEATURE), files)
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_let_go_of_ends_its_pieces_and_another_goes_on(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with window_of(clips.get(FEATURE), tmp_path, letgo="always", rest="1") as window:
+        window.begin()
+        window.wait_written(0)
+        first = window.tell()["pid"]
+        begin = window.time
+        window.player.pause = False
+        window.wait(lambda: window.time > begin, "playing")
+        window.player.pause = True
+        window.wait(lambda: window.tell()["pid"] is None, "the end of the engine")
+        wait_gone(first)
+        window.player.pause = False
+        window.wait(lambda: window.tell()["pid"] not in (None, first), "another engine")
+        window.wait(lambda: window.is_ours_shown, "ours")
+        end(window)
+    report = report_of(tmp_path)
+    files = report["recording"]["files"]
+    assert not any(file["is_cut_off"] for file in files)
+    check_pictures(tmp_path, clips.get(FEATURE), files)
+    assert report["engines"] == {"started": 2, "ended_early": []}
