@@ -14,7 +14,7 @@ import numpy as np
 from rtvfi.core.errors import UsageError, WeightsMismatch
 from rtvfi.engine.trusted import offline
 from rtvfi.models.weights.file import read_tensors
-from rtvfi.studio.cut_out import inside
+from rtvfi.studio.cut_out import filled, inside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,22 +62,14 @@ class SegmentAnything:
         self._seen: NDArray[np.uint8] | None = None
 
     def __call__(self, rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
-        """The mask of the object inside a box; the whole box if no object is found.
-
-        Args:
-            rgb: (H, W, 3), RGB.
-            box: left, top, width, height in pixels; clipped to the picture.
-
-        Returns:
-            (H, W), True on the object.
+        """The mask of the object inside a box, found by the network; otherwise as ``cut_out``.
 
         Raises:
             UsageError: the box is outside the picture.
         """
         height, width = rgb.shape[:2]
-        left, top, right, bottom = corners = inside((height, width), box)
-        whole = np.zeros((height, width), bool)
-        whole[top:bottom, left:right] = True
+        corners = inside((height, width), box)
+        whole = filled((height, width), box)
         with self._lock:  # a predictor works on one picture at a time
             if self._seen is None or not np.array_equal(self._seen, rgb):
                 self._seen = None

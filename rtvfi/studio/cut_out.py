@@ -42,6 +42,14 @@ def inside(size: tuple[int, int], box: Sequence[float]) -> tuple[int, int, int, 
     return left, top, right, bottom
 
 
+def filled(size: tuple[int, int], box: Sequence[float]) -> NDArray[np.bool_]:
+    """The mask (height, width) of all of a box, see ``inside``."""
+    left, top, right, bottom = inside(size, box)
+    whole = np.zeros(size, bool)
+    whole[top:bottom, left:right] = True
+    return whole
+
+
 def cut_out(rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
     """The mask of the object inside a box; the whole box if no object is found. Deterministic.
 
@@ -57,8 +65,7 @@ def cut_out(rgb: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.bool_]:
     """
     height, width = rgb.shape[:2]
     left, top, right, bottom = inside((height, width), box)
-    whole = np.zeros((height, width), bool)
-    whole[top:bottom, left:right] = True
+    whole = filled((height, width), box)
     if whole.all():
         return whole
     small = fitted(rgb, _LONGEST)

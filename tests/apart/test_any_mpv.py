@@ -12,6 +12,7 @@ from clips import FILM, ClipSpec
 from seeks import FEATURE, HALF, RARER_SEEKS, SEEKS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from clips import Clips
@@ -23,115 +24,101 @@ pytestmark = [
 ]
 
 
-def test_a_film_is_smooth_and_every_seek_shows_the_picture_of_its_time(
-    clips: Clips, tmp_path: Path
-) -> None:
+@pytest.fixture
+def mpv(clips: Clips, tmp_path: Path) -> Iterator[AnyMpv]:
+    """One that has begun with the film."""
     with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
         mpv.begin()
+        yield mpv
+
+
+def test_a_film_is_smooth_and_every_seek_shows_the_picture_of_its_time(mpv: AnyMpv) -> None:
+    assert mpv.is_ours_shown
+    assert (mpv.time, mpv.number()) == (0, 0)
+    for command in SEEKS:
+        mpv.settle(*command)
         assert mpv.is_ours_shown
-        assert (mpv.time, mpv.number()) == (0, 0)
-        for command in SEEKS:
-            mpv.settle(*command)
-            assert mpv.is_ours_shown
-            assert mpv.off_by(float(FILM)) < HALF, command
+        assert mpv.off_by(float(FILM)) < HALF, command
 
 
 @pytest.mark.slow
-def test_however_a_place_is_named_its_picture_is_shown(clips: Clips, tmp_path: Path) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        mpv.settle("seek", 5.5, "absolute+exact")
-        mpv.player.command("revert-seek", "mark-permanent")
-        for command in (*RARER_SEEKS, ("revert-seek",)):
-            mpv.settle(*command)
-            assert mpv.is_ours_shown
-            assert mpv.off_by(float(FILM)) < HALF, command
-        assert mpv.time == pytest.approx(5.5, abs=0.05)
-
-
-@pytest.mark.slow
-def test_steps_forwards_and_backwards_show_one_picture_after_the_other(
-    clips: Clips, tmp_path: Path
-) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        mpv.settle("seek", 2, "absolute+exact")
-        at = [mpv.time]
-        for _ in range(5):
-            mpv.player.command("frame-step")
-            mpv.wait(lambda: mpv.time > at[-1] and mpv.player.pause, "a step")
-            at.append(mpv.time)
-            assert mpv.off_by(float(FILM)) < HALF
-        for _ in range(5):
-            mpv.settle("frame-back-step")
-            at.append(mpv.time)
-            assert mpv.off_by(float(FILM)) < HALF
-        steps = [2 * float(FILM) * (after - before) for before, after in pairwise(at)]
-        assert steps == pytest.approx([1] * 5 + [-1] * 5, abs=0.1)
-
-
-@pytest.mark.slow
-def test_a_loop_between_two_places_shows_the_pictures_between_them(
-    clips: Clips, tmp_path: Path
-) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        mpv.settle("seek", 4, "absolute+exact")
-        mpv.player.command("set", "ab-loop-a", "3.7")
-        mpv.player.command("set", "ab-loop-b", "4.3")
-        for _ in range(3):
-            mpv.settle("set", "pause", "no")  # the end of the stretch is a seek to its beginning
-            mpv.player.command("set", "pause", "yes")
-            mpv.wait(lambda: mpv.player.core_idle, "the pause")
-            assert mpv.is_ours_shown
-            assert 3.65 < mpv.time < 4.35
-            assert mpv.off_by(float(FILM)) < HALF
-
-
-def test_an_engine_that_is_killed_takes_no_film_along(clips: Clips, tmp_path: Path) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        mpv.settle("seek", 3, "absolute+exact")
-        first = mpv.kill_engine()
-        mpv.wait_ours()
-        mpv.check_at(5)
-        assert mpv.kill_engine() != first
-        mpv.check_at(2)
-        assert not mpv.is_ours_shown
-
-
-@pytest.mark.slow
-def test_keys_switch_it_off_and_on_and_change_style_and_rate(clips: Clips, tmp_path: Path) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        mpv.player.command("keypress", "Ctrl+i")
-        mpv.wait(lambda: not mpv.is_ours_shown, "the original")
-        mpv.player.command("keypress", "Ctrl+i")
-        mpv.wait_ours()
-        mpv.player.command("script-message", "rtvfi-style", "smooth")
-        mpv.wait(lambda: mpv.tell()["style"] == "smooth", "the style")
-        mpv.player.command("script-message", "rtvfi-fps", "3x")
-        mpv.wait(lambda: Fraction(mpv.tell()["target_rate"]) == 3 * FILM, "the rate")
-        mpv.check_at(4)
+def test_however_a_place_is_named_its_picture_is_shown(mpv: AnyMpv) -> None:
+    mpv.settle("seek", 5.5, "absolute+exact")
+    mpv.player.command("revert-seek", "mark-permanent")
+    for command in (*RARER_SEEKS, ("revert-seek",)):
+        mpv.settle(*command)
         assert mpv.is_ours_shown
+        assert mpv.off_by(float(FILM)) < HALF, command
+    assert mpv.time == pytest.approx(5.5, abs=0.05)
 
 
 @pytest.mark.slow
-def test_the_menu_of_a_newer_mpv_has_our_entries_and_they_work(
-    clips: Clips, tmp_path: Path
-) -> None:
-    with AnyMpv(tmp_path, clips.get(FEATURE)) as mpv:
-        mpv.begin()
-        if "menu-data" not in mpv.player.property_list:
-            pytest.skip("an mpv without a menu")
-        mpv.player.menu_data = [{"title": "Quit", "cmd": "quit"}]
-        mpv.wait(lambda: len(mpv.player.menu_data) == 2, "our entries")
-        ours = mpv.player.menu_data[1]
-        assert ours["title"] == "Smooth motion"
-        cmd = ours["submenu"][0]["cmd"]
-        assert cmd == "script-binding rtvfi/rtvfi-toggle-key"
-        mpv.player.command(*cmd.split())
-        mpv.wait(lambda: not mpv.is_ours_shown, "the original")
+def test_steps_forwards_and_backwards_show_one_picture_after_the_other(mpv: AnyMpv) -> None:
+    mpv.settle("seek", 2, "absolute+exact")
+    at = [mpv.time]
+    for _ in range(5):
+        mpv.player.command("frame-step")
+        mpv.wait(lambda: mpv.time > at[-1] and mpv.player.pause, "a step")
+        at.append(mpv.time)
+        assert mpv.off_by(float(FILM)) < HALF
+    for _ in range(5):
+        mpv.settle("frame-back-step")
+        at.append(mpv.time)
+        assert mpv.off_by(float(FILM)) < HALF
+    steps = [2 * float(FILM) * (after - before) for before, after in pairwise(at)]
+    assert steps == pytest.approx([1] * 5 + [-1] * 5, abs=0.1)
+
+
+@pytest.mark.slow
+def test_a_loop_between_two_places_shows_the_pictures_between_them(mpv: AnyMpv) -> None:
+    mpv.settle("seek", 4, "absolute+exact")
+    mpv.player.command("set", "ab-loop-a", "3.7")
+    mpv.player.command("set", "ab-loop-b", "4.3")
+    for _ in range(3):
+        mpv.settle("set", "pause", "no")  # the end of the stretch is a seek to its beginning
+        mpv.player.command("set", "pause", "yes")
+        mpv.wait(lambda: mpv.player.core_idle, "the pause")
+        assert mpv.is_ours_shown
+        assert 3.65 < mpv.time < 4.35
+        assert mpv.off_by(float(FILM)) < HALF
+
+
+def test_an_engine_that_is_killed_takes_no_film_along(mpv: AnyMpv) -> None:
+    mpv.settle("seek", 3, "absolute+exact")
+    first = mpv.kill_engine()
+    mpv.wait_ours()
+    mpv.check_at(5)
+    assert mpv.kill_engine() != first
+    mpv.check_at(2)
+    assert not mpv.is_ours_shown
+
+
+@pytest.mark.slow
+def test_keys_switch_it_off_and_on_and_change_style_and_rate(mpv: AnyMpv) -> None:
+    mpv.player.command("keypress", "Ctrl+i")
+    mpv.wait(lambda: not mpv.is_ours_shown, "the original")
+    mpv.player.command("keypress", "Ctrl+i")
+    mpv.wait_ours()
+    mpv.player.command("script-message", "rtvfi-style", "smooth")
+    mpv.wait(lambda: mpv.tell()["style"] == "smooth", "the style")
+    mpv.player.command("script-message", "rtvfi-fps", "3x")
+    mpv.wait(lambda: Fraction(mpv.tell()["target_rate"]) == 3 * FILM, "the rate")
+    mpv.check_at(4)
+    assert mpv.is_ours_shown
+
+
+@pytest.mark.slow
+def test_the_menu_of_a_newer_mpv_has_our_entries_and_they_work(mpv: AnyMpv) -> None:
+    if "menu-data" not in mpv.player.property_list:
+        pytest.skip("an mpv without a menu")
+    mpv.player.menu_data = [{"title": "Quit", "cmd": "quit"}]
+    mpv.wait(lambda: len(mpv.player.menu_data) == 2, "our entries")
+    ours = mpv.player.menu_data[1]
+    assert ours["title"] == "Smooth motion"
+    cmd = ours["submenu"][0]["cmd"]
+    assert cmd == "script-binding rtvfi/rtvfi-toggle-key"
+    mpv.player.command(*cmd.split())
+    mpv.wait(lambda: not mpv.is_ours_shown, "the original")
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from engine_faults import FAULTS, Faulty
 from seeks import FEATURE, HALF
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from anympv import AnyMpv
@@ -23,6 +24,14 @@ pytestmark = [
 ]
 
 PLAYS = ("--loop-file=inf",)
+
+
+@pytest.fixture
+def mpv(clips: Clips, tmp_path: Path) -> Iterator[Faulty]:
+    """One that has begun with the film, for ever, and with a network."""
+    with Faulty(tmp_path, clips.get(FEATURE), mpv=PLAYS, model="dis") as mpv:
+        mpv.begin()
+        yield mpv
 
 
 def goes_on(mpv: AnyMpv) -> None:
@@ -68,17 +77,13 @@ def test_a_connection_that_ends_in_a_picture_is_made_anew(clips: Clips, tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["segfault", "abort", "exit", "mistake"])
-def test_a_film_goes_on_and_is_smooth_again_when_its_engine_breaks(
-    clips: Clips, tmp_path: Path, fault: str
-) -> None:
-    with Faulty(tmp_path, clips.get(FEATURE), mpv=PLAYS, model="dis") as mpv:
-        mpv.begin()
-        pid = mpv.do(fault)
-        mpv.player.command("seek", 4, "absolute+exact")
-        goes_on(mpv)
-        if fault != "mistake":  # it is ours, would happen again, and the engine lives
-            wait_gone(pid)
-            mpv.wait_ours()
+def test_a_film_goes_on_and_is_smooth_again_when_its_engine_breaks(mpv: Faulty, fault: str) -> None:
+    pid = mpv.do(fault)
+    mpv.player.command("seek", 4, "absolute+exact")
+    goes_on(mpv)
+    if fault != "mistake":  # it is ours, would happen again, and the engine lives
+        wait_gone(pid)
+        mpv.wait_ours()
 
 
 @pytest.mark.slow
@@ -111,16 +116,14 @@ def test_an_engine_that_hangs_while_a_film_is_opened_is_not_waited_for_twice(
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["raise_in_model", "device_error"])
 def test_a_model_that_fails_leaves_engine_and_track_with_the_films_frames(
-    clips: Clips, tmp_path: Path, fault: str
+    mpv: Faulty, fault: str
 ) -> None:
-    with Faulty(tmp_path, clips.get(FEATURE), mpv=PLAYS, model="dis") as mpv:
-        mpv.begin()
-        pid = mpv.do(fault)
-        mpv.wait(lambda: mpv.tell()["failure"] is not None, "the failure")
-        assert mpv.tell()["pid"] == pid
-        mpv.player.command("set", "pause", "yes")
-        mpv.check_at(4)
-        assert mpv.is_ours_shown
+    pid = mpv.do(fault)
+    mpv.wait(lambda: mpv.tell()["failure"] is not None, "the failure")
+    assert mpv.tell()["pid"] == pid
+    mpv.player.command("set", "pause", "yes")
+    mpv.check_at(4)
+    assert mpv.is_ours_shown
 
 
 @pytest.mark.slow
