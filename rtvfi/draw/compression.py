@@ -1,4 +1,4 @@
-"""What a video codec does to a picture at low rates, in short: coarse steps of 8 x 8 cosines."""
+"""Imitates the artefacts of a video codec at low bit rates: coarsely quantised 8 x 8 DCT blocks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rtvfi.core.colour import KB, KG, KR
 
 BLOCK = 8
 RAMP = 0.35
-"""How much coarser each next frequency is: steps grow by this share of the first one."""
+"""The quantisation step grows by this fraction of the first step with each frequency."""
 
 
 def cosines() -> Tensor:
-    """The orthonormal DCT-II, (8, 8), a frequency per row."""
+    """The matrix of the orthonormal DCT-II, (8, 8), one frequency per row."""
     k = torch.arange(BLOCK, dtype=torch.float64)
     rows = torch.cos(math.pi / BLOCK * k[:, None] * (k + 0.5)) * math.sqrt(2 / BLOCK)
     rows[0] /= math.sqrt(2)
@@ -24,11 +24,12 @@ def cosines() -> Tensor:
 
 
 def compress(picture: Tensor, step: Tensor) -> Tensor:
-    """Luma of full size and colour of half size, each rounded to steps that grow with frequency.
+    """Quantise the DCT coefficients of full-size luma and half-size chroma.
 
     Args:
-        picture: (N, 3, H, W) RGB in [0, 1].
-        step: (N,) the smallest step, in [0, 1]; 0 leaves a picture as it is.
+        picture: (N, 3, H, W), RGB, [0, 1].
+        step: (N,), the quantisation step of the lowest frequency, [0, 1]; 0 leaves a picture
+            unchanged.
 
     Returns:
         (N, 3, H, W), not clamped.
@@ -50,7 +51,7 @@ def _rounded(planes: Tensor, step: Tensor) -> Tensor:
     n, channels, height, width = planes.shape
     padded = F.pad(planes, (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
     rows, columns = padded.shape[-2] // BLOCK, padded.shape[-1] // BLOCK
-    # A product has the same bits only when as many threads share it: workers have one.
+    # The bits of a matrix product depend on the number of threads; workers use one.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,6 @@
-"""What a recipe may ask for beyond the plain mixture of ``scenes``.
+"""Optional additions to the scenes of ``scenes``: figures, particles, fades, zooms and others.
 
-Each extra draws from dice of its own: a scene without one looks the same whether others have it,
-and a recipe that names none gets the scenes it always got.
+Extras use their own random generator, so that scenes without extras do not change.
 """
 
 from __future__ import annotations
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
 
 SIDE = 128
 ROOT = -0.8
-"""Where a limb's texture has its joint, half sides right of the centre; its other end is there on
-the other side."""
+"""Position of the joint in a limb's texture, in half sides right of the centre; the limb's other
+end is at -ROOT.
+"""
 
 
 class Props(NamedTuple):
@@ -39,7 +39,7 @@ class Props(NamedTuple):
 
 
 def make_props(g: Generator) -> Props:
-    """Draw them."""
+    """Draw the textures of the extras."""
 
     def drawn(is_thin: bool) -> Tensor:
         return F.avg_pool2d(torch.stack([segment(g, 2 * SIDE, is_thin) for _ in range(24)]), 2)
@@ -48,7 +48,7 @@ def make_props(g: Generator) -> Props:
 
 
 class Extras:
-    """Adds to composed scenes what the options say."""
+    """Adds the extras chosen in the options to composed scenes."""
 
     def __init__(self, options: SceneOptions, dice: Dice, props: Props) -> None:
         self.options = options
@@ -56,7 +56,7 @@ class Extras:
         self.props = props
 
     def add(self, layers: list[Layer], textures: list[Tensor]) -> None:
-        """Put limbs and particles on top of the layers, and change how those move."""
+        """Add limbs and particles to the layers, and change the layers' motion."""
         n = len(layers[0].x)
         if self.dice.happens(self.options.figures):
             self._figure(n, layers, textures)
@@ -77,9 +77,9 @@ class Extras:
             self._dissolve(n, layers)
 
     def _figure(self, n: int, layers: list[Layer], textures: list[Tensor]) -> None:
-        """Arms and legs of two segments and strands of hair, all from one body that glides.
+        """Add arms and legs of two segments and strands of hair to a gliding body.
 
-        The last cel of the scene is the body; what hangs on it is before or behind it at random.
+        The last cel of the scene becomes the body; limbs are randomly in front of or behind it.
         """
         within, dice = self.dice.within, self.dice
         body = layers[-1]._replace(roll=torch.zeros(n), zoom=torch.zeros(n), bend=torch.zeros(n))
@@ -107,9 +107,9 @@ class Extras:
                         arm=-2 * ROOT * upper.scale, arm_angle=angle, arm_roll=swing,
                     )
                 )  # fmt: skip
-                # the upper segment would bend away from the joint that the lower one hangs on
+                # do not bend the upper segment, or the lower one would come off its joint
                 parts[0] = upper._replace(bend=zero)
-            # the limbs go before the body or behind it
+            # insert the limb in front of the body or behind it
             at = place if dice.happens(0.5) else len(layers)
             place += len(parts) * (at == place)
             layers[at:at] = parts
@@ -136,7 +136,7 @@ class Extras:
             textures.append(self.props.sheets[self.dice.pick(n, len(self.props.sheets))])
 
     def _sweep(self, n: int, layers: list[Layer]) -> None:
-        """A camera near its fastest: everything goes along, the nearer the faster."""
+        """Add a fast camera motion to all layers, faster for near ones."""
         chosen = self.dice.sometimes(n, self.options.sweeps)
         speed = self.options.fastest * self.dice.within(n, 0.5, 1.0) * chosen
         angle = torch.round(self.dice.within(n, 0, 8)) * (math.pi / 4)
@@ -147,7 +147,7 @@ class Extras:
             )
 
     def _zoom(self, n: int, layers: list[Layer]) -> None:
-        """The camera goes in or out: planes spread from one point, the nearer the faster."""
+        """Zoom the camera in or out around one point, faster for near layers."""
         size = float(self.options.size)
         chosen = self.dice.sometimes(n, self.options.zooms)
         growth = self.dice.within(n, -0.4, 0.4) * chosen
@@ -161,16 +161,21 @@ class Extras:
             )
 
     def _dissolve(self, n: int, layers: list[Layer]) -> None:
-        """One layer above the background appears or vanishes."""
+        """Let one layer above the background appear or vanish."""
         chosen = self.dice.sometimes(n, self.options.fades)
         k = 1 + int(self.dice.pick(1, len(layers) - 1))
         layers[k] = layers[k]._replace(fade=self.dice.within(n, -1, 1) * chosen)
 
     def fade(self, pictures: list[Tensor], moments: list[Tensor]) -> list[Tensor]:
-        """Whole pictures (N, 3, S, S) going to or coming from one colour."""
+        """Fade whole pictures to or from one colour.
+
+        Args:
+            pictures: each (N, 3, S, S).
+            moments: the time of each picture, (N,).
+        """
         n = len(moments[0])
         chosen = self.dice.sometimes(n, self.options.fades)
-        # between two frames a fade goes a part of its way only
+        # between two frames a fade advances only by a part
         start = self.dice.within(n, 0, 0.9)
         end = (start + self.dice.within(n, -0.3, 0.3)).clamp(0, 1) * chosen
         start = start * chosen
@@ -183,6 +188,6 @@ class Extras:
         ]
 
     def coarseness(self, n: int) -> Tensor:
-        """(N,) step of compression, 0 where there is none."""
+        """(N,): quantisation step of the compression, 0 = no compression."""
         chosen = self.dice.sometimes(n, self.options.compression)
         return 0.01 * 10 ** self.dice.rand(n) * chosen

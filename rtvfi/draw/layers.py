@@ -1,4 +1,4 @@
-"""The geometry of a scene: textures laid over each other, each with a motion known exactly."""
+"""The geometry of a scene: a stack of textures, each with an exactly known motion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 NONE = torch.zeros(1)
-"""A part of a motion that no scene has."""
+"""The default of optional fields: no such motion."""
 
 
 class Layer(NamedTuple):
@@ -25,30 +25,31 @@ class Layer(NamedTuple):
     """Half the texture's side, pixels."""
     angle: Tensor
     dx: Tensor
-    """Way of the centre from time 0 to time 1, pixels."""
+    """Displacement of the centre from time 0 to time 1, pixels."""
     dy: Tensor
     zoom: Tensor
     """Relative growth from time 0 to time 1."""
     roll: Tensor
-    """Radians from time 0 to time 1."""
+    """Rotation from time 0 to time 1, radians."""
     bend: Tensor
-    """Amplitude growth of the wave from time 0 to time 1, texture half sides."""
+    """Change of the bending wave's amplitude from time 0 to time 1, texture half sides."""
     wave: Tensor
-    """Radians per texture half side."""
+    """Frequency of the bending wave, radians per texture half side."""
     phase: Tensor
     pivot: Tensor = NONE
-    """The point of the texture that x and y speak of, half sides right of its centre: the root of a
-    limb."""
+    """The point of the texture that is placed at (x, y), in half sides right of its centre: the
+    root of a limb.
+    """
     arm: Tensor = NONE
-    """Distance of that point from the joint that (x, y) then is, pixels."""
+    """For a limb on another limb: distance of its root from the joint at (x, y), pixels."""
     arm_angle: Tensor = NONE
     """Direction of the arm at time 1/2."""
     arm_roll: Tensor = NONE
     """Radians that the arm swings from time 0 to time 1."""
     pace: Tensor = NONE
-    """-1 to 1: above 0 it hurries at first, below 0 it is late; both ends stay what they are."""
+    """-1 to 1: above 0 the motion starts fast, below 0 slowly; positions at times 0 and 1 stay."""
     fade: Tensor = NONE
-    """-1 to 1: below 0 it vanishes, above 0 it appears, by that much."""
+    """-1 to 1: the change in opacity; below 0 the layer vanishes, above 0 it appears."""
 
 
 def render(
@@ -63,8 +64,8 @@ def render(
         size: height and width, or one number for both.
 
     Returns:
-        RGB (N, 3, H, W); which layer owns each pixel (N, H, W) int64; where on its texture the
-        pixel lies, (N, H, W, 2) in texture half sides.
+        RGB, (N, 3, H, W); the index of the layer visible in each pixel, (N, H, W), int64; the
+        pixel's position on that layer's texture, (N, H, W, 2), texture half sides.
     """
     n = t.shape[0]
     height, width = (size, size) if isinstance(size, int) else size
@@ -78,8 +79,8 @@ def render(
             drawn = F.grid_sample(texture, grid, padding_mode="reflection", align_corners=False)
             picture, place = drawn[:, :3].contiguous(), grid
             continue
-        # alpha times colour would bleed the fill's border; straight colour with zero alpha outside
-        # does not
+        # Straight (not premultiplied) colour with zero alpha outside, so that no border colour
+        # bleeds in.
         drawn = F.grid_sample(texture, grid, padding_mode="border", align_corners=False)
         inside = (grid.abs().amax(dim=-1) < 1)[:, None]
         alpha = drawn[:, 3:] * inside
@@ -95,7 +96,7 @@ def render(
 
 
 def _paced(layer: Layer, t: Tensor) -> Tensor:
-    """How far a layer is on its way at ``t``: 0 at 0, 1 at 1, never back."""
+    """The fraction of its motion that a layer has covered at ``t``: monotonic from 0 to 1."""
     return t + layer.pace * t * (1 - t)
 
 
@@ -108,7 +109,7 @@ def _column(value: Tensor) -> Tensor:
 
 
 def to_texture(layer: Layer, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
-    """Where pixels lie on a layer's texture at times ``t`` (N,).
+    """The positions of pixels on a layer's texture at times ``t``.
 
     Args:
         layer: fields (N,).
@@ -132,7 +133,7 @@ def to_texture(layer: Layer, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
     if bool((layer.pivot != 0).any()):
         u = u + _column(layer.pivot)
     if bool((layer.bend != 0).any()):
-        # two shears one after the other: each is undone exactly by its negative
+        # two successive shears; the negative of each is its exact inverse
         wave, phase, bend = _column(layer.wave), _column(layer.phase), _column(layer.bend * q)
         u = u + bend * torch.sin(wave * v + phase)
         v = v + bend * torch.sin(wave * u + phase)
@@ -140,7 +141,7 @@ def to_texture(layer: Layer, x: Tensor, y: Tensor, t: Tensor) -> Tensor:
 
 
 def exact_flow(layers: list[Layer], owner: Tensor, place: Tensor, t: Tensor) -> Tensor:
-    """Motion of each pixel of time ``t`` to both ends.
+    """The exact flow from each pixel at time ``t`` to both ends.
 
     Args:
         layers: the scene.
@@ -160,9 +161,11 @@ def exact_flow(layers: list[Layer], owner: Tensor, place: Tensor, t: Tensor) -> 
 def exact_index(
     layers: list[Layer], owner: Tensor, place: Tensor, t: Tensor, *, is_back: bool = False
 ) -> Tensor:
-    """Share of its way from time 0 to time 1 that each pixel of time 0 has gone at ``t``.
+    """The exact distance index: the fraction of its motion from time 0 to time 1 that each pixel of
+    time 0 has covered at ``t``.
 
-    The partial motion projected on the whole one (Zhong et al., "Clearer Frames, Anytime", 2024).
+    It is the partial motion projected onto the whole one (Zhong et al., "Clearer Frames, Anytime",
+    2024).
 
     Args:
         layers: the scene.
@@ -172,7 +175,7 @@ def exact_index(
         is_back: from time 1 to time 0 instead, of the pixels of time 1.
 
     Returns:
-        (N, 1, h, w) float32; not a number where nothing moves, outside 0..1 where it turns back.
+        (N, 1, h, w), float32; NaN where nothing moves, outside 0..1 where something turns back.
     """
     own = owned(layers, owner)
     moments = (t * 0, t, t * 0 + 1)
@@ -185,7 +188,15 @@ def exact_index(
 
 
 def owned(layers: list[Layer], owner: Tensor) -> Layer:
-    """The layer of every pixel, fields (N, h, w), of ``owner`` (N, h, w)."""
+    """The parameters of the layer visible in every pixel.
+
+    Args:
+        layers: the scene.
+        owner: (N, h, w), index of the layer.
+
+    Returns:
+        A layer whose fields are (N, h, w).
+    """
     n = len(owner)
     return Layer(
         *(
@@ -198,12 +209,12 @@ def owned(layers: list[Layer], owner: Tensor) -> Layer:
 
 
 def seen_from(owner: Tensor, motion: Tensor, other: Tensor) -> Tensor:
-    """Which pixels are seen at another time, too.
+    """Which pixels are also visible at another time.
 
     Args:
-        owner: (N, h, w) layer of each pixel.
-        motion: (N, 2, h, w) where they are then, in pixels of this size.
-        other: (N, h, w) layer of each pixel then.
+        owner: (N, h, w), layer of each pixel.
+        motion: (N, 2, h, w), flow of each pixel to the other time, in pixels of this size.
+        other: (N, h, w), layer of each pixel at the other time.
 
     Returns:
         (N, h, w) bool; False outside the picture.
@@ -218,7 +229,7 @@ def seen_from(owner: Tensor, motion: Tensor, other: Tensor) -> Tensor:
 
 
 def to_picture(own: Layer, place: Tensor, t: Tensor) -> Tensor:
-    """Where points of textures are in the picture at times ``t``; undoes ``to_texture``.
+    """The positions of texture points in the picture at times ``t``; the inverse of ``to_texture``.
 
     Args:
         own: the layer of each point, fields (N, h, w).

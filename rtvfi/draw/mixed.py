@@ -1,22 +1,21 @@
-"""Film scenes in which every object keeps its own cadence, and what they look like on ones.
+"""Film scenes in which every object has its own cadence, with the true picture at any time.
 
 A ``MixedScene`` has N source frames, as an animator would shoot them: a background and planes of
-scenery that pan and zoom on ones, and cels that are drawn anew every frame, every second, third or
-fourth frame, or never, each with its own phase and easing, some held to the screen, some carried
-along by the pan. Below every object lies a smooth path, which it would take if it were drawn on
-ones at any rate; ``truth`` is the picture in which each is on its path.
+scenery that pan and zoom on ones, and cels that are redrawn every first, second, third or fourth
+frame, or never, each with its own phase and easing. Some cels are fixed to the screen, some move
+with the pan. Every object has a smooth path, on which it would be if it were drawn on ones; in the
+picture ``truth`` each is on its path.
 
-Which moment of the path a hold stands for is a convention: its middle. An object on cadence n is
-due at ``path(T - (n - 1) / 2)``; a drawing first shown in frame h is that of ``path(h)``, stays
-until frame h + n - 1 and is right in the middle of that. Repeated midpoints (de-duplication passes)
-approximate just this path.
+By convention a drawing represents the middle of its hold. A drawing first shown in frame h shows
+``path(h)`` and is held until frame h + n - 1, so at time T an object on cadence n should be at
+``path(T - (n - 1) / 2)``. Repeated midpoints (de-duplication passes) approximate this path.
 
     scene = mixed_scene(MixedOptions(), seed=3)
     left, right = scene.source(7), scene.source(8)    # what a player gets
     wanted = scene.truth(7.5)                          # what it should show
     wanted.cadence == 2                                # pixels of objects on twos
 
-A scene depends on its options and its seed alone.
+A scene depends only on its options and its seed.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 HELD = 0
-"""The cadence of what is drawn once."""
+"""The cadence of objects that are drawn only once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,40 +48,40 @@ class MixedOptions:
     height: int = 270
     num_frames: int = 24
     num_cels: tuple[int, int] = (2, 5)
-    """Fewest and most cels."""
+    """Minimum and maximum number of cels."""
     slowest: float = 0.7
-    """Smallest mean motion of a cel along its path, pixels a frame."""
+    """Smallest mean motion of a cel along its path, pixels per frame."""
     fastest: float = 6.0
-    """Largest; a cel on fours jumps four times as far."""
+    """Largest mean motion; a cel on fours jumps four times as far."""
     pan: float = 5.0
-    """Largest motion of the camera, pixels a frame."""
+    """Largest motion of the camera, pixels per frame."""
     shares: tuple[float, float, float, float, float] = (0.1, 0.2, 0.35, 0.23, 0.12)
-    """How many cels are held, on ones, twos, threes, fours."""
+    """Fractions of cels that are held, on ones, twos, threes, fours."""
 
 
 class Path(NamedTuple):
-    """A smooth way through time, in the pixels of a camera that stands still."""
+    """A smooth motion over time, in pixels relative to a fixed camera."""
 
     x: float
     y: float
-    """Where it is in the middle of the scene."""
+    """Position in the middle of the scene."""
     dx: float
     dy: float
-    """Mean motion, pixels a frame."""
+    """Mean motion, pixels per frame."""
     arc: float
-    """How far it swings to the side, pixels."""
+    """Amplitude of the sideways swing, pixels."""
     easing: float
-    """0 even; towards 1 it slows to a stop and goes on; beyond 1 it also comes back."""
+    """0: uniform; up to 1: periodically slows down, at 1 to a stop; above 1: also moves back."""
     period: float
-    """Of arc, easing and bend, frames."""
+    """Period of arc, easing and bend, frames."""
     phase: float
     scale: float
     """Half the texture's side, pixels."""
     growth: float
-    """Of the logarithm of scale, a frame."""
+    """Change of the logarithm of scale per frame."""
     angle: float
     turn: float
-    """Radians a frame."""
+    """Rotation, radians per frame."""
     bend: float
     """Amplitude of the wave, texture half sides."""
     wave: float
@@ -98,26 +97,26 @@ class Actor(NamedTuple):
     phase: int
     """Drawings change in frames k with ``(k - phase) % cadence == 0``."""
     depth: float
-    """How much of the camera's motion is its own: 0 held to the screen, 1 the background's."""
+    """Factor of the camera's motion: 0 = fixed to the screen, 1 = moves with the background."""
 
 
 class View(NamedTuple):
-    """A scene as it is seen at one moment."""
+    """A scene rendered at one moment."""
 
     picture: Tensor
     """(3, H, W) uint8 RGB."""
     owner: Tensor
-    """(H, W) int64: number of the object seen at each pixel, back to front, 0 the background."""
+    """(H, W), int64: index of the object visible in each pixel, back to front, 0 = background."""
     place: Tensor
-    """(H, W, 2): where on its texture, in half sides."""
+    """(H, W, 2): the pixel's position on that object's texture, in half sides."""
     cadence: Tensor
-    """(H, W) int64: cadence of that object, 0 for what is held."""
+    """(H, W), int64: cadence of that object, 0 = held."""
     pose: Layer
-    """Where every object is: fields (L,); ``pose.x`` and ``pose.y`` are the centres in pixels."""
+    """Placement of all objects: fields (L,); ``pose.x`` and ``pose.y`` are centres in pixels."""
 
 
 class MixedScene:
-    """One scene; see the module. ``actors`` are its objects, back to front."""
+    """One scene, see the module's docstring; ``actors`` are its objects, back to front."""
 
     def __init__(self, options: MixedOptions, actors: tuple[Actor, ...], camera: Path) -> None:
         self.options = options
@@ -172,14 +171,14 @@ class MixedScene:
 
 
 def drawn_at(actor: Actor, frame: int) -> float:
-    """The moment of its path that an object shows in a source frame."""
+    """The time on its path at which an object is drawn in a source frame."""
     if actor.cadence == HELD:
         return 0.0
     return float((frame - actor.phase) // actor.cadence * actor.cadence + actor.phase)
 
 
 def due_at(actor: Actor, time: float) -> float:
-    """The moment of its path that an object should show at ``time``, in source frames."""
+    """The time on its path at which an object should be shown at ``time``, in source frames."""
     if actor.cadence == HELD:
         return 0.0
     return time - (actor.cadence - 1) / 2
@@ -195,10 +194,7 @@ def _position(path: Path, moment: float) -> tuple[float, float]:
     return path.x + path.dx * along + nx * aside, path.y + path.dy * along + ny * aside
 
 
-# --- what is known about views -------------------------------------------------------------------
-
-
-# --- making one --------------------------------------------------------------------------------
+# --- generating a scene ------------------------------------------------------------------------
 
 
 def mixed_scene(options: MixedOptions, seed: int) -> MixedScene:
@@ -225,7 +221,7 @@ def mixed_scene(options: MixedOptions, seed: int) -> MixedScene:
 
 
 def _camera(g: Generator, options: MixedOptions) -> Path:
-    """Mostly a level pan, even or eased, at times with a slow zoom; a quarter of them stand."""
+    """A camera: mostly a level pan, uniform or eased, at times with a zoom; a quarter is static."""
     speed = options.pan * uniform(g) * (uniform(g) < 0.75)
     angle = uniform(g, 0, 2 * math.pi)
     if uniform(g) < 0.6:
@@ -249,7 +245,7 @@ def _plane(g: Generator, options: MixedOptions, depth: float) -> Actor:
 
 
 def _cel(g: Generator, options: MixedOptions) -> Actor:
-    """A drawn object with its own way, cadence and phase."""
+    """A drawn object with its own path, cadence and phase."""
     chosen = torch.multinomial(torch.tensor(options.shares), 1, generator=g)
     cadence = int(chosen)
     half = options.height * 0.06 * (0.3 / 0.06) ** uniform(g)
@@ -272,6 +268,6 @@ def _cel(g: Generator, options: MixedOptions) -> Actor:
 
 
 def _drawn(kind: Callable[[Generator, int], Tensor], g: Generator, half: float) -> Tensor:
-    """A texture near one texel a pixel, drawn at twice the size for smooth lines."""
+    """A texture with about one texel per pixel, drawn at twice the size for smooth lines."""
     side = min(320, max(24, 2 * round(half)))
     return F.avg_pool2d(kind(g, 2 * side)[None], 2)[0]

@@ -1,4 +1,4 @@
-"""What scenes look like. Pure."""
+"""The options of generated scenes. Pure."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class SceneOptions:
-    """What scenes look like."""
+    """The options of generated scenes."""
 
     size: int = 224
     """Side of the square picture, pixels; even."""
     fastest: float = 64.0
     """Largest motion between both ends, pixels."""
     slowest: float = 0.25
-    """Smallest motion of what moves at all, pixels."""
+    """Smallest motion of moving objects, pixels."""
     most_cels: int = 8
     """Largest number of cels in one scene."""
     num_backgrounds: int = 96
     num_sprites: int = 160
     """Sprites of each texture size."""
     figures: float = 0.0
-    """Share of batches with a body whose arms and legs turn in their joints, and with hair."""
+    """Fraction of batches with a body with arms and legs that rotate in their joints, and hair."""
     particles: float = 0.0
-    """Share of batches with snow, rain, sparks or dust."""
+    """Fraction of batches with snow, rain, sparks or dust."""
     fades: float = 0.0
-    """Share of scenes that fade, and of scenes in which something appears or vanishes."""
+    """Fraction of scenes that fade, and of scenes in which something appears or vanishes."""
     sweeps: float = 0.0
-    """Share of scenes in which all of it moves by half of ``fastest`` or more."""
+    """Fraction of scenes in which everything moves by half of ``fastest`` or more."""
     zooms: float = 0.0
-    """Share of scenes that zoom, each plane by its depth."""
+    """Fraction of scenes that zoom, each plane according to its depth."""
     compression: float = 0.0
-    """Share of scenes whose ends are compressed coarsely; the truth never is."""
+    """Fraction of scenes with compression artefacts in both end frames, never in the middle one."""
     easing: float = 0.0
-    """Share of cels that do not move evenly between both ends."""
+    """Fraction of cels that accelerate or slow down."""
     camera_easing: float = 0.0
-    """Share of scenes whose background does not."""
+    """Fraction of scenes whose background accelerates or slows down."""
     truth: bool = False
-    """Also give distance indices and visibility, which no step of ``cel`` needs."""
+    """Also provide distance indices and visibility, which the training of ``cel`` does not use."""

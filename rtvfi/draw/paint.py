@@ -1,8 +1,8 @@
-"""A painter for drawn pictures: smooth-edged shapes, cel colouring, painted noise; numpy only.
+"""Painting with numpy: anti-aliased shapes, cel colouring, painted noise.
 
 Coordinates are pixels, x right, y down, pixel centres at .5. A shape is a signed distance in
-pixels, positive inside, with a box outside of which it is nowhere. A ``Canvas`` is RGBA, float32,
-[0, 1], premultiplied, so that canvases can be laid over each other.
+pixels, positive inside, with a bounding box. A ``Canvas`` is RGBA, float32, [0, 1], premultiplied,
+so that canvases can be composited.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ def rgb(code: str) -> Colour:
 
 
 def mix(a: Colour, b: Colour, weight: float) -> Colour:
-    """``a`` with ``weight`` of ``b``."""
+    """``a`` blended with ``b``, whose weight is ``weight``, 0 to 1."""
     red, green, blue = (p + (q - p) * weight for p, q in zip(a, b, strict=True))
     return red, green, blue
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A signed distance and the box that holds its inside."""
+    """A shape, given by its signed distance and bounding box."""
 
     box: Box
     """Left, top, right, bottom."""
     distance: Callable[[Array, Array], Array]
-    """Of x and y, pixels, positive inside."""
+    """The signed distance at x and y, pixels, positive inside."""
 
     def __or__(self, other: Shape) -> Shape:
-        """Inside of either."""
+        """The union."""
         a, b = self.box, other.box
         box = (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
         return Shape(box, lambda x, y: np.maximum(self.distance(x, y), other.distance(x, y)))
 
     def __and__(self, other: Shape) -> Shape:
-        """Inside of both."""
+        """The intersection."""
         return Shape(self.box, lambda x, y: np.minimum(self.distance(x, y), other.distance(x, y)))
 
     def __sub__(self, other: Shape) -> Shape:
-        """Inside of this one only."""
+        """This shape without the other."""
         return Shape(self.box, lambda x, y: np.minimum(self.distance(x, y), -other.distance(x, y)))
 
     def moved(self, dx: float, dy: float) -> Shape:
@@ -68,7 +68,7 @@ class Shape:
 
 
 def ellipse(centre: Point, rx: float, ry: float, angle: float = 0.0) -> Shape:
-    """An ellipse, turned clockwise by ``angle``; the distance is right near its edge."""
+    """An ellipse, rotated clockwise by ``angle``; its distance is accurate only near the edge."""
     (cx, cy), c, s = centre, cos(angle), sin(angle)
     reach = max(rx, ry)
 
@@ -97,7 +97,7 @@ def bone(a: Point, b: Point, ra: float, rb: float) -> Shape:
 
 
 def limb(points: Sequence[Point], radii: Sequence[float]) -> Shape:
-    """Bones from point to point."""
+    """A chain of bones through ``points``."""
     pairs = zip(points, points[1:], radii, radii[1:], strict=False)
     return reduce(Shape.__or__, (bone(a, b, ra, rb) for a, b, ra, rb in pairs))
 
@@ -189,13 +189,13 @@ class Canvas:
         grow: float = 0.0,
         soft: float = 1.0,
     ) -> None:
-        """Lay a colour over the inside of a shape.
+        """Fill a shape with a colour.
 
         Args:
-            shape: what to fill.
-            colour: one for all, or a (H, W, 3) picture of the canvas' size.
-            opacity: of the inside.
-            grow: pixels by which the shape is made fatter.
+            shape: the shape.
+            colour: a colour, or an (H, W, 3) picture of the canvas's size.
+            opacity: opacity of the inside, 0 to 1.
+            grow: pixels by which the shape is enlarged.
             soft: width of the edge in pixels; 1 is just anti-aliased.
         """
         window = self.window(shape.box, max(grow, 0) + soft)
@@ -225,15 +225,15 @@ def cel(
     depth: float = 6.0,
     light: Point = (-0.5, -0.85),
 ) -> None:
-    """Paint a shape as a cel: line, flat colour, one hard edge of shade.
+    """Paint a shape as a cel: outline, flat colour, hard-edged shade.
 
     Args:
-        canvas: where.
-        shape: what.
-        colours: lit and shaded; the line is a dark version of the shade.
-        line: width of the line outside the shape, pixels.
-        depth: how far the shade reaches in from the edge on the dark side, pixels.
-        light: where the light comes from, of length about 1.
+        canvas: to paint on.
+        shape: the shape.
+        colours: lit and shaded colour; the outline is a dark version of the shaded one.
+        line: width of the outline outside the shape, pixels.
+        depth: width of the shade along the edge on the dark side, pixels.
+        light: direction of the light source, of length about 1.
     """
     window = canvas.window(shape.box, line + 1)
     if window is None:
@@ -251,7 +251,7 @@ def cel(
 
 
 def ink(colour: Colour) -> Colour:
-    """The line that goes with a colour: nearly black, a little of its hue."""
+    """The outline colour for a colour: nearly black, with a little of its hue."""
     return mix(rgb("231a2e"), colour, 0.16)
 
 
@@ -267,10 +267,10 @@ def noise(rng: np.random.Generator, size: tuple[int, int], cell: Point, octaves:
     """Smooth noise that repeats in x and y.
 
     Args:
-        rng: source of the numbers.
+        rng: random generator.
         size: width, height.
-        cell: size of the largest features in pixels, across and down.
-        octaves: how many finer ones follow, each half as strong.
+        cell: width and height of the largest features, pixels.
+        octaves: number of octaves, each finer and half as strong.
 
     Returns:
         (H, W), about [-1, 1].

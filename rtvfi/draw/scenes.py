@@ -1,12 +1,12 @@
-"""Moving cel scenes with the exact motion, made from random numbers alone.
+"""Generates moving cel scenes with exact motion from random numbers.
 
-A scene is a stack of layers under one camera: a painted background, planes of leaf work or scenery
-at other depths, cels of every size with their own motion, and at times lettering that stands still
+A scene is a stack of layers under one camera: a painted background, planes of foliage or scenery
+at other depths, cels of every size with their own motion, and sometimes lettering that stands still
 on top. A layer maps the picture to its texture by a similarity and a shear-like bend whose inverse
 is known in closed form, so the motion of every pixel between any two times is exact.
 
-Motion sizes are log-uniform from a quarter pixel to ``SceneOptions.fastest``, with a fair share of
-rest: a network trained on large motion alone tears up what hardly moves.
+Motion sizes are log-uniform from a quarter pixel to ``SceneOptions.fastest``, and some layers do
+not move: a network trained only on large motion makes things that hardly move wobble.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 NOTHING = torch.zeros(0)
-"""Of what was not asked for."""
+"""The value of fields that were not requested."""
 
 
 class SceneBatch(NamedTuple):
@@ -46,18 +46,23 @@ class SceneBatch(NamedTuple):
     t: Tensor
     """(N,) float32."""
     flow: Tensor
-    """(N, 4, S/2, S/2) float16: where each second pixel of ``middle`` is in ``left`` (x, y) and in
-    ``right`` (x, y), relative, full-size pixels."""
+    """(N, 4, S/2, S/2) float16: flow of every second pixel from ``middle`` to ``left`` (x, y) and
+    to ``right`` (x, y), full-size pixels.
+    """
     gone: Tensor = NOTHING
-    """(N, 2, S/2, S/2) float16, with ``SceneOptions.truth``: which share of its way each second
-    pixel of ``left`` has gone at t (``exact_index``), and of ``right`` on the way back."""
+    """(N, 2, S/2, S/2) float16, with ``SceneOptions.truth``: the distance index at t of every
+    second pixel of ``left``, and of ``right`` for reversed time (``layers.exact_index``).
+    """
     visible: Tensor = NOTHING
-    """(N, 2, S/2, S/2) bool: which second pixels of ``middle`` are seen in ``left``, ``right``."""
+    """(N, 2, S/2, S/2) bool, with ``SceneOptions.truth``: whether every second pixel of ``middle``
+    is visible in ``left`` and in ``right``.
+    """
 
 
 TEXTURES = ((32, 4.0, 18.0), (72, 14.0, 42.0), (160, 36.0, 100.0))
-"""Sprite texture sides and the half sides on screen (pixels) they serve, near one texel per pixel:
-a texture shrunk further would alias, and aliasing does not move with the object."""
+"""(texture side, smallest and largest half side on screen, pixels) of sprites, about one texel per
+pixel: a texture scaled down further would alias, and aliasing does not move with the object.
+"""
 
 
 class Bank(NamedTuple):
@@ -70,7 +75,7 @@ class Bank(NamedTuple):
     letters: Tensor
     """(n, 4, 160, 160)."""
     props: Props
-    """Of the extras; empty for recipes without."""
+    """Textures of the extras; empty for recipes without extras."""
 
 
 def make_bank(options: SceneOptions, seed: int) -> Bank:
@@ -90,7 +95,13 @@ def make_bank(options: SceneOptions, seed: int) -> Bank:
 
 
 class Scenes:
-    """An endless row of scene batches; a batch depends on the seed and its number alone."""
+    """An endless sequence of scene batches; a batch depends only on the seed and its number.
+
+    Args:
+        options: of the scenes.
+        seed: of the textures and scenes.
+        bank: textures, if they have been drawn already.
+    """
 
     def __init__(self, options: SceneOptions, seed: int, bank: Bank | None = None) -> None:
         self.options = options
@@ -100,8 +111,13 @@ class Scenes:
         self.extras = Extras(options, Dice(), self.bank.props)
 
     def batch(self, number: int, num_scenes: int, t: float | None = None) -> SceneBatch:
-        """Batch ``number`` of ``num_scenes`` scenes, at random times in 0.05 to 0.95 or at
-        ``t``."""
+        """Draw batch ``number``.
+
+        Args:
+            number: of the batch, from 0.
+            num_scenes: scenes in the batch.
+            t: time of the middle pictures; None = random times from 0.05 to 0.95.
+        """
         self.dice.seed(self.seed * 1_000_003 + number)
         self.extras.dice.seed((self.seed * 1_000_003 + number) ^ 0x5EED)
         times = (
@@ -134,7 +150,7 @@ class Scenes:
         size = torch.exp(low + self.dice.rand(n) * (high - low))
         size = size * (1 - self.dice.sometimes(n, rest))
         angle = self.dice.within(n, 0, 2 * math.pi)
-        # pans are mostly level or upright
+        # pans are often horizontal or vertical
         square = self.dice.sometimes(n, 0.3)
         angle = torch.lerp(angle, torch.round(angle / (math.pi / 2)) * (math.pi / 2), square)
         return size * torch.cos(angle), size * torch.sin(angle)
@@ -191,7 +207,7 @@ class Scenes:
         within, wobble = self.dice.within, self.dice.wobble
         _, small, large = texture
         scale = small * (large / small) ** self.dice.rand(n)
-        # what is far quicker than its own size cannot be followed by anybody
+        # limit the speed by the size: much faster objects cannot be matched by any method
         dx, dy = self._speed(n, 0.25, (4 * scale).clamp(max=self.options.fastest))
         follows = self.dice.sometimes(n, 0.35)
         turns = self.dice.sometimes(n, 0.4)
@@ -212,11 +228,11 @@ class Scenes:
         )  # fmt: skip
 
     def _grade(self, pictures: list[Tensor], t: Tensor) -> list[Tensor]:
-        """Colour depth, fades and the grain of compression, then rounding to bytes.
+        """Apply colour grading, fades, grain and compression artefacts, then round to 8 bits.
 
         Args:
-            pictures: left, middle, right.
-            t: (N,) time of the middle one.
+            pictures: left, middle, right; each (N, 3, S, S), [0, 1].
+            t: (N,), time of the middle one.
         """
         n = len(t)
         dull = self.dice.within(n, 0, 0.8).view(n, 1, 1, 1)

@@ -1,8 +1,8 @@
-"""Cels, made from random numbers alone: drawn shapes with an alpha channel.
+"""Generates cels, drawn shapes with an alpha channel, from random numbers.
 
-A shape is a signed distance in texture pixels, positive inside; colour follows the way cels are
-painted: a flat tone, one shade edge, marks, a dark outline. Sprites are (4, S, S) float32: RGB and
-straight alpha in [0, 1].
+A shape is a signed distance in texture pixels, positive inside. Shapes are coloured as cels are
+painted: a flat tone, one hard-edged shade, marks, a dark outline. Sprites are (4, S, S), float32:
+RGB and straight alpha, [0, 1].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def coverage(distance: Tensor) -> Tensor:
-    """Anti-aliased inside of a distance in pixels."""
+    """Anti-aliased coverage, 0 to 1, from a signed distance in pixels."""
     return (distance + 0.5).clamp(0, 1)
 
 
@@ -85,7 +85,7 @@ def figure(g: Generator, size: int) -> Tensor:
 
 
 def holes(g: Generator, size: int) -> Tensor:
-    """Leaf work, a fence, a railing: a repeated shape with gaps."""
+    """Foliage, a fence, a railing: a repeated shape with gaps."""
     x, y = axes(size)
     angle = uniform(g, 0, math.pi)
     u = x * math.cos(angle) + y * math.sin(angle)
@@ -171,8 +171,9 @@ def lettering(g: Generator, size: int) -> Tensor:
 
 
 def segment(g: Generator, size: int, is_thin: bool) -> Tensor:
-    """A painted part of a limb from x = -0.8 to 0.8: tapered, round at its ends; thin ones are
-    strands of hair that curve."""
+    """A painted segment of a limb from x = -0.8 to 0.8, tapered, with round ends; or, if
+    ``is_thin``, a curved strand of hair.
+    """
     x, y = axes(size)
     root = uniform(g, 0.04, 0.1) if is_thin else uniform(g, 0.1, 0.19)
     tip = root * (uniform(g, 0.0, 0.4) if is_thin else uniform(g, 0.6, 1.0))

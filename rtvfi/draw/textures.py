@@ -1,9 +1,9 @@
-"""Painted surfaces, made from random numbers alone.
+"""Generates painted surfaces from random numbers.
 
-Every function draws from the generator it is given, so a seed fixes the picture. Textures are (3,
-S, S) float32 RGB in [0, 1]. Their kinds follow what stands behind and beside cels: washes of
-colour, clutter with the scale statistics of natural pictures (dead leaves: occluding shapes whose
-sizes follow a power law), fur and grass, flat architecture with ruled lines.
+Every function uses the generator it is given, so the seed determines the picture. Textures are (3,
+S, S), float32, RGB, [0, 1]. Their kinds are those of anime backgrounds: washes of colour, clutter
+with the scale statistics of natural pictures (the dead leaves model: occluding shapes whose sizes
+follow a power law), fur and grass, flat architecture with ruled lines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def axes(size: int) -> tuple[Tensor, Tensor]:
 
 
 def palette(g: Generator, num_colours: int) -> Tensor:
-    """(n, 3) colours that go together: one hue family with outliers, any brightness."""
+    """(n, 3): related colours around one random colour, with outliers, of any brightness."""
     base = torch.rand(3, generator=g)
     spread = uniform(g, 0.1, 0.6)
     return (base + spread * torch.randn(num_colours, 3, generator=g)).clamp(0.02, 0.98)
@@ -45,7 +45,7 @@ def palette(g: Generator, num_colours: int) -> Tensor:
 def noise(g: Generator, size: int, falloff: float, stretch: float = 1.0) -> Tensor:
     """(S, S) noise of octaves 2, 4, ... S / 2, amplitude ~ frequency^-falloff, about unit variance.
 
-    ``stretch`` > 1 makes it that much finer across than along (grass, hair, wood).
+    ``stretch`` > 1 stretches it along one axis by that factor (grass, hair, wood).
     """
     total = torch.zeros(size, size)
     power = 0.0
@@ -84,7 +84,7 @@ def wash(g: Generator, size: int) -> Tensor:
 
 
 def fibres(g: Generator, size: int) -> Tensor:
-    """Grass, fur, wood: noise finer one way than the other, at any angle."""
+    """Grass, fur, wood: stretched noise at any angle."""
     colours = palette(g, 3)
     a = torch.sigmoid(2.5 * noise(g, size, uniform(g, 0.2, 0.7), uniform(g, 3, 16)))
     b = torch.sigmoid(2 * noise(g, size, 1.0))
@@ -125,10 +125,10 @@ def clutter(g: Generator, size: int) -> Tensor:
 
 
 def foliage(g: Generator, size: int) -> Tensor:
-    """Leaves, gravel, far crowds: detail of a few pixels everywhere, light and shade above it.
+    """Leaves, gravel, distant crowds: detail of a few pixels everywhere, under light and shade.
 
-    Every pixel differs from its neighbours and looks like many others, which is where a motion
-    estimate turns noisy.
+    Every pixel differs from its neighbours but resembles many others, which makes motion estimates
+    noisy.
     """
     colours = palette(g, 4)
     grain = torch.randn(1, 4, size, size, generator=g)

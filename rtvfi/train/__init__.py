@@ -1,1 +1,1 @@
-"""Procedural cel scenes with exact truth, and the trainer of the embedded model."""
+"""Trains the embedded model and InterpAny-Clearer networks."""

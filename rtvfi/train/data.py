@@ -1,4 +1,4 @@
-"""From generated scenes and stored triplets to training and validation pictures."""
+"""Turns generated scenes and stored triplets into training and validation samples."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ if TYPE_CHECKING:
 
 
 class Sample(NamedTuple):
-    """A batch ready for a training step."""
+    """The data of one training step: N picture triples with their exact flow."""
 
     left: Planes
     middle: Planes
     right: Planes
     t: Tensor
-    """(N,)."""
+    """(N,): timestep of ``middle``."""
     flow: Tensor
-    """(N, 4, H/2, W/2) float32, pixels of the half-size picture."""
+    """(N, 4, H/2, W/2) float32: flow from the middle to the left and to the right picture, pixels
+    of the half-size picture.
+    """
 
     def to(self, device: torch.device) -> Sample:
-        """The same there."""
+        """The sample on another device."""
         left, middle, right = (planes_to(p, device) for p in (self.left, self.middle, self.right))
         return Sample(left, middle, right, self.t.to(device), self.flow.to(device))
 
 
 def planes_to(planes: Planes, device: torch.device) -> Planes:
-    """The same picture there."""
+    """The picture on another device."""
     return Planes(planes.y.to(device), planes.uv.to(device))
 
 
 def augment(batch: SceneBatch, crop: int, g: Generator) -> SceneBatch:
-    """Crop, mirror, transpose, reverse time and permute colours; the flow stays exact.
+    """Randomly crop, mirror, transpose, reverse in time and permute colour channels.
 
-    Distance indices and visibility are left out.
+    The flow is transformed along and stays exact; distance indices and visibility are dropped.
     """
 
     def toss() -> bool:
@@ -55,8 +57,8 @@ def augment(batch: SceneBatch, crop: int, g: Generator) -> SceneBatch:
     half = crop // 2
     flow = batch.flow[..., top // 2 : top // 2 + half, left // 2 : left // 2 + half]
     t = batch.t
-    # A mirrored flow fetches from the mirrored pixel: exact for pixel pairs up to half a pixel of
-    # its grid.
+    # The flow's grid has every second pixel, so mirroring shifts it by one full-size pixel; the
+    # error is at most half a pixel of that grid.
     if toss():
         pictures = [p.flip(3) for p in pictures]
         flow = flow.flip(3) * flow.new_tensor([-1, 1, -1, 1]).view(1, 4, 1, 1)
@@ -75,7 +77,7 @@ def augment(batch: SceneBatch, crop: int, g: Generator) -> SceneBatch:
 
 
 class Held(NamedTuple):
-    """A triplet that is never trained on."""
+    """A triplet used only for validation."""
 
     set_name: str
     left: Planes
@@ -84,20 +86,27 @@ class Held(NamedTuple):
 
 
 class Source(Protocol):
-    """What draws scenes: ``Scenes`` or ``SceneWorkers``."""
+    """A source of scenes: ``Scenes`` or ``SceneWorkers``."""
 
     seed: int
 
     def batch(self, number: int, num_scenes: int) -> SceneBatch:
-        """See ``Scenes.batch``."""
+        """Draw batch ``number`` of ``num_scenes`` scenes, see ``Scenes.batch``."""
         ...
 
 
 class Feed:
-    """The sample of every training step; each scene batch is used several times, cropped
-    differently.
+    """Provides the sample of every training step; each batch of scenes is used several times with
+    different crops.
 
-    What a step gets depends on the seed and the step alone, so a resumed run goes on exactly.
+    A sample depends only on the seed and the step, so a resumed run gets exactly the same samples.
+
+    Args:
+        scenes: the source of scenes.
+        num_scenes: scenes per batch.
+        crop: side of the crops, pixels.
+        uses: number of steps after which a new batch is drawn.
+        pool: number of latest batches to keep.
     """
 
     def __init__(self, scenes: Source, *, num_scenes: int, crop: int, uses: int, pool: int) -> None:
@@ -109,7 +118,7 @@ class Feed:
         self.generator = torch.Generator()
 
     def sample(self, step: int) -> Sample:
-        """The batch of training step ``step``."""
+        """The sample of training step ``step``."""
         newest = step // self.uses
         wanted = range(max(0, newest - (self.pool.maxlen or 1) + 1), newest + 1)
         held = dict(self.pool)
@@ -127,7 +136,7 @@ class Feed:
 
 
 def load_triplets(path: Path, root: Path | None = None) -> list[Held]:
-    """Real triplets to judge by; ``path`` and ``root`` as for ``quality.triplets.read_list``."""
+    """Read triplets of real pictures; arguments as for ``quality.triplets.read_list``."""
     return [
         Held(
             triplet.set_name,

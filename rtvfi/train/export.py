@@ -1,4 +1,4 @@
-"""``python -m rtvfi.train.export RUN OUT``: a run's best weights as a weight file."""
+"""``python -m rtvfi.train.export RUN OUT``: writes a run's best weights to a weight file."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def export(run: Path, out: Path, notes: Mapping[str, str]) -> dict[str, str]:
         notes: more metadata for its header.
 
     Returns:
-        The header's metadata: what validation said of these weights, ``notes``, and the SHA-256 of
-        the numbers, by which a damaged file is told.
+        The header's metadata: the validation results of these weights, ``notes``, and the SHA-256
+        of the tensor data, which reveals a damaged file.
     """
     weights = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
-    build(weights)  # refuses what could not be loaded again
+    build(weights)  # raises if the weights could not be loaded again
     entries = read_log(run / "log.jsonl")
     judge = "select" if "select" in entries[0] else "held"
     best = max(entries, key=lambda entry: float(entry[judge]))
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--note", nargs=2, action="append", default=[], metavar=("NAME", "TEXT"))
     arguments = parser.parse_args(argv)
     if not (arguments.run / "best.pt").is_file():
-        parser.error(f'"{arguments.run}" holds no best.pt: expected a run that was validated')
+        parser.error(f'"{arguments.run}" has no best.pt; the run has not been validated yet')
     export(arguments.run, arguments.out, dict(arguments.note))
 
 

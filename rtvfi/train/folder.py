@@ -1,7 +1,7 @@
-"""The folder of a training run: what is in it, and how it survives a kill at any moment.
+"""The folder of a training run, which remains usable when the process is killed at any moment.
 
-``last.pt`` everything to go on from, ``best.pt`` the weights that scored highest, ``log.jsonl`` a
-line per validation, ``log.svg`` the same as a picture, ``recipe.toml`` what the run is made by.
+``last.pt`` has the state to continue from, ``best.pt`` the weights with the highest score,
+``log.jsonl`` a line per validation, ``log.svg`` a plot of it, ``recipe.toml`` the run's recipe.
 """
 
 from __future__ import annotations
@@ -36,25 +36,27 @@ log = logging.getLogger(__name__)
 
 
 class RunFolder:
-    """One run's files. Each is written aside and renamed, so that nobody ever meets half of one;
-    only the log grows in place, and its readers leave out half a line."""
+    """The files of one run. Each is written to a temporary file and renamed, so that readers never
+    see a partial one. Only the log grows in place; its readers ignore an incomplete last line.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Make the folder; raises UsageError where that is not possible."""
+        """Create the folder; raises UsageError if that is not possible."""
         self.path = path
         self.log = path / "log.jsonl"
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f'the folder "{path}" cannot be made: {error.strerror}', "name another with --out"
+                f'the folder "{path}" cannot be created: {error.strerror}',
+                "choose another with --out",
             ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other trainers out; raises RtvfiError where one is at work.
+        """Lock the folder; raises RtvfiError if another trainer has locked it.
 
-        The lock is the kernel's and goes with the process, however it ends.
+        The kernel holds the lock and releases it when the process ends in any way.
         """
         with (self.path / "lock").open("w") as stream:
             try:
@@ -62,12 +64,12 @@ class RunFolder:
             except OSError as error:
                 raise RtvfiError(
                     f'another process is training in "{self.path}"',
-                    "wait for it, or name another folder with --out",
+                    "wait for it, or choose another folder with --out",
                 ) from error
             yield
 
     def checkpoint(self) -> Checkpoint | None:
-        """What ``save_checkpoint`` stored, on the CPU; None in a fresh folder."""
+        """The last state stored by ``save_checkpoint``, on the CPU; None in a new folder."""
         path = self.path / "last.pt"
         if not path.exists():
             return None
@@ -75,35 +77,34 @@ class RunFolder:
         return stored
 
     def save_checkpoint(self, state: Checkpoint) -> None:
-        """Everything that is needed to go on; the log is trimmed to ``state["step"]`` then."""
+        """Store the state to continue from; it must have the key "step"."""
         _save(dict(state), self.path / "last.pt")
 
     def save_best(self, weights: Mapping[str, Tensor]) -> None:
-        """The weights to export."""
+        """Store the weights to export."""
         _save(dict(weights), self.path / "best.pt")
 
     def append(self, entry: Entry) -> None:
-        """A line for the log, and the plot with it."""
+        """Append a validation to the log and redraw the plot."""
         with self.log.open("a") as stream:
             stream.write(json.dumps(dict(entry)) + "\n")
         write_whole(self.path / "log.svg", plot_log(read_log(self.log)))
 
     def trim(self, step: int) -> None:
-        """Forget what the log says of steps after ``step``: a kill came before their
-        checkpoint."""
+        """Remove log entries of steps after ``step``, which were lost when the run was killed."""
         if not self.log.exists():
             return
         kept = [entry for entry in read_log(self.log) if entry["step"] <= step]
         write_whole(self.log, "".join(json.dumps(entry) + "\n" for entry in kept))
 
     def record(self, recipe: Recipe) -> None:
-        """Write the recipe down; a change since the last time is reported, and the old one kept."""
+        """Store the recipe. If it has changed, log the changes and keep the old file."""
         path = self.path / "recipe.toml"
         text = recipe_text(recipe)
         if path.exists() and path.read_text() != text:
             changes = changed_keys(read_recipe(path), recipe)
             if changes:
-                log.warning("the recipe has changed since: %s", ", ".join(changes))
+                log.warning("the recipe has changed: %s", ", ".join(changes))
             number = len(list(self.path.glob("recipe-*.toml"))) + 1
             path.rename(self.path / f"recipe-{number}.toml")
         write_whole(path, text)

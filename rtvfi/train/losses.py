@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The losses that the training of ``cel`` minimises."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def pyramid_l1(x: Tensor, y: Tensor, num_levels: int) -> Tensor:
     """Sum of the mean absolute differences at full, half, quarter ... size (average pooling).
 
-    The small sizes feel a misplaced object from afar, where full-size differences have no slope.
+    At small sizes there is a gradient even for objects that are far from their true position, where
+    full-size differences have none.
     """
     difference = x - y
     total = difference.abs().mean()
@@ -24,15 +25,15 @@ def pyramid_l1(x: Tensor, y: Tensor, num_levels: int) -> Tensor:
 
 
 def flow_error(state: Tensor, flow: Tensor) -> Tensor:
-    """Error of both flows of a state.
+    """The error of both flows in a state (the network's estimate at one level).
 
-    Coarse states (a quarter of the size or less): the mean absolute error in their own pixels.
-    Fine ones: the mean square root of the absolute error, which makes the last tenth of a pixel of
-    a slow pan weigh as much as many pixels of what is occluded or too quick to follow.
+    For coarse states (a quarter of the size or less) it is the mean absolute error in pixels of
+    that level. For fine states it is the mean square root of the absolute error, so that the last
+    tenth of a pixel of a slow pan weighs as much as many pixels in occluded or very fast regions.
 
     Args:
         state: (N, 4 or more, h, w), pixels of its own size.
-        flow: (N, 4, H, W), the truth, H a multiple of h, pixels of that size.
+        flow: (N, 4, H, W), the true flow, H a multiple of h, pixels of that size.
     """
     ratio = flow.shape[-1] // state.shape[-1]
     if ratio >= 4:

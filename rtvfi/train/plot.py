@@ -1,4 +1,4 @@
-"""The log of a run as a picture: an SVG that any browser shows."""
+"""Plots the log of a run as an SVG file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Entry = dict[str, float]
 """A line of the log: a step, and what was measured after it."""
 
 WIDTH, HEIGHT = 860, 200
-"""Of one panel, pixels."""
+"""Size of one panel, pixels."""
 LEFT, RIGHT, TOP, BOTTOM = 60, 170, 26, 30
 COLOURS = ("#1f6fb2", "#d1495b", "#3a7d44", "#8e5ea2", "#c77f0a", "#3c8d93", "#777777")
 NO_SCORES = ("step", "seconds", "rate", "picture", "flow")
@@ -26,11 +26,11 @@ class Panel(NamedTuple):
 
     title: str
     curves: Mapping[str, Sequence[tuple[float, float]]]
-    """(step, value) under each curve's name."""
+    """(step, value) pairs by name of the curve."""
 
 
 def read_log(path: Path) -> list[Entry]:
-    """The entries of ``log.jsonl``; a last line cut short by a kill is left out."""
+    """The entries of ``log.jsonl``; an incomplete last line is ignored."""
     entries = []
     for line in path.read_text().splitlines():
         try:
@@ -41,7 +41,7 @@ def read_log(path: Path) -> list[Entry]:
 
 
 def plot_log(entries: Sequence[Entry]) -> str:
-    """SVG of a run: losses, PSNR of every kind of validation picture, learning rate."""
+    """The SVG of a run: validation PSNR by data set, losses, learning rate."""
     scores = [name for name in _names(entries) if name not in NO_SCORES]
     return draw(
         [
@@ -66,7 +66,7 @@ def _curves(entries: Sequence[Entry], names: Iterable[str]) -> dict[str, list[tu
 
 
 def draw(panels: Sequence[Panel]) -> str:
-    """SVG with the panels below each other."""
+    """An SVG with the panels one below the other."""
     height = HEIGHT * len(panels)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
@@ -116,7 +116,7 @@ def _panel(panel: Panel) -> list[str]:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Four to ten round numbers that hold ``low`` to ``high`` between them; at least two."""
+    """Axis ticks: four to ten round numbers that enclose ``low`` and ``high``."""
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-3):
         span = abs(low) * 0.1 or 1.0
         low, high = low - span, high + span

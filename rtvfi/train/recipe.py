@@ -1,4 +1,4 @@
-"""Everything that decides the weights, and its TOML file."""
+"""The recipe of a training run, all settings that affect the weights, and its TOML file."""
 
 from __future__ import annotations
 
@@ -20,30 +20,32 @@ PRECISIONS: Final = ("float32", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """How long and how hard."""
+    """Length of the training, optimiser and loss."""
 
     seed: int = 1
     steps: int = 20000
     warmup: int = 200
-    """Steps of rising learning rate."""
+    """Number of first steps in which the learning rate rises."""
     cooldown: int = 4000
-    """Last steps, in which the learning rate falls to zero."""
+    """Number of last steps in which the learning rate falls to zero."""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     flow_weight: float = 0.02
     chroma_weight: float = 0.5
     average: float = 0.999
-    """Decay of the running average of the weights, which is what validation sees and what is
-    kept."""
+    """Decay of the running average of the weights; the averaged weights are validated and kept."""
     precision: str = "float32"
-    """Of the convolutions in training: float32, or bfloat16 where that is faster. Weights, matching
-    and validation are float32 either way."""
+    """Precision of the convolutions in training, float32 or bfloat16. Weights, matching and
+    validation are always float32.
+    """
     validate_every: int = 500
+    """Steps between validations."""
     checkpoint_every: int = 0
-    """Steps that a killed run loses at most; 0: as many as between two validations."""
+    """Steps between checkpoints; 0 = a checkpoint at every validation."""
     held_seed: int = 0
-    """Seed of the scenes of validation and their textures; 0: the textures that are trained on, in
-    scenes that are not."""
+    """Seed of the validation scenes and their textures; 0 = other scenes, but with the textures of
+    the training.
+    """
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -54,21 +56,21 @@ class TrainOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedOptions:
-    """What one step sees."""
+    """The samples of a training step, see ``data.Feed``."""
 
     num_scenes: int = 4
-    """Scenes of a batch."""
+    """Scenes per batch."""
     crop: int = 192
-    """Side of what is cut out of a scene, pixels."""
+    """Side of the crops, pixels."""
     uses: int = 4
-    """Steps for which a batch of scenes is the newest; those after the first draw from the pool."""
+    """A new batch is drawn every ``uses`` steps; the steps in between use batches of the pool."""
     pool: int = 24
-    """Newest batches kept."""
+    """Number of latest batches in the pool."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides the weights."""
+    """All settings that affect the weights."""
 
     scenes: SceneOptions = field(default_factory=SceneOptions)
     feed: FeedOptions = field(default_factory=FeedOptions)
@@ -96,14 +98,15 @@ LEAST: Final = {
     "train.validate_every": 1,
     "train.checkpoint_every": 0,
 }
-"""What makes no sense below."""
+"""Minimum values."""
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe file.
 
     Raises:
-        UsageError: it is not there or no TOML, or has tables, keys or values that mean nothing.
+        UsageError: it does not exist, is not TOML, or has a table, key or value that is not
+            allowed.
     """
     try:
         tables = tomllib.loads(path.read_text())
@@ -114,13 +117,15 @@ def read_recipe(path: Path) -> Recipe:
     parts = {}
     for name, values in tables.items():
         if name not in TABLES or not isinstance(values, dict):
-            raise UsageError(f'"{path}" has a table "{name}"', f"tables: {', '.join(TABLES)}")
+            raise UsageError(
+                f'"{path}" has an unknown table "{name}"', f"tables: {', '.join(TABLES)}"
+            )
         defaults = TABLES[name]()
         known = [each.name for each in fields(defaults)]
         for key, value in values.items():
             if key not in known:
                 hint = did_you_mean(key, known) or f"keys of {name}: {', '.join(known)}"
-                raise UsageError(f'"{path}" sets "{name}.{key}"', hint)
+                raise UsageError(f'"{path}" sets an unknown key "{name}.{key}"', hint)
             where = f'"{path}" sets {name}.{key}'
             values[key] = _checked(value, getattr(defaults, key), where)
             least = LEAST.get(f"{name}.{key}")
@@ -136,16 +141,16 @@ def _check_together(recipe: Recipe, path: Path) -> None:
     size, crop = recipe.scenes.size, recipe.feed.crop
     if size % 2 or crop % 2 or crop > size:
         raise UsageError(
-            f'"{path}" cuts {crop} pixels out of scenes of {size}',
-            "give even numbers, feed.crop no larger than scenes.size",
+            f'"{path}" has feed.crop = {crop} and scenes.size = {size}',
+            "use even numbers, feed.crop no larger than scenes.size",
         )
     if len({len(value) for value in asdict(recipe.shape).values() if isinstance(value, tuple)}) > 1:
-        hint = "give every list of [shape], each with one number per level"
+        hint = "set every list of [shape], each with one number per level"
         raise UsageError(f'the lists of [shape] in "{path}" differ in length', hint)
 
 
 def _checked(value: object, default: object, where: str) -> object:
-    """``value`` as the kind of thing that ``default`` is."""
+    """``value`` converted to the type of ``default``, or a UsageError."""
     if isinstance(default, tuple):
         if not isinstance(value, list) or not value:
             raise UsageError(f'{where} to "{value}", expected a list of numbers, one per level')
@@ -162,7 +167,7 @@ def _checked(value: object, default: object, where: str) -> object:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """``recipe`` as a TOML file that ``read_recipe`` reads back, every key written out."""
+    """The recipe as a TOML file for ``read_recipe``, with every key."""
     lines = []
     for name, values in asdict(recipe).items():
         lines.append(f"[{name}]")
@@ -180,7 +185,7 @@ def _written(value: object) -> str:
 
 
 def changed_keys(old: Recipe, new: Recipe) -> list[str]:
-    """What two recipes set differently, as ``table.key old -> new``."""
+    """The differences of two recipes, each as ``table.key old -> new``."""
     after = asdict(new)
     return [
         f"{name}.{key} {value} -> {after[name][key]}"

@@ -1,4 +1,4 @@
-"""A run of training, whatever is trained: it stops, goes on, and keeps its best weights."""
+"""The training loop shared by all networks: resumable, and keeping the best weights."""
 
 from __future__ import annotations
 
@@ -24,54 +24,54 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STEEPEST: Final = 1.0
-"""Norm to which gradients are cut."""
+"""Maximum norm of gradients."""
 
 Net = TypeVar("Net", bound=nn.Module)
 
 
 class Watch(Protocol):
-    """Is told how a run goes."""
+    """An observer of a run."""
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """``step`` steps are done; the losses are those of the last."""
+        """Called after every step with the number of steps so far and the step's losses."""
         ...
 
     def report(self, entry: Entry) -> None:
-        """A validation; ``entry`` as in ``log.jsonl``."""
+        """Called after every validation with its entry of ``log.jsonl``."""
         ...
 
 
 class LogWatch:
-    """Validations into the program's log."""
+    """Writes validations to the program's log."""
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """``step`` steps are done; the losses are those of the last."""
+        """Does nothing."""
 
     def report(self, entry: Entry) -> None:
-        """A validation; ``entry`` as in ``log.jsonl``."""
+        """Log a validation."""
         log.info("%s", dict(entry))
 
 
 class TrainingRun(Generic[Net]):
-    """One run in one folder (see ``RunFolder``); a base class.
+    """A base class for training runs; each has its folder, see ``RunFolder``.
 
     Args:
-        net: what is trained, on its device.
-        optimizer: of its parameters.
-        out: the folder.
+        net: the network to train, on its device.
+        optimizer: the optimiser of its parameters.
+        out: folder of the run.
     """
 
     clock: Callable[[], float] = staticmethod(time.monotonic)
-    """What ``seconds`` are measured with."""
+    """The clock that ``seconds`` is measured with."""
     num_steps: int
-    """At the end, if nothing ends the run before."""
+    """Number of steps of the whole run."""
     validate_every: int
-    """Steps."""
+    """Steps between validations."""
     checkpoint_every: int = 0
-    """Steps that a killed run loses at most; 0: as many as between two validations."""
+    """Steps between checkpoints; 0 = a checkpoint at every validation."""
 
     averaging: float = 0.999
-    """Share of the averaged weights that is kept in the long run."""
+    """Decay of the averaged weights after the first steps."""
 
     def __init__(self, net: Net, optimizer: torch.optim.Optimizer, out: Path) -> None:
         self.net = net
@@ -83,14 +83,14 @@ class TrainingRun(Generic[Net]):
         self.seconds = 0.0
         self.best = float("-inf")
         self.sums: dict[str, float] = {}
-        """Losses since the last validation, and their count."""
+        """Sums of the losses since the last validation, and their count."""
         self.is_stopping = False
 
-    # ---- what is trained, and on what ----
+    # ---- for subclasses ----
 
     @property
     def is_done(self) -> bool:
-        """Whether this was the last step."""
+        """Whether the last step has been done."""
         return self.step >= self.num_steps
 
     def rate(self) -> float:
@@ -98,30 +98,35 @@ class TrainingRun(Generic[Net]):
         raise NotImplementedError
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
-        """Of the next step: what to descend, and its parts."""
+        """The loss of the next step, and its parts by name."""
         raise NotImplementedError
 
     def scores(self) -> dict[str, float]:
-        """Of the averaged weights: ``select``, or else ``held``, chooses the best."""
+        """Validate the averaged weights.
+
+        Returns:
+            Scores by name. The best weights are those with the highest "select" or, without it,
+            "held".
+        """
         raise NotImplementedError
 
     def check(self, stored: Checkpoint) -> None:
-        """Raise WeightsMismatch where a checkpoint is of another network."""
+        """Raise WeightsMismatch if a checkpoint belongs to another network."""
 
     def described(self) -> dict[str, object]:
-        """What a checkpoint says of the run besides its state."""
+        """What a checkpoint stores besides the state of the training."""
         return {}
 
     def begin(self) -> None:
-        """Called once the folder is this run's alone."""
+        """Called after the folder has been locked, before the first step."""
 
     # ---- the run ----
 
     def resume(self) -> bool:
-        """Go on at the last checkpoint; False where there is none.
+        """Continue from the last checkpoint; returns False if there is none.
 
         Raises:
-            WeightsMismatch: it is of another network.
+            WeightsMismatch: the checkpoint belongs to another network.
         """
         stored = self.folder.checkpoint()
         if stored is not None:
@@ -137,11 +142,11 @@ class TrainingRun(Generic[Net]):
         return True
 
     def stop(self) -> None:
-        """Let ``run`` keep what there is after the step in hand, and return."""
+        """Make ``run`` write a checkpoint after the current step, and return."""
         self.is_stopping = True
 
     def run(self) -> None:
-        """Train to the end; safe to kill or to suspend at any time."""
+        """Train to the end; the process may be killed or suspended at any time."""
         with self.folder.locked():
             self.begin()
             while not self.is_done and not self.is_stopping:
@@ -169,7 +174,7 @@ class TrainingRun(Generic[Net]):
         return parts
 
     def _descend(self, loss: Tensor) -> None:
-        """Move the weights; a gradient of NaN or infinity moves nothing."""
+        """Update the weights, unless the gradient contains NaN or infinity."""
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), _STEEPEST)
@@ -178,8 +183,8 @@ class TrainingRun(Generic[Net]):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Let the averaged weights follow those of the network."""
-        # Young averages forget faster, or they would drag the first random weights along.
+        """Update the averaged weights."""
+        # The decay is lower at first, so that the random initial weights are forgotten quickly.
         keep = min(self.averaging, (1 + self.step) / (10 + self.step))
         for mean, current in zip(self.average.parameters(), self.net.parameters(), strict=True):
             mean.lerp_(current, 1 - keep)

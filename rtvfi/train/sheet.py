@@ -1,4 +1,4 @@
-"""Picture sheets of generated scenes, to look at before anything is trained or judged on them."""
+"""Picture sheets of generated scenes, for visual inspection before training on them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHEEL = torch.tensor([colorsys.hsv_to_rgb(k / 256, 1, 1) for k in range(256)])
 
 
 def tiled(rows: Sequence[Sequence[Tensor]]) -> Tensor:
-    """Pictures (3, h, w) uint8, all of one size, in rows with a grey gap: (3, H, W) uint8."""
+    """Tile pictures, each (3, h, w), uint8, of one size, with grey gaps: (3, H, W), uint8."""
     _, height, width = rows[0][0].shape
     columns = max(len(row) for row in rows)
     size = (3, len(rows) * (height + GAP) + GAP, columns * (width + GAP) + GAP)
@@ -45,7 +45,9 @@ def write_sheet(picture: Tensor, path: Path) -> None:
 
 
 def flow_colours(motion: Tensor, largest: float) -> Tensor:
-    """(2, H, W) pixels to (3, H, W) uint8: direction as hue, length up to ``largest`` as light."""
+    """Colour code a flow, (2, H, W), pixels, as (3, H, W), uint8: direction as hue, length as
+    brightness, which is full at ``largest`` pixels.
+    """
     hue = (torch.atan2(motion[1], motion[0]) / (2 * math.pi) * 256).long() % 256
     light = (motion.norm(dim=0) / largest).clamp(0, 1)
     colours: Tensor = WHEEL[hue].permute(2, 0, 1) * light * 255
@@ -53,8 +55,9 @@ def flow_colours(motion: Tensor, largest: float) -> Tensor:
 
 
 def scene_sheet(scenes: Scenes, num_scenes: int) -> Tensor:
-    """Training scenes, one a row: left, middle, right, and the flow from the middle to the
-    left."""
+    """A sheet with one training scene per row: left, middle, right, and the flow from the middle to
+    the left.
+    """
     batch = scenes.batch(0, num_scenes)
     rows = []
     for k in range(num_scenes):

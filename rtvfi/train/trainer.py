@@ -1,4 +1,4 @@
-"""The training loop: resumable, and judged by pictures it does not train on."""
+"""The training of ``cel``, validated on pictures that are not used for training."""
 
 from __future__ import annotations
 
@@ -31,28 +31,27 @@ if TYPE_CHECKING:
 
 
 def learning_rate(options: TrainOptions, step: int) -> float:
-    """Rise, stay, fall."""
+    """The learning rate of a step: linear warm-up, constant, linear cool-down."""
     rise = min(1.0, (step + 1) / max(1, options.warmup))
     fall = min(1.0, (options.steps - step) / max(1, options.cooldown))
     return options.learning_rate * rise * max(0.0, fall)
 
 
 class Estimator(torch.nn.Module):
-    """States of N pairs, coarse to fine; see ``CelNet.forward``."""
+    """A module around ``estimate``, which can also run with convolutions in bfloat16."""
 
     def __init__(self, net: CelNet) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, left: Planes, right: Planes, t: Tensor) -> list[Tensor]:
-        """N pairs and their timesteps (N,)."""
+        """Call ``estimate``."""
         return estimate(self.net, left, right, t)
 
     def lightly(self, left: Planes, right: Planes, t: Tensor) -> list[Tensor]:
-        """The same with convolutions in bfloat16; gradients arrive at the weights as they are.
+        """The same with convolutions in bfloat16; the weights and their gradients stay float32.
 
-        Not by autocast, which would also take the means, the matching and the flow for
-        convolutions.
+        This does not use autocast, which would also convert means, matching and flow.
         """
         light = {name: weight.bfloat16() for name, weight in self.named_parameters()}
         states: list[Tensor] = functional_call(self, light, (left, right, t))
@@ -60,7 +59,14 @@ class Estimator(torch.nn.Module):
 
 
 def estimate(net: CelNet, left: Planes, right: Planes, t: Tensor) -> list[Tensor]:
-    """States of N pairs, coarse to fine; see ``CelNet.forward``."""
+    """The network's states for N pairs, coarse to fine; see ``CelNet.forward``.
+
+    Args:
+        net: the network.
+        left: N pictures.
+        right: N pictures.
+        t: (N,), timesteps.
+    """
     n = left.y.shape[0]
     a, b = pack(left), pack(right)
     both = torch.cat((a, b)).to(net.dtype, memory_format=torch.channels_last)
@@ -72,7 +78,7 @@ def estimate(net: CelNet, left: Planes, right: Planes, t: Tensor) -> list[Tensor
 
 
 def loss_of(net: CelNet, sample: Sample, options: TrainOptions) -> tuple[Tensor, dict[str, float]]:
-    """Picture error at the two finest states and flow error at all."""
+    """The loss (picture error at the two finest states, flow error at all), and its parts."""
     estimator = Estimator(net)
     run = estimator.lightly if options.precision == "bfloat16" else estimator
     states = run(sample.left, sample.right, sample.t)
@@ -91,21 +97,21 @@ def loss_of(net: CelNet, sample: Sample, options: TrainOptions) -> tuple[Tensor,
 
 
 def luma_psnr(made: Planes, truth: Planes) -> float:
-    """``metrics.psnr`` of 8-bit luma, at most 60 dB, averaged over pictures."""
+    """Mean PSNR of 8-bit luma over pictures, dB, each at most 60."""
     pairs = zip(luma_bytes(made), luma_bytes(truth), strict=True)
     values = [min(60.0, psnr(a, b)) for a, b in pairs]
     return sum(values) / len(values)
 
 
 class Trainer(TrainingRun[CelNet]):
-    """One run in one folder (see ``RunFolder``).
+    """A training run of ``cel``.
 
     Args:
-        recipe: what decides the weights.
-        out: the folder; a run that is already there goes on after ``resume``.
-        triplets: real pictures that choose the weights.
-        device: where to compute; scenes are drawn on the CPU.
-        num_workers: processes that draw scenes ahead, 0: none. Close the trainer then.
+        recipe: the settings.
+        out: folder of the run; call ``resume`` to continue an existing run.
+        triplets: real pictures for choosing the best weights.
+        device: where to train; scenes are drawn on the CPU.
+        num_workers: processes that draw scenes in advance. If not 0, close the trainer at the end.
     """
 
     def __init__(
@@ -148,27 +154,27 @@ class Trainer(TrainingRun[CelNet]):
             self.workers.close()
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
-        """Take weights of an earlier run, with a fresh optimiser.
+        """Start from existing weights, with a fresh optimiser.
 
         Raises:
-            WeightsMismatch: they are of another network.
+            WeightsMismatch: they belong to another network.
         """
         self._take(
             weights,
-            "the weights to start from do not fit the network of the recipe",
-            "give the recipe the [shape] that they have",
+            "the initial weights do not fit the network of the recipe",
+            "set [shape] in the recipe to the shape of the weights",
         )
 
     def check(self, stored: Checkpoint) -> None:
-        """Raise WeightsMismatch where a checkpoint is of another network."""
+        """Raise WeightsMismatch if a checkpoint belongs to another network."""
         self._take(
             stored["net"],
-            f'the run in "{self.folder.path}" is of another network than the recipe\'s',
-            "give the recipe the [shape] it has, or name another folder with --out",
+            f'the run in "{self.folder.path}" has another network than the recipe',
+            "set [shape] in the recipe to that of the run, or choose another folder with --out",
         )
 
     def _take(self, weights: Mapping[str, Tensor], *mismatch: str) -> None:
-        """Weights for the network and its average; ``mismatch``: the message if they do not fit."""
+        """Load weights into the network and its average; ``mismatch``: the error's texts."""
         try:
             self.net.load_state_dict(weights)
             self.average.load_state_dict(weights)
@@ -176,7 +182,7 @@ class Trainer(TrainingRun[CelNet]):
             raise WeightsMismatch(*mismatch) from error
 
     def begin(self) -> None:
-        """Called once the folder is this run's alone."""
+        """Store the recipe in the folder."""
         self.folder.record(self.recipe)
 
     def rate(self) -> float:
@@ -184,17 +190,17 @@ class Trainer(TrainingRun[CelNet]):
         return learning_rate(self.recipe.train, self.step)
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
-        """Of the next step: what to descend, and its parts."""
+        """The loss of the next step, and its parts by name."""
         sample = self.feed.sample(self.step).to(self.device)
         return loss_of(self.net, sample, self.recipe.train)
 
     @torch.no_grad()
     def scores(self) -> dict[str, float]:
-        """Luma PSNR at t = 0.5 of the averaged weights.
+        """Luma PSNR in dB of the averaged weights at t = 0.5.
 
         Returns:
-            "held" on generated scenes; per set of triplets its mean under the set's name, and
-            "select", the mean of the sets.
+            "held": the mean on generated scenes. If there are triplets: the mean of every set under
+            its name, and "select", the mean over sets.
         """
         values = [luma_psnr(self._middle(left, right), middle) for left, middle, right in self.held]
         scores = {"held": sum(values) / len(values)}
@@ -213,11 +219,11 @@ class Trainer(TrainingRun[CelNet]):
 
 
 def held_pictures(recipe: Recipe, scenes: Scenes) -> list[list[Planes]]:
-    """Left, middle (t = 0.5) and right of scenes that are never trained on, in batches."""
+    """Validation scenes in batches of left, middle (t = 0.5) and right pictures."""
     seed = recipe.train.held_seed
     if seed and seed != recipe.train.seed:
         few = replace(recipe.scenes, num_backgrounds=24, num_sprites=32)
         scenes = Scenes(few, seed)
-    # the feed never reaches these numbers
+    # training never reaches these batch numbers
     held = [scenes.batch(10**9 + k, 4, t=0.5) for k in range(8)]
     return [[rgb_to_planes(p) for p in batch[:3]] for batch in held]

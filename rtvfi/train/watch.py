@@ -1,4 +1,4 @@
-"""How far a training run is: a bar for people at a terminal, lines for everybody else."""
+"""Shows the progress of a training run: a progress bar on a terminal, otherwise log lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMOOTHING = 0.98
 
 
 class BarWatch:
-    """A ``run.Watch``: steps, loss and time left on one line, validations above it."""
+    """A ``run.Watch`` that shows steps, loss and time left in a bar, and validations above it."""
 
     def __init__(self, progress: Progress, steps: int, done: int) -> None:
         self._progress = progress
@@ -27,20 +27,20 @@ class BarWatch:
         self._loss: float | None = None
 
     def step(self, step: int, losses: Mapping[str, float]) -> None:
-        """``step`` steps are done; the losses are those of the last."""
+        """Update the bar with the number of steps and the smoothed loss."""
         new = losses["picture"]
         self._loss = new if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * new
         self._progress.update(self._task, completed=step, loss=f"loss {self._loss:.4f}")
 
     def report(self, entry: Entry) -> None:
-        """A validation; ``entry`` as in ``log.jsonl``."""
+        """Print a validation above the bar."""
         self._progress.console.print(line_of(entry), highlight=False)
         score = entry.get("select", entry["held"])
         self._progress.update(self._task, score=f"{score:.2f} dB")
 
 
 def line_of(entry: Entry) -> str:
-    """A log entry for people."""
+    """A log entry as readable text."""
     scores = (f"{n} {v:.4g}" for n, v in entry.items() if n not in ("step", "seconds", "rate"))
     return f"step {entry['step']}  {entry['seconds']:.0f} s  {'  '.join(scores)}"
 
@@ -55,7 +55,7 @@ class _Run(Protocol):
 
 @contextmanager
 def watching(trainer: _Run) -> Iterator[None]:
-    """Show how ``trainer`` goes: on a terminal a bar; else its own lines in the log."""
+    """Show the trainer's progress: with a bar on a terminal, else through its log messages."""
     if not sys.stderr.isatty():
         yield
         return

@@ -1,8 +1,8 @@
-"""Scene batches drawn ahead by processes of their own.
+"""Worker processes that draw batches of scenes in advance.
 
-What a batch looks like depends on the seed and its number alone, so it is the same whoever draws it
-and however many do. The textures are drawn once and mapped from one file by all of them. A worker
-ends when its pipe does: one that lost its trainer does not stay behind.
+A batch depends only on the seed and its number, not on which worker draws it or how many there are.
+The textures are drawn once, into a file that all workers map into memory. A worker exits when its
+pipe is closed, so it does not outlive its trainer.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from rtvfi.draw.options import SceneOptions
 
 AHEAD = 2
-"""Batches a worker is asked for in advance."""
+"""Number of batches requested from a worker in advance."""
 
 
 class SceneWorkers:
-    """As ``Scenes``, drawn by ``num_workers`` processes, at least one; close it when done.
+    """Like ``Scenes``, but drawn by ``num_workers`` processes, at least one; must be closed.
 
-    Batches are expected to be asked for in rising order, with one ``num_scenes``; others are drawn
-    too, only not ahead.
+    Batches should be requested in ascending order with the same ``num_scenes``; other requests
+    work, too, but are not drawn in advance.
     """
 
     def __init__(self, scenes: Scenes, num_workers: int) -> None:
@@ -57,7 +57,7 @@ class SceneWorkers:
             self._processes.append(process)
 
     def batch(self, number: int, num_scenes: int) -> SceneBatch:
-        """As ``Scenes.batch`` at random times.
+        """Batch ``number`` at random times, as ``Scenes.batch`` draws it.
 
         Raises:
             RtvfiError: a worker has died.
@@ -67,7 +67,7 @@ class SceneWorkers:
         wanted = (number, num_scenes)
         while wanted not in self._drawn:
             self._take(number % len(self._pipes))
-        # what was drawn ahead of a step that was then jumped over is of no use any more
+        # discard batches that were drawn in advance but skipped
         self._drawn = {key: value for key, value in self._drawn.items() if key[0] >= number}
         return self._drawn.pop(wanted)
 
@@ -75,8 +75,8 @@ class SceneWorkers:
         worker, wanted = number % len(self._pipes), (number, num_scenes)
         if wanted in self._asked[worker] or wanted in self._drawn:
             return
-        # An answer waits for its reader: with requests without end on one side and answers on the
-        # other, both would wait.
+        # Limit the number of outstanding requests: with a pipe that is full in both directions,
+        # trainer and worker would wait for each other forever.
         while len(self._asked[worker]) >= 2 * AHEAD:
             self._take(worker)
         try:
@@ -97,12 +97,12 @@ class SceneWorkers:
         self._processes[worker].join(1.0)
         code = self._processes[worker].exitcode
         return RtvfiError(
-            f"the process that draws scenes has ended with {code}",
-            "start the same command again; --workers 0 draws them in the trainer's own process",
+            f"a process that draws scenes has exited with code {code}",
+            "run the same command again; --workers 0 draws scenes in the trainer's own process",
         )
 
     def close(self) -> None:
-        """End the workers; twice is fine."""
+        """End the workers; may be called several times."""
         for pipe in self._pipes:
             pipe.close()
         for process in self._processes:
@@ -116,8 +116,8 @@ class SceneWorkers:
 
 
 def _work(pipe: Connection, options: SceneOptions, seed: int, bank: Path) -> None:
-    """The life of a worker."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the trainer's
+    """The main function of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer handles Ctrl-C
     torch.set_num_threads(1)
     backgrounds, sprites, letters, props = torch.load(bank, mmap=True, weights_only=True)
     scenes = Scenes(options, seed, Bank(backgrounds, sprites, letters, Props(*props)))

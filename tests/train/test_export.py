@@ -71,4 +71,4 @@ def test_a_log_cut_short_by_a_kill_is_no_hindrance(run: Path) -> None:
 def test_a_run_without_weights_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([str(tmp_path), str(tmp_path / "cel.safetensors")])
-    assert "holds no best.pt" in capsys.readouterr().err
+    assert "has no best.pt" in capsys.readouterr().err

@@ -42,8 +42,8 @@ def test_the_recipe_that_travels_along_is_read() -> None:
         ("[train\n", "is not a TOML file"),
         ("[feed]\nuses = 0\n", r'feed\.uses to "0", expected 1 or more'),
         ("[train]\nvalidate_every = 0\n", "expected 1 or more"),
-        ("[scenes]\nsize = 64\n", "cuts 192 pixels out of scenes of 64"),
-        ("[feed]\ncrop = 33\n", "cuts 33 pixels"),
+        ("[scenes]\nsize = 64\n", "has feed.crop = 192 and scenes.size = 64"),
+        ("[feed]\ncrop = 33\n", "has feed.crop = 33"),
     ],
 )
 def test_what_means_nothing_is_refused(tmp_path: Path, text: str, said: str) -> None:

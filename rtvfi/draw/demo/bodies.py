@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pose:
-    """What a drawing shows; every field is a smooth function of time."""
+    """The pose in a drawing; every field is a smooth function of time."""
 
     root: Point
-    """Between the hips, pixels."""
+    """Position between the hips, pixels."""
     unit: float
     """Radius of a head, pixels."""
     phase: float
-    """Of the run, radians: one turn is two steps."""
+    """Phase of the run, radians; 2 pi are two steps."""
     wind: float = 0.0
     """Swing of hair and cloth, about -1..1."""
     wave: float = 0.0
     """Swing of the waving hand, about -1..1."""
     open: float = 1.0
-    """Of the eyes, 0..1."""
+    """Opening of the eyes, 0..1."""
 
 
 def _chain(start: Point, unit: float, *parts: tuple[float, float]) -> list[Point]:

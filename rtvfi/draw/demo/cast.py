@@ -1,7 +1,7 @@
-"""The two characters of the demo clip, as cels: what they look like in a given pose.
+"""Heads, colours and local coordinates of the demo clip's two characters, drawn as cels.
 
-A pose is a handful of smooth numbers; the paths they follow in time are in ``demo_motion``.
-Parts are drawn in local units: one unit is the radius of a head, y down.
+The poses over time are in ``clip``. Parts are drawn in local units: one unit is the radius of a
+head, y points down.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PAW = rgb("6b3f3a"), rgb("4c2c31")
 
 @dataclass(frozen=True)
 class Local:
-    """A place to draw in: origin and size of one unit in pixels, turned clockwise."""
+    """A local coordinate system: origin and size of one unit in pixels, rotated clockwise."""
 
     origin: Point
     unit: float
@@ -47,18 +47,18 @@ class Local:
         return [self.at(x, y) for x, y in points]
 
     def sub(self, x: float, y: float, angle: float = 0.0) -> Local:
-        """A place at a local point, turned further."""
+        """A coordinate system with its origin at a local point, rotated further."""
         return Local(self.at(x, y), self.unit, self.angle + angle)
 
 
 @dataclass(frozen=True)
 class Face:
-    """What a face does."""
+    """The expression and direction of a face."""
 
     turn: float = 0.0
-    """0 = to the viewer, 1 = to the right as far as a cel goes."""
+    """0 = towards the viewer, 1 = turned to the right as far as possible."""
     open: float = 1.0
-    """Of the eyes, 0..1."""
+    """Opening of the eyes, 0..1."""
     smile: float = 1.0
     """Opening of the mouth, 0..1."""
     wind: float = 0.0

@@ -51,9 +51,9 @@ def held(frame: int, hold: int) -> int:
 
 
 def girl_pose(frame: float) -> Pose:
-    """Where the girl is at a time in frames; smooth within a scene, which ``frame`` < CUT decides.
+    """The girl's pose at a time in frames; smooth within each of the two scenes.
 
-    In the second scene the place is on the roof; ``pan`` moves the roof.
+    In the second scene positions are relative to the roof, which ``pan`` moves.
     """
     if frame < CUT:
         turn = 2 * pi * frame / 24
@@ -71,7 +71,7 @@ def girl_pose(frame: float) -> Pose:
 
 
 def fox_pose(frame: float) -> Pose:
-    """Where the fox is at a time in frames; see ``girl_pose``."""
+    """The fox's pose at a time in frames; see ``girl_pose``."""
     if frame < CUT:
         x = 662 + 55 * sin(2 * pi * frame / 190 + 0.4)
         leap = 46 * exp(-(((frame - 92) / 9) ** 2))
@@ -88,7 +88,7 @@ def _blink(frame: float, at: float) -> float:
 
 @dataclass(frozen=True)
 class Layer:
-    """A painted background and how far the camera passes over it with every frame, pixels."""
+    """A painted background, and how far the camera pans over it per frame, pixels."""
 
     name: str
     paint: Callable[[int], Canvas]
@@ -98,7 +98,7 @@ class Layer:
 
     @property
     def width(self) -> int:
-        """Just enough for the whole pan."""
+        """Width of the painting, enough for the whole pan."""
         return WIDTH + self.speed * (self.frames - 1)
 
 
@@ -136,7 +136,7 @@ def _painted(paint: Callable[..., Canvas], *size: int) -> Canvas:
 
 @lru_cache(maxsize=4)
 def _cel(draw: Callable[[Canvas, Pose], None], pose: Pose, is_night: bool) -> Canvas:
-    """A character alone, with its shadow on the ground."""
+    """A character with its shadow on the ground, on a transparent canvas."""
     canvas = Canvas(NIGHT[-1].width if is_night else WIDTH, HEIGHT)
     ground = 446 if is_night else 433
     shadow = ellipse((pose.root[0], ground), pose.unit * 1.35, pose.unit * 0.22)
@@ -182,7 +182,7 @@ def frames() -> Iterator[NDArray[np.float32]]:
 
 
 def main() -> None:
-    """Command line."""
+    """Write the clip to the file named on the command line."""
     parser = argparse.ArgumentParser(description="draw the demo clip")
     parser.add_argument("output", help="Matroska file to write")
     write_film(parser.parse_args().output, frames(), CUT)

@@ -1,4 +1,4 @@
-"""From the demo clip's pictures to its file: video, a quiet tune, subtitles, chapters."""
+"""Writes the demo clip's file: video, a quiet tune, subtitles, chapters."""
 
 from __future__ import annotations
 

@@ -123,10 +123,13 @@ def _ground(
     ridge: tuple[float, float, float],
     paint: tuple[tuple[float, str], tuple[float, str], float],
 ) -> tuple[Canvas, np.random.Generator]:
-    """Everything below a wavy skyline, painted; and the dice for what stands on it.
+    """Paint everything below a wavy skyline.
+
+    Returns:
+        The canvas, and the random generator for objects on it.
 
     Args:
-        seed: of the dice.
+        seed: of the random generator.
         width: pixels.
         ridge: level, swing and period of the skyline.
         paint: colours at two heights (0 top, 1 bottom), and how strong the brush marks are.

@@ -1,4 +1,4 @@
-"""The title card of the demo clip, in letters of our own: strokes on a grid of 4 x 6."""
+"""The title card of the demo clip, in letters made of strokes on a grid of 4 x 6."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LETTERS: Final[dict[str, tuple[str, ...]]] = {
     "W": ("00 16 22 36 40",),
     "Y": ("00 23 40", "23 26"),
 }
-"""Strokes as column and row of their points."""
+"""The strokes of each letter: points as two digits, column and row."""
 
 
 def lettering(text: str, left: float, top: float, height: float, weight: float) -> Shape:
@@ -43,7 +43,7 @@ def lettering(text: str, left: float, top: float, height: float, weight: float) 
             shape = part if shape is None else shape | part
         left += unit * (columns + 1.7)
     if shape is None:
-        raise ValueError(f"no letter of {text!r} is known")
+        raise ValueError(f"{text!r} contains no letter that can be drawn")
     return shape
 
 

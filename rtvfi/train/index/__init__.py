@@ -1,1 +1,1 @@
-"""Networks that are told how far everything has gone: their training, data and measure."""
+"""Training, data and evaluation of networks with a distance index (InterpAny-Clearer)."""

@@ -1,7 +1,7 @@
-"""Scenes for networks with a distance index: the truth at some time, and how far everything is.
+"""Training samples for networks with a distance index, drawn with the exact index.
 
-The index is exact, and objects that hurry or are late (``SceneOptions.easing``) make it differ from
-the time; so does what comes back.
+The index differs from the time where objects accelerate, slow down (``SceneOptions.easing``) or
+turn back.
 """
 
 from __future__ import annotations
@@ -23,24 +23,27 @@ if TYPE_CHECKING:
 
 
 class IndexSample(NamedTuple):
-    """N pairs of pictures, and what lies between."""
+    """N pairs of pictures, a true picture between them, and its distance index."""
 
     img0: Tensor
-    """(N, 3, H, W) float32, 0..1."""
+    """(N, 3, H, W) float32, [0, 1]."""
     img1: Tensor
+    """The same shape."""
     truth: Tensor
-    """The same at the target."""
+    """The same shape: the true picture at the target time."""
     time: Tensor
-    """(N, 1, H, W): the time of the target everywhere."""
+    """(N, 1, H, W): a uniform index, the target time in every pixel."""
     gone: Tensor
-    """(N, 1, H, W): how far each pixel of img0 has gone in the target, clipped and blurred."""
+    """(N, 1, H, W): the distance index, how far each pixel of img0 has moved in the target, clipped
+    to [0, 1] and blurred.
+    """
     reference: Reference | None = None
-    """A picture of the same scenes, with its exact index."""
+    """Another picture of the same scenes, with its exact index."""
     reference_time: Tensor | None = None
-    """(N, 1, H, W): its time everywhere."""
+    """(N, 1, H, W): the reference's time in every pixel."""
 
     def shown(self, variant: Variant) -> tuple[Tensor, Reference | None]:
-        """Index and reference as a variant is told them: T and TR know times only."""
+        """The index and reference that a variant gets; T and TR get a uniform index."""
         index = self.gone if is_told_distance(variant) else self.time
         if not has_reference(variant):
             return index, None
@@ -58,14 +61,14 @@ def is_softened_small(network: str, variant: Variant) -> bool:
 def drawn(
     scenes: Scenes, number: int, num_scenes: int, *, has_reference: bool, is_small: bool
 ) -> IndexSample:
-    """Batch ``number`` as a sample, uncropped; depends on the scenes' seed and the number alone.
+    """Draw batch ``number`` as a sample, uncropped; depends only on the scenes' seed and number.
 
     Args:
-        scenes: with ``truth``.
+        scenes: must be drawn with the option ``truth``.
         number: of the batch.
-        num_scenes: in it.
-        has_reference: draw one at another time, or one of the ends, too.
-        is_small: blur the index as RIFE D is shown it.
+        num_scenes: scenes in the batch.
+        has_reference: also draw a reference picture, at another time or one of the ends.
+        is_small: blur the index at half size, as RIFE D gets it.
     """
     g = torch.Generator().manual_seed(scenes.seed * 3_000_017 + number)
     t, other = (0.05 + 0.9 * torch.rand(2, generator=g)).tolist()
@@ -90,19 +93,26 @@ def drawn(
 
 
 def _index(batch: SceneBatch, t: float, *, is_small: bool) -> tuple[Tensor, Tensor]:
-    """The time everywhere, and the exact index as a network is shown it."""
+    """The uniform index, and the exact index clipped and blurred."""
     small = batch.gone[:, :1].float()
-    # What does not move is everywhere at once; the time is as true as anything.
+    # The index of pixels that do not move is undefined (NaN); any value is right, so use the time.
     small = torch.where(small.isfinite(), small, t)
     gone = softened_small(small) if is_small else softened(enlarged(small))
     return torch.full_like(gone, t), gone
 
 
 def varied(sample: IndexSample, crop: int, g: Generator) -> IndexSample:
-    """Cut out, mirrored, turned and coloured anew, everything alike."""
+    """Crop, mirror, rotate and permute colour channels at random, all tensors of a sample alike.
+
+    Raises:
+        UsageError: the pictures are smaller than ``crop`` pixels.
+    """
     height, width = sample.img0.shape[-2:]
     if min(height, width) < crop:
-        raise UsageError(f"pictures of {width}x{height} are too small to cut {crop} out", "--crop")
+        raise UsageError(
+            f"pictures of {width}x{height} are smaller than the crop of {crop} pixels",
+            "use a smaller --crop",
+        )
     top, left = (int(torch.randint(0, n - crop + 1, (), generator=g)) for n in (height, width))
     turns, flips = torch.randint(0, 4, (2,), generator=g).tolist()
     colours = torch.randperm(3, generator=g)

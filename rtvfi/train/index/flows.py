@@ -1,4 +1,4 @@
-"""Flow for the index of real pictures: RAFT's where its weights are here, else OpenCV's DIS."""
+"""Optical flow for the index of real pictures: RAFT if its weights are installed, else DIS."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from rtvfi.train.index.septuplets import Finder
 
 WITH_RAFT: Final = ("gimm", "gimm-base")
-"""Models whose weights hold a RAFT, trained further from the one that the authors take."""
+"""Models whose weights contain RAFT, fine-tuned from the version that the authors use."""
 
 
 def flow_finder(device: torch.device) -> tuple[str, Finder]:
-    """What finds flows, in words, and the function."""
+    """A description of the flow method, and the function that computes flow."""
     found = next((name for name in WITH_RAFT if is_available(MODELS[name])), None)
     if found is None:
-        return "DIS of OpenCV, at full size", _dis()
+        return "OpenCV's DIS at full size", _dis()
     model = load_model(found, device, torch.float32)
     assert isinstance(model, Gimm)
-    return f"RAFT, out of {found}", _raft(model, device)
+    return f"RAFT from {found}", _raft(model, device)
 
 
 def _dis() -> Finder:

@@ -1,4 +1,4 @@
-"""What networks with a distance index are trained to make small, each as its authors did.
+"""The losses of networks with a distance index, each as in its authors' training.
 
 Source: section "training" of InterpAny-Clearer's code; Niklaus and Liu (2018) for the Laplacian
 pyramid, Meister et al. (2018) for the census.
@@ -27,22 +27,23 @@ if TYPE_CHECKING:
 
 LEVELS: Final = 5
 DISTILLED: Final = 0.002
-"""Weight of what RIFE's teacher says."""
+"""Weight of the distillation from RIFE's teacher."""
 BETTER: Final = 0.01
-"""Where the teacher's picture is nearer to the truth by more than this, its flow is followed."""
+"""The teacher's flow is used only where its error is smaller by more than this."""
 COARSER: Final = 0.5
-"""Weight of the pictures of EMA-VFI's heads."""
+"""Weight of the loss of EMA-VFI's intermediate pictures."""
 VGG_FILE: Final = "vgg16-397923af.pth"
-"""VGG-16's weights by the name that torchvision has for them."""
+"""File name of VGG-16's weights in torchvision."""
 _BINOMIAL: Final = (1.0, 4.0, 6.0, 4.0, 1.0)
 
 
 def laplacian(got: Tensor, wanted: Tensor) -> Tensor:
-    """The mean absolute differences of 5 levels of detail, summed; what is coarser does not count.
+    """Sum of the mean absolute differences of five levels of a Laplacian pyramid, without the
+    coarsest remainder.
 
     Args:
-        got: (N, C, H, W), both sides at least 48.
-        wanted: the same.
+        got: (N, C, H, W), H and W at least 48.
+        wanted: the same shape.
     """
     rest = got - wanted  # the pyramid is linear
     total = rest.new_zeros(())
@@ -63,12 +64,14 @@ def _smooth(image: Tensor, gain: float) -> Tensor:
 
 
 def charbonnier(got: Tensor, wanted: Tensor) -> Tensor:
-    """The mean absolute difference, rounded off near 0."""
+    """Charbonnier loss: the mean absolute difference, smoothed near 0."""
     return ((got - wanted).square() + 1e-6).sqrt().mean()
 
 
 def census(got: Tensor, wanted: Tensor) -> Tensor:
-    """How much the 7x7 neighbourhoods differ in which pixels are brighter than their centre."""
+    """Census loss: the difference of 7x7 neighbourhoods in which pixels are brighter than the
+    centre.
+    """
     difference = (_ranks(got) - _ranks(wanted)).square()
     score = (difference / (0.1 + difference)).mean(1, keepdim=True)
     inside = functional.pad(torch.ones_like(score[..., 3:-3, 3:-3]), (3, 3, 3, 3))
@@ -76,7 +79,7 @@ def census(got: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _ranks(image: Tensor) -> Tensor:
-    """(N, 49, H, W): every neighbour minus the centre, squeezed into -1..1."""
+    """(N, 49, H, W): every neighbour minus the centre, compressed to -1..1."""
     grey = image.mean(1, keepdim=True)
     around = functional.unfold(grey, 7, padding=3).view(len(grey), 49, *grey.shape[-2:])
     z = around - grey
@@ -84,7 +87,7 @@ def _ranks(image: Tensor) -> Tensor:
 
 
 def distillation(taught: Taught, truth: Tensor) -> Tensor:
-    """How far the flows of all blocks are from the teacher's, where the teacher is better."""
+    """The difference of all blocks' flows from the teacher's, where the teacher is better."""
     with torch.no_grad():
         best = (taught.teacher_merged - truth).abs().mean(1, keepdim=True)
     total = truth.new_zeros(())
@@ -92,40 +95,40 @@ def distillation(taught: Taught, truth: Tensor) -> Tensor:
         with torch.no_grad():
             follows = (merged - truth).abs().mean(1, keepdim=True) > best + BETTER
         apart = (taught.teacher_flow.detach() - flow).square().mean(1, keepdim=True)
-        # the slope of a root is infinite at 0
+        # the derivative of a square root is infinite at 0
         total = total + ((apart + 1e-12).sqrt() * follows).mean()
     return total
 
 
 def lpips_loss(weight: float, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """How unlike two pictures are to VGG-16, as the package ``lpips`` measures it.
+    """The LPIPS loss with VGG-16, from the package ``lpips``.
 
-    Nothing is fetched: the package would, so the file is looked for first.
+    The package would download missing weights, so their file is checked first.
 
     Args:
-        weight: what the result is multiplied by.
+        weight: factor of the loss.
         device: where to compute.
 
     Returns:
-        A function of two pictures, (N, 3, H, W), 0..1.
+        A function of two pictures, each (N, 3, H, W), [0, 1].
 
     Raises:
-        UsageError: the package, or VGG's weights, are not here.
+        UsageError: the package or VGG's weights are missing.
     """
     try:
         package = import_module("lpips")
     except (ImportError, RuntimeError) as error:  # the latter from torchvision of another torch
         raise UsageError(
             f'--lpips: the package "lpips" cannot be loaded: {error}',
-            "pip install lpips, and the torchvision that goes with this torch",
+            "pip install lpips, and the torchvision that matches this torch",
         ) from error
     path = Path(torch.hub.get_dir(), "checkpoints", VGG_FILE)
     if not path.is_file():
         raise UsageError(
-            f'--lpips needs the weights of VGG-16, and "{path}" is not there',
-            f"put https://download.pytorch.org/models/{VGG_FILE} there",
+            f'--lpips needs the weights of VGG-16, but "{path}" does not exist',
+            f"download https://download.pytorch.org/models/{VGG_FILE} to that path",
         )
-    with warnings.catch_warnings():  # it asks torchvision in a way that is going out of use
+    with warnings.catch_warnings():  # it uses a deprecated interface of torchvision
         warnings.simplefilter("ignore")
         net = package.LPIPS(net="vgg", verbose=False)
     net = net.to(device).eval().requires_grad_(False)
@@ -145,15 +148,15 @@ def loss_of(
     truth: Tensor,
     perceptual: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
-    """What to make small, and its parts by name.
+    """The loss, and its parts by name.
 
     Args:
-        net: one of the networks, set to train.
-        shared: of its ``encode``.
-        index: (N, 1, H, W).
-        reference: where the network has one.
-        truth: (N, 3, H, W).
-        perceptual: of the picture and the truth, added as the part "lpips".
+        net: one of the networks, in training mode.
+        shared: the result of its ``encode``.
+        index: (N, 1, H, W), the distance index.
+        reference: the reference picture, if the network takes one.
+        truth: (N, 3, H, W), [0, 1].
+        perceptual: an additional loss of picture and truth, the part "lpips".
     """
     if isinstance(net, RifeNet):
         taught = net.taught(shared, index, reference, truth)

@@ -1,8 +1,8 @@
-"""How good networks with a distance index are, told the truth, or the time everywhere.
+"""Evaluates networks with a distance index, with the true index or a uniform one.
 
-The authors' protocol: the first and last of seven pictures are given, the five between are made.
-The index of each is made from flow with the true picture, which no player has, or is its time
-everywhere (``uniform``). On drawn scenes the true index is exact.
+The authors' protocol: the five pictures between the first and last of seven are interpolated. The
+index of each is computed from flow to the true picture, which a player does not have, or equals its
+time in every pixel (``uniform``). On drawn scenes the true index is exact.
 
 Source: zzh-tech/InterpAny-Clearer.
 """
@@ -38,9 +38,10 @@ _SCENES: Final = scene_options(size=160, fastest=48.0)
 
 
 class Score(NamedTuple):
-    """Means over all pictures."""
+    """The means over all pictures."""
 
     num: int
+    """Number of pictures."""
     psnr: float
     ssim: float
     lines: float
@@ -48,7 +49,12 @@ class Score(NamedTuple):
 
 
 def scene_samples(count: int, seed: int) -> Callable[[bool], Iterator[IndexSample]]:
-    """Drawn scenes at random times; whether the index is blurred at half size is asked."""
+    """Samples of drawn scenes at random times.
+
+    Returns:
+        A function that yields the samples; its argument says whether the index is blurred at half
+        size.
+    """
     scenes = Scenes(_SCENES, 90_000 + seed)
 
     def samples(is_small: bool) -> Iterator[IndexSample]:
@@ -61,16 +67,24 @@ def scene_samples(count: int, seed: int) -> Callable[[bool], Iterator[IndexSampl
 def septuplet_samples(
     top: Path, count: int | None, *, is_uniform: bool
 ) -> Callable[[bool], Iterator[IndexSample]]:
-    """The five pictures between the first and last of every septuplet.
+    """Samples for the five pictures between the first and last of every septuplet.
+
+    Args:
+        top: folder of septuplets.
+        count: number of septuplets; None = all.
+        is_uniform: do not read indices.
+
+    Returns:
+        As ``scene_samples``.
 
     Raises:
-        OpenError: there is none, or no index where it is wanted.
+        OpenError: there are no septuplets, or their indices are missing.
     """
     every = folders(top)[:count]
     if not is_uniform and not all(index_path(f, (0, 1, NUM - 1)).exists() for f in every):
         raise OpenError(
             f'"{top}" has no indices',
-            f'rtvfi train --make-index "{top}" makes them; --uniform needs none',
+            f'compute them with: rtvfi train --make-index "{top}"; --uniform needs none',
         )
 
     def samples(is_small: bool) -> Iterator[IndexSample]:
@@ -90,15 +104,15 @@ def score(
     *,
     is_uniform: bool,
 ) -> Score:
-    """Measure one model; T and TR are told the time whatever is asked.
+    """Evaluate one model; variants T and TR always get a uniform index.
 
     Raises:
-        UsageError: it is no network of InterpAny-Clearer.
-        ModelError: it cannot be had.
+        UsageError: it is not an InterpAny-Clearer network.
+        ModelError: it cannot be loaded.
     """
     model = load_model(model_id, device, torch.float32)
     if not isinstance(model, Interpany):
-        raise UsageError(f'"{model_id}" is told no index', "--models takes interpany-* for it")
+        raise UsageError(f'"{model_id}" does not take a distance index', "use --models interpany-*")
     said = named(model_id)
     is_time = is_uniform or not is_told_distance(said.variant)
     found = []
@@ -115,7 +129,7 @@ def score(
 
 
 def _luma(image: Tensor) -> NDArray[np.uint8]:
-    """(H, W) 8-bit of (3, H, W), 0..1."""
+    """8-bit luma (H, W) of an RGB picture (3, H, W), [0, 1]."""
     red, green, blue = image.float().clamp(0, 1).mul(255).numpy()
     grey: NDArray[np.uint8] = np.rint(KR * red + KG * green + KB * blue).astype(np.uint8)
     return grey

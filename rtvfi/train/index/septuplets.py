@@ -1,11 +1,11 @@
-"""Seven pictures of films each, and how far everything in the first is at those between.
+"""Septuplets (seven successive pictures of a film) and the distance indices of their triples.
 
-A folder as Vimeo-90K's: anywhere below it, folders with ``im1.png`` to ``im7.png``. The index of a
-triple is made once, from flow (``make_index``), and lies beside the pictures as
-``dis_index_i_j_k.npy``: half size, float16, on the grid of picture i, as the authors of
+The folder has the layout of Vimeo-90K: anywhere below it, folders with ``im1.png`` to ``im7.png``.
+The index of a triple is computed once, from flow (``make_index``), and stored beside the pictures
+as ``dis_index_i_j_k.npy``: half size, float16, on the grid of picture i, as the authors of
 InterpAny-Clearer store it.
 
-Source: zzh-tech/InterpAny-Clearer, whose flow is RAFT's.
+Source: zzh-tech/InterpAny-Clearer, which uses the flow of RAFT.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.uint8]
     Finder = Callable[[Picture, Picture], NDArray[np.float32]]
-    """From two RGB pictures (H, W, 3) to where each pixel of the first is in the second, relative:
-    (H, W, 2) pixels, x then y."""
+    """Computes the flow from the first to the second of two RGB pictures, (H, W, 3): (H, W, 2),
+    pixels, x then y.
+    """
 
 log = logging.getLogger(__name__)
 
@@ -43,22 +44,22 @@ NUM: Final = 7
 TRIPLES: Final = tuple(
     triple for t in combinations(range(NUM), 3) for triple in (t, (t[2], t[1], t[0]))
 )
-"""First, target, last, in both directions of time: 70."""
+"""All 70 triples (first, target, last), in both directions of time."""
 _HELD: Final = 0.05
-"""Share of the septuplets that is for validation, the last ones."""
+"""Fraction of the septuplets reserved for validation, the last ones."""
 _WILDEST: Final = 1e4
-"""Indices beyond are cut: float16 ends at 65504, and training clips them to 0..1 anyway."""
+"""Indices are limited to this: float16 ends at 65504, and training clips them to 0..1 anyway."""
 
 
 def distance_index(part: NDArray[np.float32], whole: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The partial motion projected on the whole one, as a share of it; NaN where nothing moves.
+    """The partial motion projected onto the whole motion, as a fraction of it.
 
     Args:
-        part: (H, W, 2), pixels: from the first picture to the target.
-        whole: the same, from the first picture to the last.
+        part: (H, W, 2), pixels: flow from the first picture to the target.
+        whole: (H, W, 2), pixels: flow from the first picture to the last.
 
     Returns:
-        (H, W); outside 0..1 where something goes further, or back.
+        (H, W); NaN where nothing moves, outside 0..1 where something overshoots or moves back.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         index: NDArray[np.float32] = (part * whole).sum(-1) / np.square(whole).sum(-1)
@@ -66,7 +67,9 @@ def distance_index(part: NDArray[np.float32], whole: NDArray[np.float32]) -> NDA
 
 
 def halved(index: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Means of 2 x 2, as it is stored; an odd last row or column is left out."""
+    """Means of 2 x 2 pixels, the form in which an index is stored; an odd last row or column is
+    dropped.
+    """
     rows, columns = (n // 2 * 2 for n in index.shape)
     cells = index[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2)
     small: NDArray[np.float16] = np.clip(cells.mean((1, 3)), -_WILDEST, _WILDEST).astype(np.float16)
@@ -74,10 +77,10 @@ def halved(index: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 def folders(top: Path) -> list[Path]:
-    """All septuplets below a folder, in the order of their names.
+    """The folders of all septuplets below a folder, in natural order.
 
     Raises:
-        OpenError: there is none.
+        OpenError: there are none.
     """
     found = sorted((p.parent for p in top.rglob(f"im{NUM}.png")), key=lambda p: natural_key(str(p)))
     if not found:
@@ -88,20 +91,20 @@ def folders(top: Path) -> list[Path]:
 
 
 def index_path(folder: Path, triple: Sequence[int]) -> Path:
-    """Where the index of a triple lies; numbers count from 0."""
+    """The path of a triple's index; the numbers of the triple count from 0."""
     return folder / "dis_index_{}_{}_{}.npy".format(*triple)
 
 
 def make_index(top: Path, find: Finder, done: Callable[[int, int], None]) -> int:
-    """Make what is missing of the indices of all septuplets below a folder.
+    """Compute the missing indices of all septuplets below a folder.
 
     Args:
         top: the folder.
-        find: finds flows; 42 a septuplet.
-        done: told how many septuplets of how many are done.
+        find: computes flow; called 42 times per septuplet.
+        done: called with the number of finished septuplets and the number of all.
 
     Returns:
-        How many indices were made.
+        How many indices were computed.
     """
     every, num_made = folders(top), 0
     for number, folder in enumerate(every, 1):
@@ -121,10 +124,10 @@ def make_index(top: Path, find: Finder, done: Callable[[int, int], None]) -> int
 
 
 def _read(folder: Path, number: int) -> Picture:
-    """Picture ``number`` (0 to 6), (H, W, 3) RGB.
+    """Read picture ``number`` (0 to 6) as (H, W, 3), RGB.
 
     Raises:
-        OpenError: it is not there, or no picture.
+        OpenError: it is missing or cannot be read.
     """
     path = folder / f"im{number + 1}.png"
     codes = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -134,14 +137,14 @@ def _read(folder: Path, number: int) -> Picture:
 
 
 class Septuplets:
-    """Samples of them; the same number gives the same sample.
+    """Draws samples from septuplets; the same number always gives the same sample.
 
     Args:
-        top: a folder whose indices are made.
-        seed: of what is drawn from it.
+        top: a folder of septuplets with indices.
+        seed: seed of the random choice.
 
     Raises:
-        OpenError: there is no septuplet, or one without indices.
+        OpenError: there are no septuplets, or indices are missing.
     """
 
     def __init__(self, top: Path, seed: int) -> None:
@@ -149,7 +152,8 @@ class Septuplets:
         for folder in every:
             if not all(index_path(folder, triple).exists() for triple in TRIPLES):
                 raise OpenError(
-                    f'"{folder}" has no indices', f'rtvfi train --make-index "{top}" makes them'
+                    f'"{folder}" has no indices',
+                    f'compute them with: rtvfi train --make-index "{top}"',
                 )
         num_held = max(1, round(_HELD * len(every))) if len(every) > 1 else 0
         self._shown = every[: len(every) - num_held]
@@ -159,14 +163,14 @@ class Septuplets:
     def sample(
         self, number: int, num: int, *, has_reference: bool, is_small: bool, is_held: bool = False
     ) -> IndexSample:
-        """Sample ``number`` of so many triples, uncropped, cut to the smallest of their sizes.
+        """Sample ``number``: ``num`` random triples, cropped to the smallest of their sizes.
 
         Args:
-            number: of it.
-            num: triples.
-            has_reference: with a picture from the first to the last and its index.
-            is_small: blur the index as RIFE D is shown it.
-            is_held: of those that are never trained on.
+            number: of the sample.
+            num: number of triples.
+            has_reference: add a reference, any picture from the first to the last with its index.
+            is_small: blur the index at half size, as RIFE D gets it.
+            is_held: draw from the septuplets reserved for validation.
         """
         g = torch.Generator().manual_seed(self._seed * 5_000_011 + 2 * number + is_held)
         of = self._held if is_held else self._shown
@@ -193,7 +197,7 @@ class Septuplets:
 
 
 def _triple(folder: Path, g: Generator, *, has_reference: bool, is_small: bool) -> IndexSample:
-    """One of the 70 triples of a septuplet, each as likely."""
+    """A random triple of a septuplet; all 70 are equally likely."""
     triple = TRIPLES[int(torch.randint(0, len(TRIPLES), (), generator=g))]
     first, last = triple[0], triple[2]
     sample = triple_of(folder, triple, is_small=is_small)
@@ -211,13 +215,13 @@ def _triple(folder: Path, g: Generator, *, has_reference: bool, is_small: bool) 
 def triple_of(
     folder: Path, triple: tuple[int, int, int], *, is_small: bool, has_index: bool = True
 ) -> IndexSample:
-    """Three pictures of a septuplet; the middle one may be one of the ends.
+    """Read a triple of a septuplet with its index; the target may be one of the ends.
 
     Args:
         folder: of the septuplet.
-        triple: first, target and last, from 0.
-        is_small: blur the index as RIFE D is shown it.
-        has_index: read it; else it is the time.
+        triple: numbers of first, target and last, counted from 0.
+        is_small: blur the index at half size, as RIFE D gets it.
+        has_index: read the index; otherwise the index is the time.
     """
     img0, truth, img1 = (as_tensor(_read(folder, k)) for k in triple)
     time, gone = _index(folder, triple, img0, is_small=is_small, is_read=has_index)
@@ -232,10 +236,10 @@ def _index(
     is_small: bool,
     is_read: bool = True,
 ) -> tuple[Tensor, Tensor]:
-    """The time everywhere, and the stored index as networks are shown it, for any of the pictures.
+    """The uniform index, and the stored index clipped and blurred.
 
-    What does not move goes with the time (the authors' loaders throw such samples away, or let them
-    spoil the network).
+    Pixels that do not move get the time (the authors' loaders drop such samples, or pass NaN to the
+    network).
     """
     first, target, last = triple
     time = (target - first) / (last - first)
@@ -245,7 +249,7 @@ def _index(
     stored = torch.from_numpy(np.load(index_path(folder, triple), allow_pickle=False))[None, None]
     small = torch.where(stored.isfinite(), stored.float(), time)
     gone = softened_small(small) if is_small else softened(enlarged(small))
-    # an odd side has a row or column without an index: its neighbour's
+    # with an odd side, the last row or column has no index: repeat its neighbour's
     missing = picture.shape[-1] - gone.shape[-1], picture.shape[-2] - gone.shape[-2]
     return everywhere, functional.pad(gone, (0, missing[0], 0, missing[1]), mode="replicate")
 

@@ -1,7 +1,6 @@
-"""Training a network that is told how far everything has gone, on scenes that know it.
+"""Trains networks with a distance index, on drawn scenes or septuplets.
 
-Runs are measured in the processor time they took, so that variants can be compared, and go on where
-they were stopped.
+The length of a run is measured in CPU time, so that variants can be compared. Runs can be resumed.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Rule(NamedTuple):
-    """How the authors train a network."""
+    """The hyperparameters with which the authors train a network."""
 
     learning_rate: float
     least_rate: float
@@ -54,14 +53,14 @@ RULES: Final = {
     "amt": Rule(2e-4, 2e-5, 0.0, 0, 224, 24),
     "ema": Rule(2e-4, 2e-5, 1e-4, 2000, 256, 8),
 }
-"""By network. Crops are squares; batches are those of one device."""
+"""The rule of each network. Crops are squares; batch sizes are per device."""
 SMALL: Final = RifeWidths((48, 32, 24), 8)
-"""A RIFE that a processor trains in minutes: 0.6 million parameters instead of 10.7."""
+"""A RIFE that can be trained on a CPU in minutes: 0.6 million parameters instead of 10.7."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexRecipe:
-    """Everything that decides the weights."""
+    """All settings that affect the weights."""
 
     network: str = "rife"
     variant: Variant = "d"
@@ -69,23 +68,24 @@ class IndexRecipe:
     """A smaller network (``SMALL``); RIFE only."""
     steps: int = 300_000
     minutes: float | None = None
-    """Stop after so much processor time; the rate of learning then falls with it."""
+    """Stop after this much CPU time; the learning rate is scheduled accordingly."""
     seed: int = 1
     batch: int | None = None
-    """Scenes a step; as the authors."""
+    """Scenes per step; None = as the authors."""
     crop: int | None = None
-    """Side of what is cut out of a scene, pixels; as the authors."""
+    """Side of the crops, pixels; None = as the authors."""
     learning_rate: float | None = None
-    """As the authors."""
+    """None = as the authors."""
     fastest: float = 48.0
     """Largest motion in a scene, pixels."""
     uses: int = 4
-    """Steps a drawn batch is used for, each time cut out anew."""
+    """For how many steps a drawn batch is used, each time with other crops."""
     validate_every: int = 250
+    """Steps between validations."""
     septuplets: str = ""
-    """A folder of them in place of drawn scenes."""
+    """A folder of septuplets to use instead of drawn scenes."""
     lpips: float = 0.0
-    """Weight of ``lpips_loss`` beside the authors' losses; 0: without."""
+    """Weight of ``lpips_loss``, added to the authors' losses; 0 = off."""
 
     def __post_init__(self) -> None:
         if self.network not in RULES or self.variant not in VARIANTS:
@@ -93,16 +93,16 @@ class IndexRecipe:
         if not 0 <= self.lpips < math.inf:
             raise UsageError(f'--lpips is "{self.lpips:g}", expected a weight of 0 or more')
         if self.is_small and self.network != "rife":
-            raise UsageError(f'"{self.network}" comes in one size', "--small is for rife")
+            raise UsageError(f'"{self.network}" has only one size', "--small is for rife")
 
     @property
     def has_reference(self) -> bool:
-        """Of TR and DR."""
+        """Whether the network takes a reference picture (TR and DR)."""
         return has_reference(self.variant)
 
 
 def new_network(recipe: IndexRecipe) -> Network:
-    """The network of a recipe, freshly made from its seed."""
+    """The network of a recipe, initialised with the recipe's seed."""
     torch.manual_seed(recipe.seed)
     if recipe.network == "rife":
         return RifeNet(recipe.has_reference, SMALL if recipe.is_small else None)
@@ -112,13 +112,13 @@ def new_network(recipe: IndexRecipe) -> Network:
 
 
 class IndexTrainer(TrainingRun["Network"]):
-    """A run (see ``TrainingRun``) measured in processor time: time spent suspended
-    or waiting for other programs does not count.
+    """A ``TrainingRun`` whose length is measured in CPU time, so that time spent suspended or
+    waiting for other programs does not count.
 
     Args:
-        recipe: what decides the weights.
-        out: the folder.
-        device: where to compute; scenes are drawn on the CPU.
+        recipe: the settings.
+        out: folder of the run.
+        device: where to train; scenes are drawn on the CPU.
     """
 
     clock = staticmethod(time.process_time)
@@ -141,28 +141,28 @@ class IndexTrainer(TrainingRun["Network"]):
         self._newest: tuple[int, IndexSample] | None = None
 
     def check(self, stored: Checkpoint) -> None:
-        """Raise WeightsMismatch where a checkpoint is of another network or loss."""
+        """Raise WeightsMismatch if a checkpoint has another network or loss."""
         named = {key: stored["recipe"].get(key) for key in ("network", "variant", "is_small")}
         if named != {key: getattr(self.recipe, key) for key in named}:
             raise WeightsMismatch(
-                f'the run in "{self.folder.path}" is of {named["network"]} {named["variant"]}',
-                "name another folder with --out",
+                f'the run in "{self.folder.path}" trains {named["network"]} {named["variant"]}',
+                "choose another folder with --out",
             )
         weight = stored["recipe"].get("lpips", 0.0)
         if weight != self.recipe.lpips:
             raise WeightsMismatch(
                 f'the run in "{self.folder.path}" is trained with --lpips {weight:g}, '
                 f"not {self.recipe.lpips:g}",
-                f"--lpips {weight:g}, or another folder with --out",
+                f"use --lpips {weight:g}, or choose another folder with --out",
             )
 
     def described(self) -> dict[str, object]:
-        """What a checkpoint says of the run besides its state."""
+        """What a checkpoint stores besides the state of the training: the recipe."""
         return {"recipe": asdict(self.recipe)}
 
     @property
     def progress(self) -> float:
-        """0 at the start, 1 at the end."""
+        """The progress by steps or CPU time, 0 at the start, 1 at the end."""
         done = self.step / max(1, self.recipe.steps)
         if self.recipe.minutes is not None:
             done = max(done, self.seconds / (60 * self.recipe.minutes))
@@ -170,7 +170,7 @@ class IndexTrainer(TrainingRun["Network"]):
 
     @property
     def is_done(self) -> bool:
-        """See ``TrainingRun``; processor time may end it too."""
+        """Whether the steps or the CPU time of the recipe are used up."""
         return self.progress >= 1
 
     def _sample(self) -> IndexSample:
@@ -181,7 +181,7 @@ class IndexTrainer(TrainingRun["Network"]):
         return varied(self._newest[1], self.recipe.crop or self.rule.crop, g)
 
     def _whole(self, number: int, num: int, *, is_held: bool = False) -> IndexSample:
-        """A sample, uncropped; ``is_held``: of what is never trained on."""
+        """Sample ``number``, uncropped; ``is_held``: from the validation data."""
         told = {
             "has_reference": self.recipe.has_reference,
             "is_small": self._is_small_index,
@@ -190,11 +190,11 @@ class IndexTrainer(TrainingRun["Network"]):
             return self._films.sample(number, num, is_held=is_held, **told)
         return drawn(self.scenes, number + (10**9 if is_held else 0), num, **told)
 
-    def _told(
+    def _inputs(
         self, sample: IndexSample, cut: EllipsisType | tuple[EllipsisType, slice, slice] = ...
     ) -> tuple[tuple[Tensor, ...], Reference | None]:
-        """The ends, the truth and the index that the network is told, and a reference if it is
-        given one; the part ``cut`` of each, where they are computed with.
+        """The tensors (img0, img1, truth, index) and the reference, if the network takes one, of a
+        sample, cropped with ``cut`` and on the device.
         """
         index, reference = sample.shown(self.recipe.variant)
         if reference is not None:
@@ -203,8 +203,8 @@ class IndexTrainer(TrainingRun["Network"]):
         return tuple(part[cut].to(self.device) for part in parts), reference
 
     def losses(self) -> tuple[Tensor, dict[str, float]]:
-        """Of the next step: what to descend, and its parts."""
-        (img0, img1, truth, index), reference = self._told(self._sample())
+        """The loss of the next step, and its parts by name."""
+        (img0, img1, truth, index), reference = self._inputs(self._sample())
         self.net.train()
         shared = self.net.encode(img0, img1)
         return loss_of(self.net, shared, index, reference, truth, self._perceptual)
@@ -213,7 +213,7 @@ class IndexTrainer(TrainingRun["Network"]):
         """The learning rate of the next step."""
         most = self.recipe.learning_rate or self.rule.learning_rate
         least = most * self.rule.least_rate / self.rule.learning_rate
-        # a short run cannot afford a long rise
+        # a short run cannot afford a long warm-up
         warmup = min(self.rule.warmup, 100 if self.recipe.minutes is not None else 10**9)
         if self.step < warmup:
             return most * (self.step + 1) / warmup
@@ -221,21 +221,21 @@ class IndexTrainer(TrainingRun["Network"]):
 
     @torch.no_grad()
     def scores(self) -> dict[str, float]:
-        """PSNR in dB, told as in training, on scenes never trained on; see ``TrainingRun``."""
+        """PSNR in dB of the averaged weights on validation data, with the index as in training."""
         scores = []
         for number in range(3):
             sample = self._whole(number, 4, is_held=True)
             crop = self.recipe.crop or self.rule.crop
             top, left = ((n - crop) // 2 for n in sample.img0.shape[-2:])
             cut = (..., slice(top, top + crop), slice(left, left + crop))
-            (img0, img1, truth, index), reference = self._told(sample, cut)
+            (img0, img1, truth, index), reference = self._inputs(sample, cut)
             made = self.average.decode(self.average.encode(img0, img1), index, reference).picture
             scores.append(_psnr(made, truth))
         return {"held": sum(scores) / len(scores)}
 
 
 def scene_options(size: int, fastest: float) -> SceneOptions:
-    """Scenes whose objects are early or late, with the truth of everything."""
+    """Options of scenes with accelerating objects, drawn with their distance indices."""
     return SceneOptions(
         size=size, fastest=fastest, slowest=0.5, easing=1.0, camera_easing=1.0, truth=True
     )

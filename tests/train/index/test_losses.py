@@ -130,7 +130,7 @@ def test_a_torchvision_of_another_torch_is_said(
     monkeypatch.delitem(sys.modules, "lpips", raising=False)
     with pytest.raises(UsageError, match="cannot be loaded: operator nms") as refused:
         lpips_loss(0.1, torch.device("cpu"))
-    assert "torchvision that goes with this torch" in str(refused.value.hint)
+    assert "torchvision that matches this torch" in str(refused.value.hint)
 
 
 def test_lpips_fetches_no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

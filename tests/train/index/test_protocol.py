@@ -100,7 +100,7 @@ def test_scenes_know_their_index(
     ("words", "wrong"),
     [
         (["--uniform"], "--models is missing"),
-        (["--index", "--models", "cel"], "is told no index"),
+        (["--index", "--models", "cel"], "does not take a distance index"),
         (["--index", "--uniform"], "not allowed"),
     ],
 )

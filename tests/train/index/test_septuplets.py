@@ -161,8 +161,8 @@ def test_the_command_makes_what_is_missing(
     index_path(folder / "00001" / "0010", (6, 4, 1)).unlink()
     assert main(["train", "--make-index", str(folder), "--device", "cpu"]) == 0
     said = capsys.readouterr().err
-    assert "flow by DIS of OpenCV, at full size" in said
-    assert "1 indices made" in said
+    assert "flow by OpenCV's DIS at full size" in said
+    assert "computed 1 indices" in said
 
 
 def test_a_network_is_trained_on_them(
@@ -178,5 +178,5 @@ def test_a_network_is_trained_on_them(
     assert trainer.step == 1
     assert trainer._whole(0, 2, is_held=True).img0.shape == (2, 3, HEIGHT, WIDTH)
     sample = Septuplets(folder, 1).sample(0, 1, has_reference=False, is_small=True)
-    with pytest.raises(UsageError, match="97x72 are too small to cut 128"):
+    with pytest.raises(UsageError, match="97x72 are smaller than the crop of 128 pixels"):
         varied(sample, 128, torch.Generator())
