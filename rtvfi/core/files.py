@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Json = dict[str, Any]
-"""An object of JSON as it is read: whoever takes something out of it checks what that is."""
+"""A JSON object as read from outside: check the type of every value that you take from it."""
 
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 

@@ -61,7 +61,7 @@ class SourceOptions:
     stretches: tuple[Stretch, ...] = ()
     """The shapes of this stream, if known already; empty = scan the file for them."""
     web: tuple[tuple[str, str], ...] = ()
-    """FFmpeg's options for an http(s) address: what its server is told with every request."""
+    """FFmpeg options for an http(s) URL: headers and the like, sent with every request."""
     picture_rate: Fraction | None = None
     """Pictures per second, when the path is a folder of numbered pictures; None = a video file."""
 

@@ -33,7 +33,7 @@ _PACKAGES: Final = "apt install libmpv2, pacman -S mpv, dnf install mpv-libs"
 
 
 class _Device(TypedDict):
-    """Of an entry of mpv's ``audio-device-list``, what is read here."""
+    """An entry of mpv's ``audio-device-list``: the fields that are read here."""
 
     name: str
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Order = Literal["none", "before", "after"]
-"""When OpenGL is begun beside torch."""
+"""Whether OpenGL is started in the same process, before or after torch."""
 _MODULE: Final = "rtvfi.engine.proof.child"
 SILENCE_SECONDS: Final = 60.0
 """A child that has reported nothing for this long hangs. MIOpen compiles a kernel in less."""
@@ -34,40 +34,40 @@ _MOST_HANGS: Final = 2
 
 
 class Request(TypedDict):
-    """What a process is asked."""
+    """A request to the child process."""
 
     device: str
-    """torch's name, or cpu in tests."""
+    """torch's name of the device; "cpu" in tests."""
     is_half: bool
     has_library: bool
     gl: Order
     share: float
-    """See ``kernels``."""
+    """Factor on the size of the operations, as for ``kernels.kernels``."""
     seconds: float
-    """After which it ends itself, should nobody else do so."""
+    """Seconds after which the child kills itself, in case its parent does not."""
     hook: str
     """module:function, for tests."""
 
 
 class Said(TypedDict, total=False):
-    """What it says, a line at a time: first what it is doing, then what came of that."""
+    """A report of the child, one line each: first what it is about to do, then the result."""
 
     doing: str
     library: str
-    """For convolutions: MIOpen or cuDNN."""
+    """Name of the library for convolutions: MIOpen or cuDNN."""
     name: str
-    """Of the device; empty for the processor."""
+    """Name of the device; empty for the processor."""
     absent: bool
     """There is no such device."""
     full: bool
-    """Its memory is."""
+    """The device's memory is full."""
     refused: str
     wrong: str
     right: bool
     is_repeatable: bool
     done: bool
     gl: str | None
-    """The driver of OpenGL."""
+    """Name of the OpenGL driver."""
 
 
 class ChildProcess(Protocol):

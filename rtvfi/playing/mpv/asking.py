@@ -1,4 +1,4 @@
-"""How an mpv asks a server for a film: what it says with a request, and by which proxy."""
+"""The HTTP options with which mpv requests a film: headers, proxy, certificates."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _TEXTS: Final = {"user-agent": "user_agent", "referrer": "referer", "http-proxy"
 
 
 def web_options(player: Loaded) -> tuple[tuple[str, str], ...]:
-    """FFmpeg's options that make our own reading of an address look like mpv's to its server.
+    """FFmpeg options that make our own requests for a film equal to mpv's.
 
-    Many give a film only to whoever names the page it is from. They are the user's options, or
-    those that mpv's script for yt-dlp sets for one film.
+    Many servers send a film only if the request names the page it belongs to. The options come from
+    the user, or from mpv's yt-dlp script, which sets them for one film.
 
     Args:
         player: has the film open.

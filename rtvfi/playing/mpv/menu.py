@@ -1,8 +1,8 @@
-"""Our entries in mpv's context menu.
+"""Adds our entries to mpv's context menu.
 
-From 0.38 on the property ``menu-data`` holds the menu; 0.41 can draw it and 0.42 fills it from
-``menu.conf``, when the first window is up and whenever an entry of it changes, as a whole: ours is
-put back then. Source: mpv's DOCS/man/context_menu.rst.
+From mpv 0.38 on, the property ``menu-data`` holds the menu. 0.41 can draw it. 0.42 fills it from
+``menu.conf`` when the first window opens, and replaces it as a whole whenever an entry changes; our
+entries are then added again. Source: mpv's DOCS/man/context_menu.rst.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from rtvfi.playing.mpv.player import Libmpv
 
 TITLE: Final = "Smooth motion"
-"""Of our submenu; rtvfi.lua has the same."""
+"""Title of our submenu; ``rtvfi.lua`` has the same."""
 
 _Format: Final = mpv.MpvFormat
 
 
 def offer(player: Libmpv, keys: Mapping[str, tuple[str, str]]) -> None:
-    """Have a submenu with an entry for each key, for as long as the player lives.
+    """Add a submenu with an entry for each key, and keep it for as long as the player lives.
 
     Args:
-        player: one in this process; one without such a menu stays as it is.
-        keys: message and description, by key.
+        player: an mpv in this process; nothing is done if it has no such menu.
+        keys: script-message and description, by key.
     """
     entries = [
         {"title": text[0].upper() + text[1:], "cmd": f"script-message {message}", "shortcut": key}
@@ -48,18 +48,18 @@ def offer(player: Libmpv, keys: Mapping[str, tuple[str, str]]) -> None:
 
 
 def _set(player: Libmpv, name: str, value: object) -> None:
-    """Set a property to nested lists and mappings of text; python-mpv takes flat ones only."""
+    """Set a property to nested lists and mappings of text; python-mpv accepts only flat ones."""
     kept: list[object] = []
     node = _node(value, kept)
     mpv._mpv_set_property(player.handle, name.encode(), _Format.NODE, cast(pointer(node), c_void_p))
 
 
 def _node(value: object, kept: list[object]) -> mpv.MpvNode:
-    """A value as libmpv takes it.
+    """Convert a value to libmpv's node type.
 
     Args:
         value: text, or a list or mapping of values.
-        kept: gets what must live as long as the node.
+        kept: objects that must live as long as the node are appended to it.
     """
     if not isinstance(value, list | dict):
         text = str(value).encode("utf-8", "surrogateescape")

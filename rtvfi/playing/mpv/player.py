@@ -1,8 +1,8 @@
-"""What we use of an mpv: python-mpv's ``MPV`` in this process or a ``RemoteMpv``. Types alone.
+"""The part of mpv's interface that we use, as types: ``MPV`` of python-mpv or a ``RemoteMpv``.
 
-Properties are attributes, options are items; both take the names of mpv's manual, attributes with
-``_`` for ``-``. Neither library declares them: what mpv's manual says of each is written down here
-once. A property is None while mpv has no value for it.
+Properties are attributes and options are items, with the names of mpv's manual; attributes have
+``_`` instead of ``-``. python-mpv does not declare them, so their types, from mpv's manual, are
+declared here once. A property is None while mpv has no value for it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Track = TypedDict(
     },
     total=False,
 )
-"""An entry of ``track-list``: every one has ``id``, ``type`` and ``selected``; old versions of mpv
-and files without a word on it lack the others.
+"""An entry of ``track-list``. ``id``, ``type`` and ``selected`` are always present; the others may
+be missing in old versions of mpv, or if the file does not state them.
 """
 
 
@@ -52,42 +52,42 @@ Data_co = TypeVar("Data_co", covariant=True)
 
 
 class Event(Protocol[Data_co]):
-    """What python-mpv tells a handler of an event."""
+    """The argument of python-mpv's event handlers."""
 
     @property
     def data(self) -> Data_co:
-        """What belongs to events of this name."""
+        """The data of the event."""
         ...
 
 
 class Hook(Protocol):
-    """Of a "hook": which, and what tells mpv to go on."""
+    """Data of a "hook" event: its name, and the id with which mpv is told to continue."""
 
     name: str | bytes
     id: int
 
 
 class EndFile(Protocol):
-    """Of an "end-file": the entry of the playlist, and why it ended."""
+    """Data of an "end-file" event: the entry of the playlist, and why it ended."""
 
     playlist_entry_id: int
     reason: int
     error: int
-    """One of libmpv's, negative; counts where the reason is ``ERROR``."""
+    """libmpv's error code, negative; valid only if the reason is ``ERROR``."""
     ERROR: int
 
 
 class Raw(Protocol):
-    """Properties as they are: text that is none comes as bytes, or with surrogates."""
+    """Properties without conversion: text that is not UTF-8 is bytes, or has surrogates."""
 
     path: str | bytes
-    """What mpv calls the file that plays."""
+    """mpv's name of the current file."""
     stream_open_filename: str | bytes | None
-    """What it opens for that."""
+    """The name or address that mpv really opens."""
 
 
 class Options(Protocol):
-    """Options that hold for the file that plays, and no longer."""
+    """Options that apply to the current file only."""
 
     def __setitem__(self, name: str, value: object, /) -> None:
         """Set an option."""
@@ -95,7 +95,7 @@ class Options(Protocol):
 
 
 class Loaded(Protocol):
-    """What an mpv says of the film it has loaded."""
+    """Properties of the film that an mpv has loaded."""
 
     duration: float | None
     """Seconds."""
@@ -110,7 +110,7 @@ class Loaded(Protocol):
 
 
 class Mpv(Loaded, Protocol):
-    """An mpv. Whatever is asked of one that has ended raises ``PlayerGone``."""
+    """An mpv. Every access to one that has ended raises ``PlayerGone``."""
 
     vid: int | str | None
     """Number of the video track that is shown; False = none, "auto" before one was chosen."""
@@ -123,19 +123,19 @@ class Mpv(Loaded, Protocol):
     current_demuxer: str | None
     current_vo: str | None
     edition_list: Sequence[object] | None
-    """Editions of Matroska; from mpv 0.42 on programs of a transport stream, too."""
+    """Matroska editions; from mpv 0.42 on also programs of a transport stream."""
     estimated_display_fps: float | None
-    """What mpv measures while it keeps time by the display."""
+    """Refresh rate in Hz that mpv measures while it uses display sync."""
     mpv_version: str
 
     @property
     def raw(self) -> Raw:
-        """Properties as they are."""
+        """Properties without conversion."""
         ...
 
     @property
     def file_local(self) -> Options:
-        """Options that hold for the file that plays."""
+        """Options that apply to the current file only."""
         ...
 
     def __setitem__(self, name: str, value: object, /) -> None:
@@ -143,7 +143,7 @@ class Mpv(Loaded, Protocol):
         ...
 
     def command(self, name: str, /, *arguments: object) -> object:
-        """Carry out a command and wait for it.
+        """Run a command and wait for it.
 
         Raises:
             SystemError: mpv refuses it.
@@ -151,7 +151,7 @@ class Mpv(Loaded, Protocol):
         ...
 
     def together(self, *commands: Sequence[str]) -> None:
-        """Carry out commands with nothing of mpv's own between them; nothing is answered."""
+        """Run commands without anything of mpv's in between; there is no answer."""
         ...
 
     @overload
@@ -175,11 +175,11 @@ class Mpv(Loaded, Protocol):
         ...
 
     def event_callback(self, *names: str) -> Callable[[Callable[..., object]], object]:
-        """Call the handler that is given to the result with each event of these names."""
+        """A decorator: its function is called with each event of these names."""
         ...
 
     def register_message_handler(self, name: str, handler: Callable[..., object], /) -> None:
-        """Call ``handler`` with the words that follow a script-message of that name."""
+        """Call ``handler`` with the arguments of every script-message of that name."""
         ...
 
     def register_key_binding(self, key: str, command: str, /, mode: str = ...) -> None:
@@ -188,20 +188,20 @@ class Mpv(Loaded, Protocol):
 
 
 class Libmpv(Mpv, Protocol):
-    """One in this process."""
+    """An mpv in this process."""
 
     @property
     def handle(self) -> c_void_p:
-        """The player's, for functions of the library."""
+        """The player's handle, for functions of libmpv."""
         ...
 
     _event_handle: c_void_p
-    """That whose events python-mpv reads."""
+    """The handle whose events python-mpv reads."""
 
     def loadfile(self, name: str, mode: str = ..., /) -> None:
         """Play a file, or append it to the playlist."""
         ...
 
     def terminate(self) -> None:
-        """End it; twice is fine."""
+        """End the player; calling it twice is fine."""
         ...

@@ -1,7 +1,8 @@
-"""An mpv in another process, by its JSON IPC, with the part of python-mpv's manner that we use.
+"""An mpv in another process, over its JSON IPC, with the part of python-mpv's interface that we
+use.
 
-One thread reads what mpv sends and hands answers to whoever waits for them; another calls the
-handlers of events and properties in order, which may ask mpv for things themselves.
+One thread reads what mpv sends and passes answers to the callers that wait for them. Another thread
+calls the handlers of events and properties, in order; a handler may send requests to mpv itself.
 Source: mpv's DOCS/man/ipc.rst, the same from 0.35 to 0.41.
 """
 
@@ -29,15 +30,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_BYTES: Final = 64 << 20
-"""Of one line: whoever sends more is no mpv."""
+"""Longest line in bytes; a longer one does not come from mpv."""
 
 
 _NUMBERS: Final = ("fps", "-pos", "-time", "-pts", "avsync", "speed", "duration")
-"""How names of properties end that are numbers; what is none of JSON's comes as "nan" or "inf"."""
+"""Endings of the names of numeric properties; values that JSON cannot express come as "nan", "inf".
+"""
 
 
 class _Message(TypedDict, total=False):
-    """What mpv sends: an answer, or an event with what belongs to it."""
+    """A message from mpv: an answer, or an event with its data."""
 
     request_id: int
     error: str
@@ -53,13 +55,14 @@ def _value(name: str, data: object) -> object:
 
 
 class RemoteMpv:
-    """A player apart: properties as attributes and options as items, like python-mpv's ``MPV``.
+    """A player in another process: properties are attributes and options are items, as in
+    python-mpv's ``MPV``.
 
     Args:
-        connection: to mpv's ``input-ipc-server``; closed with this.
+        connection: a connection to mpv's ``input-ipc-server``; ``close`` closes it.
     """
 
-    # Answered by __getattr__, as every other property is; ``Mpv`` tells what they are.
+    # __getattr__ returns these, like every other property; ``Mpv`` documents them.
     current_demuxer: str | None
     current_vo: str | None
     demuxer_start_time: float | None
@@ -98,7 +101,7 @@ class RemoteMpv:
     # ---- asking ----
 
     def command(self, name: str, /, *arguments: object) -> object:
-        """Carry out a command and wait for it.
+        """Run a command and wait for its answer.
 
         Raises:
             PlayerGone: mpv has ended.
@@ -110,7 +113,7 @@ class RemoteMpv:
         return answer.get("data")
 
     def together(self, *commands: Sequence[str]) -> None:
-        """Carry out commands with nothing of mpv's own between them; nothing is answered."""
+        """Run commands without anything of mpv's in between; there is no answer."""
         self._send_line(line_of(commands).encode("utf-8", "surrogateescape"))
 
     def _get(self, name: str) -> object:
@@ -140,7 +143,7 @@ class RemoteMpv:
         return answer
 
     def _send(self, message: dict[str, object]) -> None:
-        # Names of files may hold bytes that are no text: mpv takes and gives them as they are.
+        # File names may contain bytes that are not UTF-8; mpv sends and accepts them unchanged.
         line = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogateescape")
         self._send_line(line)
 
@@ -170,12 +173,12 @@ class RemoteMpv:
 
     @property
     def file_local(self) -> _FileLocal:
-        """Options that hold for the file that plays."""
+        """Options that apply to the current file only."""
         return _FileLocal(self)
 
     @property
     def raw(self) -> RemoteMpv:
-        """Properties as they are; text comes with surrogates for bytes that are none."""
+        """Properties without conversion; bytes that are not UTF-8 are surrogates."""
         return self
 
     # ---- being told ----
@@ -188,7 +191,7 @@ class RemoteMpv:
         self.command("observe_property", number, name)
 
     def event_callback(self, *names: str) -> Callable[[Callable[..., object]], None]:
-        """Call the handler that is given to the result with each event of these names."""
+        """A decorator: its function is called with each event of these names."""
 
         def take(handler: Callable[..., object]) -> None:
             with self._changed:
@@ -198,22 +201,22 @@ class RemoteMpv:
         return take
 
     def register_message_handler(self, name: str, handler: Callable[..., object], /) -> None:
-        """Call ``handler`` with the words that follow a script-message of that name."""
+        """Call ``handler`` with the arguments of every script-message of that name."""
         with self._changed:
             self._messages[name] = handler
 
     def register_key_binding(self, key: str, command: str, /, mode: str = "") -> None:
-        """Keys of a player apart are bound by the script inside it."""
+        """Does nothing: in this player, our script binds the keys."""
 
     # ---- the end ----
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until mpv has ended; False when ``timeout`` seconds passed first."""
+        """Wait until mpv has ended; False if ``timeout`` seconds passed first."""
         with self._changed:
             return self._changed.wait_for(lambda: self._is_gone, timeout)
 
     def close(self) -> None:
-        """Let go of mpv and wait for both threads."""
+        """Close the connection and wait for both threads."""
         with suppress(OSError):
             self._connection.shutdown(SHUT_RDWR)
         for thread in self._threads:
@@ -286,7 +289,7 @@ class RemoteMpv:
 
 
 class _FileLocal:
-    """Sets options for the file that plays."""
+    """Sets options for the current file."""
 
     def __init__(self, player: RemoteMpv) -> None:
         self._player = player
