@@ -95,7 +95,7 @@ def attach(
     if version != SCRIPT_VERSION:
         raise UsageError(
             f"the script in mpv speaks version {version} and this rtvfi version {SCRIPT_VERSION}",
-            "rtvfi mpv --install puts the right one there",
+            "rtvfi mpv --install installs the right one",
         )
     check_options(options)
     return Attached(options, tells_figures=tells_figures).run(connection, script)

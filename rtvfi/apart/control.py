@@ -111,7 +111,7 @@ def _parsed(line: bytes) -> object:
     try:
         return json.loads(line.decode("utf-8", "surrogateescape"))
     except ValueError as error:
-        raise UsageError(f"no JSON object: {error}") from error
+        raise UsageError(f"not a JSON object: {error}") from error
 
 
 class Control:

@@ -151,7 +151,9 @@ def _check_ours(script: Path) -> None:
     except OSError as error:
         raise RtvfiError(f'"{script}" cannot be read: {error.strerror}') from error
     if begin != _MARK.encode():
-        raise RtvfiError(f'"{script}" is another script and stays as it is', "rename or remove it")
+        raise RtvfiError(
+            f'"{script}" is another script and is not overwritten', "rename or remove it"
+        )
 
 
 def _is_as_installed(conf: Path) -> bool:

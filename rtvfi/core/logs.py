@@ -46,7 +46,7 @@ def log_file(arguments: Sequence[str]) -> str | None:
         if option == "--log-file":
             name = value if has_value else after
             if not name:
-                raise UsageError("--log-file wants a file to write to")
+                raise UsageError("--log-file needs the name of a file")
     return name
 
 
@@ -91,5 +91,5 @@ def _check_log(file: str) -> None:
         return
     if head and not re.match(rb"\d\d:\d\d:\d\d\.\d{3} ", head):
         raise UsageError(
-            f'"{file}" is no log of rtvfi and stays as it is', "name another --log-file"
+            f'"{file}" is not a log of rtvfi and is not overwritten', "name another --log-file"
         )

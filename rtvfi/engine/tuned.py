@@ -64,7 +64,7 @@ def choose_kernels(
     try:
         keep_kernels(host.device_name, model_id, size, chosen)
     except OSError as error:
-        log.warning("what was measured cannot be kept: %s", first_line(error))
+        log.warning("the measurements cannot be stored: %s", first_line(error))
     return ms
 
 

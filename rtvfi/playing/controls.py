@@ -88,7 +88,9 @@ class Controls:
             return
         model = self._choice.now.model
         if model == before.model:
-            self._screen.say(f"model {model}, no other is here: {command_line('weights get NAME')}")
+            self._screen.say(
+                f"model {model}; no other model is installed: {command_line('weights get NAME')}"
+            )
             return
         self._screen.say(f"model {model}")
         self._showing.change_model()

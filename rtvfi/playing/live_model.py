@@ -115,7 +115,7 @@ class LiveModel:
     def _test(self, viewing: Viewing) -> None:
         """Test the GPU on a thread of its own; several calls start only one test."""
         if self._tester is None:
-            self._remarks.once("the GPU is tested before its first use; the film plays on")
+            self._remarks.once("the GPU is tested before its first use; the film plays meanwhile")
             self._tester = Worker("rtvfi-selftest", self._fail, PlayerGone)
 
         def job() -> None:
@@ -216,4 +216,4 @@ class LiveModel:
             )
             raise self.failure
         scale = self._models.flow_scale(viewing.info)
-        self._remarks.say(f"memory is full: motion is looked for at scale {scale:g}")
+        self._remarks.say(f"out of memory: motion is now estimated at scale {scale:g}")

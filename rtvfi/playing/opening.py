@@ -79,13 +79,13 @@ def picture_of(player: Mpv, path: str) -> Picture:
     """
     tracks = films(player.track_list)
     if not tracks:
-        raise NothingToDo("it holds no video: it plays as it is")
+        raise NothingToDo("it holds no video: it plays without interpolation")
     of_web = next((track for track in tracks if track.get("default")), tracks[0])
     sources = _readable(player, path, tracks.index(of_web))
     # For web streams, mpv and FFmpeg number the streams differently.
     track = of_web if is_address(sources[0]) else chosen(player, sources[0], tracks)
     if track is None:
-        raise NothingToDo("no video track is wanted: it plays as it is")
+        raise NothingToDo("no video track is wanted: it plays without interpolation")
     # From mpv 0.42 on, programs of a transport stream are editions, and only one is listed.
     is_alone = len(tracks) == 1 and len(player.edition_list or ()) < 2
     return Picture(sources, int(track["id"])) if is_alone else Picture.of(track, sources)
@@ -108,7 +108,7 @@ def _readable(player: Mpv, path: str, number: int) -> tuple[str, ...]:
     if player.current_demuxer == "timeline":
         streams = streams_of(os.fsencode(opened)) if path != opened else ()
         if not streams or not all(stream.address.startswith(_WEB) for stream in streams):
-            raise NothingToDo("it is put together from several files: it plays as it is")
+            raise NothingToDo("it consists of several files: it plays without interpolation")
         films_of = [stream for stream in streams if "video" in stream.kinds]
         if number < len(films_of):
             streams = (films_of[number],)
@@ -116,19 +116,19 @@ def _readable(player: Mpv, path: str, number: int) -> tuple[str, ...]:
     if opened.startswith(_WEB):
         return _web(player, (opened,))
     if opened in ("-", "/dev/stdin") or scheme in ("fd", "fdclose"):
-        raise NothingToDo("standard input can be read only once: it plays as it is")
+        raise NothingToDo("standard input can be read only once: it plays without interpolation")
     if scheme == "file":
         opened = unquote(urlsplit(opened).path)
     elif scheme:
-        raise NothingToDo(f"only mpv can read {scheme}:// here: it plays as it is")
+        raise NothingToDo(f"only mpv can read {scheme}:// here: it plays without interpolation")
     if not Path(opened).is_file():
-        raise NothingToDo(f'"{opened}" is not a plain file: it plays as it is')
+        raise NothingToDo(f'"{opened}" is not a plain file: it plays without interpolation')
     return (opened,)
 
 
 def _web(player: Mpv, streams: tuple[str, ...]) -> tuple[str, ...]:
     if not player.seekable:
-        raise NothingToDo("its server allows no seeking: it plays as it is")
+        raise NothingToDo("its server allows no seeking: it plays without interpolation")
     return streams
 
 
@@ -205,7 +205,7 @@ class Opener:
             info = pipeline.open()
             if info.dolby_profile == DOLBY_OWN_COLOURS:
                 raise NothingToDo(
-                    "its Dolby Vision (profile 5) only mpv can show: it plays as it is"
+                    "only mpv can show its Dolby Vision (profile 5): it plays without interpolation"
                 )
             target = self.rate_of(info, rate, self.display_rate(player))
             place = _place(info, target, player)
@@ -281,18 +281,20 @@ def _place(info: StreamInfo, target: Fraction, player: Loaded) -> Place:
     second.
     """
     if target <= info.source_rate:
-        raise NothingToDo(f"{float(info.source_rate):.5g} fps already: it plays as it is")
+        raise NothingToDo(
+            f"{float(info.source_rate):.5g} fps already: it plays without interpolation"
+        )
     # The player's duration may be rounded down. A duration that is too long repeats the last frame;
     # one that is too short would lose it.
     length = info.duration or (player.duration and Fraction(player.duration) + 1)
     if not length:
-        raise NothingToDo("length unknown: it plays as it is")
+        raise NothingToDo("length unknown: it plays without interpolation")
     if length > _LONGEST_SECONDS:
-        raise NothingToDo("longer than half a day, it says: it plays as it is")
+        raise NothingToDo("it claims to be longer than half a day: it plays without interpolation")
     start = player.demuxer_start_time or 0.0
     begin = Fraction(round(start * 1_000_000), 1_000_000)
     if info.start - begin > _LATEST_SECONDS:
-        raise NothingToDo("its picture begins long after its sound: it plays as it is")
+        raise NothingToDo("its video begins long after its audio: it plays without interpolation")
     if player["rebase-start-time"]:
         return Place(target, begin, length)
     return Place(

@@ -94,7 +94,7 @@ def _quality(standing: Standing) -> list[str]:
     if not level:
         return ["quality full"]
     return [
-        f"quality {level} of {len(steps) - 1} steps down, for the machine is too slow",
+        f"quality {level} of {len(steps) - 1} steps down, because the machine is too slow",
         f"now     {', '.join(standing.given_up)}",
     ]
 

@@ -143,7 +143,9 @@ class Showing:
             self._worker.do(partial(self._join_late, picture, number))
             return
         if len(sources) > 1:
-            raise NothingToDo("its picture and sound come apart: it is played and not recorded")
+            raise NothingToDo(
+                "its video and audio are separate streams: it is played but not recorded"
+            )
         viewing = self._open(picture)
         with _closed_on_failure(viewing):
             if self._options.record is not None or is_quick(self._choice.now.model):
@@ -334,7 +336,9 @@ class Showing:
         new = self._open(picture)
         if new.end < position + _FOLLOW_SECONDS:
             new.close()
-            self._screen.say("the file still grows and this is its end: it plays as it is")
+            self._screen.say(
+                "this is the end of a file that is still growing: it plays without interpolation"
+            )
             self._fall_back()
         else:
             self._put_in(new, picture, number)
@@ -375,7 +379,7 @@ class Showing:
                 log.debug("%s", error.message)
                 continue
             return
-        self._screen.say("its server gives it to mpv only: it plays as it is")
+        self._screen.say("its server serves it only to mpv: it plays without interpolation")
 
     def _put_in(self, viewing: Viewing, picture: Picture, number: int) -> None:
         """Show this viewing of file ``number``, if that still plays."""

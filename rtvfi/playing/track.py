@@ -276,7 +276,9 @@ class Tracks:
             self._mpv.file_local["deinterlace"] = "no" if ours else "yes"
         if ours and self._is_deinterlaced and not self._is_told:
             self._is_told = True
-            log.info("mpv's deinterlace=yes is for the film as it is; here: --deinterlace on")
+            log.info(
+                "mpv's deinterlace=yes applies only without interpolation: use --deinterlace on"
+            )
 
     def remove(self, number: int | None) -> None:
         """Remove a track of ours that is not shown any more."""

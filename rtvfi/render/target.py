@@ -68,7 +68,7 @@ def check_output(options: RenderOptions, source: str, target: Path, form: str) -
         EncodeError: its folder does not exist.
     """
     if options.keeps_times and form in ANIMATIONS:
-        raise UsageError(f"a {form} has a constant frame rate", "leave --vfr keep out")
+        raise UsageError(f"a {form} has a constant frame rate", "omit --vfr keep")
     if form == PNGS:
         check_folder(target, source, force=options.force)
         return

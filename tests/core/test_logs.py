@@ -33,7 +33,7 @@ def test_its_name_is_read_wherever_it_stands(words: list[str], name: str | None)
 
 @pytest.mark.parametrize("words", [["models", "--log-file"], ["models", "--log-file="]])
 def test_a_log_without_a_name_is_refused(words: list[str]) -> None:
-    with pytest.raises(UsageError, match="wants a file"):
+    with pytest.raises(UsageError, match="needs the name of a file"):
         logs.log_file(words)
 
 
@@ -89,7 +89,7 @@ def test_a_log_is_written_over_and_nothing_else(
     film.write_bytes(b"a film")
     capsys.readouterr()
     assert cli.main(["play", "--log-file", str(film)]) == 2
-    assert "is no log of rtvfi" in capsys.readouterr().err
+    assert "is not a log of rtvfi" in capsys.readouterr().err
     assert film.read_bytes() == b"a film"
 
 

@@ -95,8 +95,8 @@ def test_memory_that_is_full_at_the_start_gives_a_smaller_scale(
     break_model(monkeypatch, lambda: scales[-1] > 0.25)
     report = report_played(monkeypatch, clips.get(FEATURE), tmp_path, speed="2")
     assert scales[:3] == [1, 0.5, 0.25]
-    said = [r.getMessage() for r in caplog.records if "memory is full" in r.getMessage()]
-    assert said == [f"memory is full: motion is looked for at scale {s}" for s in ("0.5", "0.25")]
+    said = [r.getMessage() for r in caplog.records if "out of memory: motion" in r.getMessage()]
+    assert said == [f"out of memory: motion is now estimated at scale {s}" for s in ("0.5", "0.25")]
     assert report["frames"]["interpolated"] > 0
     assert "out of memory" in report["live"]["failure"]
 

@@ -76,7 +76,7 @@ def test_what_was_given_up_is_told() -> None:
     assert "quality" not in shown()
     assert "quality full\n" in shown(standing=Standing(0, steps))
     text = shown(standing=Standing(2, steps))
-    assert "quality 2 of 2 steps down, for the machine is too slow\n" in text
+    assert "quality 2 of 2 steps down, because the machine is too slow\n" in text
     assert "now     no passes instead of 2, nothing between every second pair of frames\n" in text
 
 

@@ -113,7 +113,7 @@ def test_the_model_joins_when_the_gpu_has_passed(
         assert model._executor is not None
         film.land(2.0)
     said = [r.getMessage() for r in caplog.records]
-    assert said.count("the GPU is tested before its first use; the film plays on") == 1
+    assert said.count("the GPU is tested before its first use; the film plays meanwhile") == 1
 
 
 def test_a_gpu_that_fails_leaves_the_film_to_dis(

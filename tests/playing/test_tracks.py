@@ -108,7 +108,7 @@ def test_no_video_track_is_what_the_user_gets_who_wants_none(
     with Playing(monkeypatch, film, mpv={"pause": "yes", "vid": "no"}) as playing:
         playing.wait_for("playback-restart")
         assert len(playing.tracks()) == 1
-    assert "no video track is wanted: it plays as it is" in caplog.text
+    assert "no video track is wanted: it plays without interpolation" in caplog.text
     assert "no window could be opened" not in caplog.text
 
 
@@ -313,7 +313,7 @@ def test_at_the_live_end_of_a_recording_mpv_goes_on_alone(
         first = playing.viewing
         writing.write(0.58)
         playing.settle("seek", first.end - 1, "absolute+exact")
-        said = "this is its end: it plays as it is"
+        said = "still growing: it plays without interpolation"
         playing.wait(lambda: said in caplog.text, "the sentence")
         playing.wait(lambda: not playing.is_ours_shown, "mpv's own track")
         writing.write(1)

@@ -164,7 +164,7 @@ def test_a_film_without_times_is_refused(
     command = ["ffmpeg", "-v", "error", "-i", str(clips.get(num_frames=12)), "-c", "copy", str(raw)]
     subprocess.run(command, check=True)
     assert render(raw, tmp_path / "o.mkv", "--model", "copy") == 2
-    assert "cannot be kept: it does not tell them" in capsys.readouterr().err
+    assert "cannot be kept: it does not state them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("style", ["plain", "smooth"])

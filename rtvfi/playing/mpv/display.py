@@ -94,7 +94,7 @@ class Display:
         if rate == self.rate:
             return
         if rate is not None and self._told is not None and rate != self._told:
-            log.info("the display shows %g pictures a second, and not %g", rate, self._told)
+            log.info("the display runs at %g Hz, not %g", rate, self._told)
         self.rate = rate
         if rate is not None:
             self._changed(rate)

@@ -53,7 +53,7 @@ Can = Literal["lists", "files", "nothing"]
 TRIED: Final = ("0.35", "0.40", "0.41")
 """Versions of mpv with which all tests were run."""
 SUPPORTED: Final = f"mpv {TRIED[0]} to {TRIED[-1]}"
-NOTHING: Final = "this mpv does not play tracks of rtvfi: films play as they are"
+NOTHING: Final = "this mpv does not play tracks of rtvfi: films play without interpolation"
 
 _FORMAT: Final = 1
 """Increase it when the test changes: results stored before are then ignored."""

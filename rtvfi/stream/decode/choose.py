@@ -122,11 +122,11 @@ def _try_vaapi(file: _File) -> None:
     if file.options.deinterlace == "ivtc":
         raise _Refused("inverse telecine is done in software")
     if not source.has_times:
-        raise _Refused("the file holds no times")
+        raise _Refused("the file has no timestamps")
     if is_url(file.path) and not file.is_named:
         raise _Refused("every seek would open the address anew")
     if {"headers", "cookies", "referer"} & dict(file.options.web).keys():
-        raise _Refused("what its server is told would stand on a command line")
+        raise _Refused("its request headers would be visible on a command line")
     task = Task(
         path=file.path,
         container=source.container,

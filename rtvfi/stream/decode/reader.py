@@ -128,7 +128,7 @@ class FrameReader:
         if rate in RATES:
             return InverseTelecine(tick, rate)
         log.warning(
-            "%s: no inverse telecine, it has %.5g pictures a second and not 29.97",
+            "%s: no inverse telecine: it has %.5g frames per second, not 29.97",
             self._path,
             float(rate),
         )
@@ -143,7 +143,8 @@ class FrameReader:
         stream = choose_stream(self._container, self._options.stream_index)
         if stream is None:
             raise OpenError(
-                f'"{self._path}" holds no video', "play it with mpv, there is nothing to do here"
+                f'"{self._path}" holds no video',
+                "play it with mpv: there is nothing to interpolate",
             )
         context = stream.codec_context
         if context is None:

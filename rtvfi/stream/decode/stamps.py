@@ -41,7 +41,7 @@ def frame_times(path: str, info: StreamInfo) -> tuple[list[Fraction], Fraction]:
     with open_container(path) as source:
         stream = choose_stream(source)
         if stream is None or not info.is_seekable or source.format.name == "avi":
-            raise _refusal(path, "it does not tell them")
+            raise _refusal(path, "it does not state them")
         tick = stream.time_base or Fraction(1, 1000)
         packets = list(_stamped(path, source.demux(stream)))
     stamps = sorted(pts for pts, _ in packets if pts * tick >= info.start - tick)
@@ -54,7 +54,7 @@ def frame_times(path: str, info: StreamInfo) -> tuple[list[Fraction], Fraction]:
         due = [pulldown.even(*times) for times in around]
     times = [t for raw in due if (t := regulariser.push(raw)) is not None]
     if not times:
-        raise _refusal(path, "it does not tell them")
+        raise _refusal(path, "it does not state them")
     if any(b - a > LONGEST_GAP for a, b in pairwise(times)):
         raise _refusal(path, "they jump")
     period = 1 / info.source_rate
@@ -71,7 +71,7 @@ def _stamped(path: str, packets: Iterator[Packet]) -> Iterator[tuple[int, int]]:
             if not packet.size or packet.is_discard:
                 continue
             if packet.pts is None or packet.time_base is None:
-                raise _refusal(path, "it does not tell them all")
+                raise _refusal(path, "it does not state all of them")
             back = _MOST_BACK / packet.time_base
             if newest is not None and packet.pts < newest - back:
                 raise _refusal(path, "they run backwards")
@@ -82,4 +82,4 @@ def _stamped(path: str, packets: Iterator[Packet]) -> Iterator[tuple[int, int]]:
 
 
 def _refusal(path: str, reason: str) -> UsageError:
-    return UsageError(f'the times of "{path}" cannot be kept: {reason}', "leave --vfr keep out")
+    return UsageError(f'the times of "{path}" cannot be kept: {reason}', "omit --vfr keep")

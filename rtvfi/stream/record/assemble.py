@@ -163,7 +163,7 @@ class Assembly:
         """
         kept = worth_keeping(viewed, found)
         if len({island[0].segment.coding for island in kept}) > 1:
-            log.warning("the encoder changed while recording: its pieces stay files of their own")
+            log.warning("the encoder changed while recording: its pieces become separate files")
         # Write all of them into the folder first: the file the user named may be a piece of others.
         made = [(island, self._piece(viewed, island, n)) for n, island in enumerate(kept)]
         files = []

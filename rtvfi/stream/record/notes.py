@@ -143,8 +143,8 @@ def read_notes(target: Path, folder: Path) -> Told:
     """
     if (folder / JOURNAL).exists():
         raise UsageError(
-            f'"{folder}" is of a rendering, not of a recording',
-            f"the same {command_line('render')} command goes on with it",
+            f'"{folder}" belongs to a rendering, not to a recording',
+            f"the same {command_line('render')} command resumes it",
         )
     reading = _Reading(target, folder)
     try:

@@ -68,7 +68,7 @@ def rescue(
         raise EncodeError(f"the pieces cannot be put together: {error.strerror}") from error
     if not files:
         raise EncodeError(
-            f'the pieces in "{folder}" hold no whole picture', f'rm -r "{folder}" takes them away'
+            f'the pieces in "{folder}" hold no whole picture', f'rm -r "{folder}" deletes them'
         )
     shutil.rmtree(folder, ignore_errors=True)
     return files

@@ -250,7 +250,7 @@ class FrameStream:
         except RtvfiError as error:
             failure = error
         except Exception:  # noqa: BLE001 - a bug, logged where it happened; the film goes on
-            failure = RtvfiError("interpolation broke down: this is a mistake in rtvfi")
+            failure = RtvfiError("interpolation failed: this is a bug in rtvfi")
         if not self._has_failed:
             self._has_failed = True
             self.on_failure(failure)

@@ -58,7 +58,9 @@ def _append(out: OutputFile, excerpt: FileExcerpt, number: int, job: Job, common
     taken = 0
     with opened(excerpt.path) as source:
         if coding(source) != common:
-            raise EncodeError(f'"{excerpt.path}" is of another encoder than what comes before it')
+            raise EncodeError(
+                f'"{excerpt.path}" was made by another encoder than the part before it'
+            )
         line = Timeline(job.grid, job.first_index + number - excerpt.start)
         for packet, place in packets(source, line):
             if taken == excerpt.stop - excerpt.start:

@@ -89,7 +89,7 @@ def open_journal(
             if _read(notes) != dict(facts):
                 raise UsageError(
                     f'"{target}" was begun with another input or other settings',
-                    "--force begins anew",
+                    "--force starts over",
                 )
             carried = _newest(growing, kept, line)
         else:

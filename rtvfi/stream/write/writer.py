@@ -143,7 +143,7 @@ class Writer:
             if coding(source) != self._coding():
                 raise EncodeError(
                     f'"{self.job.path}" was begun by another encoder, or another version of it',
-                    "--force begins anew",
+                    "--force starts over",
                 )
             as_encoded = encoders_form(source)
             for packet, number in packets(source, out.timeline):

@@ -85,9 +85,9 @@ def test_films_play_as_they_are_when_ours_would_not(
     with Playing(monkeypatch, clips.get(ClipSpec(num_frames=24)), mpv={"pause": "no"}) as playing:
         playing.join()
     assert playing.code == 0
-    assert [r.message for r in caplog.records if "films play as they are" in r.message] == [
-        f"{trial.NOTHING} (supported: {trial.SUPPORTED})"
-    ]
+    assert [
+        r.message for r in caplog.records if "films play without interpolation" in r.message
+    ] == [f"{trial.NOTHING} (supported: {trial.SUPPORTED})"]
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_a_film_that_claims_a_year_plays_as_it_is(clips: Clips, tmp_path: Path) 
 def test_a_picture_that_begins_hours_late_plays_as_it_is(clips: Clips) -> None:
     late = clips.get(num_frames=24, start=Fraction(7200))
     view(late, 7200.0)
-    with pytest.raises(NothingToDo, match="long after its sound"):
+    with pytest.raises(NothingToDo, match="long after its audio"):
         view(late, 0.0)
 
 

@@ -178,7 +178,7 @@ def test_a_writer_that_hangs_is_warned_about_then_left(
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.webm"])
 def test_only_matroska_is_recorded(name: str, clips: Clips, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="what is interrupted would be lost"):
+    with pytest.raises(UsageError, match="an interruption would lose everything"):
         Viewer(clips.get(FULL), tmp_path / name)
 
 

@@ -97,7 +97,7 @@ def test_there_must_be_a_recording(tmp_path: Path, capsys: pytest.CaptureFixture
     folder = tmp_path / "o.mkv.rtvfi"
     folder.mkdir()
     (folder / "journal.json").write_text(json.dumps({}))
-    with pytest.raises(UsageError, match="is of a rendering"):
+    with pytest.raises(UsageError, match="belongs to a rendering"):
         rescue(tmp_path / "o.mkv")
 
 

@@ -80,7 +80,7 @@ def test_nothing_is_said_of_encoders_that_do_not_suit_a_container(
         ("o.mkv", ("--crf", "-1"), ("expected 0 (best) to 51", "for 17")),
         ("o.mkv", ("--crf", "nan"), ("expected 0 (best) to 51", "for 17")),
         ("o.webm", ("--crf", "64"), ("expected 1 (best) to 63 with libsvtav1", "for 24")),
-        ("o.mkv", ("--encoder", "ffv1", "--crf", "1"), ("has no quality", "leave --crf out")),
+        ("o.mkv", ("--encoder", "ffv1", "--crf", "1"), ("has no quality", "omit --crf")),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_it_is_begun(

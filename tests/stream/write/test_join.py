@@ -51,5 +51,5 @@ def test_pieces_of_different_codec_or_headers_are_refused(
     first = clips.get(num_frames=12, codec="ffv1")
     second = clips.get(ClipSpec(**{"num_frames": 12, "codec": "ffv1", **other}))
     job = target_of(first, tmp_path / "o.mkv")
-    with pytest.raises(EncodeError, match="is of another encoder than what comes before it"):
+    with pytest.raises(EncodeError, match="was made by another encoder than the part before it"):
         join([FileExcerpt(first, 0, 12), FileExcerpt(second, 0, 12)], job, reorder=0)

@@ -257,7 +257,7 @@ def test_what_another_encoder_began_is_not_gone_on_with(
     made, _ = job(source, tmp_path / "o.mkv", carried=(began, 24), encode=other)
     with pytest.raises(EncodeError, match="was begun by another encoder") as caught:
         Writer(made).finish()
-    assert caught.value.hint == "--force begins anew"
+    assert caught.value.hint == "--force starts over"
 
 
 @pytest.mark.parametrize(

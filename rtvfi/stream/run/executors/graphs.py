@@ -138,7 +138,7 @@ def whole(
         if got.dtype != torch.uint8:
             return None
         if not torch.equal(got, wanted):
-            raise RuntimeError("a graph from codes to codes gives other codes")
+            raise RuntimeError("a captured graph returned a different result")
     made.close()
     watch.begin()
     return made

@@ -101,7 +101,7 @@ def _named(codepage: str) -> str:
     try:
         return codecs.lookup(name).name
     except LookupError:
-        log.warning('sub-codepage "%s" is not known here: subtitles are read as with auto', name)
+        log.warning('sub-codepage "%s" is unknown: the encoding of subtitles is guessed', name)
         return ""
 
 

@@ -217,7 +217,7 @@ class _Sound:
             frames = packet.decode()
         except FAILURES as error:
             if not self._has_failed:
-                log.warning("damaged sound is left out: %s", error)
+                log.warning("damaged audio is skipped: %s", error)
             self._has_failed = True
             return
         for frame in frames:

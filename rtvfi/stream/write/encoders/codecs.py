@@ -219,12 +219,12 @@ def check_quality(codec: Codec, crf: float | None) -> None:
     if crf is None:
         return
     if codec.crf is None:
-        raise UsageError(f"{codec.name} is lossless and has no quality", "leave --crf out")
+        raise UsageError(f"{codec.name} is lossless and has no quality", "omit --crf")
     least, most = codec.qualities
     if not least <= crf <= most:  # nan neither
         raise UsageError(
             f'--crf is "{crf:g}", expected {least:g} (best) to {most:g} with {codec.name}',
-            f"leave it out for {codec.crf:g}",
+            f"omit it for {codec.crf:g}",
         )
 
 
@@ -237,7 +237,7 @@ def codec_options(codec: Codec, info: StreamInfo, options: EncodeOptions) -> dic
     check_quality(codec, options.crf)
     chosen = dict(codec.options)
     if options.preset is not None and codec.presets is None:
-        raise UsageError(f"{codec.name} has no presets", "leave --preset-encoder out")
+        raise UsageError(f"{codec.name} has no presets", "omit --preset-encoder")
     if codec.presets is not None:
         place = 0 if not options.is_live else 1 if _num_cores() > _FEW_CORES else 2
         chosen["preset"] = options.preset or codec.presets[place]
