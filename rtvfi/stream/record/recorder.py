@@ -214,7 +214,6 @@ class Recorder:
         return {"files": files, "error": self.error.message if self.error else None}
 
 
-
 def say_files(files: list[Recorded]) -> None:
     """Log what was recorded."""
     if not files:
