@@ -143,9 +143,7 @@ class Showing:
             self._worker.do(partial(self._join_late, picture, number))
             return
         if len(sources) > 1:
-            raise NothingToDo(
-                "its video and audio are separate streams: it is played but not recorded"
-            )
+            raise NothingToDo("its video and audio are separate: it is played but not recorded")
         viewing = self._open(picture)
         with _closed_on_failure(viewing):
             if self._options.record is not None or is_quick(self._choice.now.model):
@@ -337,7 +335,7 @@ class Showing:
         if new.end < position + _FOLLOW_SECONDS:
             new.close()
             self._screen.say(
-                "this is the end of a file that is still growing: it plays without interpolation"
+                "this is its end and it is still growing: it plays without interpolation"
             )
             self._fall_back()
         else:
