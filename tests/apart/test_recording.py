@@ -68,6 +68,12 @@ def window_of(source: Path, folder: Path, *words: str, **settings: str) -> Recor
     return Recording(folder, source, words=words, **settings)
 
 
+def go_elsewhere(window: Recording) -> None:
+    """Watch another place for long enough."""
+    window.settle("seek", 6, "absolute+exact")
+    window.wait_written(6)
+
+
 def end(window: OwnWindow) -> None:
     """Quit, and wait until everything is written."""
     window.player.command("quit")
@@ -116,17 +122,22 @@ def places(files: list[Recorded]) -> list[int]:
     return [round(file["from"]) for file in files]
 
 
+def checked_report(folder: Path, source: Path) -> dict[str, Any]:
+    """The report of a viewing of two places, both recorded as ``render`` makes them."""
+    report = report_of(folder)
+    files = report["recording"]["files"]
+    assert places(files) == [0, 6]
+    check_pictures(folder, source, files)
+    return report
+
+
 def test_a_viewing_with_a_seek_is_what_render_gives(clips: Clips, tmp_path: Path) -> None:
     with window_of(clips.get(FEATURE), tmp_path) as window:
         window.begin()
         window.wait_written(0)
-        window.settle("seek", 6, "absolute+exact")
-        window.wait_written(6)
+        go_elsewhere(window)
         end(window)
-    report = report_of(tmp_path)
-    files = report["recording"]["files"]
-    assert places(files) == [0, 6]
-    check_pictures(tmp_path, clips.get(FEATURE), files)
+    report = checked_report(tmp_path, clips.get(FEATURE))
     assert report["engines"] == {"started": 1, "ended_early": []}
     assert report["frames"]["produced"] >= 2 * ENOUGH
     assert len(report["seeks"]) == 1
@@ -143,13 +154,9 @@ def test_an_engine_that_is_killed_leaves_what_it_wrote_and_the_next_goes_on(
         window.wait_written(0)
         killed(window)
         window.wait_written(0, 2)
-        window.settle("seek", 6, "absolute+exact")
-        window.wait_written(6)
+        go_elsewhere(window)
         end(window)
-    report = report_of(tmp_path)
-    files = report["recording"]["files"]
-    assert places(files) == [0, 6]
-    check_pictures(tmp_path, clips.get(FEATURE), files)
+    report = checked_report(tmp_path, clips.get(FEATURE))
     assert report["engines"] == {"started": 2, "ended_early": ["killed by SIGKILL"]}
     assert "because the engine died" not in (tmp_path / "log").read_text()
 
@@ -178,8 +185,7 @@ def test_a_window_that_is_killed_leaves_a_recording_that_join_finishes(
     with window_of(clips.get(FEATURE), tmp_path) as window:
         window.begin()
         window.wait_written(0)
-        window.settle("seek", 6, "absolute+exact")
-        window.wait_written(6)
+        go_elsewhere(window)
         pid = int(window.tell()["pid"])
         window.process.kill()
         window.process.wait(PATIENCE)

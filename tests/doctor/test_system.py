@@ -11,9 +11,12 @@ from rtvfi.doctor import system
 from rtvfi.doctor.finding import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from rtvfi.doctor.finding import Level
+
+    Packages = Callable[..., list[tuple[Level, str]]]
 
 GOOD = {"av": "18.1.0", "mpv": "1.0.8", "numpy": "2.4.6", "platformdirs": "4.14.7"}
 GOOD |= {
@@ -24,17 +27,23 @@ GOOD |= {
 }
 
 
-def packages(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> list[tuple[Level, str]]:
-    here = {**GOOD, **changes}
+@pytest.fixture
+def packages(monkeypatch: pytest.MonkeyPatch) -> Packages:
+    """What is found where ``GOOD`` is installed, but for some changes."""
 
-    def version(name: str) -> str:
-        found = here[name]
-        if found is None:
-            raise metadata.PackageNotFoundError(name)
-        return found
+    def found(**changes: str | None) -> list[tuple[Level, str]]:
+        here = {**GOOD, **changes}
 
-    monkeypatch.setattr(metadata, "version", version)
-    return [(f.level, f.text) for f in system.check_python(Place({}))][1:]
+        def version(name: str) -> str:
+            found = here[name]
+            if found is None:
+                raise metadata.PackageNotFoundError(name)
+            return found
+
+        monkeypatch.setattr(metadata, "version", version)
+        return [(f.level, f.text) for f in system.check_python(Place({}))][1:]
+
+    return found
 
 
 def test_every_package_of_the_project_is_looked_for(root: Path) -> None:
@@ -51,8 +60,8 @@ def test_every_package_of_the_project_is_looked_for(root: Path) -> None:
         assert not wanted[name].contains(f"{least[0] - 1}.99"), name
 
 
-def test_packages_that_fit_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    ((level, text),) = packages(monkeypatch)
+def test_packages_that_fit_are_one_line(packages: Packages) -> None:
+    ((level, text),) = packages()
     assert level == "ok"
     assert "torch 2.13.0+cpu" in text
 
@@ -67,15 +76,15 @@ def test_packages_that_fit_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_packages_that_do_not_fit_fail(
-    monkeypatch: pytest.MonkeyPatch, name: str, version: str | None, said: str
+    packages: Packages, name: str, version: str | None, said: str
 ) -> None:
-    ((level, text),) = packages(monkeypatch, **{name: version})
+    ((level, text),) = packages(**{name: version})
     assert level == "fail"
     assert said in text
 
 
-def test_a_version_of_any_form_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    ((level, _),) = packages(monkeypatch, torch="2.14.0a0+gitabc", rich="15")
+def test_a_version_of_any_form_is_read(packages: Packages) -> None:
+    ((level, _),) = packages(torch="2.14.0a0+gitabc", rich="15")
     assert level == "ok"
 
 

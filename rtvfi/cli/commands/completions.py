@@ -6,6 +6,7 @@ A script contains all words as of when it was printed; rtvfi does not run during
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -255,13 +256,18 @@ def _fish_rows(node: Node) -> Iterator[str]:
     values = [word for word, text in node.words if not text]
     if values:
         yield f"-a {shlex.quote(' '.join(values))}"
-    for word, text in node.words:
-        if text:
-            yield f"-a {shlex.quote(word)} -d {shlex.quote(text)}"
+    commands = [f"{word}\\t{_fish_quoted(text)}" for word, text in node.words if text]
+    if commands:
+        yield f"-a {shlex.quote(' '.join(commands))}"
     if node.takes_files:
         yield "-F"
     for option in node.options:
         yield _fish_option(option)
+
+
+def _fish_quoted(text: str) -> str:
+    """A word of a list, which fish expands once more."""
+    return '"' + re.sub(r'(["$\\])', r"\\\1", text) + '"'
 
 
 def _fish_option(option: Option) -> str:

@@ -93,9 +93,12 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         default=300_000,
         help="stop after this many steps (default 300000)",
     )
-    add("--batch", metavar="N", type=int, help="scenes per step (default: as published)")
-    add("--crop", metavar="PIXELS", type=int, help="width of a scene (default: as published)")
-    add("--rate", metavar="R", type=float, help="learning rate (default: as published)")
+    for name, metavar, kind, what in (
+        ("--batch", "N", int, "scenes per step"),
+        ("--crop", "PIXELS", int, "width of a scene"),
+        ("--rate", "R", float, "learning rate"),
+    ):
+        add(name, metavar=metavar, type=kind, help=f"{what} (default: as published)")
     add(
         "--lpips",
         metavar="WEIGHT",
