@@ -139,7 +139,7 @@ def test_play_uses_it_and_says_so_once(
     monkeypatch.setitem(sys.modules, "rtvfi.player", player)
     film = tmp_path / "film.mkv"
     film.touch()
-    arguments = cli.build_parser().parse_args(["play", str(film)])
+    arguments = cli.build_parser().parse_args(["play", str(film), "--engine", "inside"])
     with caplog.at_level(logging.INFO, "rtvfi"):
         save_profile(made())
         arguments.run(arguments)
