@@ -114,7 +114,7 @@ class Attached(Front):
         self._watchdog = Watchdog(self._patience)
 
     def _make_recorder(self) -> Recorder | None:
-        """Those before and after this engine write the same recording."""
+        """Use a recorder that continues the recording of the previous engine (``Relay``)."""
         path = self._options.record
         return None if path is None else Relay(path, self._options.encode, self._screen.say)
 

@@ -1,8 +1,8 @@
-"""The engines of one window of ours: processes, one after the other.
+"""The engines of one window of ours: child processes, one after the other.
 
-The script in mpv says when one is wanted and when it has to go; this process starts and ends them,
-because mpv would kill its own children while they still finish a recording. What an engine prints
-are its figures, line by line, so that those of a killed one are not lost.
+The script in mpv decides when one is needed and when it must end; this process starts and ends
+them, because mpv would kill its own children while they are still finishing a recording. An engine
+prints its figures, one line each time, so that those of a killed engine are not lost.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     from rtvfi.core.files import Json
 
 _MOST_BYTES: Final = 1 << 16
-"""As much of the end of what an engine said counts."""
+"""Bytes kept of the end of an engine's messages."""
 _READ_SECONDS: Final = 1.0
 """Longest wait for the last figures of an engine that has ended."""
 
 
 @dataclass(slots=True)
 class Engine:
-    """One process."""
+    """One engine's process."""
 
     kill: Callable[[], object]
     leave: Callable[[float], object]
-    """Waits so many seconds for its end."""
+    """Waits at most so many seconds for its end, then kills it."""
     figures: Json = field(default_factory=dict)
-    """The newest it told."""
+    """Its newest figures."""
     why: str = ""
-    """Why it was ended by us; ``leave``: nobody needed it."""
+    """Why we ended it; ``leave`` = it was not needed any more; empty = we did not."""
     status: int | None = None
     """Exit code once it has ended; negative for a signal."""
     messages: str = ""
-    """The end of what it said, once it has ended."""
+    """The end of its messages, once it has ended."""
 
     @property
     def early_end(self) -> str:
-        """Why it ended although it was needed; empty = it did not."""
+        """Why it ended although it was still needed; empty if it did not."""
         if not self.status or self.why == "leave":
             return ""
         lines = self.messages.splitlines()
@@ -67,8 +67,9 @@ class Engines:
     """All engines of a window.
 
     Args:
-        tell: tells the script of an end, with exit code and messages, or None and a reason where
-            one could not be started; called on a thread of ours, and not once the player goes.
+        tell: reports the end of an engine to the script, with exit code and messages, or with None
+            and a reason if one could not be started. It is called on a thread of this class, and
+            not after ``about_to_leave``.
     """
 
     def __init__(self, tell: Callable[[int | None, str], object]) -> None:
@@ -76,13 +77,13 @@ class Engines:
         self._lock = threading.Lock()
         self._is_leaving = False
         self.all: list[Engine] = []
-        """In order."""
+        """All engines in the order of their start."""
 
     def adopt(self, early: EarlyEngine) -> Callable[[], object]:
-        """Take over one that was begun already.
+        """Take over an engine that was started already.
 
         Returns:
-            To be called when the script can be told of its end.
+            A function to call as soon as the script can receive a report of its end.
         """
         engine = Engine(early.kill, lambda _seconds: early.close())
         self.all.append(engine)
@@ -95,10 +96,10 @@ class Engines:
         return partial(early.watch, ended)
 
     def start(self, words: str) -> None:
-        """Start one.
+        """Start an engine.
 
         Args:
-            words: its command line, a JSON list.
+            words: its command line, as a JSON list.
         """
         if self._is_leaving:
             return
@@ -122,10 +123,10 @@ class Engines:
         self.all.append(engine)
 
     def end(self, why: str) -> None:
-        """End the one that runs.
+        """End the running engine.
 
         Args:
-            why: ``leave``: it was told to, and ends in order.
+            why: the reason; ``leave`` = it was asked to end, and does so by itself.
         """
         if self.all:
             engine = self.all[-1]
@@ -134,7 +135,7 @@ class Engines:
                 engine.kill()
 
     def about_to_leave(self) -> None:
-        """The player goes: nobody is told any more, and no end is early."""
+        """Prepare for the end of the player: from now on no end is early, and none is reported."""
         with self._lock:
             self._is_leaving = True
             for engine in self.all:
@@ -142,7 +143,7 @@ class Engines:
                     engine.why = "leave"
 
     def leave(self, seconds: float) -> None:
-        """The player is gone, which ends an engine: wait for that, and kill what is left."""
+        """Wait until the engine ends, which it does when the player has ended; then kill it."""
         deadline = time.monotonic() + seconds
         for engine in self.all:
             engine.leave(max(0.0, deadline - time.monotonic()))
@@ -158,7 +159,7 @@ class Engines:
     def _watch(
         self, engine: Engine, process: subprocess.Popen[bytes], lines: IO[bytes], said: IO[bytes]
     ) -> None:
-        """An engine's own thread."""
+        """Read an engine's output until it ends; runs on a thread for each engine."""
         _read(engine, lines)
         status = process.wait()
         with said:
@@ -177,7 +178,7 @@ class Engines:
 
 
 def _read(engine: Engine, lines: IO[bytes]) -> None:
-    """Keep the newest figures until the pipe ends."""
+    """Read figures, keeping the newest, until the pipe ends."""
     with lines:
         for line in lines:
             engine.figures = figures_of(line) or engine.figures

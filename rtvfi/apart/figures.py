@@ -1,5 +1,5 @@
-"""Figures on their way from an engine to the process of the window: a line of JSON, all so far.
-Pure but for the clock.
+"""Passes figures for the report from an engine to the window's process: one line of JSON with all
+figures so far. Pure except for the clock.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _KEY: Final = "rtvfi-figures"
 _SAMPLES: Final = 4096
-"""Newest times per stage that are handed over."""
+"""Largest number of newest times per stage that are passed on."""
 
 
 def line_of(report: Report, recording_error: str | None) -> str:
-    """What an engine tells: the parts of its report that the process of the window cannot see."""
+    """The line for an engine's report: the parts that the window's process cannot see itself."""
     first_ms = report.first_interpolated_ms
     age = None if first_ms is None else (process_age_ms() - first_ms) / 1e3
     figures = {
@@ -42,14 +42,14 @@ def line_of(report: Report, recording_error: str | None) -> str:
 
 
 def figures_of(line: bytes | str) -> Json:
-    """The figures in a line; empty where it is none of ours, or was cut off."""
+    """The figures in a line; empty if it is not such a line, or is incomplete."""
     with suppress(ValueError, TypeError, KeyError, RecursionError):
         return dict(json.loads(line)[_KEY])
     return {}
 
 
 def add(report: Report, figures: Json) -> None:
-    """Add those of one engine, the newest that it told, to the report of its window."""
+    """Add the newest figures of one engine to the report of its window."""
     if not figures:
         return
     counts = {Kind[name]: count for name, count in figures["counts"].items()}

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ROOT: Final = "http://127.0.0.1:"
-"""What addresses of our tracks begin with."""
+"""The beginning of the addresses of our tracks."""
 _LEAVE_SECONDS: Final = 1.0
 """Longest wait at the end for an engine."""
 _FINISH_SECONDS: Final = 120.0
-"""The same for one that ends a recording: what waits for the encoder is written."""
+"""The same for an engine that is recording: it still writes what waits for the encoder."""
 
 
 def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine | None) -> int:
@@ -69,7 +69,7 @@ def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine |
 
 
 def _report_words(options: PlayOptions) -> list[str]:
-    """What an engine is told of recording and report, besides how pictures are encoded."""
+    """Command-line options of an engine for recording and report, without those of the encoder."""
     words = [] if options.record is None else ["--record", str(options.record)]
     if words or options.report is not None:
         words.append("--figures")
@@ -94,7 +94,7 @@ class ApartPlayer:
         self._report = Report()
         self._is_first = False
         self._shown: str | None = None
-        """The address of our track while that is on screen."""
+        """The address of our track while it is on screen; None while the original is."""
         self._own_socket: Path | None = None
         # Made by run().
         self._mpv: Mpv
@@ -149,7 +149,7 @@ class ApartPlayer:
         return {"begun": "yes", "socket": own}
 
     def _tell_script(self, status: int | None, messages: str) -> None:
-        """An engine has ended (a thread of its own)."""
+        """Report to the script that an engine has ended (on a thread of ``Engines``)."""
         code = "none" if status is None else str(status)
         with suppress(PlayerGone, SystemError):  # mpv, or the script
             self._mpv.command("script-message", "rtvfi-engine-ended", code, messages)
@@ -179,7 +179,7 @@ class ApartPlayer:
             raise NoScripts("this libmpv runs no scripts", "try --engine inside") from error
 
     def _finish(self) -> None:
-        """When mpv and the engines have ended: the recording and the report."""
+        """Make the recording and the report, after mpv and the engines have ended."""
         engines = self._engines.all
         for engine in engines:
             figures.add(self._report, engine.figures)
@@ -196,8 +196,8 @@ class ApartPlayer:
             self._report.write(self._options.report)
 
     def _on_track(self, number: object) -> None:
-        """Another video track was chosen."""
-        # Before the first picture none is selected yet, whatever the number is.
+        """Another video track was selected."""
+        # Before the first picture no track is selected yet, whatever number mpv reports.
         chosen = (t for t in self._mpv.track_list if (t["type"], t["id"]) == ("video", number))
         names = (str(track.get("external-filename", "")) for track in chosen)
         self._shown = next((name for name in names if name.startswith(_ROOT)), None)

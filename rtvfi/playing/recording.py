@@ -53,7 +53,8 @@ def recorder_for(options: PlayOptions, say: Callable[[str], None]) -> Recorder |
 
 
 def recorded_apart(options: PlayOptions, say: Callable[[str], None]) -> Summary:
-    """The pieces that engines apart have recorded, which all have ended, become files.
+    """Make the files from the pieces that engines in other processes have recorded; all of them
+    must have ended.
 
     Returns:
         What was recorded, for the report.
@@ -76,7 +77,7 @@ def recorded_apart(options: PlayOptions, say: Callable[[str], None]) -> Summary:
 
 
 def say_gaps(files: list[Recorded]) -> None:
-    """Tell what a recording lacks because an engine died."""
+    """Tell the user what is missing in a recording because an engine died."""
     for file, later in zip_longest(files, files[1:]):
         if not file["is_cut_off"]:
             continue

@@ -94,7 +94,7 @@ class Watch:
 
 
 def add_viewing(report: Report, stream: FrameStream, statistics: Statistics) -> None:
-    """Add the figures of a viewing, as far as it is."""
+    """Add the figures of a viewing so far."""
     report.add_counts(statistics.counts, stream.num_asked)
     for name, values in statistics.samples_ms.items():
         report.add_stage(name, values)

@@ -1,5 +1,5 @@
-"""What was watched, and what was skipped between, becomes the files of a recording, whoever
-wrote its pieces.
+"""Makes the files of a recording from its pieces, and renders what was skipped between them; the
+pieces may have been written by other processes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Completion:
     """How the pieces of a recording become files.
 
     Args:
-        path: the file asked for.
-        encode: how the pieces were made.
+        path: the file the user named.
+        encode: how the pieces were encoded.
         say: shows a sentence to the user.
-        filler: makes what was not watched between the first and the last moment that was; None
-            leaves the gaps.
+        filler: renders what was skipped between the first and the last moment watched; None leaves
+            the gaps.
     """
 
     path: Path
@@ -49,22 +49,20 @@ class Completion:
     filler: Filler | None = None
 
     def files(self, recorded: Iterable[tuple[Viewed, Sequence[Segment]]]) -> Iterator[Recorded]:
-        """Make them, one after the other.
+        """Make the files, one after the other.
 
         Yields:
-            What each holds, for the report.
+            What each file holds, for the report.
 
         Raises:
-            EncodeError, OSError: they cannot be made; the pieces are where they were.
+            EncodeError, OSError: they cannot be made; the pieces are left in place.
         """
         assembly = Assembly(self.path, journal_folder(self.path), self.encode)
         for viewed, segments in recorded:
             yield from assembly.build(viewed, islands([*segments, *self._fill(viewed, segments)]))
 
     def _fill(self, viewed: Viewed, segments: Sequence[Segment]) -> list[Segment]:
-        """Make what is missing between what was watched; all of it or, when that ends early,
-        nothing.
-        """
+        """Render the gaps between what was watched: all of them, or none if that is interrupted."""
         if self.filler is None:
             return []
         missing = gaps(worth_keeping(viewed, islands(segments)))
@@ -97,7 +95,7 @@ class Completion:
 
 
 def held(writer: Writer) -> Gops:
-    """What the file of a writer that has ended holds."""
+    """The complete GOPs of a finished writer's file."""
     job, statistics = writer.job, writer.statistics
     if writer.error is None:
         return Gops(tuple(statistics.keys), statistics.num_frames)
@@ -105,6 +103,6 @@ def held(writer: Writer) -> Gops:
 
 
 def surveyed(writer: Writer, viewed: Viewed, first: int, rough: Sequence[int] = ()) -> Segment:
-    """The same as a segment."""
+    """The ``Segment`` of a finished writer's file."""
     path, has_ended = writer.job.path, writer.error is None
     return segment_of(path, viewed, first, held(writer), rough, has_ended=has_ended)

@@ -68,11 +68,11 @@ class Notes:
         self._add(ended=self._name(path), rough=rough)
 
     def whole(self, path: Path, held: Gops) -> None:
-        """Note that the file of a piece was closed well, and what it holds."""
+        """Note that the file of a piece was closed properly, and its complete GOPs."""
         self._add(whole=self._name(path), frames=held.num_frames, keys=held.keys)
 
     def stopped(self, why: str) -> None:
-        """Note that nothing more is recorded."""
+        """Note that recording has stopped early, and why."""
         with suppress(OSError):  # the disk may be full
             self._add(stopped=why)
 
@@ -97,7 +97,7 @@ class Piece:
     first: int
     rough: list[int] = field(default_factory=list)
     held: Gops | None = None
-    """What the file holds; None if it was not closed well."""
+    """Its complete GOPs; None if the file was not closed properly."""
 
 
 _DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError)
@@ -174,7 +174,7 @@ class _Reading:
         self.stopped = ""
 
     def take(self, line: str) -> None:
-        """Read a line; raises one of ``_DAMAGE`` if it says what cannot be."""
+        """Read a line; raises one of ``_DAMAGE`` if its content is impossible."""
         try:
             said = json.loads(line)
         except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
-"""A recording that several engines write in turn: each goes on where the one before it ended.
+"""A recording that several engines write in turn: each continues where the previous one ended.
 
-What they have in common is the folder of pieces and the notes in it. None of them makes the files:
-whoever outlives them does (``rescue``).
+They share the folder of pieces and the notes in it. None of them makes the final files; the
+window's process does that when all of them have ended (``rescue``).
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 
 class Relay(Recorder):
-    """The part of one engine; ``close`` ends its pieces and makes no files.
+    """The recorder of one engine; ``close`` ends its pieces and makes no files.
 
     Args:
-        path: the file asked for; that it may be written was checked before the first engine.
-        encode: how.
+        path: the file the user named; it was checked before the first engine started.
+        encode: how to encode.
         say: shows a sentence to the user; may be called from any thread.
 
     Raises:
-        UsageError: another engine is at it, or its notes are damaged.
+        UsageError: another engine is writing the recording, or its notes are damaged.
     """
 
     def __init__(self, path: Path, encode: EncodeOptions, say: Callable[[str], None]) -> None:
         super().__init__(path, encode, say)
         self._num_streams = 0
         self._newest: Noted | None = None
-        """The stream that the engine before recorded last."""
+        """The stream that the previous engine recorded last."""
         folder = journal_folder(path)
         if (folder / NAME).exists():
             told = read_notes(path, folder)
@@ -50,7 +50,9 @@ class Relay(Recorder):
             self.error = EncodeError(told.stopped) if told.stopped else None
 
     def _stream_number(self, viewed: Viewed) -> int:
-        """What is recorded first may be what the engine before was at: then it goes on."""
+        """The stream's number: that of the previous engine's last stream if it is the same, so that
+        its recording continues; else a new one.
+        """
         before, self._newest = self._newest, None
         if before is not None and _is_same(before, viewed):
             self._taken_up = before.number
@@ -73,7 +75,7 @@ class Relay(Recorder):
 
 
 def _is_same(noted: Noted, viewed: Viewed) -> bool:
-    """Whether pieces of both may be joined."""
+    """Whether the pieces of two streams may be joined."""
     known = (noted.source, noted.index, noted.origin, noted.step, noted.zero)
     here = (
         absolute(viewed.source),

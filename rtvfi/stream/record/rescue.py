@@ -1,4 +1,5 @@
-"""Joins the pieces that a killed recording, or engines apart, left (``rtvfi join``)."""
+"""Joins the pieces left by a killed recording, or by engines in other processes (``rtvfi join``).
+"""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ def rescue(
     Args:
         target: the file the user named.
         encode: how filled gaps are encoded; unused without a ``filler``.
-        say: see ``Completion``, like ``filler``.
+        say: as for ``Completion``, like ``filler``.
 
     Returns:
         What was made, in the form of ``Recorder.close``.
