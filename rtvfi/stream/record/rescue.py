@@ -1,5 +1,4 @@
-"""Joins the pieces left by a killed recording, or by engines in other processes (``rtvfi join``).
-"""
+"""Joins the pieces left by a killed recording, or by engines in other processes (``rtvfi join``)."""
 
 from __future__ import annotations
 
