@@ -39,7 +39,7 @@ class Engine:
 
     kill: Callable[[], object]
     leave: Callable[[float], object]
-    """Waits at most so many seconds for its end, then kills it."""
+    """Waits for its end, at most so many seconds."""
     figures: Json = field(default_factory=dict)
     """Its newest figures."""
     why: str = ""

@@ -1,4 +1,4 @@
-"""Joins the pieces left by a killed recording, or by engines in other processes (``rtvfi join``)."""
+"""Joins the pieces left by a killed recording, or by engines that have ended (``rtvfi join``)."""
 
 from __future__ import annotations
 
