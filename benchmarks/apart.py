@@ -75,7 +75,7 @@ class Apart:
     def __init__(self, viewing: Viewing) -> None:
         self._server = PictureServer()
         self._parts = urlsplit(self._server.offer(viewing.stream))
-        self._buffer = bytearray(1 << 20)
+        self._buffer = bytearray(1 << 15)  # as FFmpeg reads
         self._socket = socket.socket()
 
     def go_to(self, offset: int) -> None:

@@ -4,7 +4,8 @@
 
 Plays a generated clip with the model "copy" as fast as it goes (mpv untimed, no sound) and prints
 output frames per second, processor time per output frame, and where it goes. Every row is its own
-process.
+process. With `--ways`, instead, the engine inside against the engine apart, alternating: processor
+time of all processes per output frame, from the difference between a long and a short run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -60,11 +62,43 @@ def measure(path: str) -> dict[str, object]:
     return {"code": code, "wall": wall, "processor": processor, **report}
 
 
+_SHORT, _LONG = 1, 7
+"""Seconds of film."""
+
+
+def used(clip: Path, way: str, seconds: int) -> float:
+    """Processor time of playing so much of a clip, in all processes."""
+    words = [sys.executable, "-P", "-m", "rtvfi", "play", str(clip), "--engine", way]
+    words += ["--model", "copy", "--fps", "60", "--device", "cpu", "--hwaccel", "none"]
+    options = ("vo=null", "ao=null", "untimed=yes", "audio=no", "config=no", f"end={seconds}")
+    for option in options:
+        words += ["--mpv", option]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, check=True, capture_output=True, env={**os.environ, "RTVFI_CONFIG": ""})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def compare(clip: Path, ways: list[str], runs: int) -> str:
+    """A row: CPU ms a frame by the ways of the pictures, median and all."""
+    found: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(runs):
+        for way in ways:
+            seconds = used(clip, way, _LONG) - used(clip, way, _SHORT)
+            found[way].append(seconds / ((_LONG - _SHORT) * 60) * 1e3)
+    return "; ".join(
+        f"{way} {statistics.median(values):.2f} ({', '.join(f'{v:.2f}' for v in sorted(values))})"
+        for way, values in found.items()
+    )
+
+
 def main() -> None:
     """Rows of the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--sizes", nargs="+", default=["1920x1080"])
+    parser.add_argument("--ways", nargs="+", choices=("inside", "apart"), default=[])
+    parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -80,6 +114,10 @@ def main() -> None:
         for size in arguments.sizes:
             for pixels in ("yuv420p", "yuv420p10le"):
                 clip = make_clip(Path(folder), size, pixels, arguments.seconds)
+                if arguments.ways:
+                    row = compare(clip, arguments.ways, arguments.runs)
+                    print(f"{size} {pixels}, CPU ms/out: {row}", flush=True)
+                    continue
                 done = subprocess.run(
                     [sys.executable, __file__, "--one", str(clip)],
                     check=True,
