@@ -98,8 +98,8 @@ class EarlyEngine:
 
         def run() -> None:
             words = self._last_words()
-            _, status = os.waitpid(self.pid, 0)
-            with self._guard:
+            with self._guard:  # until it is reaped nobody else has its number
+                _, status = os.waitpid(self.pid, 0)
                 self._is_there = False
                 self._channel.close()
             ended(os.waitstatus_to_exitcode(status), words)
@@ -132,17 +132,16 @@ class EarlyEngine:
             os.set_blocking(number, False)
             poll.register(number, select.POLLIN)
         while not is_over:
-            ready = [number for number, _ in poll.poll()]
-            # Read the pipe last: everything written before the end has then arrived.
-            for number in sorted(ready, key=lambda number: number == self._said):
+            for number, _ in poll.poll():
                 data = _read(number)
                 if number == self._said:
-                    words = (words + data)[-_KEPT_BYTES:]
-                    if not data:
-                        poll.unregister(number)
-                elif not data:
-                    is_over = True
-        while data := _read(self._said):
+                    words = (words + (data or b""))[-_KEPT_BYTES:]
+                is_end = data == b""
+                if is_end:
+                    poll.unregister(number)
+                is_over |= is_end and number != self._said
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        while data := _read(self._said):  # everything written before the end is there now
             words = (words + data)[-_KEPT_BYTES:]
         os.close(self._said)
         text = words.decode(errors="replace")
@@ -274,9 +273,11 @@ def _receive(channel: socket) -> Json | None:
     return message
 
 
-def _read(number: int) -> bytes:
-    """The bytes available; empty at the end, and if there are none yet."""
+def _read(number: int) -> bytes | None:
+    """What is there: empty at the end, None where there is nothing yet."""
     try:
         return os.read(number, _PIECE_BYTES)
-    except OSError:
+    except BlockingIOError:
+        return None
+    except OSError:  # the other end was closed with something unread
         return b""
