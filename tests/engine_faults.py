@@ -3,13 +3,15 @@ table of what the viewer sees.
 
     PYTHONPATH=.:tests .venv/bin/python tests/engine_faults.py [--window] [FAULT ...]
 
-plays in ``mpv`` with our script, or with ``--window`` in the window of ``rtvfi play``. The film is
+plays in ``mpv`` with our script, or with ``--window`` in the window of ``rtvfi play``, which then
+records it, too. The film is
 ``clips/anim/bbb_480p24_5s.mp4`` of the shared folder twelve times, with its sound, else the demo.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import re
@@ -127,6 +129,8 @@ class Seen:
     """The same from then on: mpv goes back to the engine's track."""
     smooth_after: float | None
     """Seconds from the fault until an engine's pictures are shown again."""
+    recorded: str
+    """What the recording holds, and what is said of it."""
 
 
 def _film(folder: Path) -> Path:
@@ -141,6 +145,18 @@ def _film(folder: Path) -> Path:
     return film
 
 
+def num_pictures(film: Path) -> int:
+    """Pictures that can be decoded."""
+    words = "-v error -count_frames -select_streams v -show_entries stream=nb_read_frames"
+    done = subprocess.run(
+        ["ffprobe", *words.split(), "-of", "csv=p=0", film],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout.strip().strip(","))
+
+
 class Trial:
     """One fault in one player.
 
@@ -152,15 +168,17 @@ class Trial:
 
     def __init__(self, folder: Path, film: Path, *, is_window: bool) -> None:
         self._log, self._stats = folder / "log", folder / "stats"
+        self._said, self._report = folder / "said", folder / "report.json"
         mpv: tuple[str, ...] = ("--loop-playlist=inf", "--ao=null")
         mpv += (f"--log-file={self._log}", f"--dump-stats={self._stats}")
         mpv += ("--msg-level=cplayer=trace",)  # tells of show-text
         settings = {"wait": "5", "patience": "6", "memory": str(_MOST_GB)}
         if is_window:
             opts = ",".join(f"rtvfi-{name}={value}" for name, value in settings.items())
-            self.player: Faulty = FaultyWindow(
-                folder, film, film, mpv=(*mpv, f"--script-opts={opts}")
-            )
+            mpv = (*mpv, f"--script-opts={opts}")
+            words = ("--record", str(folder / "o.mkv"), "--report", str(self._report))
+            words += ("--log-file", str(self._said))
+            self.player: Faulty = FaultyWindow(folder, film, film, words=words, mpv=mpv)
         else:
             self.player = Faulty(folder, film, film, mpv=mpv, model="dis", **settings)
         self._tracks: list[tuple[float, bool]] = []
@@ -185,7 +203,7 @@ class Trial:
             smooth = self._wait_smooth(begun, fault)
             self._play_for(3)
             player.player.command("quit")
-            player.process.wait(60)
+            player.process.wait(120)
         tracks = [(at - begun, "smooth" if ours else "film") for at, ours in self._tracks]
         tracks = [b for a, b in pairwise([(0.0, ""), *tracks]) if a[1] != b[1]]
         shown = [name for at, name in tracks if at > 0 or fault.when == "paused"]
@@ -196,7 +214,8 @@ class Trial:
         until = longest[1] if longest[0] > _QUIET_GAP else 0.0
         after = max([gap[0] for gap in gaps if gap[1] - gap[0] >= back], default=0.0)
         said = tuple(self._sentences())
-        return Seen(" → ".join(["smooth", *shown]), said, longest[0], until, after, smooth)
+        seen = " → ".join(["smooth", *shown])
+        return Seen(seen, said, longest[0], until, after, smooth, self._recorded())
 
     def _carry_out(self, fault: Fault) -> None:
         player = self.player
@@ -228,7 +247,20 @@ class Trial:
     def _play_for(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    # ---- what mpv wrote ----
+    # ---- what mpv and the window wrote ----
+
+    def _recorded(self) -> str:
+        """The stretches in the recording, each held against its file."""
+        if not self._report.exists():
+            return ""
+        recording = json.loads(self._report.read_text())["recording"]
+        stretches = []
+        for file in recording["files"]:
+            there = num_pictures(self._report.parent / file["path"])
+            wrong = "" if there == file["frames"] else f" ({there} pictures of {file['frames']})"
+            stretches.append(f"{file['from']:.1f} to {file['to']:.1f} s{wrong}")
+        said = re.findall(r"the recording (has a gap|ends early), because", self._said.read_text())
+        return "; ".join(filter(None, (", ".join(stretches), *said, recording["error"])))
 
     def _fault_at(self) -> float:
         for line in self._log.read_text(errors="replace").splitlines():
@@ -260,7 +292,7 @@ def main() -> None:
     words = parser.parse_args()
     sys.stdout.write(
         "| fault | while | track | on the screen | longest gap | pictures go on after | "
-        "smooth again after | gap then |\n|---|---|---|---|---|---|---|---|\n"
+        "smooth again after | gap then | recording |\n|---|---|---|---|---|---|---|---|---|\n"
     )
     for fault in FAULTS:
         if words.faults and fault.name not in words.faults:
@@ -274,6 +306,7 @@ def main() -> None:
         name = fault.name.replace("_", " ") + (" twice" if fault.times > 1 else "")
         cells = (name, fault.when, seen.tracks, "; ".join(seen.sentences) or "nothing")
         times = (f"{seen.gap:.2f} s", f"{seen.until:.2f} s", smooth, f"{seen.gap_after:.2f} s")
+        times = (*times, seen.recorded)
         sys.stdout.write(f"| {' | '.join((*cells, *times))} |\n")
         sys.stdout.flush()
     load = os.getloadavg()

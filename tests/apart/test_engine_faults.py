@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from seeks import FEATURE, HALF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from anympv import AnyMpv
     from clips import Clips
@@ -96,6 +96,26 @@ def test_a_film_goes_on_when_its_engine_hangs(clips: Clips, tmp_path: Path, faul
         goes_on(mpv)
         wait_gone(pid)
         goes_on_in_any_case(mpv)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["segfault", "exit", "allocate", "SIGKILL"])
+def test_the_second_engine_is_smaller_and_the_last(
+    clips: Clips, tmp_path: Path, fault: str
+) -> None:
+    with Faulty(tmp_path, clips.get(FEATURE), mpv=PLAYS, model="dis", memory="0.7") as mpv:
+        mpv.begin()
+        sizes = []
+        for _ in range(2):
+            mpv.wait(lambda: mpv.is_ours_shown, "an engine")
+            pid = mpv.tell()["pid"]
+            sizes.append("--smaller" in Path(f"/proc/{pid}/cmdline").read_text().split("\0"))
+            mpv.do(fault)
+            wait_gone(pid)
+            mpv.wait(lambda: not mpv.is_ours_shown, "the film's own track")
+        assert sizes == [False, True]
+        assert mpv.tell()["pid"] is None  # the script says so, which has dealt with the end
+        goes_on(mpv)
 
 
 @pytest.mark.slow
