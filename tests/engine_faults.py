@@ -69,6 +69,10 @@ class FaultyWindow(OwnWindow, Faulty):
 
     model = "dis"
 
+    def _command(self, mpv: tuple[str, ...], files: list[str]) -> list[str]:
+        said = self.folder / "said"  # a log file would have every word of mpv's pass through Python
+        return ["sh", "-c", f'exec "$@" 2>"{said}"', "sh", *super()._command(mpv, files)]
+
 
 def _has_made(mpv: AnyMpv) -> bool:
     return bool(mpv.tell().get("frames", {}).get("synthetic"))
@@ -177,7 +181,6 @@ class Trial:
             opts = ",".join(f"rtvfi-{name}={value}" for name, value in settings.items())
             mpv = (*mpv, f"--script-opts={opts}")
             words = ("--record", str(folder / "o.mkv"), "--report", str(self._report))
-            words += ("--log-file", str(self._said))
             self.player: Faulty = FaultyWindow(folder, film, film, words=words, mpv=mpv)
         else:
             self.player = Faulty(folder, film, film, mpv=mpv, model="dis", **settings)

@@ -57,6 +57,9 @@ if file then
     file:close()
 end
 require("mp.options").read_options(options, "rtvfi")
+if options.hosted then -- what is played how is said by the command line of "rtvfi play" alone
+    options.on, options.model, options.style, options.fps, options.more = true, "", "", "", ""
+end
 local utils = require("mp.utils")
 
 local unpack = unpack or table.unpack
