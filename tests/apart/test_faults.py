@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from anympv import MPV, PATIENCE, AnyMpv, is_there, wait_gone
+from anympv import MPV, PATIENCE, AnyMpv, OwnWindow, is_there, wait_gone
 from clips import FILM
+from engine_faults import num_pictures
 from seeks import FEATURE, HALF
 
 if TYPE_CHECKING:
@@ -85,25 +87,59 @@ def test_an_mpv_that_is_killed_while_its_engine_starts_leaves_none(
             wait_gone(pid)
 
 
-def test_a_hundred_kills_at_any_moment_end_no_film_and_leave_nothing(
-    clips: Clips, tmp_path: Path
-) -> None:
+class Mpv(AnyMpv):
+    """With a folder of its own for temporary files."""
+
+    def environ(self, folder: Path) -> dict[str, str]:
+        """Where those are."""
+        (folder / "tmp").mkdir()
+        return {"TMPDIR": str(folder / "tmp")}
+
+
+class Recorded(OwnWindow, Mpv):
+    """The window of ``rtvfi play``, which records."""
+
+    def __init__(self, folder: Path, *files: Path | str, **settings: Any) -> None:
+        words = ("--record", str(folder / "o.mkv"), "--report", str(folder / "report.json"))
+        super().__init__(folder, *files, words=words, **settings)
+
+
+def kill_many(mpv: AnyMpv) -> None:
+    """A hundred engines, in all moods, with seeks between."""
     dice = random.Random(15)
+    for _ in range(NUM_KILLS):
+        if not engines_of(mpv) and mpv.tell()["pid"] is None:
+            mpv.player.command("keypress", "Ctrl+i")
+            mpv.wait(lambda: bool(engines_of(mpv)), "an engine")
+        if dice.random() < 0.7:  # else while it starts
+            mpv.wait(lambda: mpv.is_ours_shown or not engines_of(mpv), "its track")
+        if dice.random() < 0.5:
+            mpv.player.command("seek", dice.uniform(0, 9), "absolute+exact")
+        for pid in engines_of(mpv):
+            os.kill(pid, signal.SIGKILL)
+            wait_gone(pid)
+        assert mpv.process.poll() is None
+
+
+def is_recorded(folder: Path) -> None:
+    """All that was written has become files, and their pictures are there."""
+    report = json.loads((folder / "report.json").read_text())
+    assert report["recording"]["error"] is None
+    assert report["recording"]["files"]
+    assert len(report["engines"]["ended_early"]) >= NUM_KILLS / 2
+    assert not (folder / "o.mkv.rtvfi").exists()
+    for file in report["recording"]["files"]:
+        assert num_pictures(folder / file["path"]) == file["frames"]
+
+
+@pytest.mark.parametrize("player", [Mpv, Recorded])
+def test_a_hundred_kills_at_any_moment_end_no_film_and_leave_nothing(
+    clips: Clips, tmp_path: Path, player: type[AnyMpv]
+) -> None:
     shared_memory = set(Path("/dev/shm").iterdir())
-    with AnyMpv(tmp_path, clips.get(FEATURE), mpv=("--loop-file=inf",), wait="1") as mpv:
+    with player(tmp_path, clips.get(FEATURE), mpv=("--loop-file=inf",), wait="1") as mpv:
         mpv.begin()
-        for _ in range(NUM_KILLS):
-            if not engines_of(mpv) and mpv.tell()["pid"] is None:
-                mpv.player.command("keypress", "Ctrl+i")
-                mpv.wait(lambda: bool(engines_of(mpv)), "an engine")
-            if dice.random() < 0.7:  # else while it starts
-                mpv.wait(lambda: mpv.is_ours_shown or not engines_of(mpv), "its track")
-            if dice.random() < 0.5:
-                mpv.player.command("seek", dice.uniform(0, 9), "absolute+exact")
-            for pid in engines_of(mpv):
-                os.kill(pid, signal.SIGKILL)
-                wait_gone(pid)
-            assert mpv.process.poll() is None
+        kill_many(mpv)
         for pid in engines_of(mpv):
             os.kill(pid, signal.SIGKILL)
         goes_on(mpv)
@@ -117,5 +153,7 @@ def test_a_hundred_kills_at_any_moment_end_no_film_and_leave_nothing(
         assert mpv.process.wait(PATIENCE) == 0
         for pid in last:
             wait_gone(pid)
-    assert [*(tmp_path / "run").iterdir()] == []
+    assert [*(tmp_path / "run").iterdir()] == [*(tmp_path / "tmp").iterdir()] == []
+    if player is Recorded:
+        is_recorded(tmp_path)
     assert set(Path("/dev/shm").iterdir()) - shared_memory == set()

@@ -37,7 +37,8 @@ def parsed(*words: str) -> argparse.Namespace:
 def test_an_engine_that_is_killed_leaves_our_window_and_the_film(
     clips: Clips, tmp_path: Path
 ) -> None:
-    with OwnWindow(tmp_path, clips.get(FEATURE)) as window:
+    # What somebody's own mpv has been told about films is nothing to this window.
+    with OwnWindow(tmp_path, clips.get(FEATURE), on="no", more="--nonsense") as window:
         window.begin()
         window.wait_ours()
         # The script in the user's folder stays out.
