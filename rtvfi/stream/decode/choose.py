@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from av.codec.hwaccel import HWAccel
 
-from rtvfi.core.errors import DecodeError, OpenError
+from rtvfi.core.errors import DecodeError, OpenError, first_line
 from rtvfi.stream.decode.container import FAILURES, is_url
 from rtvfi.stream.decode.ffmpeg import HARDWARE_FORMATS, Task, VaapiReader
 from rtvfi.stream.decode.hardware import no_device, probe_vaapi, why_no_cuda
@@ -153,13 +153,8 @@ def _try_cuda(file: _File) -> None:
         device = HWAccel("cuda", allow_software_fallback=False)
         reader = FrameReader(file.path, file.options, file.interrupted, device)
     except (*FAILURES, OpenError, NotImplementedError, RuntimeError) as error:
-        raise _Refused(_first_line(error), is_news=True) from error
+        raise _Refused(first_line(error), is_news=True) from error
     _hand_over(file, reader, "cuda", lambda frame: frame.format.name)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _first(reader: Reader) -> av.VideoFrame:
