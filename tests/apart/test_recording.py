@@ -8,13 +8,11 @@ import signal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from anympv import PATIENCE, OwnWindow, wait_gone
-from clips import FILM, ClipSpec
+from clips import FILM, ClipSpec, read_code
 from files import planes, track
 
-from rtvfi.cli import main as cli
 from rtvfi.core.rates import Grid
 from rtvfi.stream.record.rescue import rescue
 from rtvfi.stream.write.pieces import survey
@@ -29,10 +27,17 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.mpv, pytest.mark.timeout(240)]
 
-FEATURE = ClipSpec(num_frames=240, audio=True, subtitles=True, size=(160, 90))
+FEATURE = ClipSpec(num_frames=360, audio=True, subtitles=True, size=(384, 216))
+"""So large, and sought so far, that FFmpeg asks for another place after a seek: it reads on to one
+that is nearer than a socket may hold, up to 32 MB by Linux's rules.
+"""
+FAR = 10
+"""Seconds."""
 RATE = 2 * FILM
 ENOUGH = 60
 """Pictures: more than a second, less than what is made ahead of a player that is paused."""
+LEAST_BYTES = 10_000
+"""Of a picture without loss."""
 
 
 class Recording(OwnWindow):
@@ -41,24 +46,29 @@ class Recording(OwnWindow):
     def wait_written(self, seconds: int, num_pieces: int = 1) -> None:
         """Wait until so many pieces that begin there hold enough."""
         folder = self.folder / "o.mkv.rtvfi"
+        full: set[Path] = set()
 
         def is_so() -> bool:
             try:
                 lines = (folder / "recording.jsonl").read_text().splitlines()
-            except OSError:
+                noted = [json.loads(line) for line in lines]
+            except (OSError, ValueError):  # not there yet, or being written
                 return False
-            pieces = [line for line in map(json.loads, lines) if "piece" in line]
+            pieces = [line for line in noted if "piece" in line]
             there = [p["piece"] for p in pieces if round(p["first"] / RATE) == seconds]
             names = [folder / name if name else self.folder / "o.mkv" for name in there]
-            return sum(num_written(name) >= ENOUGH for name in names) >= num_pieces
+            full.update(name for name in names if name not in full and is_full(name))
+            return len(full) >= num_pieces
 
         self.wait(is_so, f"pictures of {seconds} s")
 
 
-def num_written(piece: Path) -> int:
-    """Pictures in a file under way."""
+def is_full(piece: Path) -> bool:
+    """Whether a file under way holds enough; it is not read before it can."""
+    if not piece.exists() or piece.stat().st_size < ENOUGH * LEAST_BYTES:
+        return False
     line = Timeline(Grid(Fraction(0), 1 / RATE))  # where it begins does not count here
-    return survey(piece, line, is_finished=True).num_frames
+    return survey(piece, line, is_finished=True).num_frames >= ENOUGH
 
 
 def window_of(source: Path, folder: Path, *words: str, **settings: str) -> Recording:
@@ -70,8 +80,8 @@ def window_of(source: Path, folder: Path, *words: str, **settings: str) -> Recor
 
 def go_elsewhere(window: Recording) -> None:
     """Watch another place for long enough."""
-    window.settle("seek", 6, "absolute+exact")
-    window.wait_written(6)
+    window.settle("seek", FAR, "absolute+exact")
+    window.wait_written(FAR)
 
 
 def end(window: OwnWindow) -> None:
@@ -96,18 +106,17 @@ def killed_for_good(window: Recording) -> None:
 
 
 def check_pictures(folder: Path, source: Path, files: list[Recorded]) -> None:
-    """All files hold what ``render`` gives of the same stretch, and its sound."""
-    whole = folder / "whole.mkv"
-    words = ("--model", "copy", "--fps", "2x", "--encoder", "ffv1", "--device", "cpu")
-    assert cli.main(["render", str(source), "-o", str(whole), *words]) == 0
-    wanted = planes(whole)
+    """All files hold every frame of their stretch, and one of its neighbours between two, which is
+    what the model ``copy`` makes at the double rate; and the sound.
+    """
+    heard = track(source, "audio").data
     for file in files:
         made, first = planes(folder / str(file["path"])), round(Fraction(file["from"]) * RATE)
         assert len(made) == file["frames"]
-        for (_, picture), (_, same) in zip(made, wanted[first:], strict=False):
-            assert all(np.array_equal(a, b) for a, b in zip(picture, same, strict=True))
+        for number, (_, (luma, *_)) in enumerate(made, first):
+            assert read_code(luma) in (number // 2, (number + 1) // 2)
         sound = track(folder / str(file["path"]), "audio")
-        assert sound.data[5:] == [d for d in track(source, "audio").data if d in sound.data][5:]
+        assert sound.data[5:] == [data for data in heard if data in sound.data][5:]
 
 
 def report_of(folder: Path) -> dict[str, Any]:
@@ -123,15 +132,16 @@ def places(files: list[Recorded]) -> list[int]:
 
 
 def checked_report(folder: Path, source: Path) -> dict[str, Any]:
-    """The report of a viewing of two places, both recorded as ``render`` makes them."""
+    """The report of a viewing of two places, both recorded."""
     report = report_of(folder)
     files = report["recording"]["files"]
-    assert places(files) == [0, 6]
+    assert places(files) == [0, FAR]
     check_pictures(folder, source, files)
     return report
 
 
-def test_a_viewing_with_a_seek_is_what_render_gives(clips: Clips, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_viewing_with_a_seek_holds_every_frame(clips: Clips, tmp_path: Path) -> None:
     with window_of(clips.get(FEATURE), tmp_path) as window:
         window.begin()
         window.wait_written(0)
@@ -140,7 +150,7 @@ def test_a_viewing_with_a_seek_is_what_render_gives(clips: Clips, tmp_path: Path
     report = checked_report(tmp_path, clips.get(FEATURE))
     assert report["engines"] == {"started": 1, "ended_early": []}
     assert report["frames"]["produced"] >= 2 * ENOUGH
-    assert len(report["seeks"]) == 1
+    assert report["seeks"][-1]["target"] == FAR
     assert report["start_ms"]["first_picture"] > 0
     assert report["live"]["model"] == "copy"
     assert "because the engine died" not in (tmp_path / "log").read_text()
@@ -169,7 +179,7 @@ def test_after_two_deaths_the_film_goes_on_and_the_recording_says_where_it_ends(
         window.begin()
         window.wait_written(0)
         killed_for_good(window)
-        window.settle("seek", 6, "absolute+exact")
+        window.settle("seek", FAR, "absolute+exact")
         end(window)
     report = report_of(tmp_path)
     assert places(report["recording"]["files"]) == [0]
@@ -191,7 +201,7 @@ def test_a_window_that_is_killed_leaves_a_recording_that_join_finishes(
         window.process.wait(PATIENCE)
         wait_gone(pid)
     files = rescue(tmp_path / "o.mkv")
-    assert places(files) == [0, 6]
+    assert places(files) == [0, FAR]
     assert not any(file["is_cut_off"] for file in files)
     check_pictures(tmp_path, clips.get(FEATURE), files)
 
