@@ -38,7 +38,7 @@ _LEAVE_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)
-class _Told:
+class _PlayerFacts:
     """The player's properties of the film, in the form in which ``Opener.view`` reads mpv's."""
 
     duration: float | None = None
@@ -70,7 +70,7 @@ class Session:
         self._pictures = PictureServer()
         self._worker = Worker("rtvfi-worker", lambda error: note(error.message), PlayerGone)
         self._viewing: Viewing | None = None
-        self._told = _Told()
+        self._facts = _PlayerFacts()
         self._picture = Picture(("",), 1)
         self._requests: dict[str, Callable[..., Answer]] = {
             "open": self._open,
@@ -120,11 +120,11 @@ class Session:
     def _open(
         self, *, path: str, stream_index: int | None = None, player: Json | None = None
     ) -> Answer:
-        told = _Told(**(player or {}))
+        facts = _PlayerFacts(**(player or {}))
         picture = Picture((path,), 1, stream_index)
-        viewing = self._opener.view(picture, self._choice.now.rate, told)
+        viewing = self._opener.view(picture, self._choice.now.rate, facts)
         self._close_film()
-        self._told, self._picture = told, picture
+        self._facts, self._picture = facts, picture
         return self._show(viewing)
 
     def _show(self, viewing: Viewing) -> Answer:
@@ -216,7 +216,7 @@ class Session:
         if self._viewing is None:
             self._choice.take(wanted)
             return {"rate": wanted.rate}
-        new = self._opener.view(self._picture, wanted.rate, self._told)
+        new = self._opener.view(self._picture, wanted.rate, self._facts)
         self._choice.take(wanted)
         self._close_film()
         return {"rate": wanted.rate, **self._show(new)}

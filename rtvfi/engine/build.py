@@ -55,7 +55,7 @@ def pipeline_for(
     source: SourceOptions,
     stream: StreamOptions,
     playhead: Playhead,
-    around: Callable[[FrameSource], FrameSource] | None = None,
+    wrap: Callable[[FrameSource], FrameSource] | None = None,
 ) -> Pipeline:
     """Make a pipeline for a film; its threads start with ``Pipeline.open``.
 
@@ -64,12 +64,12 @@ def pipeline_for(
         source: how it is opened.
         stream: how frames are made.
         playhead: where the player is.
-        around: wraps the opened source; the pipeline reads the result (``--enhance``).
+        wrap: wraps the opened source; the pipeline reads the result (``--enhance``).
     """
 
     def opened(interrupted: Callable[[], bool]) -> FrameSource:
         found = open_source(path, source, interrupted)
-        return found if around is None else around(found)
+        return found if wrap is None else wrap(found)
 
     return Pipeline(opened, playhead, stream.cut_threshold)
 

@@ -36,7 +36,7 @@ class Enhancer:
         self._device_name = device
         self._loaded: Safa | None = None
 
-    def around(self, source: FrameSource) -> FrameSource:
+    def wrap(self, source: FrameSource) -> FrameSource:
         """Wrap ``source``: the result returns its frames with restored pictures.
 
         Raises:

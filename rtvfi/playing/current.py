@@ -47,14 +47,14 @@ class Current:
         """Begin a file; returns its number."""
         with self._lock:
             self._number += 1
-            self._let_go(None)
+            self._replace(None)
             return self._number
 
     def end(self) -> None:
         """End the current file: nothing made for it will be shown any more."""
         with self._lock:
             self._number += 1
-            self._let_go(None)
+            self._replace(None)
 
     def put(self, number: int, viewing: Viewing, show: Callable[[], None]) -> bool:
         """Make this the viewing of file ``number``, if that still plays.
@@ -71,10 +71,10 @@ class Current:
             if number != self._number:
                 return False
             show()
-            self._let_go(viewing)
+            self._replace(viewing)
             return True
 
-    def _let_go(self, new: Viewing | None) -> None:
+    def _replace(self, new: Viewing | None) -> None:
         before, self._viewing = self._viewing, new
         if before is not None:
             self._finished(before)

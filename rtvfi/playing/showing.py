@@ -113,7 +113,7 @@ class Showing:
 
     def _is_over(self, viewing: Viewing) -> None:
         self.finished(viewing)
-        self._tracks.let_go(viewing)
+        self._tracks.withdraw(viewing)
 
     @property
     def original(self) -> int | None:

@@ -142,7 +142,7 @@ class Tracks:
         self._is_fresh = True
         return before
 
-    def let_go(self, viewing: Viewing) -> None:
+    def withdraw(self, viewing: Viewing) -> None:
         """Stop offering a viewing that is not used any more."""
         self._door.withdraw(viewing.stream)
 

@@ -106,8 +106,8 @@ class Maker:
         self, source: str, opened: ExitStack, enhancer: Enhancer | None = None
     ) -> Pipeline:
         options = self._options
-        around = None if enhancer is None else enhancer.around
-        pipeline = pipeline_for(source, options.source, options.stream, Playhead(), around)
+        wrap = None if enhancer is None else enhancer.wrap
+        pipeline = pipeline_for(source, options.source, options.stream, Playhead(), wrap)
         opened.callback(pipeline.close)
         return pipeline
 

@@ -85,7 +85,7 @@ def _chain(x: Tensor, *weights: Tensor) -> Tensor:
     return x
 
 
-class Found(NamedTuple):
+class Outcome(NamedTuple):
     """The result of testing one operation."""
 
     wrong: str
@@ -94,7 +94,7 @@ class Found(NamedTuple):
 
 
 @torch.inference_mode()
-def tried(kernel: Kernel, device: torch.device, dtype: torch.dtype, hook: Hook) -> Found:
+def tried(kernel: Kernel, device: torch.device, dtype: torch.dtype, hook: Hook) -> Outcome:
     """Run an operation several times on the device.
 
     Raises:
@@ -113,10 +113,10 @@ def tried(kernel: Kernel, device: torch.device, dtype: torch.dtype, hook: Hook) 
         got = hook(kernel.name, name, kernel.run(*inputs)).float().cpu()
         if wrong := _difference(got, wanted, dtype):
             again = "" if number == 0 else f" in run {number + 1}"
-            return Found(f"{kernel.name} in {name} {wrong}{again}", is_repeatable)
+            return Outcome(f"{kernel.name} in {name} {wrong}{again}", is_repeatable)
         first = got if first is None else first
         is_repeatable = is_repeatable and torch.equal(first, got)
-    return Found("", is_repeatable)
+    return Outcome("", is_repeatable)
 
 
 def _difference(got: Tensor, wanted: Tensor, dtype: torch.dtype) -> str:

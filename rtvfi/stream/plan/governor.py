@@ -163,13 +163,13 @@ class Governor:
         if self._rose and now - self._changed_at >= max(_HELD, self._wait):
             self._rose, self._wait = False, _FIRST_WAIT
         if len(self._misses) >= 2:
-            self._go(self._level + 2, now)
+            self._set_level(self._level + 2, now)
         elif self._frames_since_change >= _FRAMES and (
             self._num_overloaded >= _FRAMES or (fill < _LOW and shrinking)
         ):
-            self._go(self._level + 1, now)
+            self._set_level(self._level + 1, now)
         elif self._may_rise(now, fill):
-            self._go(self._level - 1, now)
+            self._set_level(self._level - 1, now)
         return self.quality
 
     def _may_rise(self, now: float, fill: float) -> bool:
@@ -192,7 +192,7 @@ class Governor:
         calls = better.num_calls * better.relative_cost / now.relative_cost
         return calls * self._activity * cost * self.speed / self._period
 
-    def _go(self, level: int, now: float) -> None:
+    def _set_level(self, level: int, now: float) -> None:
         level = min(level, len(self._steps) - 1)
         if level > self._level and self._rose:
             self._wait = min(2 * self._wait, _LONGEST_WAIT)

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     Payload = NDArray[np.uint8]
 
 SLOW_SECONDS: Final = 0.25
-"""If a call of the full model takes longer than this, variants are timed before they are used
-(``Executor.expected``): such a call uses up much of the frames in stock, so playback could stall.
+"""If a call of the full model takes longer than this, the times of it and of its variants are
+measured before they are used (``Executor.expected``), because such a call uses up much of the
+frames in stock, so playback could stall.
 """
 
 
