@@ -368,3 +368,9 @@ def raising(error: BaseException | type[BaseException]) -> Callable[..., Any]:
         raise error
 
     return fail
+
+
+def afterwards(function: Callable[..., Any], change: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A function whose result is changed."""
+    # Not a partial: it may be a method.
+    return lambda *arguments: change(function(*arguments))

@@ -17,43 +17,50 @@ if TYPE_CHECKING:
 KERNELS = ("gfx906", "gfx90a", "gfx1030", "gfx1100", "gfx1101")
 
 
-@pytest.mark.parametrize(
-    ("driver", "version", "level"),
-    [
-        (None, "2.13.0+cpu", "ok"),
-        (None, "2.13.0+rocm7.2", "warn"),
-        ("dev/kfd", "2.13.0+rocm7.2", "ok"),
-        ("dev/kfd", "2.13.0+cpu", "warn"),
-        ("dev/kfd", "2.13.0+cu130", "warn"),
-        ("proc/driver/nvidia/version", "2.13.0+cu130", "ok"),
-        ("proc/driver/nvidia/version", "2.13.0", "ok"),
-        ("proc/driver/nvidia/version", "2.13.0+cpu", "warn"),
-        ("dev/kfd", None, "fail"),
-    ],
-)
-def test_the_build_is_held_against_the_hardware(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    driver: str | None,
-    version: str | None,
-    level: str,
-) -> None:
+@pytest.fixture
+def machine_with(driver: str | None, tmp_path: Path) -> Path:
+    """The files of a machine with that driver; None: with none."""
     if driver:
         (tmp_path / driver).parent.mkdir(parents=True)
         (tmp_path / driver).touch()
-    monkeypatch.setattr(machine, "torch_version", lambda: version)
-    (finding,) = compute.check_torch(Place({}, tmp_path))
-    assert finding.level == level
-    assert finding.hint or level == "ok"
+    return tmp_path
 
 
-def test_the_wrong_build_is_told_how_to_get_the_right_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+BUILDS: dict[str | None, dict[str | None, str]] = {
+    None: {"2.13.0+cpu": "ok", "2.13.0+rocm7.2": "warn"},
+    "dev/kfd": {
+        "2.13.0+rocm7.2": "ok",
+        "2.13.0+cpu": "warn",
+        "2.13.0+cu130": "warn",
+        None: "fail",
+    },
+    "proc/driver/nvidia/version": {
+        "2.13.0+cu130": "ok",
+        "2.13.0": "ok",
+        "2.13.0+cpu": "warn",
+    },
+}
+"""What is said of a build of torch beside a driver."""
+
+
+@pytest.mark.parametrize(
+    ("driver", "version"), [(driver, build) for driver in BUILDS for build in BUILDS[driver]]
+)
+def test_the_build_is_held_against_the_hardware(
+    monkeypatch: pytest.MonkeyPatch, machine_with: Path, driver: str | None, version: str | None
 ) -> None:
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/kfd").touch()
+    monkeypatch.setattr(machine, "torch_version", lambda: version)
+    (finding,) = compute.check_torch(Place({}, machine_with))
+    assert finding.level == BUILDS[driver][version]
+    assert finding.hint or finding.level == "ok"
+
+
+@pytest.mark.parametrize("driver", ["dev/kfd"])
+def test_the_wrong_build_is_told_how_to_get_the_right_one(
+    monkeypatch: pytest.MonkeyPatch, machine_with: Path
+) -> None:
     monkeypatch.setattr(machine, "torch_version", lambda: "2.13.0+cpu")
-    (finding,) = compute.check_torch(Place({}, tmp_path))
+    (finding,) = compute.check_torch(Place({}, machine_with))
     assert "RTVFI_TORCH=rocm ./run" in finding.hint
 
 

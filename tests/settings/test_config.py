@@ -84,40 +84,20 @@ def test_every_line_of_a_preset_is_explained(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "message", "hint"),
+    ("wrong", "message", "hint"),
     [
-        ("style", "plian", '--style is "plian", expected smooth, rhythm, plain or off', "plain"),
-        ("passes", "6", '--passes is "6", expected auto or a whole number from 0 to 5', ""),
-        ("passes", "1.5", '--passes is "1.5", expected auto or', ""),
-        ("tail", "streched", '--tail is "streched", expected hold or stretch', "stretch"),
-        ("flow_scale", "2", '--scale is "2", expected 1, 0.5, 0.25, auto, or by', ""),
-        ("cut_threshold", "7", '--cut-threshold is "7", expected a number from 0 to 1', ""),
-        ("cut_threshold", "nan", "expected a number from 0 to 1", ""),
-        ("hwaccel", "vapi", "expected auto, vaapi, cuda or none", "vaapi"),
-        ("vaapi_device", "renderD128", "expected auto, a render node (/dev/dri/renderD128)", ""),
-        ("deinterlace", "of", '--deinterlace is "of", expected auto, on, off or ivtc', "off"),
-        ("device", "gpu", "expected auto, cpu, cuda, cuda:N, rocm or rocm:N", "cpu"),
-        ("fps", "fast", '--fps: "fast" is not a frame rate', "display"),
-    ],
-)
-def test_wrong_value_names_option_and_choices(
-    key: str, value: str, message: str, hint: str
-) -> None:
-    with pytest.raises(UsageError) as caught:
-        resolve_config({key: value})
-    assert message in caught.value.message
-    assert hint in caught.value.hint
-
-
-def test_unknown_model_is_its_own_error() -> None:
-    with pytest.raises(UnknownModel, match='--model: there is no model "cell"') as caught:
-        resolve_config({"model": "cell"})
-    assert "cel" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "hint"),
-    [
+        ({"style": "plian"}, '--style is "plian", expected smooth, rhythm, plain or off', "plain"),
+        ({"passes": "6"}, '--passes is "6", expected auto or a whole number from 0 to 5', ""),
+        ({"passes": "1.5"}, '--passes is "1.5", expected auto or', ""),
+        ({"tail": "streched"}, '--tail is "streched", expected hold or stretch', "stretch"),
+        ({"flow_scale": "2"}, '--scale is "2", expected 1, 0.5, 0.25, auto, or by', ""),
+        ({"cut_threshold": "7"}, '--cut-threshold is "7", expected a number from 0 to 1', ""),
+        ({"cut_threshold": "nan"}, "expected a number from 0 to 1", ""),
+        ({"hwaccel": "vapi"}, "expected auto, vaapi, cuda or none", "vaapi"),
+        ({"vaapi_device": "renderD128"}, "expected auto, a render node (/dev/dri/renderD128)", ""),
+        ({"deinterlace": "of"}, '--deinterlace is "of", expected auto, on, off or ivtc', "off"),
+        ({"device": "gpu"}, "expected auto, cpu, cuda, cuda:N, rocm or rocm:N", "cpu"),
+        ({"fps": "fast"}, '--fps: "fast" is not a frame rate', "display"),
         ('stile = "off"', 'there is no key "stile", expected preset, model', "style"),
         ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off', "off"),
         ("model = true", "model is True, expected one value in the form 'auto'", ""),
@@ -128,15 +108,21 @@ def test_unknown_model_is_its_own_error() -> None:
         ('[mpv]\n"a b" = 1', 'mpv option, got "a b"', ""),
     ],
 )
-def test_wrong_file_is_named_with_key_and_choices(
-    tmp_path: Path, text: str, message: str, hint: str
+def test_what_is_wrong_is_named_with_its_place_and_choices(
+    tmp_path: Path, wrong: dict[str, Value] | str, message: str, hint: str
 ) -> None:
-    file = toml(tmp_path, text)
+    file = toml(tmp_path, wrong) if isinstance(wrong, str) else None
     with pytest.raises(UsageError) as caught:
-        resolve_config({}, file=file)
-    assert caught.value.message.startswith(f"{file}: ")
+        resolve_config({} if isinstance(wrong, str) else wrong, file=file)
     assert message in caught.value.message
     assert hint in caught.value.hint
+    assert file is None or caught.value.message.startswith(f"{file}: ")
+
+
+def test_unknown_model_is_its_own_error() -> None:
+    with pytest.raises(UnknownModel, match='--model: there is no model "cell"') as caught:
+        resolve_config({"model": "cell"})
+    assert "cel" in caught.value.hint
 
 
 def test_file_that_is_not_text_is_refused(tmp_path: Path) -> None:

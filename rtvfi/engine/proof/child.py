@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rtvfi.core.errors import first_line
+from rtvfi.core.hardware.verdict import Form
 from rtvfi.core.python_process import speaker
 from rtvfi.engine.proof.gl import start
 
@@ -34,6 +35,7 @@ def main(request: str) -> None:
         request: JSON of a ``Request``.
     """
     asked: Request = json.loads(request)
+    asked["form"] = Form(*asked["form"])
     signal.alarm(int(asked["seconds"]))
     speak = speaker()
 
@@ -47,7 +49,7 @@ def main(request: str) -> None:
     import torch
 
     torch.set_num_threads(1)
-    torch.backends.cudnn.enabled = asked["has_library"]
+    torch.backends.cudnn.enabled = asked["form"].has_library
     library = "MIOpen" if torch.version.hip else "cuDNN"
     say({"doing": "the start of the device", "library": library})
     if asked["device"] != "cpu" and not torch.cuda.is_available():
@@ -73,10 +75,15 @@ def _try(device: torch.device, asked: Request, hook: Hook, say: Say) -> None:
 
     is_repeatable = True
     # in half precision networks keep flow and lookups in float32
-    for dtype in (torch.float16, torch.float32) if asked["is_half"] else (torch.float32,):
+    is_half = asked["form"].is_half
+    for dtype in (torch.float16, torch.float32) if is_half else (torch.float32,):
         name = str(dtype).removeprefix("torch.")
         for kernel in kernels(dtype, asked["share"]):
-            if dtype == torch.float32 and asked["is_half"] and "grid_sample" not in kernel.name:
+            if (
+                dtype == torch.float32
+                and asked["form"].is_half
+                and "grid_sample" not in kernel.name
+            ):
                 continue
             say({"doing": f"{kernel.name} in {name}"})
             found = tried(kernel, device, dtype, hook)

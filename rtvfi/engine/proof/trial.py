@@ -38,8 +38,8 @@ class Request(TypedDict):
 
     device: str
     """torch's name of the device; "cpu" in tests."""
-    is_half: bool
-    has_library: bool
+    form: Form
+    """To be tested; read back from JSON it is a list."""
     gl: Order
     share: float
     """Factor on the size of the operations, as for ``kernels.kernels``."""
@@ -215,8 +215,7 @@ class Trial:
             self._child = apart = self._start(
                 Request(
                     device=self._device,
-                    is_half=form.is_half,
-                    has_library=form.has_library,
+                    form=form,
                     gl=gl,
                     share=1.0,
                     seconds=_MOST_SECONDS,

@@ -54,7 +54,7 @@ class Started:
         self.asked: list[tuple[Form, str]] = []
 
     def __call__(self, request: Mapping[str, Any]) -> Pretended:
-        form = Form(request["is_half"], request["has_library"])
+        form = request["form"]
         self.asked.append((form, request["gl"]))
         return Pretended(self._answer(form, request["gl"]))
 

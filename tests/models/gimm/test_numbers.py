@@ -8,6 +8,7 @@ import gimm_fill
 import golden_fill
 import pytest
 import torch
+from fakes import afterwards
 from gimm_made import (
     FLOAT,
     FLOWS,
@@ -196,12 +197,10 @@ def off_by(got: Tensor, wanted: Any) -> float:
 def test_a_window_with_rows_and_columns_exchanged_would_be_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = Correlation._around
-
-    def exchanged(self: Correlation, place: Tensor, level: int) -> Tensor:
-        window = whole(self, place, level)
-        return window.view(-1, 9, 9).transpose(1, 2).reshape_as(window)
-
+    exchanged = afterwards(
+        Correlation._around,
+        lambda window: window.view(-1, 9, 9).transpose(1, 2).reshape_as(window),
+    )
     monkeypatch.setattr(Correlation, "_around", exchanged)
     assert off_by(first_step()[1][0], stored("pair")["upd0_delta"]) > 1e-2
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import golden_fill
 import pytest
 import torch
+from fakes import afterwards
 from goldens_at import GOLDENS, assert_near
 from models.interpany.networks import (
     CLASSES,
@@ -150,12 +151,10 @@ def test_an_index_that_is_not_stepped_would_show() -> None:
 def test_windows_of_similarities_the_other_way_round_would_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    right = amt.similarities
-
-    def turned(here: Tensor, there: Tensor, flow: Tensor) -> Tensor:
-        out = right(here, there, flow)
-        return out.view(1, 4, 7, 7, *out.shape[-2:]).transpose(2, 3).reshape(out.shape)
-
+    turned = afterwards(
+        amt.similarities,
+        lambda out: out.view(1, 4, 7, 7, *out.shape[-2:]).transpose(2, 3).reshape(out.shape),
+    )
     monkeypatch.setattr(amt, "similarities", turned)
     assert error("amt", "D.map", run("amt", "D.map").picture) > 0.01
 
