@@ -125,8 +125,8 @@ def measured(arguments: argparse.Namespace, model: str, folder: Path) -> dict[st
         for way in arguments.ways:
             options = [f"vo={arguments.vo}", "ao=null"]
             words = command_of(way, arguments.file, model, script, options)
-            has_report = way == "inside" or (way == "apart" and not arguments.no_report)
-            for what, values in run(words, folder / "r.json" if has_report else None, pipe).items():
+            report = None if way == "mpv" else folder / "report.json"
+            for what, values in run(words, report, pipe).items():
                 found[way][what] += values
     return found
 
@@ -140,7 +140,6 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=_WAYS, default=_WAYS)
     parser.add_argument("--wait", type=float, default=2.0, help="seconds before the first seek")
     parser.add_argument("--vo", default="null")
-    parser.add_argument("--no-report", action="store_true", help="of versions without one apart")
     arguments = parser.parse_args()
     for model in arguments.model:
         with tempfile.TemporaryDirectory() as name:
