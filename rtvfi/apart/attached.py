@@ -114,9 +114,10 @@ class Attached(Front):
         self._watchdog = Watchdog(self._patience)
 
     def _make_recorder(self) -> Recorder | None:
-        """Use a recorder that continues the recording of the previous engine (``Relay``)."""
-        path = self._options.record
-        return None if path is None else Relay(path, self._options.encode, self._screen.say)
+        """None yet: ``run`` makes it, because an early engine is there before the window has looked
+        at what an older recording left.
+        """
+        return None
 
     def prefetch(self) -> None:
         """Open the first file before the player requests it; errors are reported when it does."""
@@ -125,6 +126,10 @@ class Attached(Front):
 
     def run(self, connection: socket.socket, script: str) -> int:
         """Serve the player until the connection closes."""
+        path = self._options.record
+        if path is not None:
+            self._recorder = Relay(path, self._options.encode, self._screen.say)
+            self._opener.record(self._recorder)
         door = WebDoor()
         player = RemoteMpv(connection)
         hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)

@@ -113,14 +113,14 @@ class EarlyEngine:
             if self._is_there:
                 os.kill(self.pid, signal.SIGKILL)
 
-    def close(self) -> None:
-        """Ask it to end, kill it if that takes too long, and wait until it has ended."""
+    def close(self, seconds: float = _LEAVE_SECONDS) -> None:
+        """Ask it to end, kill it after ``seconds``, and wait until it has ended."""
         with suppress(OSError):
             self._channel.shutdown(SHUT_RDWR)
         if self._watcher is None:
             self.watch(lambda _status, _words: None)
             assert self._watcher is not None
-        self._watcher.join(_LEAVE_SECONDS)
+        self._watcher.join(seconds)
         self.kill()
         self._watcher.join(_LEAVE_SECONDS)
 
@@ -215,7 +215,8 @@ def _serve(options: PlayOptions, channel: socket) -> int:
 
     check_options(options)
     _send(channel, {})
-    engine = attached.Attached(options, tells_figures=options.report is not None)
+    tells_figures = (options.report or options.record) is not None
+    engine = attached.Attached(options, tells_figures=tells_figures)
     engine.prefetch()
     met = _receive(channel)
     connection = None if met is None else _connected(Path(met["path"]), channel)

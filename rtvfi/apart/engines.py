@@ -85,7 +85,7 @@ class Engines:
         Returns:
             A function to call as soon as the script can receive a report of its end.
         """
-        engine = Engine(early.kill, lambda _seconds: early.close())
+        engine = Engine(early.kill, early.close)
         self.all.append(engine)
         reader = self._thread(partial(_read, engine, os.fdopen(early.figures, "rb")))
 

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 _ROOT: Final = "http://127.0.0.1:"
 """The beginning of the addresses of our tracks."""
-_LEAVE_SECONDS: Final = 1.0
+_LEAVE_SECONDS: Final = 1.5
 """Longest wait at the end for an engine."""
 _FINISH_SECONDS: Final = 120.0
 """The same for an engine that is recording: it still writes what waits for the encoder."""

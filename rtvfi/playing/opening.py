@@ -163,6 +163,10 @@ class Opener:
         self.display_rate: Callable[[Loaded], float | None] = lambda player: player.display_fps
         """Returns the refresh rate of a player's display in Hz; None = unknown."""
 
+    def record(self, recorder: Recorder) -> None:
+        """Give every frame of what is opened from now on to a recorder."""
+        self._recorder, self.keeps_shapes = recorder, False
+
     def prefetch(self, files: tuple[str, ...]) -> None:
         """Open the first file while mpv starts; if it is the only one and bad, no window is opened.
 

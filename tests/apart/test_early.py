@@ -145,7 +145,9 @@ class Dying(OwnWindow):
 def marked(mark: str) -> list[int]:
     """Processes with this text in the environment they were started with."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*"):
+    for entry in [*Path("/proc").iterdir()]:  # read at once: processes come and go
+        if not entry.name.isdecimal():
+            continue
         try:
             if mark.encode() in (entry / "environ").read_bytes():
                 found.append(int(entry.name))

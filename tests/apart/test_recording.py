@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from anympv import PATIENCE, OwnWindow, wait_gone
+from anympv import PATIENCE, ROOT, OwnWindow, wait_gone
 from clips import FILM, ClipSpec, read_code
 from files import planes, track
 
@@ -71,7 +73,7 @@ def is_full(piece: Path) -> bool:
     return survey(piece, line, is_finished=True).num_frames >= ENOUGH
 
 
-def window_of(source: Path, folder: Path, *words: str, **settings: str) -> Recording:
+def window_of(source: Path, folder: Path, *words: str, **settings: Any) -> Recording:
     options = {"--record": "o.mkv", "--report": "report.json", "--log-file": "log"}
     told = [part for name, value in options.items() for part in (name, str(folder / value))]
     words = (*told, "--encoder", "ffv1", *words)
@@ -229,3 +231,70 @@ def test_an_engine_that_is_let_go_of_ends_its_pieces_and_another_goes_on(
     assert not any(file["is_cut_off"] for file in files)
     check_pictures(tmp_path, clips.get(FEATURE), files)
     assert report["engines"] == {"started": 2, "ended_early": []}
+
+
+@pytest.mark.slow
+def test_what_an_older_recording_left_is_refused_before_a_window_opens(tmp_path: Path) -> None:
+    target = tmp_path / "o.mkv"
+    target.with_name("o.mkv.rtvfi").mkdir()
+    words = ["play", "--engine", "apart", "--device", "cpu", "--model", "copy"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "rtvfi", *words, "--record", str(target)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "RTVFI_CONFIG": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, "holds pieces of a recording" in done.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_force_removes_an_older_recording_before_an_engine_goes_on_with_it(
+    clips: Clips, tmp_path: Path
+) -> None:
+    folder = tmp_path / "o.mkv.rtvfi"
+    folder.mkdir()
+    (folder / "recording.jsonl").write_text('{"stopped": "the disk was full"}\n')
+    with window_of(clips.get(FEATURE), tmp_path, "--force") as window:
+        window.begin()
+        window.wait_written(0)
+        end(window)
+    assert places(report_of(tmp_path)["recording"]["files"]) == [0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_ctrl_c_and_an_end_from_outside_finish_the_recording(
+    number: signal.Signals, code: int, clips: Clips, tmp_path: Path
+) -> None:
+    with window_of(clips.get(FEATURE), tmp_path) as window:
+        window.begin()
+        window.wait_written(0)
+        window.process.send_signal(number)
+        assert window.process.wait(PATIENCE) == code
+    (file,) = report_of(tmp_path)["recording"]["files"]
+    assert not file["is_cut_off"]
+
+
+@pytest.mark.slow
+def test_an_encoder_that_cannot_start_is_said_and_the_film_goes_on(
+    clips: Clips, tmp_path: Path
+) -> None:
+    with window_of(clips.get(FEATURE), tmp_path, "--encoder", "h264_nvenc") as window:
+        window.begin()
+        window.settle("seek", FAR, "absolute+exact")
+        assert window.is_ours_shown
+        end(window)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert "h264_nvenc cannot be started" in report["recording"]["error"]
+    assert report["engines"] == {"started": 1, "ended_early": []}
+
+
+@pytest.mark.slow
+def test_a_recording_spans_the_films_of_a_list(clips: Clips, tmp_path: Path) -> None:
+    films = [clips.get(FEATURE, num_frames=num, size=(160, 90)) for num in (48, 60)]
+    with window_of(films[0], tmp_path, "--", str(films[1]), mpv=("--pause=no",)) as window:
+        assert window.process.wait(PATIENCE) == 0
+    files = report_of(tmp_path)["recording"]["files"]
+    assert sorted(file["frames"] for file in files) == [96, 120]

@@ -115,8 +115,7 @@ def _apart(options: PlayOptions, words: list[str]) -> Callable[[], int]:
     is_torch_asked = options.device not in ("auto", "cpu")
     if not is_torch_asked:
         check_options(options)
-    # A recording is checked, and an older one of that name removed, before any engine looks at it.
-    engine = early.begin(options) if options.record is None else None
+    engine = early.begin(options)
     if is_torch_asked and engine is not None:  # torch shall not be loaded here
         engine.check()
     elif is_torch_asked:
