@@ -83,40 +83,67 @@ def test_every_line_of_a_preset_is_explained(name: str) -> None:
 # --- refusals --------------------------------------------------------------------------------
 
 
+def refused(folder: Path, wrong: dict[str, Value] | str) -> UsageError:
+    """What is said of an option, or of a file with this text."""
+    file = toml(folder, wrong) if isinstance(wrong, str) else None
+    with pytest.raises(UsageError) as caught:
+        resolve_config({} if isinstance(wrong, str) else wrong, file=file)
+    assert file is None or caught.value.message.startswith(f"{file}: ")
+    return caught.value
+
+
 @pytest.mark.parametrize(
-    ("wrong", "message", "hint"),
+    ("wrong", "message"),
     [
-        ({"style": "plian"}, '--style is "plian", expected smooth, rhythm, plain or off', "plain"),
-        ({"passes": "6"}, '--passes is "6", expected auto or a whole number from 0 to 5', ""),
-        ({"passes": "1.5"}, '--passes is "1.5", expected auto or', ""),
-        ({"tail": "streched"}, '--tail is "streched", expected hold or stretch', "stretch"),
-        ({"flow_scale": "2"}, '--scale is "2", expected 1, 0.5, 0.25, auto, or by', ""),
-        ({"cut_threshold": "7"}, '--cut-threshold is "7", expected a number from 0 to 1', ""),
-        ({"cut_threshold": "nan"}, "expected a number from 0 to 1", ""),
-        ({"hwaccel": "vapi"}, "expected auto, vaapi, cuda or none", "vaapi"),
-        ({"vaapi_device": "renderD128"}, "expected auto, a render node (/dev/dri/renderD128)", ""),
-        ({"deinterlace": "of"}, '--deinterlace is "of", expected auto, on, off or ivtc', "off"),
-        ({"device": "gpu"}, "expected auto, cpu, cuda, cuda:N, rocm or rocm:N", "cpu"),
-        ({"fps": "fast"}, '--fps: "fast" is not a frame rate', "display"),
-        ('stile = "off"', 'there is no key "stile", expected preset, model', "style"),
-        ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off', "off"),
-        ("model = true", "model is True, expected one value in the form 'auto'", ""),
-        ('device = ["cpu"]', "expected one value", ""),
-        ("style = off", "is not TOML", ""),
-        ('preset = "cpuu"', 'preset is "cpuu", expected cpu, default or quality', "cpu"),
-        ("mpv = 3", "mpv must be a table", ""),
-        ('[mpv]\n"a b" = 1', 'mpv option, got "a b"', ""),
+        ({"style": "plian"}, '--style is "plian", expected smooth, rhythm, plain or off'),
+        ({"passes": "6"}, '--passes is "6", expected auto or a whole number from 0 to 5'),
+        ({"passes": "1.5"}, '--passes is "1.5", expected auto or'),
+        ({"tail": "streched"}, '--tail is "streched", expected hold or stretch'),
+        ({"flow_scale": "2"}, '--scale is "2", expected 1, 0.5, 0.25, auto, or by'),
+        ({"cut_threshold": "7"}, '--cut-threshold is "7", expected a number from 0 to 1'),
+        ({"cut_threshold": "nan"}, "expected a number from 0 to 1"),
+        ({"hwaccel": "vapi"}, "expected auto, vaapi, cuda or none"),
+        ({"vaapi_device": "renderD128"}, "expected auto, a render node (/dev/dri/renderD128)"),
+        ({"deinterlace": "of"}, '--deinterlace is "of", expected auto, on, off or ivtc'),
+        ({"device": "gpu"}, "expected auto, cpu, cuda, cuda:N, rocm or rocm:N"),
+        ({"fps": "fast"}, '--fps: "fast" is not a frame rate'),
+        ('stile = "off"', 'there is no key "stile", expected preset, model'),
+        ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off'),
+        ("model = true", "model is True, expected one value in the form 'auto'"),
+        ('device = ["cpu"]', "expected one value"),
+        ("style = off", "is not TOML"),
+        ('preset = "cpuu"', 'preset is "cpuu", expected cpu, default or quality'),
+        ("mpv = 3", "mpv must be a table"),
+        ('[mpv]\n"a b" = 1', 'mpv option, got "a b"'),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place_and_choices(
-    tmp_path: Path, wrong: dict[str, Value] | str, message: str, hint: str
+    tmp_path: Path, wrong: dict[str, Value] | str, message: str
 ) -> None:
-    file = toml(tmp_path, wrong) if isinstance(wrong, str) else None
-    with pytest.raises(UsageError) as caught:
-        resolve_config({} if isinstance(wrong, str) else wrong, file=file)
-    assert message in caught.value.message
-    assert hint in caught.value.hint
-    assert file is None or caught.value.message.startswith(f"{file}: ")
+    assert message in refused(tmp_path, wrong).message
+
+
+SLIPS = (
+    "style plian plain",
+    "tail streched stretch",
+    "hwaccel vapi vaapi",
+    "deinterlace of off",
+    "device gpu cpu",
+    "fps fast display",
+)
+"""A setting, what was typed, and what was meant."""
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_of_the_pen_is_answered_with_what_is_near(tmp_path: Path, slip: str) -> None:
+    key, typed, meant = slip.split()
+    assert meant in refused(tmp_path, {key: typed}).hint
+
+
+def test_slips_in_a_file_are_answered_alike(tmp_path: Path) -> None:
+    assert "style" in refused(tmp_path, 'stile = "off"').hint
+    assert "off" in refused(tmp_path, 'style = "offf"').hint
+    assert "cpu" in refused(tmp_path, 'preset = "cpuu"').hint
 
 
 def test_unknown_model_is_its_own_error() -> None:
