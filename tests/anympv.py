@@ -95,6 +95,7 @@ class AnyMpv:
         self._changed = threading.Condition()
         self._is_settled = False
         self._num_pictures = 0
+        self._num_echoes = 0
         self._told: dict[str, Any] | None = None
         self.said: list[str] = []
         self.player: Any = None
@@ -124,6 +125,7 @@ class AnyMpv:
         player.event_callback("playback-restart")(lambda _: self._settled(is_settled=True))
         player.event_callback("seek", "start-file")(lambda _: self._settled(is_settled=False))
         player.register_message_handler("rtvfi-told", self._take)
+        player.register_message_handler("test-echo", self._echo)
         for name in ("vid", "time-pos", "pause", "path", "playback-time"):
             player.observe_property(name, lambda *_: self._wake())
         return self
@@ -174,8 +176,22 @@ class AnyMpv:
         self.wait(lambda: self.player.video_params is not None, "the film")
         self.wait(lambda: self.player.seeking is False, "a picture")
 
+    def _catch_up(self) -> None:
+        """Take in what mpv has told up to now: the picture of an earlier command is not taken for
+        that of the next.
+        """
+        before = self._num_echoes
+        self.player.command("script-message", "test-echo")
+        self.wait(lambda: self._num_echoes > before, "an echo")
+
+    def _echo(self, *_: object) -> None:
+        with self._changed:
+            self._num_echoes += 1
+            self._changed.notify_all()
+
     def settle(self, *command: Any) -> None:
         """Carry out a command that seeks, alone, and wait for its picture."""
+        self._catch_up()
         before = self._num_pictures
         self.player.command(*command)
         self.wait(lambda: self._num_pictures > before and self._is_settled, f"{command}")

@@ -129,13 +129,15 @@ def test_every_entry_of_a_playlist_is_smooth(clips: Clips, tmp_path: Path) -> No
         before = mpv.tell()["pid"]
         mpv.player.command("playlist-next")
         mpv.wait(lambda: mpv.player.path == str(other), "the next film")
-        mpv.wait(lambda: mpv.player.playback_time is not None and mpv.is_ours_shown, "ours")
+        mpv.begin()
+        mpv.wait_ours()
         assert mpv.tell()["pid"] == before
         assert len([t for t in mpv.player.track_list if t["type"] == "video"]) == 2
         mpv.check_at(1)
         mpv.player.command("playlist-prev")
         mpv.wait(lambda: mpv.player.path != str(other), "the film before")
-        mpv.wait(lambda: mpv.player.playback_time is not None and mpv.is_ours_shown, "ours")
+        mpv.begin()
+        mpv.wait_ours()
         mpv.check_at(8)
         assert mpv.tell()["pid"] == before
 
