@@ -1,1 +1,1 @@
-"""Networks: pictures in, picture out. No files but weights, no threads, no video."""
+"""Models: functions from pictures to pictures. They know nothing of video, files or threads."""

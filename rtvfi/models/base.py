@@ -1,9 +1,8 @@
-"""The contract between the live path and a network.
+"""The interface of models.
 
-A model is a pure function of pictures: it owns parameters and nothing else. Everything that may be
-cached per picture is in ``prepare``; what two neighbouring pairs share is in ``link`` (three-frame
-models); the executor (``stream.run``) owns the caches and calls under
-``torch.inference_mode``.
+A model is a pure function of pictures: it has parameters but no state. ``prepare`` computes what
+depends on a single picture, and ``link`` (three-frame models) what two neighbouring triples share.
+The executor (``stream.run``) caches these results and calls models under ``torch.inference_mode``.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ MANY: Final = 1 << 16
 
 
 class Planes(NamedTuple):
-    """A picture as normalised YUV planes (range and bit depth removed).
+    """A picture as normalised YUV planes, independent of range and bit depth.
 
     ``y``: (N, 1, H, W), [0, 1]. ``uv``: (N, 2, h, w), U then V, centred on 0, [-0.5, 0.5];
     h, w = ceil(H/2), ceil(W/2) for 4:2:0 and H, W for 4:4:4. float16 or float32, contiguous.
-    Head- and footroom codes lie slightly outside the ranges.
+    Values slightly outside these ranges are allowed (headroom and footroom of limited range).
     """
 
     y: Tensor
@@ -47,28 +46,32 @@ PictureKind = Literal["rgb", "yuv"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelInfo:
-    """What a caller must know before it has the weights."""
+    """A row of the catalogue: what callers need to know about a model before loading it."""
 
     id: str
     family: str
-    """Name of the package in ``rtvfi.models`` that knows how to run it."""
+    """Name of the model's package in ``rtvfi.models``."""
     picture: PictureKind = "rgb"
+    """The kind of pictures that the model takes and returns."""
     num_frames: Literal[2, 3] = 2
-    """Pictures one call looks at."""
+    """Number of input pictures."""
     pad_multiple: int
-    """Sizes become multiples of this at flow scale 1, of ``pad_multiple / flow_scale`` below; the
-    model pads and crops by itself."""
+    """Pictures are padded to multiples of this, divided by the flow scale if that is below 1. The
+    model pads and crops by itself.
+    """
     gmac_1080p: float | None
-    """10^9 multiply-adds for one frame at 1920x1080, flow_scale 1; None when not measured."""
+    """10^9 multiply-adds for one frame at 1920x1080, flow scale 1; None if not measured."""
     licence: str = "MIT"
     weights: str | None = None
-    """Name of the weight file that is fetched for it; None when the model needs none."""
+    """Name of the weight file to download for it; None if the model needs none."""
     runs_with: tuple[str, ...] = ()
-    """Weight files it can run with where there are several, the best first, ``weights`` among
-    them; the first one that is here is taken.
+    """All weight files it can use, including ``weights``, best first, if there are several. The
+    first installed one is used.
     """
     is_torch_free: bool = False
-    """Whether films are made without torch, from the samples of payloads (``stream.run.codes``)."""
+    """Whether films are interpolated without torch, directly on the samples of their payloads
+    (``stream.run.executors.codes``).
+    """
 
 
 def with_weights(
@@ -80,7 +83,16 @@ def with_weights(
     num_frames: Literal[2, 3] = 2,
     licence: str = "MIT",
 ) -> ModelInfo:
-    """The row of a network for RGB pictures whose weight file has the model's name."""
+    """The catalogue row of a network for RGB pictures whose weight file is named as the model.
+
+    Args:
+        model_id: the model's id.
+        family: its package in ``rtvfi.models``.
+        pad_multiple: see ``ModelInfo``.
+        gmac: 10^9 multiply-adds for one frame at 1920x1080.
+        num_frames: number of input pictures.
+        licence: of the weights.
+    """
     return ModelInfo(
         id=model_id,
         family=family,
@@ -108,80 +120,94 @@ R = TypeVar("R")
 
 @runtime_checkable
 class Interpolator(Protocol):
-    """A two-frame model. It never writes to its inputs; device and dtype are its weights'."""
+    """A two-frame model. It never modifies its inputs; they need the device and dtype of its
+    weights.
+    """
 
     info: ModelInfo
 
     def prepare(self, frame: Given) -> Prepared:
-        """Everything that depends on one picture alone."""
+        """Compute everything that depends on only one picture, e.g. its features."""
         ...
 
     def pair(self, a: Prepared, b: Prepared, ts: Sequence[float | Tensor]) -> Picture:
-        """All frames between ``a`` and ``b`` at timesteps ``ts`` (0 < t < 1, 0 = a), in one call.
+        """Interpolate all frames between ``a`` and ``b`` at the timesteps ``ts``, in one call.
+
+        Args:
+            a: the left picture, prepared.
+            b: the right picture, prepared.
+            ts: 0 < t < 1, 0 = ``a``.
 
         Returns:
-            The picture type with N = len(ts), unpadded, not clamped.
+            Pictures of type ``info.picture`` with N = len(ts), without padding, not clamped.
         """
         ...
 
 
 @runtime_checkable
 class HasScales(Interpolator, Protocol):
-    """A model that can estimate motion at other sizes."""
+    """A model that can estimate motion at several sizes."""
 
     flow_scale: float
-    """As a share of the picture's size."""
+    """Size at which motion is estimated, relative to the picture."""
 
     def at_scale(self, flow_scale: float) -> Interpolator:
-        """The same network, same parameters, at another flow scale; pictures are prepared anew.
+        """The same model with the same parameters at another flow scale; pictures must be prepared
+        again.
 
         Raises:
-            UsageError: it does not know that one.
+            UsageError: the model does not support that flow scale.
         """
         ...
 
 
 @runtime_checkable
 class HasLighter(Interpolator, Protocol):
-    """A model that holds another one, which may stand in for it."""
+    """A model that contains a faster one, which may replace it when it is too slow."""
 
     @property
     def lighter(self) -> Interpolator | None:
-        """A two-frame model made of its own parameters."""
+        """A two-frame model that uses a part of this model's parameters."""
         ...
 
 
 @runtime_checkable
 class HasMiddle(Interpolator, Protocol):
-    """A model that knows what a picture was made of, and makes others of that."""
+    """A model whose computed pictures remember the source pictures that they were computed from."""
 
     def middle(self, a: Prepared, b: Prepared) -> tuple[Picture, Prepared]:
-        """The picture half way, and the same ready for any pair: pictures made of it take their
-        samples from source pictures. Prepared by ``prepare``, it is a source picture itself.
+        """Compute the picture half way between two.
+
+        Returns:
+            The picture, and the picture prepared for further pairs. Pictures computed from the
+            latter are sampled from the original source pictures; passed through ``prepare``
+            instead, the picture would itself be treated as a source picture.
         """
         ...
 
 
 @runtime_checkable
 class HasSteps(Interpolator, Protocol):
-    """A model that may go to a picture in several steps, each one looking at the one before."""
+    """A model that can compute a picture in several steps, using the previous step's picture as a
+    reference.
+    """
 
     @property
     def has_reference(self) -> bool:
-        """Whether it does; else there is one step, whatever is asked."""
+        """Whether the model takes a reference; if not, it always uses one step."""
         ...
 
     def in_steps(self, num_steps: int) -> Interpolator:
-        """The same network, same parameters, in so many steps, at least 1."""
+        """The same model with the same parameters, using ``num_steps`` steps, at least 1."""
         ...
 
 
 @runtime_checkable
 class TripleInterpolator(Interpolator, Protocol):
-    """A three-frame model; it still offers ``pair`` for places without a third frame."""
+    """A three-frame model; ``pair`` is used where there is no third frame."""
 
     def link(self, a: Prepared, b: Prepared) -> Link:
-        """What the triples left and right of this pair share."""
+        """Compute what the two triples that contain this pair share."""
         ...
 
     def triple(
@@ -190,33 +216,42 @@ class TripleInterpolator(Interpolator, Protocol):
         links: tuple[Link, Link],
         ts: Sequence[float],
     ) -> Picture:
-        """Frames around the centre at ``ts`` in [0.5, 1.5], 1 = the centre picture; N = len(ts)."""
+        """Interpolate around the centre frame.
+
+        Args:
+            frames: the left, centre and right picture, prepared.
+            links: the links of the left and of the right pair.
+            ts: in [0.5, 1.5], 1 = the centre frame.
+
+        Returns:
+            Pictures with N = len(ts).
+        """
         ...
 
 
 class Runner(Protocol):
-    """How a core is run; it gives what ``core(*inputs)`` gives."""
+    """Runs a core, for example as a CUDA graph; it returns what ``core(*inputs)`` returns."""
 
     def __call__(self, core: Callable[..., R], *inputs: object) -> R:
-        """Run it.
+        """Run the core.
 
         Args:
-            core: the same work for inputs of the same sizes, on the device alone: it reads nothing
-                back and takes nothing from the host.
+            core: performs the same operations for all inputs of the same sizes, on the device
+                only, without copying anything from or to the host.
             inputs: tensors, and tuples of tensors and constants.
         """
         ...
 
 
 def directly(core: Callable[..., R], *inputs: object) -> R:
-    """The ``Runner`` that calls."""
+    """The ``Runner`` that simply calls the core."""
     return core(*inputs)
 
 
 @runtime_checkable
 class HasCore(Interpolator, Protocol):
-    """A model whose costly part may be run in other ways (``fast``)."""
+    """A model whose expensive part, the core, can be run in other ways (``fast``)."""
 
     def with_runner(self, runner: Runner) -> Interpolator:
-        """The same network, same parameters, its core run by ``runner``."""
+        """The same model with the same parameters, whose core is run by ``runner``."""
         ...

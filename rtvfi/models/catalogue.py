@@ -1,4 +1,4 @@
-"""Every model rtvfi knows, whether its weights are here or not; no torch, no files."""
+"""The catalogue of all models, whether or not their weights are installed. Needs no torch."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ MODELS: Final[dict[str, ModelInfo]] = {
     for rows in sorted(modules("rows"), key=lambda rows: rows.PLACE)
     for row in rows.ROWS
 }
-"""By id, in the order they are listed to the user: by the ``PLACE`` of their family. A family is a
-package; its ``rows`` say what callers must know before there are weights."""
+"""All models by id, in the order in which users see them: by the ``PLACE`` of their family. Each
+family is a package; its module ``rows`` lists its models.
+"""
 
 FOR_RENDERING: Final = 500.0
-"""10^9 multiply-adds of a frame from which on a network is one to render with."""
+"""Networks with at least this many 10^9 multiply-adds per frame are meant for rendering only."""
 
 
 def lighter(model_id: str) -> list[ModelInfo]:
-    """Networks that can stand in for a model when it is too slow, the best first.
+    """Models that can replace a model that is too slow, best first.
 
-    They take the same pictures, as many a call, and half the multiply-adds at most.
+    They take the same kind and number of pictures and need at most half the multiply-adds.
+
+    Raises:
+        UnknownModel: no model has that id.
     """
     row = find(model_id)
     most = (row.gmac_1080p or 0.0) / 2
@@ -40,18 +44,18 @@ def lighter(model_id: str) -> list[ModelInfo]:
         and other.gmac_1080p is not None
         and 0 < other.gmac_1080p <= most
     ]
-    return fitting[::-1]  # newer versions stand behind older ones
+    return fitting[::-1]  # newer versions are listed after older ones
 
 
 def stand_ins(model_id: str, is_here: Callable[[ModelInfo], bool]) -> list[ModelInfo]:
-    """Two-frame networks to step down to when a model is too slow, the best first.
+    """The models to fall back to while playing when a model is too slow, best first.
 
-    For a network made for rendering these are a RIFE and, below that, ``cel``; for others one that
-    ``lighter`` names.
+    For a network meant for rendering these are a RIFE and, after that, ``cel``; for others, the
+    first installed one of ``lighter``.
 
     Args:
         model_id: an id of the catalogue.
-        is_here: whether a row's weights are on this machine.
+        is_here: tells whether a row's weights are installed.
     """
     work = find(model_id).gmac_1080p or 0.0
     if work < FOR_RENDERING:
@@ -62,10 +66,10 @@ def stand_ins(model_id: str, is_here: Callable[[ModelInfo], bool]) -> list[Model
 
 
 def find(model_id: str) -> ModelInfo:
-    """The row of that id.
+    """The row with that id.
 
     Raises:
-        UnknownModel: no model has that id; the hint names the nearest one.
+        UnknownModel: no model has that id; the hint names similar ids.
     """
     row = MODELS.get(model_id)
     if row is None:

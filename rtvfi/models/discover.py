@@ -1,4 +1,4 @@
-"""Which families there are: the packages beside this module, found by the modules they have."""
+"""Finds the families of models: the packages beside this module that have certain modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def modules(name: str) -> Iterator[ModuleType]:
-    """Import ``rtvfi.models.FAMILY.NAME`` of every family that has it, in the order of names.
+    """Import ``rtvfi.models.FAMILY.NAME`` of every family that has it, in alphabetical order.
 
     Args:
         name: ``rows``, which needs no torch, or ``family``.

@@ -1,4 +1,4 @@
-"""Every family of networks, and which of them a weight file is for."""
+"""The families of models, and the detection of a weight file's network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ FAMILIES: Final[dict[str, Family]] = {
     family.name: family
     for family in sorted((module.FAMILY for module in modules("family")), key=lambda f: f.is_broad)
 }
-"""By name, those with a broad rule last: the first that knows a state dict has it."""
+"""Families by name. Those with a broad rule come last, as the first that accepts a file gets it."""
 
 
 def detect(state: State) -> Detected:
-    """Which network a state dict is for, from its keys and shapes alone.
+    """Determine the network of a state dict from its keys and shapes.
 
     Raises:
-        WeightsMismatch: none that rtvfi knows, or one that is not whole; it names a parameter.
+        WeightsMismatch: the network is unknown, or the weights are incomplete; the message names a
+            parameter.
     """
     state = strip_prefix(state)
     for family in FAMILIES.values():

@@ -1,4 +1,4 @@
-"""What a family of networks tells the loader: which weight files are its, and how it is built."""
+"""The interface of a family of models: detecting its weight files and building its models."""
 
 from __future__ import annotations
 
@@ -19,73 +19,75 @@ if TYPE_CHECKING:
 
 
 class Detected(NamedTuple):
-    """A network found in a weight file."""
+    """The network that a weight file is for."""
 
     network: str
-    """``rife 4.25``, ``distil-drba v1``: as the manifest names it."""
+    """Its name in the manifest, such as ``rife 4.25`` or ``distil-drba v1``."""
     keys: Collection[str]
-    """Its parameters; what else a file holds is left out."""
+    """Names of its parameters; other tensors in the file are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """What a model is built from."""
+    """The arguments for building a model."""
 
     info: ModelInfo
     state: State
     """Parameters by name, on the CPU; empty for a model without weights."""
     device: torch.device
     dtype: torch.dtype
-    """Of pictures in and out: float16, bfloat16 or float32."""
+    """Dtype of input and output pictures: float16, bfloat16 or float32."""
     settings: Mapping[str, bool] = field(default_factory=dict)
-    """What the manifest says of a network, because its parameters do not tell."""
+    """Settings from the manifest that cannot be determined from the parameters."""
     flow_scale: float = 1.0
     """Size at which motion is estimated, a power of two from 0.25 to 4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One per package of networks, found by ``families``."""
+    """A family of models; each package in ``rtvfi.models`` has one, found by ``families``."""
 
     name: str
-    """As ``ModelInfo.family``."""
+    """Name of the package, see ``ModelInfo.family``."""
     detect: Callable[[State], Detected | None]
-    """Which of its networks a state dict (without ``module.`` prefixes) is for, from keys and
-    shapes alone; None if it is for another family. Raises WeightsMismatch, naming a parameter,
-    where it is one but not whole.
+    """Determines from keys and shapes which of the family's networks a state dict (without
+    ``module.`` prefixes) is for; None if it is for another family. Raises WeightsMismatch, naming a
+    parameter, if the weights are incomplete.
     """
     build: Callable[[Request], Interpolator]
-    """A model that is ready to run. Raises WeightsMismatch, and UsageError for a flow scale that it
-    does not know.
+    """Builds a model that is ready to run. Raises WeightsMismatch, and UsageError for a flow scale
+    that it does not support.
     """
     is_broad: bool = False
-    """Whether ``detect`` also takes files that are another family's, which is asked first."""
+    """Whether ``detect`` also accepts files of other families, which must be tried first."""
 
 
 def strip_prefix(state: State) -> dict[str, Tensor]:
-    """Without the ``module.`` that training on several devices leaves in front of every key."""
+    """Remove the prefix ``module.`` that training on several devices adds to every key."""
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
 def check_parameters(state: State, expected: Mapping[str, tuple[int, ...]], network: str) -> None:
-    """Insist on every expected parameter, in its shape.
+    """Check that every expected parameter exists and has the expected shape.
 
     Raises:
-        WeightsMismatch: names the first that is missing or misshaped.
+        WeightsMismatch: names the first parameter that is missing or has the wrong shape.
     """
     for key, want in expected.items():
         if key not in state:
             raise WeightsMismatch(f'parameter "{key}" is missing for the network {network}')
         got = tuple(state[key].shape)
         if got != want:
-            raise WeightsMismatch(f'parameter "{key}" is {got}, the network {network} needs {want}')
+            raise WeightsMismatch(
+                f'parameter "{key}" has the shape {got}, the network {network} needs {want}'
+            )
 
 
 def check_no_others(keys: Iterable[str], expected: Collection[str], network: str) -> None:
-    """Insist on there being no parameter but the expected ones.
+    """Check that there are no parameters except the expected ones.
 
     Raises:
-        WeightsMismatch: names the first that is too many.
+        WeightsMismatch: names the first unexpected parameter.
     """
     for key in keys:
         if key not in expected:
@@ -93,4 +95,4 @@ def check_no_others(keys: Iterable[str], expected: Collection[str], network: str
 
 
 def has_no_weights(_state: State) -> None:
-    """The ``detect`` of a family that has no weight files of its own."""
+    """The ``detect`` of a family without weight files of its own."""

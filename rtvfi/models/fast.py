@@ -1,14 +1,14 @@
-"""The fastest way to run a loaded model: as it is, compiled, or as a captured graph.
+"""Runs a loaded model in a faster form: compiled, or as a captured graph.
 
-A network of hundreds of small kernels spends much of its time on starting them. A graph (CUDA and
-ROCm) records them once, for one size and number of pictures, and starts them together; compiling
-fuses some. Either is made while nothing is shown yet, from pictures of the stream's own size, held
-against what the model gives as it is, and used for inputs of exactly that kind; everything else,
-and everything when it fails, runs as it is. Nothing is compiled or captured later on.
+A network of hundreds of small kernels spends much of its time launching them. A graph (CUDA and
+ROCm) captures them once, for one size and number of pictures, and launches them together; compiling
+fuses some of them. Either form is prepared before anything is shown, from pictures of the stream's
+size, compared with the eager model, and used only for inputs of exactly that kind. All other inputs
+run eagerly, and so does everything if the form fails. Nothing is compiled or captured later.
 
 Replays of graphs were reported to be silently wrong (ROCm 7.2.0 to 7.2.3, 2026-06: in about one
-process of five). So they are held against the network as it is, to the bit: the first ones of a
-process and a sample of the later ones. When one differs, all graphs of the model are given up.
+process of five). Therefore the first replays of a process and a sample of later ones are compared
+with the eager network, bit by bit. If one differs, all graphs of the model are dropped.
 """
 
 from __future__ import annotations
@@ -47,24 +47,24 @@ log = logging.getLogger(__name__)
 R = TypeVar("R")
 
 MOST_NEW: Final = 4
-"""Pictures per call that are prepared for; calls for more run as they are."""
+"""Forms are prepared for calls with up to this many new pictures; larger calls run eagerly."""
 LONG_CALL: Final = 0.1
-"""Seconds of a call that a graph cannot shorten much: starting its kernels takes about 5 ms."""
+"""Calls longer than this, in seconds, gain little from a graph: launching kernels takes 5 ms."""
 GAIN: Final = 0.97
-"""Part of the time that a form must stay below to be chosen."""
+"""A form is used only if it takes less than this fraction of the eager time."""
 FREE_MEMORY: Final = 0.25
-"""Part of the device's memory that a graph must leave."""
+"""Fraction of the device's memory that must remain free with a graph."""
 FIRST: Final = 24
-"""Replays of a graph, from its first on, that are held against the network as it is."""
+"""The first replays of every graph up to this number are compared with the eager network."""
 SAMPLE: Final = 240
-"""Later on, every so many."""
+"""After that, every replay whose number is a multiple of this is compared."""
 _WRONG_HIP: Final = "7.2."
-"""Beginning of the versions of HIP whose graphs ``auto`` does not use."""
+"""Prefix of the versions of HIP whose graphs ``auto`` does not use."""
 _WARM_UPS: Final = 3
 _MOST_DIFFERENCE: Final = {torch.float32: 1e-3}
 _MOST_DIFFERENCE_HALF: Final = 0.02
 _REFUSALS: Final = (RuntimeError, OSError, ImportError)
-"""What torch raises when a form cannot be had: no compiler, no memory, nothing to capture."""
+"""What torch raises if a form cannot be created: no compiler, no memory, nothing to capture."""
 
 
 @torch.inference_mode()
@@ -76,29 +76,32 @@ def fastest(
     num_new: int = 1,
     complain: Callable[[str], None] = log.warning,
 ) -> Interpolator:
-    """The model itself, or the same network with its core run in a faster form.
+    """The model itself, or the same model with its core run in a faster form.
 
     Args:
-        model: ready to run; models without weights stay as they are.
-        pictures: makes three unlike ones, of the size and type that will come.
-        device: where they and the model are.
-        form: ``auto`` keeps a graph on CUDA and ROCm when it is faster, anything else as it is.
-        num_new: pictures per call to prepare for, up to ``MOST_NEW``.
-        complain: told once, on the thread that makes pictures, when a graph was caught at
-            giving wrong ones.
+        model: ready to run; models without a core are returned unchanged.
+        pictures: returns three different pictures of the size and type to prepare for.
+        device: where the pictures and the model are.
+        form: ``auto`` uses a graph on CUDA and ROCm if it is faster, otherwise the eager model.
+        num_new: new pictures per call to prepare for, up to ``MOST_NEW``.
+        complain: called at most once, on the interpolating thread, with a message if a graph gave a
+            wrong picture.
 
     Returns:
-        a model for one thread at a time; its pictures are as good as the model's own.
+        A model for use by one thread at a time, with the same results up to rounding.
 
     Raises:
-        ModelError: a form that was asked for by name cannot be had.
+        ModelError: an explicitly requested form cannot be created.
     """
     if form == "eager" or not isinstance(model, HasCore):
         return model
     if form == "auto" and device.type != "cuda":
         return model
     if form == "auto" and (torch.version.hip or "").startswith(_WRONG_HIP):
-        _say(f"{model.info.id} runs without a graph: HIP {torch.version.hip} replays some wrong")
+        _say(
+            f"{model.info.id} runs without a graph: HIP {torch.version.hip} is known to replay "
+            "some graphs wrongly"
+        )
         return model
     calls = _calls(model, pictures(), min(num_new, MOST_NEW))
     try:
@@ -120,8 +123,8 @@ def fastest(
         return model
     is_kept = form != "auto" or taken < GAIN * eager
     _say(
-        f"{model.info.id}: a call takes {1e3 * taken:.1f} ms as "
-        f"{'compiled' if form == 'compile' else 'a graph'}, {1e3 * eager:.1f} ms as it is"
+        f"{model.info.id}: a call takes {1e3 * taken:.1f} ms "
+        f"{'compiled' if form == 'compile' else 'as a graph'}, {1e3 * eager:.1f} ms eager"
     )
     return made if is_kept else model
 
@@ -132,7 +135,9 @@ def _say(text: str) -> None:
 
 
 def _calls(model: Interpolator, pictures: Sequence[Picture], num_new: int) -> list[Call]:
-    """What the stream will ask for: every number of pictures, two places or both sides of each."""
+    """The calls to prepare for: every number of new pictures, with two different pairs (or, for
+    three-frame models, on both sides of the centre).
+    """
     a, b, c = (model.prepare(picture) for picture in pictures)
     if not isinstance(model, TripleInterpolator):
         spread = [[(k + 1) / (n + 1) for k in range(n)] for n in range(1, num_new + 1)]
@@ -161,30 +166,32 @@ def _made(
     form: Form,
     watch: Watch,
 ) -> Interpolator:
-    """The model in that form, checked; ``auto`` is a graph that can be checked to the bit.
+    """The model in that form, checked; ``auto`` requires a graph with bit-identical results.
 
     Raises:
-        RuntimeError, OSError, ImportError: it cannot be had, or gives other pictures.
+        RuntimeError, OSError, ImportError: it cannot be created, or its pictures differ.
     """
     runner = ByKind(_compiled if form == "compile" else capturing(device, watch))
     made = model.with_runner(runner)
     with warnings.catch_warnings():
-        # The compiler's advice is for whoever writes networks.
+        # The compiler's warnings are advice for the authors of networks.
         warnings.simplefilter("ignore")
-        # Twice, for the first call of a kind is special.
+        # Twice, because the first call of a kind also creates the form.
         for call in [*calls, *calls]:
             got, wanted = call(made), call(model)
             _check(got, wanted)
             watch.is_exact = watch.is_exact and _is_same(got, wanted)
     runner.close()
     if not runner.num_kinds:
-        raise RuntimeError("its core asks the processor for decisions")
+        raise RuntimeError("its core depends on decisions of the CPU")
     if form == "auto" and not watch.is_exact:
-        raise RuntimeError("its pictures differ in the last bits, so a wrong one would not be seen")
+        raise RuntimeError(
+            "its pictures differ in the last bits, so wrong ones could not be detected"
+        )
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         if free < FREE_MEMORY * total:
-            raise RuntimeError("it would leave too little memory")
+            raise RuntimeError("it would leave too little free memory")
     return made
 
 
@@ -193,11 +200,13 @@ def _check(got: object, wanted: object) -> None:
         most = _MOST_DIFFERENCE.get(other.dtype, _MOST_DIFFERENCE_HALF)
         difference = (mine.float() - other.float()).abs().max().item()
         if not difference <= most:
-            raise RuntimeError(f"its pictures differ by {difference:.2g}, allowed is {most:g}")
+            raise RuntimeError(
+                f"its pictures differ by {difference:.2g}, at most {most:g} is allowed"
+            )
 
 
 def _is_same(got: object, wanted: object) -> bool:
-    """Equal to the bit; what is no number in both counts as equal."""
+    """Whether all tensors are bit-identical; NaN and infinity in both count as equal."""
     return all(
         torch.equal(mine, other) or torch.equal(mine.nan_to_num(), other.nan_to_num())
         for mine, other in zip(_leaves(got), _leaves(wanted), strict=True)
@@ -205,7 +214,7 @@ def _is_same(got: object, wanted: object) -> bool:
 
 
 def _seconds(run: Callable[[], object], device: torch.device) -> float:
-    """The fastest of up to five calls in about a second, after one that is not counted."""
+    """The time of the fastest of up to five calls within about a second, after one warm-up call."""
     times: list[float] = []
     run()
     while len(times) < 5 and sum(times) < 1:
@@ -226,10 +235,10 @@ def _finish(device: torch.device) -> None:
 
 
 class ByKind:
-    """A ``Runner`` that has a form for every kind of inputs seen until it was closed.
+    """A ``Runner`` with a separate form for every kind of inputs that was seen before ``close``.
 
     Args:
-        make: from the core and inputs of a kind to what runs it for inputs of that kind.
+        make: creates the form of a core for the kind of the given inputs.
     """
 
     def __init__(self, make: Callable[[Core, Inputs], Core]) -> None:
@@ -239,15 +248,15 @@ class ByKind:
 
     @property
     def num_kinds(self) -> int:
-        """Kinds of inputs with a form of their own."""
+        """Number of kinds of inputs that have a form."""
         return len(self._forms)
 
     def close(self) -> None:
-        """From now on other kinds of inputs run as they are."""
+        """Create no more forms; from now on, other kinds of inputs run eagerly."""
         self._is_open = False
 
     def __call__(self, core: Callable[..., R], *inputs: object) -> R:
-        """Run it."""
+        """Run the core, in the form for these inputs if there is one."""
         kind = _kind(inputs)
         if self._is_open and kind not in self._forms:
             self._forms[kind] = self._make(core, inputs)
@@ -257,7 +266,7 @@ class ByKind:
 
 
 def _compiled(core: Core, _inputs: Inputs) -> Core:
-    # Read when first needed; by default a folder of temporary files, which the next boot may empty.
+    # torch reads this when first needed; its default is a temporary folder, lost at reboot.
     kept = platformdirs.user_cache_path("rtvfi", appauthor=False) / "compiled"
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(kept))
     compiled: Core = torch.compile(core, dynamic=False)
@@ -266,35 +275,35 @@ def _compiled(core: Core, _inputs: Inputs) -> Core:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A recorded run."""
+    """A captured graph."""
 
     out: object
-    """Where every replay puts its results."""
+    """The output tensors, overwritten by every replay."""
     replay: Callable[[], None]
     release: Callable[[], None] = lambda: None
-    """Frees what the device keeps of it."""
+    """Frees the graph's memory on the device."""
 
 
 class Watch:
-    """Looks after the graphs of a model. Used by the thread that makes pictures.
+    """Checks replays of the graphs of a model. Used by the thread that interpolates.
 
     Args:
-        name: the model's.
-        complain: told when one gave a wrong picture.
+        name: id of the model, for messages.
+        complain: called with a message if a replay was wrong.
     """
 
     def __init__(self, name: str, complain: Callable[[str], None]) -> None:
         self._name = name
         self._complain = complain
         self.is_exact = True
-        """Replays can be checked to the bit; else as pictures are that differ by rounding."""
+        """Whether replays must be bit-identical; if not, they may differ by rounding."""
         self.has_begun = False
-        """Replays are counted and checked."""
+        """Whether replays are counted and checked."""
         self.is_trusted = True
-        """No graph was caught so far."""
+        """Whether no replay was wrong so far."""
 
     def begin(self) -> None:
-        """From now on replays are checked: their time was measured without."""
+        """Start checking replays; their time is measured before, without checks."""
         self.has_begun = True
 
     def is_due(self, number: int) -> bool:
@@ -314,7 +323,7 @@ class Watch:
         if not is_right and self.is_trusted:
             self.is_trusted = False
             self._complain(
-                f"a graph of {self._name} gave a wrong picture in run {number}: it goes on without"
+                f"a graph of {self._name} gave a wrong picture in run {number}: graphs are off now"
             )
         return is_right
 
@@ -323,16 +332,17 @@ _graphs: WeakSet[Replayed] = WeakSet()
 
 
 def release_graphs() -> None:
-    """Let go of all graphs: ending a process with some alive was reported to damage memory."""
+    """Release all graphs: exiting a process with live graphs was reported to corrupt memory."""
     for graph in list(_graphs):
         graph.release()
 
 
 def capturing(device: torch.device, watch: Watch) -> Callable[[Core, Inputs], Core]:
-    """What makes a graph of a core; the graphs share their memory, for one is replayed at a time.
+    """A function that captures a core as a graph, for ``ByKind``. The graphs share their memory,
+    because only one is replayed at a time.
 
     Raises:
-        RuntimeError: the device knows no graphs.
+        RuntimeError: the device does not support graphs.
     """
     if device.type != "cuda":
         raise RuntimeError("graphs are for CUDA and ROCm")
@@ -348,7 +358,7 @@ def capturing(device: torch.device, watch: Watch) -> Callable[[Core, Inputs], Co
                     core(*inputs)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            # Another thread may be playing: only what this one does is recorded, and judged.
+            # Another thread may be playing: capture and check only the work of this thread.
             with torch.cuda.graph(
                 graph, pool=pool, stream=stream, capture_error_mode="thread_local"
             ):
@@ -359,13 +369,13 @@ def capturing(device: torch.device, watch: Watch) -> Callable[[Core, Inputs], Co
 
 
 class Replayed:
-    """A core recorded for inputs of one kind: they are copied in, results are copied out.
+    """A core captured for inputs of one kind; inputs are copied in, results are copied out.
 
     Args:
-        core: what to record; kept, since the recording reads its parameters.
-        inputs: of the kind it is for.
-        capture: records it; the inputs it is given are those that a replay reads.
-        watch: looks after it.
+        core: the core to capture; kept alive because the graph reads its parameters.
+        inputs: inputs of the kind.
+        capture: captures the core; replays read the tensors that it is given.
+        watch: checks the replays.
     """
 
     def __init__(
@@ -380,12 +390,12 @@ class Replayed:
         self._watch = watch
         self._num_runs = 0
         self._lock = threading.Lock()
-        """The end of the process may come in the middle of a replay."""
+        """Guards the graph, which the exiting process may release during a replay."""
         self._capture: Capture | None = capture(core, self._inputs)
         _graphs.add(self)
 
     def __call__(self, *inputs: object) -> object:
-        """Results that no later call touches."""
+        """Run the core; the results are not overwritten by later calls."""
         out = self._replayed(inputs) if self._watch.is_trusted else None
         if out is None:
             self.release()
@@ -407,7 +417,7 @@ class Replayed:
             return _mapped(torch.clone, self._capture.out)
 
     def release(self) -> None:
-        """Let go of the recording; from now on the core runs as it is. On any thread."""
+        """Release the graph; from now on the core runs eagerly. May be called on any thread."""
         with self._lock:
             if self._capture is not None:
                 self._capture.release()
@@ -418,7 +428,7 @@ class Replayed:
 
 
 def _mapped(change: Callable[[Tensor], Tensor], tree: object) -> object:
-    """The same tuples around changed tensors."""
+    """The same nested tuples, with every tensor replaced by ``change(tensor)``."""
     if isinstance(tree, torch.Tensor):
         return change(tree)
     if not isinstance(tree, tuple):
@@ -429,7 +439,7 @@ def _mapped(change: Callable[[Tensor], Tensor], tree: object) -> object:
 
 
 def _leaves(tree: object) -> Iterator[Tensor]:
-    """The tensors, in order."""
+    """The tensors in nested tuples, in order."""
     if isinstance(tree, torch.Tensor):
         yield tree
     elif isinstance(tree, tuple):
@@ -438,7 +448,7 @@ def _leaves(tree: object) -> Iterator[Tensor]:
 
 
 def _kind(tree: object) -> object:
-    """Equal for inputs that one recording can serve: same sizes and types, same constants."""
+    """A key that is equal for inputs that can share a form: same sizes, types and constants."""
     if isinstance(tree, torch.Tensor):
         return tree.shape, tree.dtype, tree.device
     if isinstance(tree, tuple):

@@ -1,4 +1,4 @@
-"""Pictures made strip by strip, so that memory does not grow with their height."""
+"""Computing pictures in horizontal strips, so that memory does not grow with their height."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _GROUP: Final = 16
-"""Channels fetched together: what is made float32 for that at a time."""
+"""Channels warped at a time: only these are converted to float32 at once."""
 _LEAST_ROWS: Final = 64
-"""Of a strip: below, most of the work would be for rows around it."""
+"""Least height of a strip: in a lower one, most of the work would be the overlapping rows."""
 
 
 def fetch(image: Tensor, flow: Tensor, first_row: int = 0, step: int = 1) -> Tensor:
-    """``warp.backwarp``, for a strip of the picture that is made, or for some of its pixels.
+    """``warp.backwarp`` for a strip of the output, or for every ``step``-th pixel of it.
 
     Args:
-        image: (1, C, H, W), any float dtype; outside, the border repeats.
-        flow: (1, 2, h, W) float32, pixels: of the rows from ``first_row`` on.
-        first_row: where the strip begins.
-        step: its pixels are so far apart, in both directions.
+        image: (1, C, H, W), any float dtype; positions outside read the nearest border pixel.
+        flow: (1, 2, h, w) float32, pixels: the flow of the rows from ``first_row`` on.
+        first_row: the first row of the strip.
+        step: distance of the output pixels in the picture, in both directions.
 
     Returns:
-        (1, C, h, W) in the dtype of ``image``.
+        (1, C, h, w) in the dtype of ``image``.
     """
     height, width = image.shape[-2:]
     rows, columns = flow.shape[-2:]
@@ -45,19 +45,19 @@ def fetch(image: Tensor, flow: Tensor, first_row: int = 0, step: int = 1) -> Ten
     )
     if image.dtype == torch.float32:
         return sample(image, grid)
-    # Fetching is float32: of a picture kept in half precision, some channels at a time.
+    # Sampling runs in float32; convert a half-precision picture a few channels at a time.
     return torch.cat([sample(part, grid) for part in torch.split(image, _GROUP, 1)], 1)
 
 
 def in_strips(make: Callable[[int, int], Tensor], height: int, rows: int, reach: int) -> Tensor:
-    """A picture made strip by strip, for memory's sake.
+    """Compute a picture in strips to save memory.
 
     Args:
-        make: from first and past-the-last row to (1, C, rows, W) of those rows; it may be wrong
-            within ``reach`` rows of an edge that is not the picture's own.
-        height: of the picture.
-        rows: of a strip that are kept.
-        reach: rows around them that they depend on.
+        make: computes the rows from its first argument to its second (exclusive), (1, C, rows, W);
+            within ``reach`` rows of a strip's edge the result may be wrong, and is not used.
+        height: height of the picture.
+        rows: rows of a strip that are used.
+        reach: rows above and below a strip that its rows depend on.
 
     Returns:
         (1, C, height, W).
@@ -73,13 +73,13 @@ def in_strips(make: Callable[[int, int], Tensor], height: int, rows: int, reach:
 
 
 def enlarged_rows(image: Tensor, factor: int, top: int, end: int) -> Tensor:
-    """Rows of ``warp.enlarge``, of which nothing else is made.
+    """Some rows of ``warp.enlarge``, without computing the others.
 
     Args:
         image: (N, C, H, W), any float dtype.
         factor: at least 1.
-        top: the first row wanted, a multiple of ``factor``.
-        end: past the last one, another.
+        top: the first row, a multiple of ``factor``.
+        end: the row after the last one, a multiple of ``factor``.
 
     Returns:
         (N, C, end - top, factor * W).
@@ -92,5 +92,8 @@ def enlarged_rows(image: Tensor, factor: int, top: int, end: int) -> Tensor:
 
 
 def strip_rows(width: int, channels: int, size: int, most_bytes: int) -> int:
-    """Rows of a strip that keep ``channels`` numbers of ``size`` bytes below ``most_bytes``."""
+    """Height of a strip with at most ``most_bytes`` for ``channels`` values of ``size`` bytes.
+
+    It is a multiple of 8, but at least 64.
+    """
     return max(_LEAST_ROWS, most_bytes // (width * channels * size) // 8 * 8)

@@ -1,4 +1,4 @@
-"""What three-frame models share: which timesteps are legal, which need no network."""
+"""Shared code of three-frame models: checking timesteps, and the centre frame."""
 
 from __future__ import annotations
 
@@ -12,53 +12,68 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Side = Callable[[int, list[float]], Tensor]
-    """From the sign of a side (-1 left, 1 right) and its timesteps (at least one) to their
-    pictures, (len, 3, H, W)."""
+    """Interpolates one side of the centre frame.
+
+    Arguments: -1 for left or 1 for right, and at least one timestep. Returns the pictures,
+    (len(timesteps), 3, H, W).
+    """
 
 EXACT: Final = 1e-3
-"""A timestep this near to 1 is the centre picture; half precision rounds 1 - 2**-12 to 1."""
+"""A timestep this close to 1 gives the centre frame; half precision rounds 1 - 2**-12 to 1."""
 
 P = TypeVar("P")
 L = TypeVar("L")
 Three = tuple[P, P, P]
-"""Pictures, left, centre and right."""
+"""Left, centre and right frame."""
 Both = tuple[L, L]
-"""What the pairs left and right of the centre share."""
+"""The links of the pairs left and right of the centre."""
 
 
 class Triples(Generic[P, L]):
-    """A ``base.TripleInterpolator`` whose sides are made one at a time; a base class."""
+    """Base class of a ``base.TripleInterpolator`` that computes one side at a time."""
 
     def triple(self, frames: Three[P], links: Both[L], ts: Sequence[float]) -> Tensor:
-        """(len(ts), 3, H, W), t in [0.5, 1.5], 1 = the centre; see ``base.TripleInterpolator``."""
+        """Interpolate around the centre frame; see ``base.TripleInterpolator``.
+
+        Args:
+            frames: the prepared left, centre and right frame.
+            links: the links of the left and of the right pair.
+            ts: timesteps in [0.5, 1.5], 1 = the centre frame.
+
+        Returns:
+            (len(ts), 3, H, W).
+
+        Raises:
+            ValueError: a timestep is outside [0.5, 1.5].
+        """
         return around_centre(ts, self.shown(frames[1]), self._sides(frames, links))
 
     def shown(self, picture: P) -> Tensor:
-        """The (1, 3, H, W) picture that was prepared."""
+        """The original picture of a prepared frame, (1, 3, H, W)."""
         raise NotImplementedError
 
     def _sides(self, frames: Three[P], links: Both[L]) -> Side:
-        """How pictures beside the centre are made."""
+        """The function that interpolates one side."""
         raise NotImplementedError
 
 
 def around_centre(ts: Sequence[float], centre: Tensor, make: Side) -> Tensor:
-    """Pictures at ``ts`` around the centre of a triple, each side made in one call.
+    """Interpolate around the centre frame of a triple, each side in one call.
 
     Args:
-        ts: timesteps in [0.5, 1.5], 1 = the centre.
-        centre: (1, 3, H, W), returned as it is for t = 1.
-        make: the pictures of one side.
+        ts: timesteps in [0.5, 1.5], 1 = the centre frame.
+        centre: the centre frame, (1, 3, H, W), returned unchanged for t = 1.
+        make: interpolates one side.
 
     Returns:
         (len(ts), 3, H, W) in the order of ``ts``.
 
     Raises:
-        ValueError: a t outside [0.5, 1.5].
+        ValueError: a timestep is outside [0.5, 1.5].
     """
     outside = [t for t in ts if not 0.5 <= t <= 1.5]
     if outside:
-        raise ValueError(f"timesteps {outside} are outside 0.5 to 1.5 of a triple")
+        raise ValueError(f"timesteps {outside} of a triple are outside 0.5 to 1.5")
     made: dict[float, Tensor] = {}
     for sign in (-1, 1):
         near = sorted({t for t in ts if sign * (t - 1) >= EXACT})

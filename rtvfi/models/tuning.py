@@ -1,4 +1,4 @@
-"""How a network is run on a device: its dtype, memory layout and equivalent forms."""
+"""How a network runs on a device: dtype, memory layout and equivalent forms of its layers."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ Net = TypeVar("Net", bound="nn.Module")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tuning:
-    """Choices that change speed, not numbers (beyond rounding)."""
+    """Choices that change the speed but not the result, except for rounding."""
 
     device: torch.device
     dtype: torch.dtype
     channels_last: bool = False
-    """Convolutions run on channels-last memory."""
+    """Whether convolutions use the channels-last memory format."""
     conv_tail: bool = False
-    """Transposed convolutions run as a plain convolution and a pixel shuffle."""
+    """Whether a transposed convolution runs as a plain convolution and a pixel shuffle."""
 
     @property
     def folds_residual(self) -> bool:
-        """Whether a residual is folded into its convolution: adding 1 to a small half-precision
-        weight would round that weight to 3 digits.
+        """Whether a residual connection is folded into its convolution.
+
+        Only in float32: adding 1 to a small half-precision weight rounds it to 3 digits.
         """
         return self.dtype == torch.float32
 
     def place(self, parameter: Tensor, *, plain_layout: bool = False) -> Tensor:
-        """A parameter on its device, in its dtype and layout."""
+        """Copy a parameter to the device, in the dtype and memory layout of this tuning."""
         last = self.channels_last and parameter.ndim == 4 and not plain_layout
         layout = torch.channels_last if last else torch.contiguous_format
         moved = parameter.detach().to(self.device, self.dtype, copy=True)
@@ -45,31 +46,31 @@ class Tuning:
 
 
 def in_layout(net: Net, layout: torch.memory_format) -> Net:
-    """Put a network's parameters into a memory layout; returns it."""
+    """Convert a network's parameters to a memory layout in place; returns the network."""
     net.to(memory_format=layout)  # type: ignore[call-overload]  # torch's types lack it
     return net
 
 
 def network_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
-    """What the convolutions of a network may compute in, given the dtype of its pictures.
+    """The dtype for the convolutions of a network, given the dtype of its pictures.
 
-    A CPU with bfloat16 instructions does them in half the time (AVX-512, `cel`, 960 x 540, one
-    thread: 60 against 80 ms a picture, the pictures 61 dB alike). Not measured here but read off
-    the processor, because a rendering that goes on later must get the same pictures. Only for
-    networks that keep flow and grids in float32.
+    A CPU with bfloat16 instructions is faster with bfloat16 (AVX-512, `cel`, 960 x 540, one thread:
+    60 instead of 80 ms per picture; PSNR between the results: 61 dB). The choice depends only on
+    the CPU's features, not on a measurement, because a rendering that is resumed must get the same
+    pictures. Only for networks that keep flow and grids in float32.
     """
-    # a private name: torch tells this nowhere else
+    # torch has no public function for this.
     has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
     is_cpu = device.type == "cpu" and dtype == torch.float32
     return torch.bfloat16 if is_cpu and has_bfloat16() else dtype
 
 
 _layouts: list[bool] = []
-"""Whether channels-last is wanted on a GPU, where that was measured with a whole model."""
+"""One item if ``prefer_layout`` has chosen: whether models on a GPU use channels-last."""
 
 
 def prefer_layout(channels_last: bool | None) -> None:
-    """What models that are loaded from now on shall use on a GPU; None: what ``tune`` finds."""
+    """Set whether models loaded from now on use channels-last on a GPU; None: ``tune`` decides."""
     wanted = [] if channels_last is None else [channels_last]
     if wanted != _layouts:
         _layouts[:] = wanted
@@ -78,13 +79,13 @@ def prefer_layout(channels_last: bool | None) -> None:
 
 @cache
 def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
-    """The choices for a device, made once.
+    """The choices for a device; cached.
 
-    A CPU: channels-last, transposed convolutions as they are (measured with torch 2.13, AVX-512,
+    CPU: channels-last, transposed convolutions unchanged (measured with torch 2.13, AVX-512,
     float32, whole frames of four networks: channels-last takes 0.91 to 0.98 of the time, the plain
-    form of transposed convolutions 1.02 to 1.07; docs/models.md). CUDA: measured here, in some
-    milliseconds. ROCm: contiguous, where channels-last convolutions have fallen to slow kernels.
-    ``prefer_layout`` decides otherwise.
+    form of transposed convolutions 1.02 to 1.07; docs/models.md). CUDA: measured on the device in a
+    few milliseconds. ROCm: contiguous, because channels-last convolutions may use slow kernels.
+    ``prefer_layout`` overrides the choice of the layout on a GPU.
     """
     if device.type == "cpu":
         return Tuning(device=device, dtype=dtype, channels_last=True)
@@ -99,7 +100,7 @@ def tune(device: torch.device, dtype: torch.dtype) -> Tuning:
 
 
 def _probe(tuning: Tuning, height: int = 272, width: int = 480) -> float:
-    """Seconds of a body layer and a tail of the size that takes longest at 1080p."""
+    """Seconds for eight convolutions and a final upsampling, of the slowest size at 1080p."""
     with torch.inference_mode():
         layer = tuning.place(torch.zeros(32, 32, 3, 3))
         shape = (208, 32, 3, 3) if tuning.conv_tail else (32, 52, 4, 4)
@@ -119,7 +120,7 @@ def _probe(tuning: Tuning, height: int = 272, width: int = 480) -> float:
 
 
 def _seconds(run: Callable[[], None], device: torch.device) -> float:
-    """The fastest of a few runs, after one that is not counted."""
+    """The fastest of three runs, after one warm-up run."""
     times = []
     for _ in range(4):
         _finish(device)

@@ -1,8 +1,7 @@
-"""Moving pictures along a flow: fetching (backwarp) and scattering (splat), one of each.
+"""Warping pictures by optical flow: backward warping and splatting (forward warping).
 
-Positions are float32 whatever the pictures' type: in half precision a sampling grid of a picture
-1920 wide moves in steps of half a pixel, and splatted pixels beyond x = 1024 fall on every second
-column only.
+Positions are always float32: in half precision, the sampling grid of a picture 1920 pixels wide has
+a resolution of half a pixel, and pixels splatted beyond x = 1024 only reach every second column.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ if TYPE_CHECKING:
 SplatMode = Literal["sum", "avg", "linear", "soft"]
 SplatEmpty = Literal["add", "zero", "clip"]
 Outside = Literal["border", "zero"]
-"""What is fetched from beyond the picture: its nearest pixel, or 0."""
+"""The value of positions outside the picture: the nearest pixel, or 0."""
 
 EPSILON = 1e-7
 
 
 def backwarp(image: Tensor, flow: Tensor, outside: Outside = "border") -> Tensor:
-    """Fetch ``image`` where ``flow`` points.
+    """Backward warping: sample ``image`` where ``flow`` points.
 
     Bilinear, ``out(p) = image(p + flow(p))``. Differentiable in both arguments.
 
@@ -33,7 +32,7 @@ def backwarp(image: Tensor, flow: Tensor, outside: Outside = "border") -> Tensor
         image: (N, C, H, W), any float dtype.
         flow: (N, 2, H, W), pixels, x right then y down; used as float32 (half precision loses
             sub-pixel steps beyond 1000 px).
-        outside: what lies beyond the picture.
+        outside: the value of positions outside the picture.
 
     Returns:
         (N, C, H, W) in the dtype of ``image``.
@@ -44,10 +43,10 @@ def backwarp(image: Tensor, flow: Tensor, outside: Outside = "border") -> Tensor
 
 
 def backwarp_centres(image: Tensor, flow: Tensor, cell: int) -> Tensor:
-    """``backwarp`` shrunk to 1/cell, computed only at the pixels that shrinking would read.
+    """``backwarp`` downscaled to 1/cell, computed only at the pixels that downscaling reads.
 
-    Bilinear shrinking by an even factor (corners not aligned, no antialias) is the mean of the
-    2x2 pixels in the middle of each cell, so only 4 of cell * cell pixels need to be fetched.
+    Bilinear downscaling by an even factor (corners not aligned, no antialias) is the mean of the
+    2x2 pixels in the middle of each cell, so only 4 of cell * cell pixels have to be sampled.
 
     Args:
         image: (N, C, H, W), any float dtype; H and W multiples of ``cell``.
@@ -65,7 +64,15 @@ def backwarp_centres(image: Tensor, flow: Tensor, cell: int) -> Tensor:
 
 
 def centres(field: Tensor, cell: int) -> Tensor:
-    """The 2x2 middle pixels of every ``cell`` x ``cell`` square: (N, C, 2H/cell, 2W/cell)."""
+    """The 2x2 middle pixels of every ``cell`` x ``cell`` square.
+
+    Args:
+        field: (N, C, H, W), H and W multiples of ``cell``.
+        cell: even, at least 2.
+
+    Returns:
+        (N, C, 2H / cell, 2W / cell).
+    """
     if cell == 2:
         return field
     height, width = field.shape[-2:]
@@ -77,7 +84,7 @@ def centres(field: Tensor, cell: int) -> Tensor:
 
 
 def padded(image: Tensor, multiple: int) -> Tensor:
-    """``image`` with zeros on the right and at the bottom up to sizes that ``multiple`` divides.
+    """Pad ``image`` with zeros on the right and at the bottom to a multiple of ``multiple``.
 
     Args:
         image: (N, C, H, W).
@@ -88,30 +95,35 @@ def padded(image: Tensor, multiple: int) -> Tensor:
 
 
 def shrink(image: Tensor, cell: float) -> Tensor:
-    """Bilinear resizing by 1/cell (corners not aligned, no antialias); ``cell`` < 1 enlarges.
+    """Bilinear downscaling by ``cell`` (corners not aligned, no antialias); below 1 it upscales.
 
     Args:
         image: (N, C, H, W), any float dtype; H and W multiples of ``cell``.
-        cell: a power of two; at 1 nothing is done.
+        cell: a power of two; 1 returns ``image`` unchanged.
     """
     # For cell 2 this is the mean of 2x2 pixels, in a tenth of the time of avg_pool2d on a CPU.
     return enlarge(image, 1 / cell)
 
 
 def enlarge(image: Tensor, factor: float) -> Tensor:
-    """Bilinear resizing by ``factor`` (corners not aligned, no antialias), at 1 nothing."""
+    """Bilinear upscaling by ``factor`` (corners not aligned, no antialias).
+
+    Args:
+        image: (N, C, H, W), any float dtype.
+        factor: 1 returns ``image`` unchanged.
+    """
     if factor == 1:
         return image
     return functional.interpolate(image, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 def sample(image: Tensor, grid: Tensor, outside: Outside = "border") -> Tensor:
-    """Fetch ``image`` at normalised positions, in float32.
+    """Sample ``image`` bilinearly at normalised positions, in float32.
 
     Args:
         image: (N, C, H, W), any float dtype.
-        grid: (N, 2, h, w) float32, -1 and 1 the centres of the first and last pixel, x then y.
-        outside: what lies beyond the picture.
+        grid: (N, 2, h, w) float32, x then y; -1 and 1 are the centres of the first and last pixel.
+        outside: the value of positions outside the picture.
 
     Returns:
         (N, C, h, w) in the dtype of ``image``.
@@ -131,9 +143,9 @@ def _bilinear(image: Tensor, grid: Tensor, outside: Outside) -> Tensor:
 
 
 def _sample_in_shares(image: Tensor, grid: Tensor, outside: Outside, threads: int) -> Tensor:
-    """One picture's ``sample``, its channels or its pixels dealt out as a batch.
+    """``sample`` for one picture, its channels or pixels split into a batch.
 
-    On a CPU the threads of grid_sample share nothing but a batch (torch 2.13).
+    On a CPU, grid_sample runs in parallel only over the batch (torch 2.13).
     """
     channels, (height, width) = image.shape[1], grid.shape[-2:]
     if channels >= threads:
@@ -152,15 +164,15 @@ def _largest_divisor(number: int, most: int) -> int:
 
 
 def _identity_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The grid that fetches every pixel from its own place, and grid units per pixel."""
+    """The grid that samples every pixel at its own position, and grid units per pixel."""
     if _is_recorded(device):
-        # A recording makes its own: what the cache drops must not be read any more.
+        # A recorded graph needs its own grid: the cache may free the shared one.
         return _new_grid(height, width, device)
     return _kept_grid(height, width, device)
 
 
 def _is_recorded(device: torch.device) -> bool:
-    """Whether what is done now will be done again without this code being run."""
+    """Whether the operations are being compiled, or captured in a CUDA graph."""
     if torch.compiler.is_compiling():
         return True
     return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
@@ -168,7 +180,7 @@ def _is_recorded(device: torch.device) -> bool:
 
 @lru_cache(maxsize=8)
 def _kept_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    # Made outside inference mode even when first asked for within: training shares the cache.
+    # Created outside inference mode, because training shares the cache.
     with torch.inference_mode(mode=False):
         return _new_grid(height, width, device)
 
@@ -187,23 +199,26 @@ def splat(
     metric: Tensor | None = None,
     empty: SplatEmpty = "add",
 ) -> Tensor:
-    """Send every pixel of ``image`` to where ``flow`` points, spread over the four neighbours.
+    """Splatting (forward warping): distribute every pixel to the four pixels around its target.
 
-    With w the bilinear weights and m the metric: ``sum`` gives S[x] = sum of w x; ``avg`` S[x] /
-    S[1]; ``linear`` S[x m] / S[m]; ``soft`` S[x e^m] / S[e^m]. Neighbours outside the picture are
-    dropped one by one, pixels with a non-finite position altogether; a place where nothing lands
-    is exactly 0. After Niklaus and Liu, "Softmax Splatting for Video Frame Interpolation" (2020).
+    With w the bilinear weights and m the metric, ``sum`` computes S[x] = sum of w x; ``avg`` S[x] /
+    S[1]; ``linear`` S[x m] / S[m]; ``soft`` S[x e^m] / S[e^m]. Contributions outside the picture
+    and from pixels with a non-finite position are dropped; a pixel without contributions is exactly
+    0. After Niklaus and Liu, "Softmax Splatting for Video Frame Interpolation" (2020).
 
     Args:
         image: (N, C, H, W), any float dtype; summed in float32.
         flow: (N, 2, H, W), pixels, x right then y down.
         mode: see above.
         metric: (N, 1, H, W), for ``linear`` and ``soft`` only.
-        empty: what keeps the division defined: ``add`` 1e-7 to every denominator, ``zero``
-            replaces denominators equal to 0 by 1, ``clip`` bounds them below by 1e-7.
+        empty: how to avoid a division by 0: ``add`` adds 1e-7 to every denominator, ``zero``
+            replaces denominators equal to 0 by 1, ``clip`` clamps them to at least 1e-7.
 
     Returns:
         (N, C, H, W) in the dtype of ``image``.
+
+    Raises:
+        ValueError: ``metric`` is missing for a mode that needs it, or given for another.
     """
     if (metric is not None) != (mode in ("linear", "soft")):
         raise ValueError(f'splat mode "{mode}" with metric {metric is not None}')
@@ -225,7 +240,12 @@ def splat(
 
 
 def _splat_sum(values: Tensor, flow: Tensor) -> Tensor:
-    """S[values], float32."""
+    """S[values] as defined in ``splat``: (N, C, H, W), float32.
+
+    Args:
+        values: (N, C, H, W) float32.
+        flow: (N, 2, H, W) float32, pixels.
+    """
     batch, channels, height, width = values.shape
     device = values.device
     x = flow[:, 0] + torch.arange(width, device=device, dtype=torch.float32)

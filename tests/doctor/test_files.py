@@ -45,7 +45,7 @@ def test_weights_are_held_against_their_receipts(store: Store) -> None:
     store.path("alone").touch()
     bad = {f.text: f.hint for f in files.check_weights(HERE) if f.level == "fail"}
     assert bad == {
-        "mine: it changed since it was stored": "rtvfi weights get mine",
+        "mine: it has changed since it was stored": "rtvfi weights get mine",
         "alone: its receipt is missing": "rtvfi weights get alone",
     }
 

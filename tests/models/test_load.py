@@ -96,7 +96,7 @@ def test_drba_with_a_file_of_an_early_network_is_refused(store: Store, tmp_path:
 
 @pytest.mark.parametrize("model_id", [i for i, m in MODELS.items() if weight_name(m) in manifest()])
 def test_without_weights_one_sentence_says_how_to_get_them(model_id: str, store: Store) -> None:
-    with pytest.raises(WeightsMissing, match=f'"{model_id}" are not here') as caught:
+    with pytest.raises(WeightsMissing, match=f'"{model_id}" are not installed') as caught:
         load_model(model_id, CPU, torch.float32)
     assert caught.value.hint == f"rtvfi weights get {model_id}"
     assert not store.folder.exists()
@@ -111,7 +111,7 @@ def test_weights_under_a_wrong_name_are_refused(store: Store, tmp_path: Path) ->
 def test_a_damaged_stored_file_is_refused(store: Store) -> None:
     store.folder.mkdir(parents=True)
     store.path("rife-4.6").write_bytes(b"\0" * 100)
-    with pytest.raises(WeightsMismatch, match="cut short or no weight file"):
+    with pytest.raises(WeightsMismatch, match="incomplete or not a weight file"):
         load_model("rife-4.6", CPU, torch.float32)
 
 

@@ -71,7 +71,7 @@ def test_a_replay_that_is_wrong_is_not_shown_and_ends_all_graphs(
         assert torch.equal(out, wanted)
         assert capture.num_runs == min(number, wrong_run)  # the graph is not run again
     assert said == [
-        f"a graph of {NAME} gave a wrong picture in run {wrong_run}: it goes on without"
+        f"a graph of {NAME} gave a wrong picture in run {wrong_run}: graphs are off now"
     ]
     assert capture.num_released > 0
 

@@ -1,4 +1,4 @@
-"""``cel`` for the loader."""
+"""Registers ``cel``: recognises its weight files and builds the model."""
 
 from __future__ import annotations
 

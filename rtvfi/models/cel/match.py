@@ -1,5 +1,5 @@
-"""How ``cel`` compares two pictures: features made comparable, products at opposite shifts, and the
-last fraction of a pixel.
+"""How ``cel`` matches two pictures: normalised features, correlation at opposite shifts, and
+sub-pixel refinement.
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ from torch import Tensor
 from rtvfi.models.warp import backwarp
 
 FLAT = 5e-4
-"""Sum of squared slopes of luma in 7 x 7 pixels below which there is nothing to hold on to."""
+"""Added to the sums of squared luma gradients over 7 x 7 pixels, so that flat regions get no
+correction.
+"""
 FARTHEST = 1.0
-"""Longest correction, pixels: what the slope at one place says holds about so far."""
+"""Longest correction, pixels; a gradient is a good approximation only about that far."""
 
 
 def normalise(z: Tensor) -> Tensor:
-    """Take the 5 x 5 mean away and divide by the size of the channel vector, in float32.
+    """Subtract the 5 x 5 mean and divide by the length of the channel vector, in float32.
 
-    Without the mean removed, every place looks like every other and matching learns nothing.
+    Without subtracting the mean, all places look alike and matching learns nothing.
+
+    Args:
+        z: (N, C, H, W).
     """
     z = z.float()
     z = z - box(z, 5) / box(z.new_ones(1, 1, *z.shape[-2:]), 5)
@@ -29,9 +34,9 @@ def normalise(z: Tensor) -> Tensor:
 
 
 def box(x: Tensor, side: int) -> Tensor:
-    """Mean over ``side`` x ``side``, zero outside.
+    """Mean over ``side`` x ``side`` pixels, zero outside.
 
-    As a depthwise convolution, which a CPU does about 15 times faster than average pooling
+    Done as a depthwise convolution, on a CPU about 15 times faster than average pooling
     (torch 2.13, AVX-512: 0.09 against 1.5 ms for 9 channels of 120 x 214).
     """
     kernel = x.new_full((x.shape[1], 1, side, side), 1 / side**2)
@@ -39,15 +44,15 @@ def box(x: Tensor, side: int) -> Tensor:
 
 
 def correlate(a: Tensor, b: Tensor, radius: int) -> Tensor:
-    """Compare ``a`` moved by -d with ``b`` moved by +d for every integer shift ``|d| <= radius``.
+    """Bilateral correlation of ``a`` shifted by -d and ``b`` shifted by +d, for ``|d| <= radius``.
 
     Args:
-        a: (N, C, H, W) normalised features.
-        b: the same.
-        radius: largest shift, pixels of this level.
+        a: (N, C, H, W), normalised features.
+        b: the same shape.
+        radius: largest shift along an axis, pixels of this level.
 
     Returns:
-        (N, (2 r + 1)^2, H, W), the mean product smoothed over 3 x 3; row-major in (dy, dx).
+        (N, (2 r + 1)^2, H, W): the mean product, smoothed over 3 x 3; row-major in (dy, dx).
     """
     if torch.is_grad_enabled() and (a.requires_grad or b.requires_grad):
         costs: Tensor = _Products.apply(a, b, radius)  # type: ignore[no-untyped-call]  # torch has no type
@@ -83,8 +88,9 @@ class _Kept(Protocol):
 
 
 class _Products(torch.autograd.Function):
-    """``_products`` with a gradient that adds into one buffer (autograd would fill one per
-    shift)."""
+    """``_products`` with a backward pass that accumulates in one buffer (autograd would allocate
+    one per shift).
+    """
 
     @staticmethod
     def forward(ctx: _Kept, a: Tensor, b: Tensor, radius: int) -> Tensor:
@@ -113,21 +119,21 @@ class _Products(torch.autograd.Function):
 
 
 def lucas_kanade(flow: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor:
-    """Correct both flows by one step of Lucas and Kanade (1981), seen from the new frame.
+    """Correct both flows by one Lucas-Kanade step (1981), centred on the new frame.
 
-    A motion d more between the pictures moves the left place by -t d, the right one by (1 - t) d.
-    The d that makes luma agree best around a pixel, to first order, is A^-1 b: A the sum of g g^T,
-    b the sum of g times what is left of the difference, g the slope of the blended picture, both
-    over 7 x 7 pixels.
+    If the motion between the pictures changes by d, the left position moves by -t d and the right
+    one by (1 - t) d. To first order, the d with the best agreement of luma around a pixel is
+    A^-1 b, where A is the sum of g g^T and b the sum of g times the remaining difference over 7 x 7
+    pixels, and g is the gradient of the blended picture.
 
     Args:
-        flow: (N, 4, H, W) float32, to the left (x, y) and to the right (x, y), pixels.
-        left: (N, 1, H, W) float32 luma in [-1, 1].
-        right: the same.
-        t: (N, 1, 1, 1) float32.
+        flow: (N, 4, H, W), float32, to the left (x, y) and to the right (x, y), pixels.
+        left: (N, 1, H, W), float32, luma, [-1, 1].
+        right: the same shape.
+        t: (N, 1, 1, 1), float32.
 
     Returns:
-        Like ``flow``; gradients pass as if the correction were a constant.
+        Like ``flow``; gradients treat the correction as a constant.
     """
     with torch.no_grad():
         d = _correction(flow, left, right, t)
@@ -145,14 +151,15 @@ def _correction(flow: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor:
     xx, xy, yy, xa, ya = torch.split(sums, 1, dim=1)
     xx, yy = xx + FLAT, yy + FLAT
     dx, dy, size = yy * xa - xy * ya, xx * ya - xy * xa, xx * yy - xy * xy
-    # divided by the determinant, or by more where the result would be longer than FARTHEST
+    # divide by the determinant, or by more so that the result is not longer than FARTHEST
     return torch.cat((dx, dy), dim=1) / torch.maximum(size, torch.hypot(dx, dy) / FARTHEST)
 
 
 def _sum_of_7(x: Tensor, dim: int) -> Tensor:
-    """Sums of 7 neighbours along ``dim``, 6 fewer than there were. On a CPU a fifth of the time of
-    a convolution (torch 2.13, AVX-512: 0.5 against 2.4 ms for both directions of 5 channels of
-    270 x 480)."""
+    """Sums of 7 neighbours along ``dim``, which shortens it by 6. On a CPU five times as fast as a
+    convolution (torch 2.13, AVX-512: 0.5 against 2.4 ms for both directions of 5 channels of
+    270 x 480).
+    """
     length = x.shape[dim] - 6
     of_2 = x.narrow(dim, 0, length + 5) + x.narrow(dim, 1, length + 5)
     of_4 = of_2.narrow(dim, 0, length) + of_2.narrow(dim, 2, length)

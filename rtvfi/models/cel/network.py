@@ -1,17 +1,16 @@
-"""``cel``: the embedded pair model, small enough for a CPU; trained by this project (rtvfi.train).
+"""``cel``: the embedded two-frame model, small enough for a CPU; trained by rtvfi.train.
 
-It works on 4:2:0 planes, so no RGB is ever made. An encoder, run once per picture and cached, gives
-features at 1/4 to 1/16 of the picture size. A decoder walks from 1/16 to 1/4 with a state of two
-flows (from the new frame to either picture), a mask logit and a few hidden channels. On every level
-it compares both pictures at opposite shifts around the point between them (a bilateral
-correlation), takes the soft argmax as a first guess of the residual motion, and corrects that with
-a few convolutions; a step of Lucas and Kanade adds the last fraction of a pixel. Motion of 64 px
-between two pictures is followed, at half flow scale of 128 px, and so on. The pictures themselves
-are then fetched along the final flows and blended with the mask; nothing is painted, so lines stay
-lines.
+It works on 4:2:0 planes without converting to RGB. An encoder, run once per picture, computes
+features at 1/4 to 1/16 of the picture size. A decoder refines a state from 1/16 to 1/4: two flows
+(from the new frame to each picture), a mask logit and a few hidden channels. On every level it
+compares both pictures at opposite shifts around the point between them (a bilateral correlation),
+uses the soft argmax as a first estimate of the residual motion, and corrects that with a few
+convolutions; a Lucas-Kanade step refines it to a fraction of a pixel. It can follow motion of 64 px
+between two pictures, at half flow scale 128 px, and so on. The pictures are then warped along the
+final flows and blended with the mask. No pixels are synthesised, so lines stay lines.
 
-Sizes never have to be multiples of anything: each level has ceil(size / 2) of the one below, and a
-level that comes up one row or column too large is cropped.
+Picture sizes need not be multiples of anything: each level has ceil(size / 2) of the next finer
+one, and an upsampled level that is one row or column too large is cropped.
 """
 
 from __future__ import annotations
@@ -42,16 +41,17 @@ if TYPE_CHECKING:
 PACKED = 6
 """Channels of a packed picture: four luma phases, U, V."""
 COARSE = 2
-"""Levels from this on (1/16) see pictures continued beyond the border."""
+"""Levels from this one on (1/16) use replicate instead of zero padding."""
 STILL = 2 / 255
-"""Difference that compression leaves between two pictures of the same thing."""
+"""Difference that compression typically leaves between two pictures of the same content."""
 SMALL_FLOW = 0.25
-"""Packed pixels; what rests is taken to rest up to this, what moves 1.4 times as far moves."""
+"""Flows up to this many packed pixels count as no motion, with 1.4 times the weight of motion."""
 
 
 Levels = tuple["Tensor", ...]
-"""Features of one picture, finest level first. Each (N, C + M, h, w) float32: C channels to look
-at, then M to match by, mean-free and of unit size."""
+"""Features of one picture, finest level first. Each (N, C + M, h, w), float32: C channels of
+context, then M channels for matching, with zero mean and unit length.
+"""
 
 
 class CelPrepared(NamedTuple):
@@ -59,19 +59,20 @@ class CelPrepared(NamedTuple):
 
     planes: Planes
     packed: tuple[Tensor, ...]
-    """At full size, and as often halved as the flow scale asks."""
+    """The packed picture at full size, and halved down to the size of the flow scale."""
     lumas: tuple[Tensor, ...]
-    """(1, 1, h, w) float32, each half the size of the one before: one of each of these, and on to
-    one for every level."""
+    """(1, 1, h, w), float32: luma for each of ``packed`` and for every coarser level, each half the
+    size of the one before.
+    """
     levels: Levels
 
 
 def pack(planes: Planes) -> Tensor:
-    """Half-size, zero-centred view of a picture for the network.
+    """Convert a picture to the half-size, zero-centred input of the network.
 
     Args:
-        planes: as ``base.Planes``; odd sizes are extended by the last row or column, 4:4:4 chroma
-            is averaged.
+        planes: the picture; odd sizes are extended by repeating the last row or column, 4:4:4
+            chroma is averaged.
 
     Returns:
         (N, 6, ceil(H/2), ceil(W/2)), about [-1, 1].
@@ -86,7 +87,7 @@ def pack(planes: Planes) -> Tensor:
 
 
 def halve(x: Tensor) -> Tensor:
-    """Half the size, rounded up: means of 2 x 2, at an odd border of what is there."""
+    """Downscale by two, rounding sizes up: means of 2 x 2 pixels, with an odd border repeated."""
     height, width = x.shape[-2:]
     if height % 2 or width % 2:
         x = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
@@ -94,7 +95,9 @@ def halve(x: Tensor) -> Tensor:
 
 
 def lumas(packed: Tensor, count: int) -> tuple[Tensor, ...]:
-    """Luma of a packed picture at its size, at half of it, and so on: ``count`` of (N, 1, h, w)."""
+    """The luma of a packed picture at its size, half its size, and so on: ``count`` tensors, each
+    (N, 1, h, w).
+    """
     all_of_them = [packed[:, :4].float().mean(dim=1, keepdim=True)]
     while len(all_of_them) < count:
         all_of_them.append(halve(all_of_them[-1]))
@@ -102,12 +105,12 @@ def lumas(packed: Tensor, count: int) -> tuple[Tensor, ...]:
 
 
 def lift(flow: Tensor, height: int, width: int) -> Tensor:
-    """Bring a flow to the next finer level: twice the size, cropped, and twice the length."""
+    """Upsample a flow to the next finer level: twice the size, cropped, and twice the length."""
     return upsample(flow * 2, height, width)
 
 
 def upsample(x: Tensor, height: int, width: int) -> Tensor:
-    """Twice the size bilinearly, cropped to (height, width)."""
+    """Bilinear upsampling by two, cropped to (height, width)."""
     if x.device.type == "cpu" and torch.is_inference_mode_enabled():
         doubled = _twice(_twice(x, 3), 2)
     else:
@@ -116,8 +119,9 @@ def upsample(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def _twice(x: Tensor, dim: int) -> Tensor:
-    """Twice as long along ``dim``. For a CPU, where both directions take a quarter of the time of
-    interpolate (torch 2.13, AVX-512: 0.8 against 3.1 ms for 5 channels of 270 x 480)."""
+    """Upsampling by two along ``dim``. On a CPU both directions together take a quarter of the time
+    of interpolate (torch 2.13, AVX-512: 0.8 against 3.1 ms for 5 channels of 270 x 480).
+    """
     length = x.shape[dim]
     out = x.new_empty((*x.shape[: dim + 1], 2, *x.shape[dim + 1 :]))
     evens, odds = out.unbind(dim + 1)
@@ -132,12 +136,12 @@ def _twice(x: Tensor, dim: int) -> Tensor:
 def conv(inputs: int, outputs: int, level: int, stride: int = 1) -> nn.Conv2d:
     """A 3 x 3 convolution on a level.
 
-    A crop of the training size is all border on the coarse levels. Filled with zeros, borders
-    become something to lean on, and large pictures, which have an inside, fall apart there.
+    Coarse levels of a training crop are all border. With zero padding the network would learn to
+    rely on the zeros, and fail in the middle of large pictures.
     """
     mode: Literal["zeros", "replicate"] = "replicate" if level >= COARSE else "zeros"
     layer = nn.Conv2d(inputs, outputs, 3, stride, 1, padding_mode=mode)
-    # The default would leave the coarse features too faint to be matched.
+    # The default initialisation would make coarse features too small to be matched.
     nn.init.kaiming_normal_(layer.weight, a=0.25)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
@@ -145,7 +149,7 @@ def conv(inputs: int, outputs: int, level: int, stride: int = 1) -> nn.Conv2d:
 
 
 class Residual(nn.Module):
-    """x + conv(PReLU(conv(x))), close to the identity at first."""
+    """x + conv(PReLU(conv(x))), initialised close to the identity."""
 
     def __init__(self, channels: int, level: int) -> None:
         super().__init__()
@@ -161,7 +165,7 @@ class Residual(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Packed picture to features, finest first."""
+    """Computes the features of a packed picture, finest level first."""
 
     def __init__(self, shape: CelShape) -> None:
         super().__init__()
@@ -185,7 +189,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """One level's correction of the state."""
+    """Refines the state on one level."""
 
     def __init__(self, shape: CelShape, level: int) -> None:
         super().__init__()
@@ -206,14 +210,14 @@ class Decoder(nn.Module):
         self.register_buffer("shifts", shifts, persistent=False)
 
     def forward(self, a: Tensor, b: Tensor, context: Tensor, state: Tensor, t: Tensor) -> Tensor:
-        """State at twice this level's size (float32).
+        """The refined state at twice this level's size, float32.
 
         Args:
             a: this level of the left picture.
             b: this level of the right picture.
-            context: (N, 2, H, W), the timestep and the difference of both pictures in place.
-            state: (N, 5 + hidden, H, W) float32, flow in pixels of this level.
-            t: (N, 1, 1, 1) float32.
+            context: (N, 2, H, W): the timestep, and the difference of both pictures without motion.
+            state: (N, 5 + hidden, H, W), float32, flow in pixels of this level.
+            t: (N, 1, 1, 1), float32.
         """
         dtype = context.dtype
         a, b = backwarp(a, state[:, 0:2]), backwarp(b, state[:, 2:4])
@@ -238,7 +242,7 @@ class Decoder(nn.Module):
 
 
 class CelNet(nn.Module):
-    """The network: features of two pictures and timesteps to flows and mask at half size."""
+    """The network: flows and mask at half size, from the features of two pictures and timesteps."""
 
     def __init__(self, shape: CelShape | None = None) -> None:
         super().__init__()
@@ -250,7 +254,7 @@ class CelNet(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weights."""
+        """The dtype of the weights."""
         return next(self.parameters()).dtype
 
     def encode(self, packed: Tensor) -> Levels:
@@ -272,13 +276,13 @@ class CelNet(nn.Module):
             a: levels of the left pictures.
             b: levels of the right pictures.
             difference: (N, 1, h, w), mean absolute difference of the packed pictures.
-            lumas: of both pictures for every level, see ``lumas``.
-            t: (N,) timesteps.
+            lumas: luma of the left and the right pictures for every level, see ``lumas``.
+            t: (N,), timesteps.
 
         Returns:
-            float32 states, coarse to fine, the last (N, 5, h, w): flow to left (x, y), flow to
-            right (x, y) in pixels of the packed picture, mask logit. Each earlier one is half the
-            size of the next.
+            The states, float32, coarse to fine. The last is (N, 5, h, w): flow to the left (x, y),
+            flow to the right (x, y), in pixels of the packed picture, mask logit. Each earlier one
+            has half the size of the next and additional hidden channels.
         """
         differences = [difference.to(self.dtype) * 8]
         for _ in a:
@@ -298,30 +302,31 @@ class CelNet(nn.Module):
 
 
 def finer(state: Tensor, height: int, width: int) -> Tensor:
-    """Flows and mask logit of a state at twice its size, cropped: (N, 5, height, width)."""
+    """Upsample the flows and mask logit of a state by two, cropped: (N, 5, height, width)."""
     return upsample(torch.cat((state[:, 0:4] * 2, state[:, 4:5]), dim=1), height, width)
 
 
 def settle(state: Tensor, left: Tensor, right: Tensor, t: Tensor) -> Tensor:
-    """A state with its flows corrected, see ``lucas_kanade``."""
+    """The state with its flows refined by ``lucas_kanade``."""
     return torch.cat((lucas_kanade(state[:, 0:4], left, right, t), state[:, 4:]), dim=1)
 
 
 def largest_around(x: Tensor) -> Tensor:
-    """Largest of 3 x 3 of what is not negative (pooling takes a CPU 27 times as long)."""
+    """Maximum over 3 x 3 of non-negative values (max pooling takes 27 times as long on a CPU)."""
     x = F.pad(x, (1, 1, 1, 1))
     x = torch.maximum(torch.maximum(x[..., :-2, :], x[..., 1:-1, :]), x[..., 2:, :])
     return torch.maximum(torch.maximum(x[..., :-2], x[..., 1:-1]), x[..., 2:])
 
 
 def hold_still(state: Tensor, difference: Tensor) -> Tensor:
-    """Take away the flow of what rests: a held drawing or a title must not even tremble.
+    """Set the flow of resting content to zero: a held drawing or a title must not even tremble.
 
-    That is where both pictures agree in place and the flow is below half a pixel of luma anyway;
-    a small thing that passes a place which looks the same before and after moves further.
+    Content is at rest where both pictures are equal without motion and the flow is below half a
+    pixel of luma. (A small object that passes in front of a place that looks the same before and
+    after has a larger flow.)
 
     Args:
-        state: (N, 5, h, w) as ``CelNet`` gives it.
+        state: (N, 5, h, w), the last state of ``CelNet``.
         difference: (1, 1, h, w), mean absolute difference of the packed pictures.
     """
     flow = state[:, 0:4]
@@ -332,18 +337,18 @@ def hold_still(state: Tensor, difference: Tensor) -> Tensor:
         flow[:, 2:4].square().sum(dim=1, keepdim=True),
     )
     moves = (size / SMALL_FLOW**2 - 1).clamp(0, 1)
-    # Equal pictures have no motion, whatever flat or repeated parts suggest.
+    # Equal pictures have no motion, even if flat or repeating regions match elsewhere.
     kept = torch.maximum(differs, moves) * (difference.amax() > 0)
     return torch.cat((flow * kept, state[:, 4:5]), dim=1)
 
 
 def blend(left: Planes, right: Planes, state: Tensor) -> Planes:
-    """Fetch both pictures along the state's flows and mix them.
+    """Warp both pictures along the state's flows and blend them.
 
     Args:
         left: N pictures.
         right: N pictures.
-        state: (N, 5, ceil(H/2), ceil(W/2)) as ``CelNet`` gives it.
+        state: (N, 5, ceil(H/2), ceil(W/2)), the last state of ``CelNet``.
 
     Returns:
         Planes like the inputs, not clamped.
@@ -362,29 +367,35 @@ def _mix(left: Tensor, right: Tensor, state: Tensor) -> Tensor:
 
 
 class Cel:
-    """``CelNet`` behind the contract of every pair model (``base.Interpolator``)."""
+    """The model ``cel``, an ``Interpolator`` that runs ``CelNet``.
+
+    Args:
+        net: the network.
+        flow_scale: size at which motion is estimated: 1, 0.5, 0.25, ... of the picture's.
+
+    Raises:
+        UsageError: another flow scale.
+    """
 
     info = CEL
 
     def __init__(self, net: CelNet, flow_scale: float = 1.0) -> None:
-        """Use ``net``, estimating motion at ``flow_scale`` (1, 0.5, 0.25, ...) times the picture
-        size."""
         self.net = net
         self._run: Runner = directly
         self.flow_scale = flow_scale
         self.octaves = round(-math.log2(flow_scale))
         if self.octaves < 0 or 2.0**-self.octaves != flow_scale:
             raise UsageError(
-                f'cel cannot estimate motion at flow scale "{flow_scale}"',
-                "flow scales: 1, 0.5, 0.25",
+                f'cel does not support the flow scale "{flow_scale}"',
+                "use 1, 0.5 or 0.25",
             )
 
     def at_scale(self, flow_scale: float) -> Cel:
-        """The same network at another flow scale; pictures are prepared anew."""
+        """The same network at another flow scale; pictures must be prepared again."""
         return Cel(self.net, flow_scale)
 
     def with_runner(self, runner: Runner) -> Cel:
-        """The same network, same parameters, its core run by ``runner``."""
+        """The same network, whose core is run by ``runner``."""
         other = copy.copy(self)
         other._run = runner
         return other
@@ -393,7 +404,7 @@ class Cel:
         """Encode one picture.
 
         Args:
-            frame: N = 1, any size from 2 x 2, 4:2:0 or 4:4:4, any float dtype; may be odd.
+            frame: N = 1, at least 2 x 2, even or odd, 4:2:0 or 4:4:4, any float dtype.
         """
         packed = [pack(frame).float()]
         for _ in range(self.octaves):
@@ -404,8 +415,8 @@ class Cel:
         return CelPrepared(frame, tuple(packed), lumas(packed[0], count), levels)
 
     def pair(self, a: CelPrepared, b: CelPrepared, ts: Sequence[float | Tensor]) -> Planes:
-        """Pictures between ``a`` and ``b``: N = len(ts), dtype of the inputs, not clamped."""
-        # Filled on the device: a list copied there would have the host wait for all before it.
+        """The pictures between ``a`` and ``b``: N = len(ts), dtype of the inputs, not clamped."""
+        # Filled on the device: copying a list there would make the host wait for earlier work.
         t = torch.cat([torch.full((1,), float(t), device=a.planes.y.device) for t in ts])
         out: Planes = self._run(self._between, a, b, t)
         return out
@@ -436,7 +447,7 @@ class Cel:
 
 
 def build(state_dict: Mapping[str, Tensor]) -> CelNet:
-    """A network that fits a weight file's tensors, filled with them.
+    """Build the network that fits a weight file's tensors, with these weights.
 
     Raises:
         WeightsMismatch: names or shapes are not those of a ``cel`` network.
@@ -446,6 +457,6 @@ def build(state_dict: Mapping[str, Tensor]) -> CelNet:
         net.load_state_dict(state_dict)
     except (KeyError, RuntimeError) as error:
         raise WeightsMismatch(
-            'the weights do not fit the model "cel"', "use a file made by rtvfi.train"
+            'the weights do not fit the model "cel"', "use a file written by rtvfi.train.export"
         ) from error
     return in_layout(net, torch.channels_last).eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""The catalogue's row of ``cel``."""
+"""The catalogue row of ``cel``."""
 
 from __future__ import annotations
 

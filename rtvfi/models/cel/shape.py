@@ -1,4 +1,4 @@
-"""The hyperparameters of ``cel``, and how they are read off a weight file."""
+"""The hyperparameters of ``cel``, and how they are determined from a weight file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STATE = 5
-"""Two flows and a mask logit."""
+"""Channels of the state: two flows and a mask logit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +23,7 @@ class CelShape:
     features: tuple[int, ...] = (16, 32, 48)
     """Encoder channels."""
     match: tuple[int, ...] = (8, 8, 16)
-    """Channels that are compared."""
+    """Channels used for matching."""
     widths: tuple[int, ...] = (32, 56, 80)
     """Decoder channels."""
     blocks: tuple[int, ...] = (2, 2, 2)
@@ -31,11 +31,11 @@ class CelShape:
     radii: tuple[int, ...] = (1, 2, 2)
     """Correlation radii; a shift of r compares points 2 r apart."""
     hidden: int = 8
-    """State channels handed to the next finer level."""
+    """Hidden channels of the state, passed to the next finer level."""
 
 
 def shape_of(state_dict: Mapping[str, Tensor]) -> CelShape:
-    """Read the hyperparameters off the tensors' shapes; raises KeyError where one is missing."""
+    """Determine the hyperparameters from the tensors' shapes; raises KeyError if one is missing."""
     levels = sum(1 for key in state_dict if key.endswith(".sharpness"))
     features = [state_dict[f"encoder.stages.{k}.2.weight"].shape[0] for k in range(levels)]
     widths = [state_dict[f"decoders.{k}.out.weight"].shape[1] for k in range(levels)]

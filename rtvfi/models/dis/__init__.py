@@ -1,5 +1,5 @@
-"""``dis``: a pair model for any processor. Classical motion, no network, no weights, no torch.
+"""``dis``: a two-frame model for any CPU: classical optical flow, no network, weights or torch.
 
-``flow`` finds motion with OpenCV's dense inverse search, ``blend`` fetches and mixes along it,
-``model`` puts both together for the pictures of one stream.
+``flow`` estimates motion with OpenCV's dense inverse search, ``blend`` warps and blends pictures
+along it, and ``model`` combines both for the pictures of one stream.
 """

@@ -1,17 +1,17 @@
-"""Fetching a new picture along several guesses of its motion, and mixing what they give.
+"""Warps both pictures along several candidate motions of each pixel, and blends the results.
 
-The motion found a few pixels beside a place is nearly as good a guess as the one found there. Up to
-four guesses are taken from the flows, read ``MARGIN`` pixels away in several directions. Each
-fetches the place from both pictures; the better these two fetches agree (mean over a box), the more
-the guess weighs. A mean of guesses loses less where motion is wrong than any one of them. Chroma is
-fetched once, along the mean of the guesses' motion.
+The motion estimated a few pixels away is nearly as good a candidate as the one estimated at the
+pixel. Up to four candidates are read from the flows, ``MARGIN`` pixels away in several directions.
+Each candidate warps both pictures; its weight is higher the better these two agree (mean over a
+box). Where motion is wrong, a weighted mean of candidates is better than any single one. Chroma is
+warped once, along the mean of the candidates' motion.
 
-All work is done on a grid of half size: 2 x 2 samples of luma are the four channels of one place
-and move together. OpenCV fetches four channels in the time of one, so full size costs no more than
-half size, and no flow or weight of full size is made.
+All work is done on a grid of half size: 2 x 2 samples of luma form four channels that move
+together. OpenCV's remap takes the same time for four channels as for one, so full size costs no
+more than half size, and no full-size flow or weight is needed.
 
-Work is done in bands of rows, so that no float array of the size of the picture is passed over. A
-band depends on nothing but its place: how many there are does not show.
+The picture is processed in bands of rows, to avoid float arrays of the size of the picture. The
+result does not depend on how it is split into bands.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from rtvfi.models.dis.flow import Codes, Floats, Motion
 
     Guess = tuple[int, int, int]
-    """Flow (0 left to right, 1 right to left), and where it is read: ``MARGIN`` times so many
-    pixels of half size further down and right, -1 to 1."""
+    """A candidate: the flow (0 left to right, 1 right to left), and the offset at which it is read,
+    down and right, -1 to 1, in units of ``MARGIN`` half-size pixels."""
 
 _BOX: Final = 9
 _TRUST: Final = (np.exp(-np.arange(256) / 4) + 1e-4).astype(np.float32)
@@ -47,17 +47,18 @@ _HALO: Final = _BOX // 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """What is fetched from one picture of (H, W); h, w = ceil(H/2), ceil(W/2)."""
+    """One picture of (H, W), arranged for warping; h, w = ceil(H/2), ceil(W/2)."""
 
     luma: Codes
     """(2h, 2w, 4): see ``quartet``."""
     chroma: tuple[Codes, ...]
-    """One of (h, w, 4), U and V twice, where chroma has half size: two channels would take three
-    times as long to fetch. Otherwise two like ``luma``."""
+    """Half-size chroma: one array (h, w, 4), U, V, U, V, because two channels would take three
+    times as long to warp. Full-size chroma: two arrays like ``luma``.
+    """
 
 
 class Rows(NamedTuple):
-    """A band: which rows of half size are made, and which are looked at, both half open."""
+    """A band of half-size rows: it computes [start, stop) and reads [top, bottom)."""
 
     start: int
     stop: int
@@ -66,29 +67,29 @@ class Rows(NamedTuple):
 
     @property
     def inner(self) -> slice:
-        """What is made, counted from ``top``."""
+        """The computed rows, counted from ``top``."""
         return slice(self.start - self.top, self.stop - self.top)
 
 
 class _Fetched(NamedTuple):
-    """What a guess gives for the rows that are made."""
+    """The result of one candidate for the n computed rows."""
 
     x: Floats
     """(n, w): its flow."""
     y: Floats
     sign: int
-    """1 where the flow runs from left to right."""
+    """1 if the flow is from left to right, else -1."""
     weight: Floats | None
-    """(n, w), above 0; None where there is no other guess."""
+    """(n, w), above 0; None if there is only one candidate."""
     mean: Codes
-    """(n, w, 4): luma."""
+    """(n, w, 4): the blended luma."""
 
 
 def quartet(plane: Codes) -> Codes:
-    """(H, W) to (2h, 2w, 4): every sample, the one right of it, below, and right of that.
+    """Stack every sample with its right, lower and lower right neighbours: (H, W) to (2h, 2w, 4).
 
-    The last row and column repeat. Read at (2y, 2x), this gives the 2 x 2 samples of place (y, x)
-    of half size.
+    The last row and column are repeated. At (2y, 2x) this has the 2 x 2 samples of pixel (y, x) of
+    half size.
     """
     rows, columns = (side + side % 2 for side in plane.shape)
     below, beside = 1 + rows - plane.shape[0], 1 + columns - plane.shape[1]
@@ -98,7 +99,7 @@ def quartet(plane: Codes) -> Codes:
 
 
 def spread_out(quartets: Codes) -> Codes:
-    """(n, w, 4) to (2n, 2w): each quartet's samples to their places."""
+    """The inverse of ``quartet`` on the half-size grid: (n, w, 4) to (2n, 2w)."""
     rows, columns = quartets.shape[:2]
     pairs = quartets.view(np.uint16 if quartets.itemsize == 1 else np.uint32)
     lines = np.ascontiguousarray(pairs.transpose(0, 2, 1))
@@ -107,24 +108,24 @@ def spread_out(quartets: Codes) -> Codes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blend:
-    """Between two pictures at one moment; bands of it may be made by several threads."""
+    """Interpolates one picture between two; threads may compute bands of it in parallel."""
 
     ends: tuple[View, View]
-    """Left and right."""
+    """The left and right picture."""
     motion: Motion
-    """Theirs."""
+    """The flows between them."""
     t: float
     """0 < t < 1, 0 = left."""
     bits: int
-    """Of a sample."""
+    """Bit depth of a sample."""
     guesses: Sequence[Guess]
     """At least one, of flows that ``motion`` has."""
 
     def band(self, start: int, stop: int) -> tuple[Codes, list[Codes]]:
-        """Make the rows [start, stop) of half size, [2 start, 2 stop) of full size.
+        """Compute the rows [start, stop) of half size, which are [2 start, 2 stop) of full size.
 
         Returns:
-            Luma (2n, 2w) of the new picture, and U and V, of half size or of that size.
+            Luma, (2n, 2w), and U and V, each (n, w) or, for full-size chroma, (2n, 2w).
         """
         num_rows = self.ends[0].luma.shape[0] // 2
         halo = _HALO if len(self.guesses) > 1 else 0
@@ -152,7 +153,7 @@ class Blend:
         return axis[top + rows.top : top + rows.bottom, left : left + width]
 
     def _trust(self, first: Codes, second: Codes) -> Floats:
-        """How far two fetches of the same place can be believed, (n, w)."""
+        """The weight of a candidate from its two warped pictures, (n, w)."""
         difference = cv2.cvtColor(cv2.absdiff(first, second), cv2.COLOR_BGRA2GRAY)
         if self.bits > 8:
             difference = cv2.convertScaleAbs(difference, alpha=1 / (1 << (self.bits - 8)))
@@ -161,14 +162,14 @@ class Blend:
     def _both(
         self, ends: tuple[Codes, Codes], flow: tuple[Floats, Floats], sign: int, top: int, step: int
     ) -> tuple[Codes, Codes]:
-        """Samples of both pictures along a flow.
+        """Warp both pictures along a flow.
 
         Args:
-            ends: (H, W, 4) each.
+            ends: the pictures, (H, W, 4) each.
             flow: x and y, (n, w) each.
-            sign: 1 if it runs from left to right, else -1.
+            sign: 1 if the flow is from left to right, else -1.
             top: the first of the n rows.
-            step: pixels of ``ends`` from place to place, 1 or 2.
+            step: pixels of ``ends`` per pixel of the flow, 1 or 2.
         """
         height, width = ends[0].shape[:2]
         x, y = (
@@ -187,7 +188,7 @@ class Blend:
         return codes(cv2.addWeighted(first, 1 - self.t, second, self.t, 0))
 
     def _mixed(self, fetched: list[_Fetched]) -> tuple[Codes, Floats, Floats]:
-        """Luma as quartets, and the flow from left to right."""
+        """Blend the candidates: luma as quartets, and the mean flow from left to right (x, y)."""
         only = fetched[0]
         if only.weight is None:
             assert only.sign > 0
@@ -225,13 +226,13 @@ class Blend:
 
 
 def _fetch(image: Codes, x: MatLike, y: MatLike) -> Codes:
-    """Samples at these places, bilinear; outside, the border repeats."""
+    """Sample an image bilinearly at x and y; outside, the border repeats."""
     return codes(cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 @lru_cache(maxsize=4)
 def _grid(height: int, width: int, step: int) -> tuple[Floats, Floats]:
-    """x and y of every ``step``-th place."""
+    """x and y of every ``step``-th pixel."""
     y, x = step * np.mgrid[:height, :width].astype(np.float32)
     return x, y
 

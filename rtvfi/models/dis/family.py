@@ -1,6 +1,7 @@
-"""``dis`` for the loader: behind the contract of all models, for pictures that are tensors.
+"""Registers ``dis`` as a model for pictures that are tensors.
 
-Films are made without this, on their own samples (``stream.run.codes``).
+Films do not use this class; they are interpolated directly on their samples
+(``stream.run.executors.codes``).
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 _BITS: Final = 14
 _SPAN: Final = 12_000.0
-"""Codes between 0 and 1."""
+"""Number of codes from 0 to 1."""
 _ZEROS: Final = (2_000.0, 8_192.0)
-"""Codes of luma 0 (below it is room for footroom) and of chroma 0."""
+"""The codes of luma 0, which leaves footroom below, and of chroma 0."""
 
 
 class _Picture(NamedTuple):
@@ -37,7 +38,7 @@ class _Picture(NamedTuple):
 
 
 class DisOnTensors:
-    """See ``base.Interpolator``. Pictures become codes of 14 bits, and tensors again."""
+    """An ``Interpolator`` that converts tensors to 14-bit codes, runs ``Dis`` and converts back."""
 
     def __init__(self, flow_scale: float) -> None:
         self._dis = Dis(flow_scale, _BITS)
@@ -45,17 +46,21 @@ class DisOnTensors:
         self.flow_scale = flow_scale
 
     def at_scale(self, flow_scale: float) -> DisOnTensors:
-        """See ``base.HasScales``."""
+        """The same model at another flow scale.
+
+        Raises:
+            UsageError: it does not support that flow scale.
+        """
         return DisOnTensors(flow_scale)
 
     def prepare(self, frame: Planes) -> _Picture:
-        """See ``base.Interpolator``."""
+        """Convert one picture (N = 1) and arrange it for warping."""
         planes = [_codes(frame.y[0, 0], _ZEROS[0])]
         planes += [_codes(plane, _ZEROS[1]) for plane in frame.uv[0]]
         return _Picture(self._dis.prepare(planes), frame)
 
     def pair(self, a: _Picture, b: _Picture, ts: Sequence[float | Tensor]) -> Planes:
-        """See ``base.Interpolator``."""
+        """The pictures between ``a`` and ``b`` at timesteps ``ts``: N = len(ts)."""
         motion = self._dis.motion(a.prepared, b.prepared)
         shapes = [tuple(a.like.y.shape[2:]), *[tuple(a.like.uv.shape[2:])] * 2]
         lumas, chromas = [], []

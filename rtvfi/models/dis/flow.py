@@ -1,7 +1,7 @@
-"""Motion of a pair by dense inverse search (Kroeger et al. 2016, as OpenCV has it).
+"""Estimates the motion of a pair with dense inverse search (Kroeger et al. 2016) from OpenCV.
 
-Motion is looked for on luma of a third of the size, or a sixth: patches of 8 see as much there as
-large ones at full size, and making the flow dense costs a ninth. Nothing here knows of video.
+Motion is estimated on luma at a third or a sixth of the size: there, patches of 8 pixels cover as
+much as large ones at full size, and computing the dense flow costs a ninth.
 """
 
 from __future__ import annotations
@@ -20,47 +20,48 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Codes = NDArray[np.uint8 | np.uint16]
     Spread = Callable[[Sequence[Callable[[], None]]], None]
-    """Runs jobs that do not depend on each other, in any order or at once, and waits for all."""
+    """Runs independent jobs, in any order or in parallel, and waits for all of them."""
 
 UNIT: Final = 6
-"""Sides are extended to multiples of this, so that halves, thirds and sixths of them are whole."""
+"""Sides are padded to multiples of this, so that they can be divided by 2, 3 and 6."""
 MARGIN: Final = 4
-"""Pixels of half size by which a flow reaches beyond the picture: its border repeats."""
+"""Pixels of half size by which a flow extends beyond the picture, repeating its border."""
 _SMALLEST: Final = 32
-"""Sides below this are extended before motion is looked for."""
+"""Smaller sides are padded to this before motion is estimated."""
 _STRIDE: Final = 5
 """Pixels between patches of 8."""
 _ITERATIONS: Final = 25
-"""Steps of gradient descent a patch may take; most stop earlier."""
+"""Maximum number of gradient descent steps per patch; most stop earlier."""
 
 
 class Flow(NamedTuple):
-    """How far everything goes, on a grid of half size with ``MARGIN`` around it."""
+    """A flow on a grid of half size with ``MARGIN`` pixels around it."""
 
     x: Floats
-    """(MARGIN + h + MARGIN or more, MARGIN + w + MARGIN or more), h, w = ceil(H/2), ceil(W/2)."""
+    """(h + 2 MARGIN or more, w + 2 MARGIN or more), h, w = ceil(H/2), ceil(W/2)."""
     y: Floats
-    """The same."""
+    """The same shape."""
 
 
 class Motion(NamedTuple):
     """The flows of a pair."""
 
     flows: tuple[Flow, ...]
-    """From left to right on the left picture's grid; if there is a second one, from right to left
-    on the right picture's."""
+    """From left to right, on the left picture's grid; if there are two, then also from right to
+    left, on the right picture's grid.
+    """
     unit: float
-    """How many pixels of the full size 1 of a flow is."""
+    """Full-size pixels per unit of the flow."""
 
 
 def serially(jobs: Sequence[Callable[[], None]]) -> None:
-    """The ``Spread`` of one thread."""
+    """Run jobs one after the other on the calling thread; a ``Spread``."""
     for job in jobs:
         job()
 
 
 def third(plane: Codes, bits: int) -> Codes:
-    """Means of 3 x 3, of 8 bit: (H, W) to thirds of the next multiples of ``UNIT``."""
+    """Downscale luma by three, to 8 bits: (H, W) padded to multiples of ``UNIT``, divided by 3."""
     height, width = plane.shape
     below, beside = -height % UNIT, -width % UNIT
     if below or beside:
@@ -73,7 +74,7 @@ def third(plane: Codes, bits: int) -> Codes:
 
 
 def extend(plane: Codes, below: int, beside: int) -> Codes:
-    """Repeat the last row and column so many times."""
+    """Pad a plane by repeating the last row ``below`` times, the last column ``beside`` times."""
     return codes(cv2.copyMakeBorder(plane, 0, below, 0, beside, cv2.BORDER_REPLICATE))
 
 
@@ -83,24 +84,24 @@ def codes(array: MatLike) -> Codes:
 
 
 class Estimator:
-    """Finds the flows of pairs; used by one thread, which may let others help.
+    """Estimates the flows of pairs. Used by one thread, which may distribute work with ``spread``.
 
     Args:
-        is_halved: look at a sixth of the size instead of a third.
+        is_halved: work at a sixth of the size instead of a third.
         num_flows: 1, or 2 for both directions.
-        spread: who runs both directions.
+        spread: runs both directions.
     """
 
     def __init__(self, *, is_halved: bool, num_flows: int, spread: Spread = serially) -> None:
-        # OpenCV would cut pictures into as many parts as there are threads, and no two numbers of
-        # parts give the same flow.
+        # OpenCV splits pictures into as many parts as there are threads, and the flow depends on
+        # the number of parts.
         cv2.setNumThreads(1)
         self._spread = spread
         self._is_halved = is_halved
         self._searches = [_search() for _ in range(num_flows)]
 
     def motion(self, left: Codes, right: Codes) -> Motion:
-        """The flows between two lumas as ``third`` makes them."""
+        """The flows between two lumas that were downscaled by ``third``."""
         rows, columns = (3 * side // 2 for side in left.shape)
         if self._is_halved:
             size = left.shape[1] // 2, left.shape[0] // 2
@@ -132,7 +133,7 @@ class Estimator:
 
 
 def _search() -> cv2.DISOpticalFlow:
-    """No variational refinement: it costs more than it gives."""
+    """A search without variational refinement, which is not worth its cost."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(0)
     search.setPatchStride(_STRIDE)

@@ -1,4 +1,4 @@
-"""The model: pictures of one stream as planes of codes, in and out."""
+"""The model ``dis`` on planes of integer codes, for the pictures of one stream."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     """Y, U, V of a picture, 2-D; uint8, or uint16 for more than 8 bits."""
 
 _BAND: Final = 64
-"""Rows of half size that are made at a time: what they need stays in a core's cache."""
+"""Rows of half size per band; a band's data fits in a core's cache."""
 
 
 class Way(NamedTuple):
-    """How much is done for a picture."""
+    """How much work is done per picture."""
 
     is_halved: bool
-    """Motion at a sixth of the size instead of a third."""
+    """Estimate motion at a sixth of the size instead of a third."""
     num_flows: int
     """1, or 2 for both directions."""
     guesses: tuple[Guess, ...]
+    """The candidate motions of each pixel."""
 
 
 WAYS: Final = {
@@ -40,7 +41,7 @@ WAYS: Final = {
     0.5: Way(False, 1, ((0, 1, 1), (0, -1, -1))),
     0.25: Way(True, 1, ((0, 0, 0),)),
 }
-"""By flow scale."""
+"""The work by flow scale."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,18 +50,18 @@ class Prepared:
 
     view: View
     luma: Codes
-    """See ``flow.third``."""
+    """Luma at a third of the size, see ``flow.third``."""
 
 
 class Dis:
-    """Pictures between two, along flows found by dense inverse search. Weight-free, torch-free.
+    """Interpolates along flows from dense inverse search, without weights or torch.
 
-    It is used by one thread, which may let others help.
+    Used by one thread, which may distribute work with ``spread``.
 
     Args:
-        flow_scale: 1, 0.5 or 0.25: how much is done; see ``WAYS``.
-        bits: of a sample.
-        spread: who runs parts of the work.
+        flow_scale: 1, 0.5 or 0.25: how much work is done, see ``WAYS``.
+        bits: bits per sample.
+        spread: runs parts of the work.
 
     Raises:
         UsageError: another flow scale.
@@ -72,7 +73,7 @@ class Dis:
         if flow_scale not in WAYS:
             known = ", ".join(f"{scale:g}" for scale in WAYS)
             raise UsageError(
-                f'"dis" knows no flow scale {flow_scale:g}', f"expected one of {known}"
+                f'"dis" does not support the flow scale {flow_scale:g}', f"use one of {known}"
             )
         self.flow_scale = flow_scale
         self._bits = bits
@@ -82,15 +83,15 @@ class Dis:
         self._estimator = Estimator(is_halved=way.is_halved, num_flows=way.num_flows, spread=spread)
 
     def at_scale(self, flow_scale: float) -> Dis:
-        """The same at another flow scale; what was prepared fits both.
+        """The same model at another flow scale; prepared pictures can be used with both.
 
         Raises:
-            UsageError: it does not know that one.
+            UsageError: it does not support that flow scale.
         """
         return Dis(flow_scale, self._bits, self._spread)
 
     def prepare(self, planes: CodePlanes) -> Prepared:
-        """Everything that depends on one picture alone; ``planes`` must not change afterwards."""
+        """Compute what depends on one picture; ``planes`` must not be changed afterwards."""
         y, u, v = planes
         if u.shape == y.shape and y.size > 1:
             chroma: tuple[Codes, ...] = quartet(u), quartet(v)
@@ -99,19 +100,19 @@ class Dis:
         return Prepared(View(quartet(y), chroma), third(y, self._bits))
 
     def motion(self, a: Prepared, b: Prepared) -> Motion:
-        """What all pictures between two share."""
+        """The motion between two pictures, shared by all pictures between them."""
         return self._estimator.motion(a.luma, b.luma)
 
     def between(
         self, ends: tuple[Prepared, Prepared], motion: Motion, t: float, out: CodePlanes
     ) -> None:
-        """Make the picture at ``t``.
+        """Compute the picture at ``t``.
 
         Args:
-            ends: left and right.
-            motion: theirs.
-            t: 0 < t < 1, 0 = left.
-            out: planes to write it to.
+            ends: the left and the right picture.
+            motion: the motion between them.
+            t: timestep, 0 < t < 1, 0 = left.
+            out: planes to write the picture to.
         """
         left, right = (end.view for end in ends)
         blend = Blend((left, right), motion, t, self._bits, self._guesses)
@@ -125,7 +126,7 @@ class Dis:
 
 
 def _write(made: tuple[Codes, list[Codes]], start: int, out: CodePlanes) -> None:
-    """Put a band where it belongs."""
+    """Write a band to its rows of the output planes."""
     luma, chroma = made
     for plane, rows in zip(out, (luma, *chroma), strict=True):
         first = 2 * start if rows.shape[0] == luma.shape[0] else start

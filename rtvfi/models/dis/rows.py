@@ -1,4 +1,4 @@
-"""The catalogue's row of ``dis``."""
+"""The catalogue row of ``dis``."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""DistilDRBA: DRBA's rhythm in one network for three frames."""
+"""DistilDRBA: the timing of DRBA in a single network for three frames."""

@@ -1,4 +1,4 @@
-"""DistilDRBA for the loader."""
+"""Registers DistilDRBA: recognises its weight files and builds the model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FIRST: Final = "block0.conv0.0.0.weight"
 INPUTS: Final = 58
-"""Channels its first block looks at: three pictures with features, and t. RIFE's has fewer."""
+"""Input channels of its first block: three pictures with features, and t. RIFE has fewer."""
 
 
 def _detect(state: State) -> Detected | None:

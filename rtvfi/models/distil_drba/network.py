@@ -1,11 +1,11 @@
-"""DistilDRBA: one network for what DRBA does with RIFE, maps and splats.
+"""DistilDRBA: one network for what DRBA does with RIFE, ratio maps and splats.
 
-It sees three consecutive pictures and a time near the centre one, and blends the centre with the
-neighbour on that side; the third picture is context and gives no pixels. Flow is in pixels of the
-size at hand, from the new frame to the centre and to that neighbour.
+It takes three consecutive pictures and a time near the centre one, and blends the centre with the
+neighbour on that side; the third picture is only context. Flow is in pixels of the current size,
+from the new frame to the centre and to that neighbour.
 
-Source: routineLife1/VS-DistilDRBA (MIT). Both public drivers show a different time than they are
-asked for; here t is the position of the output, 1 the centre.
+Source: routineLife1/VS-DistilDRBA (MIT). Both public drivers output another time than the requested
+one; here t is the position of the output, and 1 is the centre.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ STACK: Final = 3 + FEATURES
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DistilShape:
-    """What tells the two networks apart."""
+    """The differences of the two networks."""
 
     net: IFNetShape
-    """Blocks and encoder; its ``inputs`` does not hold here."""
+    """Blocks and encoder; ``net.inputs`` does not apply."""
     largest_flow_scale: float
     maps_time: bool
-    """Each block gives a map of timesteps to the next and adds to the flow before; else each gets
-    t and all three pictures, and replaces the flow.
+    """True: each block passes a timestep map to the next and adds to the flow. False: each block
+    gets t and all three pictures, and replaces the flow.
     """
 
     def inputs(self, block: int) -> int:
@@ -88,10 +88,11 @@ def expected_parameters(shape: DistilShape) -> dict[str, tuple[int, ...]]:
 
 
 def detect(state: Mapping[str, Tensor]) -> str:
-    """The network a state dict belongs to, a key of ``SHAPES``.
+    """The key of ``SHAPES`` of the network that a state dict belongs to.
 
     Raises:
-        WeightsMismatch: neither; it names a parameter that is missing, misshaped or too many.
+        WeightsMismatch: it belongs to neither; the message names a parameter that is missing, has
+            the wrong shape or is unknown.
     """
     state = strip_prefix(state)
     name = "v1" if "block4.lastconv.0.weight" in state else "v2-lite"
@@ -109,8 +110,9 @@ class DistilPrepared(NamedTuple):
     stacks: tuple[Tensor, ...]
     """For every block (1, 19, H' / scale, W' / scale): the picture and its features."""
     height: int
-    """Of the picture before padding."""
+    """Height of the picture before padding."""
     width: int
+    """Width of the picture before padding."""
 
 
 class DistilDrba(ScaledBlocks, Triples[DistilPrepared, None]):
@@ -135,7 +137,7 @@ class DistilDrba(ScaledBlocks, Triples[DistilPrepared, None]):
         self.blocks = blocks(state, net, wirings, tuning)
 
     def prepare(self, frame: Tensor) -> DistilPrepared:
-        """Padding, pyramid and features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        """Compute padding, pyramid and features of a picture, (1, 3, H, W), clamped to [0, 1]."""
         image = self._fitted(frame)
         divisor = max(self.scales[-1], 1)
         features = self.encoder(shrink(image, divisor))
@@ -145,11 +147,11 @@ class DistilDrba(ScaledBlocks, Triples[DistilPrepared, None]):
         return DistilPrepared(image, stacks, *frame.shape[-2:])
 
     def link(self, a: DistilPrepared, b: DistilPrepared) -> None:
-        """Nothing: this network shares no motion between triples."""
+        """Does nothing: this network shares no motion between triples."""
 
     def pair(self, a: DistilPrepared, b: DistilPrepared, ts: Sequence[float | Tensor]) -> Tensor:
-        """Between two pictures alone: each half of the way with the nearer one as the centre, and
-        repeated as its own missing neighbour.
+        """Interpolate between two pictures. The nearer one is used as the centre and in place of
+        the missing neighbour.
         """
         numbers = [float(t) for t in ts]
         made: dict[float, Tensor] = {}
@@ -162,7 +164,7 @@ class DistilDrba(ScaledBlocks, Triples[DistilPrepared, None]):
         return torch.stack([made[t] for t in numbers])
 
     def shown(self, picture: DistilPrepared) -> Tensor:
-        """The (1, 3, H, W) picture that was prepared."""
+        """The original picture, (1, 3, H, W), of a prepared one."""
         return picture.image[..., : picture.height, : picture.width]
 
     def _sides(self, frames: Three[DistilPrepared], _links: Both[None]) -> Side:
@@ -197,7 +199,7 @@ class DistilDrba(ScaledBlocks, Triples[DistilPrepared, None]):
 
 
 class _Walk:
-    """One run through the blocks for timesteps on one side."""
+    """One pass through the blocks for timesteps on one side of the centre."""
 
     def __init__(
         self,
@@ -213,19 +215,19 @@ class _Walk:
         self.t = t
         """(N, 1, 1, 1), in the dtype of the network."""
         self.flow: Tensor | None = None
-        """(N, 4, h, w) float32, in pixels of its own size: to the centre, to the side."""
+        """(N, 4, h, w), float32, in pixels of its own size: to the centre, to the side."""
         self.rest: list[Tensor] = []
-        """What goes beside the flow, at its size: mask logit, feedback, (timestep map)."""
+        """Other outputs of the last block, at the flow's size: mask logit, feedback, timestep."""
 
     def step(self, i: int) -> None:
-        """Run block ``i`` and bring what it returns to the size of the next."""
+        """Run block ``i`` and resize its outputs to the size of the next block."""
         net, scales = self.net, self.net.scales
         y = net.blocks[i](self._inputs(i), self.shared[i])
         flow = y[:, :4].float()
         if net.shape.maps_time and self.flow is not None:
             flow = flow + self.flow
         rest = [y[:, 4:5], y[:, 5:13], y[:, 13:14].sigmoid()]
-        # A block above full size works on enlarged inputs; nothing is kept at such a size.
+        # A block above full size works on upscaled inputs; its outputs are kept at full size.
         following = max(scales[i + 1], 1) if i + 1 < len(scales) else 1
         factor = scales[i] / following
         self.flow = enlarge(flow, factor) * factor
@@ -238,7 +240,7 @@ class _Walk:
         if self.flow is None:
             return t
         larger = max(1 / scale, 1)
-        # Above full size the pictures are fetched at full size, which the block before had.
+        # Above full size the pictures are warped at full size, the previous block's size.
         level = i if larger == 1 else self.net.scales.index(1)
         fetched = [
             enlarge(backwarp(picture.stacks[level].expand(len(t), -1, -1, -1), part), larger)
@@ -251,7 +253,7 @@ class _Walk:
         return torch.cat((*fetched, *(maps or [t]), mask, feedback, self.flow.to(dtype)), 1)
 
     def picture(self) -> Tensor:
-        """(N, 3, H', W'): centre and side fetched along the flow, blended by the mask."""
+        """(N, 3, H', W'): centre and side, warped along the flow and blended by the mask."""
         assert self.flow is not None
         centre, side = (
             backwarp(picture.image.float().expand(len(self.t), -1, -1, -1), part)
@@ -264,10 +266,10 @@ class _Walk:
 
 
 def _input_order(shape: DistilShape, block: int) -> list[int]:
-    """Where, in the trained order, each given channel stands.
+    """For each input channel in our order, its index in the order of the trained weights.
 
-    Trained: all images, then all features, of the three pictures, then the same of the two fetched
-    ones, then the rest. Given: every picture followed by its features.
+    Trained weights expect all images, then all features of the three pictures, then the same for
+    the two warped ones, then the rest. Here every picture is followed by its own features.
     """
     order = [] if block and shape.maps_time else _stacked(3, 0)
     if block:

@@ -1,4 +1,4 @@
-"""The catalogue's rows of DistilDRBA."""
+"""The catalogue rows of DistilDRBA."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""DRBA: RIFE driven by distance ratios, the drawing's own timing kept."""
+"""DRBA: RIFE driven by distance ratios, which keeps the timing of the drawings."""

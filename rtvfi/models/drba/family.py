@@ -1,4 +1,4 @@
-"""DRBA for the loader."""
+"""Registers DRBA: builds it around a RIFE network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def _build(request: Request) -> Interpolator:
     group = detect(strip_prefix(request.state))
-    version = RIFE_GROUPS[group][0].partition(" ")[0]  # any of them: they pad alike
+    version = RIFE_GROUPS[group][0].partition(" ")[0]  # any version: all pad alike
     row = next(row for row in ROWS if row.id == f"rife-{version}")
     tuning = tune(request.device, request.dtype)
     nearest = NEAREST.get(group, 0.0)

@@ -1,4 +1,4 @@
-"""The catalogue's row of DRBA."""
+"""The catalogue row of DRBA."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ NETWORKS: Final = (
     "rife-4.25.heavy",
     "rife-4.25.lite",
 )
-"""What DRBA can run with, the best first: its author runs it with 4.26.heavy. Motion between two
-pictures is asked of the coarsest block, which in earlier networks sees eighths, not sixteenths.
+"""The RIFE networks DRBA can use, best first; its author uses 4.26.heavy. DRBA takes the motion
+between two pictures from the coarsest block, which works at 1/16 of the size here but only at 1/8
+in earlier networks.
 """
 FETCHED: Final = "rife-4.25"
-"""Of those the one that is easiest to get."""
+"""The one of these that is easiest to get."""
 
 DRBA: Final = ModelInfo(
     id="drba",

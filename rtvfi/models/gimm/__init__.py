@@ -1,1 +1,1 @@
-"""GIMM-VFI R: motion as a continuous function of time, and frames made along it."""
+"""GIMM-VFI R: models motion as a continuous function of time and interpolates along it."""

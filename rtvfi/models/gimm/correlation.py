@@ -1,9 +1,9 @@
-"""Likeness of every pixel of one feature map with the surroundings of its match in another.
+"""Correlation of every pixel of one feature map with the surroundings of its match in another.
 
-The plain way keeps the products of all pairs of pixels: 4.3 GB for a picture of 1920x1080, a third
-more with its shrunk copies. Averaging and bilinear reading are linear in the second map, so the
-same numbers are products with a shrunk second map at the few places that are read. For small
-pictures the volume is quicker and is kept; ``VOLUME_BYTES`` decides.
+The usual implementation stores the products of all pairs of pixels: 4.3 GB for a picture of
+1920x1080, a third more with downscaled copies. Averaging and bilinear sampling are linear in the
+second map, so the same values can be computed as products with a downscaled second map, only where
+they are looked up. For small pictures the stored volume is faster; ``VOLUME_BYTES`` is the limit.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ RADIUS: Final = 4
 WINDOW: Final = 2 * RADIUS + 1
 CHANNELS: Final = LEVELS * WINDOW**2
 VOLUME_BYTES: Final = 512 << 20
-"""Size up to which the products of all pairs are kept."""
+"""Up to this size, the products of all pairs are stored."""
 _CHUNK_BYTES: Final = 64 << 20
 _FAR: Final = 2.0**20
-"""Pixels beyond which a position is as good as there."""
+"""Positions are clamped to this many pixels, far outside any picture."""
 
 
 def pyramid(features: Tensor) -> tuple[Tensor, ...]:
-    """A feature map and its halves, quarters and eighths, in float32.
+    """A feature map at full, half, quarter and eighth size, in float32.
 
     Args:
         features: (N, C, h, w), h and w at least 8.
@@ -45,12 +45,12 @@ def pyramid(features: Tensor) -> tuple[Tensor, ...]:
 
 
 class Correlation:
-    """Answers what the pixels of ``near`` have in common with places in ``far``.
+    """Looks up correlations of the pixels of ``near`` with positions in ``far``.
 
     Args:
-        near: (N, C, h, w) float32.
-        far: its partner's ``pyramid``.
-        volume_bytes: size up to which all products are kept.
+        near: (N, C, h, w), float32.
+        far: the ``pyramid`` of the other picture.
+        volume_bytes: up to this size, the products of all pairs are stored.
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class Correlation:
             self.volume = [torch.bmm(scaled, level.flatten(2)).view(pixels, -1) for level in far]
         else:
             self.near = scaled.reshape(pixels, channels, 1)
-            # Pixels of one map behind those of the other, so that one index says which.
+            # The pixels of all N maps in one list, so that a single index selects map and pixel.
             self.far = [level.flatten(2).transpose(1, 2).reshape(-1, channels) for level in far]
 
     def __call__(self, place: Tensor) -> Tensor:
-        """Likeness around ``place``.
+        """The correlations around ``place``.
 
         Args:
-            place: (N, 2, h, w) float32: for every pixel of ``near`` where it is in ``far``, x and
-                y from 0; outside ``far`` likeness is 0.
+            place: (N, 2, h, w), float32: for every pixel of ``near`` its position in ``far``, x and
+                y from 0; outside ``far`` correlations are 0.
 
         Returns:
-            (N, 324, h, w) float32, channel ``81 l + 9 (x + 4) + (y + 4)`` for the steps x, y from
-            the place, of one pixel at level l.
+            (N, 324, h, w), float32: channel ``81 l + 9 (x + 4) + (y + 4)`` has the correlation at
+            the offset x, y from the position, in pixels of level l.
         """
         batch, height, width = self.shape
         flat = place.float().permute(0, 2, 3, 1).reshape(-1, 2)
@@ -88,7 +88,7 @@ class Correlation:
         return out.permute(0, 3, 1, 2)
 
     def _around(self, place: Tensor, level: int) -> Tensor:
-        """(pixels, 81) of one level: whole places are read and blended."""
+        """(pixels, 81) of one level: looked up at integer positions and interpolated."""
         rows, columns = self.sizes[level]
         place = torch.nan_to_num(place).clamp(-_FAR, _FAR)
         corner = place.floor()
@@ -96,7 +96,7 @@ class Correlation:
         steps = torch.arange(-RADIUS, RADIUS + 2, device=place.device)
         x = corner[:, :1].long() + steps
         y = corner[:, 1:].long() + steps
-        # x is the slow one.
+        # x is the slower index.
         inside = ((x >= 0) & (x < columns))[:, :, None] & ((y >= 0) & (y < rows))[:, None, :]
         index = x.clamp(0, columns - 1)[:, :, None] + columns * y.clamp(0, rows - 1)[:, None, :]
         likeness = self._products(index.flatten(1), level).view(inside.shape) * inside
@@ -105,7 +105,7 @@ class Correlation:
         return likeness.flatten(1)
 
     def _products(self, index: Tensor, level: int) -> Tensor:
-        """Of every pixel with those of ``far`` that its row of ``index`` names."""
+        """The products of every pixel with the pixels of ``far`` in its row of ``index``."""
         if self.volume is not None:
             return self.volume[level].gather(1, index)
         far = self.far[level]

@@ -1,4 +1,4 @@
-"""RAFT's two encoders: what one picture alone gives to all that follows.
+"""RAFT's two encoders, which compute the features of a single picture.
 
 Source: Teed and Deng, "RAFT: Recurrent All-Pairs Field Transforms for Optical Flow" (2020).
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Features(NamedTuple):
-    """What an encoder makes of a picture."""
+    """The features that an encoder computes."""
 
     quarter: Tensor
     """(N, 96, H / 4, W / 4)."""
@@ -31,7 +31,8 @@ class Encoder:
 
     Args:
         given: parameters.
-        name: their prefix; batch norms where there are parameters for them, else instance norms.
+        name: their prefix. Batch norms are used if there are parameters for them, else instance
+            norms.
     """
 
     def __init__(self, given: Parameters, name: str) -> None:
@@ -48,7 +49,7 @@ class Encoder:
         return None if self.normalises else name
 
     def __call__(self, picture: Tensor) -> Features:
-        """Of a picture (N, 3, H, W) in -1..1, both sizes multiples of 8."""
+        """The features of pictures, (N, 3, H, W), [-1, 1], H and W multiples of 8."""
         x = self.first(picture)
         x = (functional.instance_norm(x) if self.normalises else x).relu_()
         kept = []
@@ -69,7 +70,7 @@ class _Block:
         self.normalises = normalises
         self.first = conv(given, f"{name}.conv1", norm=norm("norm1"), stride=stride)
         self.second = conv(given, f"{name}.conv2", norm=norm("norm2"))
-        # The file has this norm twice, as norm3 too: this name is loaded last.
+        # The file also has this norm under the name norm3; the original loads this name last.
         self.shortcut = (
             conv(given, f"{name}.downsample.0", norm=norm("downsample.1"), stride=2)
             if stride == 2

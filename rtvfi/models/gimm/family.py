@@ -1,4 +1,4 @@
-"""GIMM-VFI for the loader."""
+"""Registers GIMM-VFI: recognises its weight files and builds the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building blocks of GIMM-VFI: convolutions with what follows them."""
+"""Building blocks of GIMM-VFI: convolutions with their activations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 LEAK: Final = 0.1
-"""Slope below zero of every leaky ReLU here."""
+"""Negative slope of all leaky ReLUs here."""
 NORM_EPSILON: Final = 1e-5
 
 Activation = Literal["none", "relu", "leaky", "prelu"]
@@ -24,7 +24,7 @@ Activation = Literal["none", "relu", "leaky", "prelu"]
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Parameters by name, without prefix, and how they are run."""
+    """Parameters by name, without prefix, and the tuning to run them with."""
 
     state: Mapping[str, Tensor]
     tuning: Tuning
@@ -34,26 +34,25 @@ class Parameters:
         return name in self.state
 
     def joined(self, names: Sequence[str], inputs: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """Weight and bias of convolutions that read the same, one above the other.
+        """Concatenate weights and biases of convolutions with the same input, along the outputs.
 
         Args:
-            names: of the convolutions.
-            inputs: which of their input channels.
+            names: names of the convolutions.
+            inputs: which of their input channels to keep.
         """
         weight = torch.cat([self.state[f"{name}.weight"][:, inputs] for name in names])
         return weight, torch.cat([self.state[f"{name}.bias"] for name in names])
 
 
 class Conv:
-    """A convolution that keeps the size (or halves it), and what follows it.
+    """A convolution that keeps or halves the size, followed by an activation.
 
     Args:
-        kernel: weight (C', C, rows, columns), and bias (C',) or None.
-        tuning: where and how it runs.
+        kernel: weight, (C', C, rows, columns), and bias, (C',), or None.
+        tuning: device, dtype and layout.
         stride: 1 or 2.
-        activation: what follows.
-        slope: (C',), for ``prelu``.
-        mirrors: beyond the edge lies the picture's mirror image instead of zeros.
+        activation: name of the activation, or the slopes of a PReLU, (C',).
+        mirrors: use reflect instead of zero padding.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class Conv:
 
 
 def activate(x: Tensor, activation: Activation | Tensor) -> Tensor:
-    """What follows a convolution, in place where that can be."""
+    """Apply an activation, in place if possible."""
     if isinstance(activation, torch.Tensor):
         return functional.prelu(x, activation)
     if activation == "relu":
@@ -105,15 +104,15 @@ def conv(
     stride: int = 1,
     mirrors: bool = False,
 ) -> Conv:
-    """The convolution of that name.
+    """The convolution with that name.
 
     Args:
         given: all parameters.
-        name: of the convolution; with ``prelu`` it is that of a pair, convolution and slopes.
-        activation: what follows.
-        norm: name of a batch norm in between, whose statistics are folded in.
+        name: of the convolution; for ``prelu``, the prefix of the convolution and the slopes.
+        activation: activation after it.
+        norm: name of a batch norm in between, which is folded into the convolution.
         stride: 1 or 2.
-        mirrors: see ``Conv``.
+        mirrors: use reflect instead of zero padding.
     """
     slope: Activation | Tensor = activation
     if activation == "prelu":
@@ -128,7 +127,7 @@ def conv(
 def _with_norm(
     state: Mapping[str, Tensor], norm: str, weight: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The convolution that does what this one does with a batch norm behind it."""
+    """Fold a batch norm into the convolution before it."""
     weight, bias = weight.double(), bias.double()
     spread = (state[f"{norm}.running_var"].double() + NORM_EPSILON).sqrt()
     gain = state[f"{norm}.weight"].double() / spread
@@ -144,18 +143,18 @@ class Lateral:
         self.second = conv(given, f"{name}.layers.2")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), the same."""
+        """(N, C, H, W) to the same shape."""
         return self.second(self.first(x)).add_(x)
 
 
 class Chain:
-    """One after another."""
+    """A sequence of functions, applied one after the other."""
 
     def __init__(self, steps: Sequence[Callable[[Tensor], Tensor]]) -> None:
         self.steps = steps
 
     def __call__(self, x: Tensor) -> Tensor:
-        """What the last step gives."""
+        """The result of the last function."""
         for step in self.steps:
             x = step(x)
         return x

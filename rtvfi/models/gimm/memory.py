@@ -1,4 +1,4 @@
-"""Memory that GIMM-VFI needs, known before it is taken."""
+"""An upper bound for the memory that GIMM-VFI needs."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from rtvfi.models.gimm.correlation import VOLUME_BYTES
 from rtvfi.models.gimm.synthesis import STRIP_BYTES, STRIP_CHANNELS
 
 _FIXED: Final = 400 << 20
-"""Bytes that do not depend on the picture: parameters, and what libraries keep."""
+"""Bytes independent of the picture size: parameters, and memory of libraries."""
 _MOST_IN_STRIPS: Final = STRIP_BYTES + (256 << 20)
-"""Of the last decoder; a small picture is one strip, and smaller."""
+"""Maximum bytes of one strip in the last decoder."""
 _PER_SAMPLE: Final = 380
-"""Numbers in the network's type for every pixel at the size of motion: of three pictures."""
+"""Values in the network's dtype per pixel at the size of motion estimation, for three pictures."""
 _PER_PIXEL: Final = 1300
-"""Bytes of float32 for every such pixel: motion, splats, and what a frame is put together from."""
+"""Bytes in float32 per such pixel: motion, splats, and the fields that a frame is blended from."""
 _OF_FRAME: Final = 180
-"""Bytes for every pixel of the frame: pictures fetched and blended."""
+"""Bytes per full-size pixel: warped and blended pictures."""
 
 
 def needed_bytes(height: int, width: int, scale: float, dtype: torch.dtype) -> int:
-    """An upper bound for pictures of this padded size, at this flow scale."""
+    """An upper bound in bytes for pictures of this padded size at this flow scale and dtype."""
     size = torch.finfo(dtype).bits // 8
     pixels, small = height * width, height * width * scale**2
     strip = min(_MOST_IN_STRIPS, small * STRIP_CHANNELS * size)

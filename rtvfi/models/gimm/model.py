@@ -1,7 +1,8 @@
-"""GIMM-VFI R as an ``Interpolator``: any timestep, several of one pair in one call.
+"""GIMM-VFI R as an ``Interpolator``, for any timestep and several per call.
 
-What depends on one picture is made in ``prepare``, what two pictures share once for all timesteps
-of a call, the rest for every timestep (nearly all of the work: the last decoder of ``synthesis``).
+``prepare`` computes what depends on one picture. What depends on the pair is computed once for all
+timesteps of a call; the rest, which is most of the work, for every timestep (the last decoder of
+``synthesis``).
 """
 
 from __future__ import annotations
@@ -33,34 +34,32 @@ if TYPE_CHECKING:
 
 FLOW_SCALES: Final = (0.25, 0.5, 1.0)
 SMALLEST: Final = 128
-"""Pixels: below, the coarsest level that is searched has no two rows or columns."""
+"""Minimum size in pixels; below, the coarsest correlation level would have one row or column."""
 
 
 class GimmPrepared(NamedTuple):
     """One picture, ready for any pair it is part of."""
 
     picture: Tensor
-    """(1, 3, H', W') float32, 0..1, padded, at the size of the frame."""
+    """(1, 3, H', W'), float32, [0, 1], padded, full size."""
     start: RaftStart
-    """Where the estimate of its motion begins."""
+    """Initial state of its motion estimate."""
     search: tuple[Tensor, ...]
-    """Pyramid of the features that are searched for matches."""
+    """Pyramid of the features used for matching."""
     source: Source
-    """What frames are made of."""
+    """The data that frames are synthesised from."""
     height: int
-    """Of the picture before padding."""
+    """Height of the picture before padding."""
     width: int
+    """Width of the picture before padding."""
 
 
 class Gimm(Scaled):
-    """An ``Interpolator``; everything but the last blend happens at the size of the flow scale.
-
-    Names of parameters have no prefix.
-    """
+    """An ``Interpolator``; everything but the last blend runs at the size of the flow scale."""
 
     known_scales = FLOW_SCALES
     volume_bytes: int = VOLUME_BYTES
-    """See ``correlation.Correlation``."""
+    """Limit of stored correlations, see ``correlation.Correlation``."""
 
     def _load(self, state: State) -> None:
         detect(state)
@@ -74,10 +73,10 @@ class Gimm(Scaled):
         self._memory = MemoryCheck(Need("GIMM-VFI", needed, FLOW_SCALES), self.tuning.device)
 
     def prepare(self, frame: Tensor) -> GimmPrepared:
-        """Features of a (1, 3, H, W) picture, clamped to [0, 1].
+        """Compute the features of a picture, (1, 3, H, W), clamped to [0, 1].
 
         Raises:
-            OutOfMemory: the first of a size, and too little memory is free.
+            OutOfMemory: it is the first picture of its size, and there is too little free memory.
         """
         height, width = frame.shape[-2:]
         picture = self._padded(frame.float().clamp(0, 1))
@@ -98,7 +97,7 @@ class Gimm(Scaled):
         return GimmPrepared(picture, start, pyramid(searched), source, height, width)
 
     def _padded(self, picture: Tensor) -> Tensor:
-        """Its last row and column repeated, up to a size the network can work on."""
+        """Replicate the last row and column, up to a size that the network supports."""
         multiple = round(self.info.pad_multiple / self.flow_scale)
         least = round(SMALLEST / self.flow_scale)
         rows, columns = (max(least, n + -n % multiple) for n in picture.shape[-2:])
@@ -107,14 +106,14 @@ class Gimm(Scaled):
         return functional.pad(picture, extra, mode="replicate")
 
     def pair(self, a: GimmPrepared, b: GimmPrepared, ts: Sequence[float | Tensor]) -> Tensor:
-        """(len(ts), 3, H, W); at 0 and 1, which the network does not know, the pictures."""
+        """The pictures at ``ts``, (len(ts), 3, H, W); at 0 and 1 the input pictures themselves."""
         motion = self.motion.pair(*self.flows(a, b))
         matches = Matches(a.source.matching, b.source.matching)
         made = [self._frame(a, b, motion, matches, float(t)) for t in ts]
         return torch.cat(made)[..., : a.height, : a.width].to(self.tuning.dtype)
 
     def flows(self, a: GimmPrepared, b: GimmPrepared) -> tuple[Tensor, Tensor]:
-        """Motion from ``a`` to ``b`` and back, both estimated in one batch."""
+        """The flows from ``a`` to ``b`` and back, (1, 2, h, w), float32, estimated in one batch."""
         start = RaftStart(
             torch.cat((a.start.hidden, b.start.hidden)),
             tuple(

@@ -1,8 +1,8 @@
-"""The motion part of GIMM-VFI: from the motion between two pictures to motion at any time.
+"""The motion part of GIMM-VFI: from the flows between two pictures to flows at any time.
 
-The motion of both pictures becomes 16 channels each; for a time they are splatted to where their
-pixels are by then, and a small network of the time and the place reads the motion off them. All of
-it is float32: a share of the work below a twentieth, and what everything else is fetched along.
+The flow of each picture is encoded as 16 channels. For a given time these are splatted to where the
+pixels are at that time, and a small network of time and position decodes the flow from them. All of
+it is float32: it is less than a twentieth of the work, and everything else depends on it.
 
 Source: Guo et al., "Generalizable Implicit Motion Modeling for Video Frame Interpolation" (2024).
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST_SCALER: Final = 1e-6
-"""Pixels: two equal pictures may have no motion at all, by which nothing can be divided."""
+"""Minimum of the scale that flows are divided by, in pixels; equal pictures have no motion."""
 _LEAST_SPREAD: Final = 1e-9
 _ENCODER_REACH: Final = 9
 _REFINER_REACH: Final = 5
@@ -34,13 +34,13 @@ class PairMotion(NamedTuple):
     """The motion of a pair of pictures, for all times between them."""
 
     flows: tuple[Tensor, Tensor]
-    """(1, 2, H, W) float32 each: from the first to the second, and back."""
+    """(1, 2, H, W), float32, each: from the first to the second picture, and back."""
     scaler: Tensor
-    """(1, 1, 1, 1): the longest component of both, in pixels."""
+    """(1, 1, 1, 1): the largest component of both flows, pixels."""
     latents: tuple[Tensor, Tensor]
-    """(1, 16, H, W) each."""
+    """(1, 16, H, W) each: the encoded flows."""
     weights: tuple[Tensor, Tensor]
-    """(1, 1, H, W) each: how much a pixel counts where several land."""
+    """(1, 1, H, W) each: weight of a pixel where several land in a splat."""
 
 
 class Motion:
@@ -80,15 +80,15 @@ class Motion:
         ]
 
     def pair(self, flow_01: Tensor, flow_10: Tensor) -> PairMotion:
-        """What the times between two pictures share.
+        """Compute what all times between two pictures share.
 
         Args:
-            flow_01: (1, 2, H, W) float32, pixels, on the grid of the first picture.
-            flow_10: the same back, on the grid of the second.
+            flow_01: (1, 2, H, W), float32, pixels, from the first to the second picture.
+            flow_10: the same shape, from the second to the first.
         """
         longest = torch.maximum(flow_01.abs().amax(), flow_10.abs().amax())
         scaler = longest.clamp(min=SMALLEST_SCALER).view(1, 1, 1, 1)
-        # Both in the direction of time.
+        # Negate the backward flow, so that both are in the direction of time.
         latents = [self._encoded((f / scaler + 1) / 2) for f in (flow_01, -flow_10)]
         weights = (self.importance(flow_01, flow_10), self.importance(flow_10, flow_01))
         return PairMotion((flow_01, flow_10), scaler, (latents[0], latents[1]), weights)
@@ -101,7 +101,7 @@ class Motion:
         )
 
     def importance(self, there: Tensor, back: Tensor) -> Tensor:
-        """(1, 1, H, W): high where the motion ``there`` is even and ``back`` undoes it."""
+        """(1, 1, H, W): high where the flow ``there`` is smooth and consistent with ``back``."""
         mean = self._smooth(there)
         spread = self._smooth(there.square()) - mean.square()
         uneven = spread.clamp(min=_LEAST_SPREAD).sqrt().mean(1, keepdim=True)
@@ -113,17 +113,17 @@ class Motion:
         return functional.conv2d(mirrored, self.smoothing, groups=2)
 
     def at(self, pair: PairMotion, t: float) -> tuple[Tensor, Tensor]:
-        """Motion from the frame at ``t`` to the first and to the second picture.
+        """The flows from the frame at ``t`` to the first and to the second picture.
 
         Returns:
-            (1, 2, H, W) float32 each, pixels.
+            (1, 2, H, W), float32, each, pixels.
         """
         latent = self.latent_at(pair, t)
         velocity = (2 * self.read(latent, t) - 1) * pair.scaler
         return -t * velocity, (1 - t) * velocity
 
     def latent_at(self, pair: PairMotion, t: float) -> Tensor:
-        """(1, 32, H, W): both latents where their pixels are at ``t``, refined."""
+        """(1, 32, H, W): both encoded flows, splatted to time ``t`` and refined."""
         moved = [
             splat(latent, share * flow, "linear", weight, empty="zero")
             for latent, share, flow, weight in zip(
@@ -141,7 +141,7 @@ class Motion:
         return latent + in_strips(refined, height, rows, _REFINER_REACH)
 
     def read(self, latent: Tensor, t: float) -> Tensor:
-        """(1, 2, H, W): the network of place and time, read at every pixel."""
+        """(1, 2, H, W): the network of time and position, evaluated at every pixel."""
         height, width = latent.shape[-2:]
         device = latent.device
         y = (2 * torch.arange(height, device=device, dtype=torch.float32) + 1) / height - 1
@@ -166,6 +166,6 @@ def _leaky(x: Tensor) -> Tensor:
 
 
 def _unit_columns(weight_and_bias: Tensor) -> tuple[Tensor, Tensor]:
-    """A layer as a 1x1 convolution: columns of length 1, the last row is the bias."""
+    """A layer as a 1x1 convolution: columns normalised to length 1, the last row as the bias."""
     weight, bias = weight_and_bias[:-1], weight_and_bias[-1]
     return functional.normalize(weight, dim=0).t()[:, :, None, None].contiguous(), bias.contiguous()

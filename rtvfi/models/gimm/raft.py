@@ -1,7 +1,7 @@
-"""RAFT's iterations: motion between two pictures, corrected twenty times.
+"""RAFT's iterations: the flow between two pictures, corrected twenty times.
 
-What depends on the first picture alone goes into ``RaftStart``, once per picture: the hidden state
-to begin with, and what its context adds to the gates in every iteration.
+What depends only on the first picture is computed once per picture, as ``RaftStart``: the initial
+hidden state, and the contribution of its context to the gates of every iteration.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ _MOTION: Final = 128
 
 
 class RaftStart(NamedTuple):
-    """What the iterations need of the picture whose motion they estimate."""
+    """The initial data of the iterations for the picture whose flow they estimate."""
 
     hidden: Tensor
-    """(1, 128, h, w)."""
+    """(1, 128, h, w): the hidden state."""
     context: tuple[Tensor, ...]
-    """Two of (1, 384, h, w): shares of the gates z, r, q, of both halves of a step."""
+    """Two of (1, 384, h, w): the context's contributions to the gates z, r, q in both halves of a
+    step.
+    """
 
 
 class Raft:
-    """The update block.
+    """RAFT's update block.
 
     Args:
         given: parameters.
@@ -55,17 +57,17 @@ class Raft:
         self.mask = (conv(given, f"{name}.mask.0", "relu"), conv(given, f"{name}.mask.2"))
 
     def start(self, out: Tensor) -> RaftStart:
-        """From the context encoder's (1, 256, h, w)."""
+        """Compute the initial data from the context encoder's output, (1, 256, h, w)."""
         hidden, context = torch.split(out, HIDDEN, 1)
         context = context.relu()
         return RaftStart(hidden.tanh(), tuple(half.share(context) for half in self.halves))
 
     def flow(self, start: RaftStart, correlation: Correlation) -> Tensor:
-        """Motion in full-size pixels, (N, 2, 8h, 8w) float32.
+        """The flow in full-size pixels, (N, 2, 8h, 8w), float32.
 
         Args:
-            start: of N pictures.
-            correlation: between them and their partners.
+            start: initial data of N pictures.
+            correlation: between these and the N other pictures.
         """
         hidden = start.hidden
         home = pixel_grid(hidden)
@@ -73,13 +75,13 @@ class Raft:
         for _ in range(ITERATIONS):
             hidden, delta = self.step(hidden, start.context, correlation(place), place - home)
             place = place + delta
-        # Only the last motion is enlarged, so only it needs the weights for that.
+        # Only the last flow is upsampled, so the weights for that are computed once.
         return enlarged(place - home, self.enlarging(hidden))
 
     def step(
         self, hidden: Tensor, context: tuple[Tensor, ...], likeness: Tensor, flow: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """One iteration: the hidden state after it, and the correction (N, 2, h, w) float32."""
+        """One iteration: the new hidden state and the flow's correction, (N, 2, h, w), float32."""
         dtype = self.tuning.dtype
         seen, moved = likeness.to(dtype), flow.to(dtype)
         for layer in self.from_likeness:
@@ -94,15 +96,15 @@ class Raft:
         return hidden, second(first(hidden)).float()
 
     def enlarging(self, hidden: Tensor) -> Tensor:
-        """Weights of the enlarging, (N, 576, h, w), before the softmax."""
+        """The weights for upsampling, (N, 576, h, w), before the softmax."""
         first, second = self.mask
         return 0.25 * second(first(hidden)).float()
 
 
 class _Half:
-    """One of the two halves of a gated recurrent unit, along rows or columns.
+    """One of the two halves of a convolutional GRU, along rows or columns.
 
-    Its convolutions read hidden state, context and motion; the context's share is kept.
+    Its convolutions take hidden state, context and motion; the context's contribution is cached.
     """
 
     def __init__(self, given: Parameters, name: str, number: int) -> None:
@@ -126,14 +128,14 @@ class _Half:
 
 
 def enlarged(flow: Tensor, weights: Tensor) -> Tensor:
-    """Flow at eight times the size: every new pixel is a blend of the nine old ones around it.
+    """Upsample a flow by eight; every new pixel is a weighted mean of nine old ones around it.
 
     Args:
-        flow: (N, 2, h, w) float32, in pixels of its own size.
-        weights: (N, 576, h, w) before the softmax: nine neighbours, 8 x 8 new pixels.
+        flow: (N, 2, h, w), float32, in pixels of its own size.
+        weights: (N, 576, h, w), before the softmax: nine neighbours for each of 8 x 8 new pixels.
 
     Returns:
-        (N, 2, 8h, 8w) float32, in pixels of the new size.
+        (N, 2, 8h, 8w), float32, in pixels of the new size.
     """
     batch, _, height, width = flow.shape
     shares = weights.view(batch, 1, 9, 8, 8, height, width).softmax(2)

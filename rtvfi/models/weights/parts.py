@@ -1,7 +1,7 @@
-"""Models that are published as several files, and the folders of the programs they were made for.
+"""Weights that are published as several files, usually in one folder.
 
-In the store they are one file: a parameter is called by its part and its own name. Which part a
-file is, its name tells; which model a folder is, the published hashes, or else the parameters.
+The store keeps them as one file, in which a parameter is named ``part.name``. A file name
+identifies the part. The published hashes, or else the parameters, identify the model of a folder.
 """
 
 from __future__ import annotations
@@ -24,26 +24,28 @@ if TYPE_CHECKING:
     from rtvfi.models.weights.store import WeightEntry, WeightPart
 
 NOT_NEEDED: Final = ("raft-things.pth",)
-"""Lies beside GIMM-VFI's file, which holds the same parameters, as trained further."""
+"""Comes with GIMM-VFI's file, which contains a fine-tuned version of the same parameters."""
 
 Files = dict[str, "Path"]
-"""Where the file of each part is."""
+"""Path of the file of each part."""
 
 
 def store_parts(
     store: Store, files: Mapping[str, Path], entry: WeightEntry, address: str
 ) -> Receipt:
-    """Check the files of a model and put it into the store.
+    """Check the files of a model, join them and put the result into the store.
 
     Args:
-        store: where to.
-        files: by part; they stay where they are.
-        entry: what they should be.
-        address: where they come from, for the receipt.
+        store: the store to put it into.
+        files: paths by part; the files are copied, not moved.
+        entry: the manifest entry they should match.
+        address: the address or path they come from, for the receipt.
+
+    Returns:
+        The receipt of the stored file.
 
     Raises:
-        WeightsMismatch: one is broken, or together they are not what ``entry`` says; the store is
-            as it was.
+        WeightsMismatch: a file is damaged, or they do not match ``entry``; the store is unchanged.
         ModelError: the store cannot be written.
     """
     hashes = {part: sha256_of(path) for part, path in files.items()}
@@ -62,26 +64,30 @@ def _joined(files: Mapping[str, Path]) -> dict[str, Tensor]:
 
 
 def stand_in(store: Store, part: WeightPart) -> Path | None:
-    """A file of the store that is the same as that of a part, if there is one and it is whole."""
+    """Path of a stored file that is identical to a part; None if there is none or it is damaged."""
     if part.same_as is None or not store.has(part.same_as):
         return None
     return None if store.verify(part.same_as) else store.path(part.same_as)
 
 
 def add_folder(store: Store, folder: Path, name: str | None = None) -> tuple[WeightEntry, Receipt]:
-    """Put a folder that the user has into the store: ``train_log_gmfss_union`` and the like.
+    """Put the weights in a folder given by the user (``train_log_gmfss_union``) into the store.
 
     Args:
-        store: where to.
-        folder: holds the files of one model, and anything else.
-        name: what it is; else told by the hashes of its files, or by their parameters.
+        store: the store to put them into.
+        folder: contains the files of one model; other files are ignored.
+        name: name of the manifest entry; by default it is recognised by the files' hashes or
+            parameters.
+
+    Returns:
+        The manifest entry and the receipt of the stored file.
 
     Raises:
-        WeightsMismatch: a file is broken, or no model is made of these.
-        UsageError: files are missing, or nothing tells which of several models it is.
+        WeightsMismatch: a file is damaged, or the files match no model.
+        UsageError: files are missing, or they match several models.
     """
-    made_of_parts = [entry for entry in manifest().values() if entry.parts]
-    wanted = made_of_parts if name is None else [manifest()[name]]
+    multi_part = [entry for entry in manifest().values() if entry.parts]
+    wanted = multi_part if name is None else [manifest()[name]]
     if name is not None and not wanted[0].parts:
         return add_file(store, _only_file(folder), name)
     found = {entry.name: _files_in(store, folder, entry) for entry in wanted}
@@ -90,24 +96,24 @@ def add_folder(store: Store, folder: Path, name: str | None = None) -> tuple[Wei
         if not any(found.values()) or _is_of_one_file(folder):
             return add_file(store, _only_file(folder), name)
         raise _incomplete(folder, wanted, found)
-    entry = whole[0] if name is not None else _told(folder, whole, found)
+    entry = whole[0] if name is not None else _identify_folder(folder, whole, found)
     return entry, store_parts(store, found[entry.name], entry, str(folder.resolve()))
 
 
 def _files_in(store: Store, folder: Path, entry: WeightEntry) -> Files:
-    """Of those parts of a model that are there."""
+    """The parts of a model that are available: in the folder, or as a stored identical file."""
     files = {}
     for part in entry.parts:
         here = sorted(folder.glob(part.file))
         path = here[0] if here else stand_in(store, part)
         if path is not None:
             files[part.part] = path
-    # What is in the store already makes no model of a folder that holds nothing of it.
+    # Stored files alone do not count: at least one part must come from the folder.
     return files if any(path.parent == folder for path in files.values()) else {}
 
 
 def _is_of_one_file(folder: Path) -> bool:
-    """RIFE's ``train_log``: GMFSS has a file of the same name beside others."""
+    """Whether it is RIFE's ``train_log``; GMFSS has a file of the same name, among others."""
     return [p.name for p in folder.iterdir() if p.suffix in (".pkl", ".pth")] == ["flownet.pkl"]
 
 
@@ -117,8 +123,8 @@ def _only_file(folder: Path) -> Path:
     if len(files) != 1:
         names = ", ".join(p.name for p in files) or "none"
         raise UsageError(
-            f'"{folder}" should hold the weight files of one model, these are there: {names}',
-            hint=command_line("weights add FILE") + " takes one of them",
+            f'"{folder}" should contain the weight files of one model, it contains: {names}',
+            hint="to add one of them: " + command_line("weights add FILE"),
         )
     return files[0]
 
@@ -126,21 +132,28 @@ def _only_file(folder: Path) -> Path:
 def _incomplete(
     folder: Path, wanted: Sequence[WeightEntry], found: Mapping[str, Files]
 ) -> UsageError:
-    """Says what is missing for the model of which most is there."""
+    """The error that names the missing files of the model with the fewest missing files."""
     entry = max(wanted, key=lambda e: (len(found[e.name]) - len(e.parts), len(e.parts)))
     missing = [part.file for part in entry.parts if part.part not in found[entry.name]]
     return UsageError(f'"{folder}" lacks {", ".join(missing)} for {entry.name}')
 
 
-def _told(folder: Path, whole: Sequence[WeightEntry], found: Mapping[str, Files]) -> WeightEntry:
-    """The model that a folder holds.
+def _identify_folder(
+    folder: Path, whole: Sequence[WeightEntry], found: Mapping[str, Files]
+) -> WeightEntry:
+    """The model whose weights a folder contains.
+
+    Args:
+        folder: contains the files.
+        whole: the models whose files are complete.
+        found: the files of each model by name.
 
     Raises:
-        WeightsMismatch: it holds none of these models.
-        UsageError: nothing tells which.
+        WeightsMismatch: it contains none of these models.
+        UsageError: it matches several models.
     """
-    # Of the models whose files are all there, those with most: a folder of GMFSS union would do
-    # for GMFSS, but for the hash.
+    # Prefer the model with the most files: by file names, a folder of GMFSS union also matches
+    # GMFSS.
     published = [entry for entry in whole if _is_published(folder, entry, found[entry.name])]
     if published:
         return max(published, key=lambda entry: len(entry.parts))
@@ -152,16 +165,16 @@ def _told(folder: Path, whole: Sequence[WeightEntry], found: Mapping[str, Files]
         return fitting[0]
     choices = fitting or [entry for entry in whole if entry.takes(network)]
     if not choices:
-        raise WeightsMismatch(f'"{folder}" holds the network {network}, which no model is')
+        raise WeightsMismatch(f'"{folder}" contains the network {network}, which no model uses')
     names = ", ".join(entry.name for entry in choices)
     raise UsageError(
-        f'"{folder}" holds the network {network}, and nothing in it tells whether as {names}',
+        f'"{folder}" contains the network {network}, which could be used as {names}',
         hint=command_line(f"weights add {folder} --as {choices[0].name}"),
     )
 
 
 def _is_published(folder: Path, entry: WeightEntry, files: Files) -> bool:
-    """Whether every file of the folder has a hash that was published for its part."""
+    """Whether every file from the folder has a published hash of its part."""
     for part in entry.parts:
         path = files[part.part]
         if path.parent != folder:

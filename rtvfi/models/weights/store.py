@@ -1,9 +1,9 @@
-"""Weight files on this machine: which exist, where they are kept, what is known of them. No torch.
+"""The store of weight files on this machine, and the manifest of published files.
 
-The store is a folder ``weights`` in the user's cache directory. Every file in it is safetensors,
-converted once from what was published, and has a receipt beside it: where it came from, the hash
-of the original and its own. Nothing enters the store before it was checked; it enters whole or not
-at all.
+The store is the folder ``weights`` in the user's cache directory. Every file in it is a safetensors
+file, converted from a published file. A JSON receipt beside it records the origin, the hash of the
+original and the hash of the converted file. Files are checked before they are stored, and written
+atomically. Does not import torch.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _CHUNK: Final = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightSource:
-    """One address of a published file."""
+    """One address from which a published file can be downloaded."""
 
     url: str
     sha256: str | None = None
-    """Of the file; None when nothing public is known."""
+    """SHA-256 of the file; None if none was published."""
     git_blob: str | None = None
-    """Git's own SHA-1 of it, for an address pinned to a commit."""
+    """Git's blob hash (SHA-1) of the file, for an address pinned to a commit."""
     note: str = ""
-    """What is not known of this file, for the user."""
+    """What is unknown about this file; shown to the user."""
 
     @property
     def has_hash(self) -> bool:
@@ -61,24 +61,24 @@ class WheelSource:
     """Name of the package."""
     version: str
     wheel_sha256: str
-    """Of the wheel."""
+    """SHA-256 of the wheel."""
     member: str
     """Path of the file inside the wheel."""
     sha256: str
-    """Of that file."""
+    """SHA-256 of that file."""
     note: str = ""
-    """What is not known of this file, for the user."""
+    """What is unknown about this file; shown to the user."""
     has_hash: ClassVar[bool] = True
-    """Always: an index may give something else any day."""
+    """Always true: a package index may serve a different file at any time."""
 
     @property
     def requirement(self) -> str:
-        """As pip takes it: ``name==version``."""
+        """The requirement specifier for pip: ``name==version``."""
         return f"{self.wheel}=={self.version}"
 
     @property
     def url(self) -> str:
-        """Where the file comes from, for receipts."""
+        """The origin of the file, for receipts: ``pip:name==version/member``."""
         return f"pip:{self.requirement}/{self.member}"
 
 
@@ -87,62 +87,62 @@ Source = WeightSource | WheelSource
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightPart:
-    """One of several files that make a model together."""
+    """One of several files that together contain the weights of a model."""
 
     part: str
-    """What its parameters are called by in our one file: ``part.name``."""
+    """Prefix of its parameters in the stored file: ``part.name``."""
     file: str
-    """What it is called in the folders of the programs that it was made for."""
+    """File name as published; may contain wildcards."""
     sources: tuple[Source, ...] = ()
-    """None where it can be had by hand only."""
+    """Empty if it can only be downloaded with a browser."""
     same_as: str | None = None
-    """A row of the manifest that is the same file: where that is here, nothing is fetched."""
+    """Name of a manifest entry with the same file: if that is stored, it is not downloaded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WeightEntry:
-    """A row of the manifest."""
+    """An entry of the manifest: the published weights of one network."""
 
     name: str
     network: str
-    """Architecture its parameters must have, as ``weights.file.identify`` names it."""
+    """The network that the parameters must belong to, as named by ``weights.file.identify``."""
     licence: str
     origin: str
     sources: tuple[Source, ...] = ()
-    """Of the one file there is."""
+    """Sources of the file; empty if there are several files."""
     parts: tuple[WeightPart, ...] = ()
-    """Or the files that make it."""
+    """The files, if there are several."""
     bytes: int | None = None
-    """Size of the published file, where known."""
+    """Size of the published file, if known."""
     terms: str | None = None
-    """What its licence asks of whoever uses it, where that is more than to name the authors; it is
-    shown, and accepted once, before anything is fetched.
+    """Licence terms that require more than attribution; the user has to accept them once before
+    the first download.
     """
     by_hand: str | None = None
-    """Where a browser gets it, if no program can."""
+    """Address to open with a browser, if the file cannot be downloaded automatically."""
     also: tuple[str, ...] = ()
-    """Other networks that do, where the user says that a file is this."""
+    """Other networks that are accepted if the user gives this name explicitly."""
     settings: Mapping[str, bool] = field(default_factory=dict, hash=False)
-    """What a network must be told because its parameters do not tell."""
+    """Settings of the network that cannot be recognised from its parameters."""
 
     def known_hashes(self) -> set[str]:
-        """Published SHA-256 of the original, over all sources."""
+        """The published SHA-256 hashes of the original file, of all sources."""
         return {source.sha256 for source in self.sources if source.sha256 is not None}
 
     @property
     def is_published(self) -> bool:
-        """Whether every file of it has a hash to compare with."""
+        """Whether a hash was published for every file."""
         files = [part.sources for part in self.parts] or [self.sources]
         return all(any(source.has_hash for source in sources) for sources in files)
 
     def takes(self, network: str) -> bool:
-        """Whether parameters of that network may stand under this name."""
+        """Whether weights of that network may be stored under this name."""
         return network == self.network or network in self.also
 
 
 @cache
 def manifest() -> Mapping[str, WeightEntry]:
-    """Every file that can be fetched, by name, in the order of the catalogue."""
+    """All published weights by name, in the order of the catalogue."""
     rows = tomllib.loads(data_path("weights", "manifest.toml").read_text(encoding="utf-8"))
     return {row["name"]: _entry(row) for row in rows["weights"]}
 
@@ -163,49 +163,53 @@ def _sources(row: Json) -> tuple[Source, ...]:
 
 
 def weight_name(info: ModelInfo) -> str | None:
-    """Name of the file that is fetched for a model; None when it needs none."""
+    """Name of the weights that are downloaded for a model; None if it needs none."""
     return info.weights and info.weights.removesuffix(SUFFIX)
 
 
 def weight_names(info: ModelInfo) -> list[str]:
-    """Names of the files a model can run with, the best first; none when it needs none."""
+    """Names of the weights a model can run with, best first; empty if it needs none."""
     files = info.runs_with or (info.weights,)
     return [file.removesuffix(SUFFIX) for file in files if file is not None]
 
 
 def entry_for(name: str) -> WeightEntry:
-    """The manifest's row for a weight file, or for the one a model needs.
+    """The manifest entry of a weight file, or of the weights that a model needs.
+
+    Args:
+        name: name of a weight file, or id of a model.
 
     Raises:
-        UnknownModel: neither a file nor a model is called so.
+        UnknownModel: neither a weight file nor a model has this name.
         UsageError: the model needs no download.
     """
     entry = manifest().get(name) or manifest().get(weight_name(find(name)) or "")
     if entry is None:
-        raise UsageError(f'"{name}" needs no weights from elsewhere: it comes with rtvfi')
+        raise UsageError(f'"{name}" needs no download: it comes with rtvfi')
     return entry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Receipt:
-    """What was written down when a file entered the store."""
+    """The record of a stored file, written when it was stored."""
 
     origin: str
-    """The address, or the path it was added from."""
+    """The address or path it was added from."""
     original_sha256: str
-    """Of the file as it came; of several, of the list of theirs."""
+    """SHA-256 of the original file; of several files, the hash of the list of their hashes."""
     sha256: str
-    """Of the converted file."""
+    """SHA-256 of the converted file."""
     network: str
     parts: dict[str, str] = field(default_factory=dict)
-    """Where several files made it, the SHA-256 of each as it came, by part."""
+    """SHA-256 of each original file by part, if there were several."""
 
 
 class Store:
-    """The weight files of one folder.
+    """The weight files in one folder.
 
     Args:
-        folder: where; made when the first file comes.
+        folder: the folder, created when the first file is stored; by default ``weights`` in the
+            user's cache directory.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -213,27 +217,27 @@ class Store:
         self.folder = folder or cache_folder / "weights"
 
     def make_folder(self) -> None:
-        """Make the folder where it is missing.
+        """Create the folder if it does not exist.
 
         Raises:
-            ModelError: it cannot be made.
+            ModelError: it cannot be created.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            message = f'the folder "{self.folder}" cannot be made: {error.strerror}'
+            message = f'the folder "{self.folder}" cannot be created: {error.strerror}'
             raise ModelError(message) from error
 
     def path(self, name: str) -> Path:
-        """Where the file of that name is, or would be."""
+        """Path of the file of that name, whether it exists or not."""
         return self.folder / f"{name}{SUFFIX}"
 
     def has(self, name: str) -> bool:
-        """Whether the file is here."""
+        """Whether the file exists."""
         return self.path(name).is_file()
 
     def receipt(self, name: str) -> Receipt | None:
-        """What is known of a file; None when nothing readable is."""
+        """The receipt of a file; None if it is missing or cannot be read."""
         try:
             text = self._receipt_path(name).read_text(encoding="utf-8")
             return Receipt(**json.loads(text))
@@ -241,35 +245,35 @@ class Store:
             return None
 
     def write_receipt(self, name: str, receipt: Receipt) -> None:
-        """Write down what is known of a file, whole or not at all."""
+        """Write the receipt of a file atomically."""
         write_whole(self._receipt_path(name), json.dumps(asdict(receipt), indent=2) + "\n")
 
     def _receipt_path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
     def names(self) -> list[str]:
-        """Files that are here, manifest or not."""
+        """Names of the stored files, including those that are not in the manifest."""
         return sorted(path.name.removesuffix(SUFFIX) for path in self.folder.glob(f"*{SUFFIX}"))
 
     def verify(self, name: str) -> str | None:
-        """What is wrong with a file, in words; None when it is what its receipt says."""
+        """A description of what is wrong with a file; None if it matches its receipt."""
         receipt = self.receipt(name)
         if receipt is None:
             return "its receipt is missing"
         if sha256_of(self.path(name)) != receipt.sha256:
-            return "it changed since it was stored"
+            return "it has changed since it was stored"
         entry = manifest().get(name)
         if entry is not None and not entry.takes(receipt.network):
-            return f"it holds {receipt.network}, not {entry.network}"
+            return f"it contains {receipt.network}, not {entry.network}"
         return None
 
 
 def find_weights(model_id: str) -> Path | None:
-    """The weight file of a model; None when it needs none.
+    """Path of the weight file of a model; None if it needs none.
 
     Raises:
-        UnknownModel: no such model.
-        WeightsMissing: it is not on this machine; the hint says which command gets it.
+        UnknownModel: there is no such model.
+        WeightsMissing: the file is not on this machine; the hint is the command to download it.
     """
     names = weight_names(find(model_id))
     if not names:
@@ -283,26 +287,27 @@ def find_weights(model_id: str) -> Path | None:
 
 
 def stored_weights(wanted: str, names: Sequence[str] = ()) -> Path:
-    """The first of these weight files that was fetched or added.
+    """Path of the first of these weight files that is in the store.
 
     Args:
-        wanted: what it is for.
-        names: of files, the best first; by default the one called as what it is for.
+        wanted: the model or weights that the user asked for, for messages.
+        names: names of the files, best first; by default ``wanted``.
 
     Raises:
-        WeightsMissing: none is on this machine; the hint says which command gets one.
+        WeightsMissing: none is on this machine; the hint is the command to download one.
     """
     store = Store()
     here = next((name for name in names or (wanted,) if store.has(name)), None)
     if here is None:
         raise WeightsMissing(
-            f'weights for "{wanted}" are not here', hint=command_line(f"weights get {wanted}")
+            f'the weights of "{wanted}" are not installed',
+            hint=command_line(f"weights get {wanted}"),
         )
     return store.path(here)
 
 
 def is_available(info: ModelInfo) -> bool:
-    """Whether a model could be loaded now."""
+    """Whether the weights of a model are on this machine, or it needs none."""
     try:
         find_weights(info.id)
     except WeightsMissing:
@@ -311,7 +316,7 @@ def is_available(info: ModelInfo) -> bool:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal.
+    """SHA-256 of a file, in hexadecimal.
 
     Raises:
         ModelError: it cannot be read.
@@ -320,7 +325,7 @@ def sha256_of(path: Path) -> str:
 
 
 def data_sha256_of(path: Path) -> str:
-    """SHA-256 of the numbers in a safetensors file, hexadecimal: of all that follows its header.
+    """SHA-256 of the tensor data in a safetensors file (all but the header), in hexadecimal.
 
     Raises:
         ModelError: it cannot be read.
@@ -329,7 +334,7 @@ def data_sha256_of(path: Path) -> str:
 
 
 def git_blob_of(path: Path) -> str:
-    """Git's SHA-1 of a file: of the word blob, its length, and its bytes."""
+    """Git's blob hash of a file: the SHA-1 of ``blob``, its length, and its bytes."""
     header = b"blob %d\0" % path.stat().st_size
     return _digest(path, hashlib.sha1(header, usedforsecurity=False))
 

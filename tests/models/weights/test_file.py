@@ -49,7 +49,7 @@ def test_a_pickle_with_code_is_refused_and_nothing_runs(tmp_path: Path, store: S
     for path in paths:
         with pytest.raises(WeightsMismatch, match=path.name):
             store_file(store, path, manifest()["rife-4.25.lite"], "here")
-    with pytest.raises(WeightsMismatch, match="none of it was run"):
+    with pytest.raises(WeightsMismatch, match="none of it was executed"):
         read_tensors(paths[0])
     assert not trap.exists()
     assert not store.folder.exists()
@@ -87,7 +87,7 @@ def test_the_wrong_network_is_refused_and_nothing_is_overwritten(
     store_file(store, saved(tmp_path / "right.pkl", constant_state(LITE)), entry, "first")
     before = store.path(entry.name).read_bytes(), store.receipt(entry.name)
     wrong = saved(tmp_path / "wrong.pkl", constant_state("rife 4.15.lite"))
-    with pytest.raises(WeightsMismatch, match=r"holds the network rife 4\.15\.lite"):
+    with pytest.raises(WeightsMismatch, match=r"contains the network rife 4\.15\.lite"):
         store_file(store, wrong, entry, "second")
     assert (store.path(entry.name).read_bytes(), store.receipt(entry.name)) == before
     assert sorted(p.suffix for p in store.folder.iterdir()) == [".json", ".safetensors"]
@@ -149,7 +149,7 @@ def test_a_published_name_with_another_hash_is_refused(tmp_path: Path, store: St
 def test_a_store_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     path = saved(tmp_path / "x.pkl", constant_state(LITE))
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(ModelError, match="cannot be made"):
+    with pytest.raises(ModelError, match="cannot be created"):
         add_file(Store(tmp_path / "file" / "store"), path)
     store = Store(tmp_path / "store")
     store.path("rife-4.25.lite").mkdir(parents=True)
@@ -178,5 +178,5 @@ def test_a_published_folder_is_taken_in_by_its_name(
 
 
 def test_a_folder_without_one_checkpoint_is_refused(store: Store, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds 0 files"):
+    with pytest.raises(UsageError, match="contains 0 files"):
         add_file(store, tmp_path)

@@ -136,7 +136,7 @@ def test_other_types_than_floats_are_refused(tmp_path: Path) -> None:
     store, path = Store(tmp_path / "store"), tmp_path / "a.safetensors"
     for dtype in (torch.int8, torch.bool, torch.complex64):
         path.write_bytes(save({k: v.to(dtype) for k, v in state_of_its_own().items()}))
-        with pytest.raises(WeightsMismatch, match="numbers that are no weights"):
+        with pytest.raises(WeightsMismatch, match="contains integers, NaN or infinity"):
             add_file(store, path, "rife-4.25.lite")
     assert store.names() == []
 
@@ -146,5 +146,5 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
     state[next(iter(state))].view(-1)[0] = float("nan")
     path = tmp_path / "a.safetensors"
     path.write_bytes(save(state))
-    with pytest.raises(WeightsMismatch, match="numbers"):
+    with pytest.raises(WeightsMismatch, match="NaN or infinity"):
         add_file(Store(tmp_path / "store"), path, "rife-4.25.lite")

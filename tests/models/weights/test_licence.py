@@ -48,5 +48,5 @@ def test_a_broken_record_counts_as_nothing_accepted(text: str, tmp_path: Path) -
 
 def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ModelError, match="cannot be made"):
+    with pytest.raises(ModelError, match="cannot be created"):
         accept(Store(tmp_path / "file" / "w"), GIMM)

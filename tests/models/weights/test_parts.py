@@ -109,7 +109,7 @@ def test_a_file_that_is_here_as_another_row_is_taken_from_there(
 
 def test_union_takes_another_rife_where_the_user_says_so(tmp_path: Path, store: Store) -> None:
     folder = filled(tmp_path / "train_log", "gmfss 4.25")
-    with pytest.raises(UsageError, match="tells whether as gmfss-union"):
+    with pytest.raises(UsageError, match="could be used as gmfss-union"):
         add_folder(store, folder)
     assert add_folder(store, folder, "gmfss-union")[1].network == "gmfss 4.25"
     assert store.verify("gmfss-union") is None
@@ -126,7 +126,7 @@ def test_a_folder_of_rife_holds_one_file(tmp_path: Path, store: Store) -> None:
 
 
 def test_an_empty_folder_is_one_sentence(tmp_path: Path, store: Store) -> None:
-    with pytest.raises(UsageError, match="these are there: none"):
+    with pytest.raises(UsageError, match="it contains: none"):
         add_folder(store, tmp_path)
 
 
@@ -193,7 +193,7 @@ def test_a_file_of_another_hash_is_refused(
 
 @pytest.mark.parametrize("name", ["gmfss-fortuna", "gmfss-union-fortuna"])
 def test_what_only_a_browser_can_fetch_is_said(name: str, store: Store) -> None:
-    with pytest.raises(WeightsMissing, match="cannot be fetched by programs") as caught:
+    with pytest.raises(WeightsMissing, match="cannot be downloaded automatically") as caught:
         fetch(store, manifest()[name], lambda *_: None)
     assert "https://drive.google.com/file/d/" in caught.value.hint
     assert f"weights add FOLDER --as {name}" in caught.value.hint

@@ -86,7 +86,9 @@ def test_unknown_and_embedded_names_are_refused() -> None:
 
 def test_missing_weights_name_the_command_that_gets_them(store: Store) -> None:
     assert not is_available(MODELS["rife-4.25"])
-    with pytest.raises(WeightsMissing, match=r'weights for "rife-4\.25" are not here') as caught:
+    with pytest.raises(
+        WeightsMissing, match=r'weights of "rife-4\.25" are not installed'
+    ) as caught:
         find_weights("rife-4.25")
     assert caught.value.hint == "rtvfi weights get rife-4.25"
     assert not store.folder.exists()
@@ -109,7 +111,7 @@ def test_verify_notices_a_changed_file(store: Store, tmp_path: Path) -> None:
     assert store.verify("rife-4.25.lite") is None
     path = store.path("rife-4.25.lite")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert store.verify("rife-4.25.lite") == "it changed since it was stored"
+    assert store.verify("rife-4.25.lite") == "it has changed since it was stored"
 
 
 def test_verify_notices_a_missing_receipt_and_a_swapped_file(store: Store, tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_verify_notices_a_missing_receipt_and_a_swapped_file(store: Store, tmp_p
     for suffix in (".safetensors", ".json"):
         source = store.folder / f"rife-4.25.lite{suffix}"
         source.rename(store.folder / f"rife-4.6{suffix}")
-    assert store.verify("rife-4.6") == "it holds rife 4.25.lite, not rife 4.6"
+    assert store.verify("rife-4.6") == "it contains rife 4.25.lite, not rife 4.6"
     (store.folder / "rife-4.6.json").unlink()
     assert store.verify("rife-4.6") == "its receipt is missing"
 
