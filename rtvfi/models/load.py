@@ -1,4 +1,4 @@
-"""From a model id to a network that is ready to run."""
+"""Loads a model by its id."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 def load_model(
     model_id: str, device: torch.device, dtype: torch.dtype, flow_scale: float = 1.0
 ) -> Interpolator:
-    """The model of that id, its parameters on ``device`` in ``dtype``.
+    """Load a model, its parameters on ``device`` in ``dtype``.
 
-    ``copy`` is a model like any other here (the nearer picture); a caller that wants bit-exact
-    copies does not ask a model.
+    ``copy``, which repeats the nearer picture, is loaded like any other model; for bit-exact copies
+    use the source pictures without a model.
 
     Args:
         model_id: an id of the catalogue.
-        device: where it will run.
-        dtype: float16, bfloat16 or float32, of pictures in and out.
-        flow_scale: size at which motion is estimated, a power of two from 0.25 to 4; ``linear``
-            and ``copy`` know no such choice and ignore it.
+        device: the device to run on.
+        dtype: float16, bfloat16 or float32; the dtype of input and output pictures.
+        flow_scale: size at which motion is estimated, relative to the picture; a power of two from
+            0.25 to 4. ``linear`` and ``copy`` ignore it.
 
     Raises:
-        UnknownModel: no such id.
-        WeightsMissing: known, but its weights are not on this machine.
-        WeightsMismatch: the weight file does not fit.
-        UsageError: a flow scale the model does not know.
+        UnknownModel: there is no such id.
+        WeightsMissing: the weights of the model are not on this machine.
+        WeightsMismatch: the weight file is damaged or contains another network.
+        UsageError: the model does not support the flow scale.
     """
     info = find(model_id)
     path = find_weights(info.id)
@@ -58,7 +58,19 @@ def build_model(
     dtype: torch.dtype,
     flow_scale: float = 1.0,
 ) -> Interpolator:
-    """A model from its parameters; see ``load_model``."""
+    """Build a model from its parameters.
+
+    Args:
+        info: the catalogue entry.
+        state: parameters by name; empty for a model without weights.
+        device: the device to run on.
+        dtype: see ``load_model``.
+        flow_scale: see ``load_model``.
+
+    Raises:
+        WeightsMismatch: ``state`` is of another network.
+        UsageError: the model does not support the flow scale.
+    """
     wanted = [manifest()[name] for name in weight_names(info) if name in manifest()]
     if wanted:
         _check_network(info, wanted, state)
@@ -76,11 +88,15 @@ def build_model(
 def _check_network(
     info: ModelInfo, wanted: Sequence[WeightEntry], state: Mapping[str, Tensor]
 ) -> None:
-    """A file under a wrong name would run, with the wrong padding or the wrong look."""
+    """Check that the weights are of the right network; others might run, but give bad pictures.
+
+    Raises:
+        WeightsMismatch: they are not.
+    """
     network = detect(state).network
     if not any(entry.takes(network) for entry in wanted):
         expected = " or ".join(dict.fromkeys(entry.network for entry in wanted))
         raise WeightsMismatch(
-            f'the weights of "{info.id}" hold the network {network}, expected {expected}',
+            f'the weights of "{info.id}" contain the network {network}, expected {expected}',
             hint=command_line(f"weights get {info.id}"),
         )

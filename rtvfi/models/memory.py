@@ -1,4 +1,4 @@
-"""Refuses pictures that a network has no memory for, before hours are spent. Imports torch late."""
+"""Checks before a long run whether there is enough memory. Imports torch only when needed."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     import torch
 
 SIDES = ((3840, 2160), (2560, 1440), (1920, 1080), (1280, 720), (960, 540), (640, 360))
-"""Usual sizes, width and height, of which the largest that fits is named."""
+"""Common sizes, width and height; the hint of the error names the largest one that fits."""
 
 
 class Need(NamedTuple):
-    """What a network needs."""
+    """The memory requirements of a network."""
 
     name: str
-    """As it is called in messages."""
+    """Name of the network in messages."""
     needed: Callable[[int, int, float], int]
-    """Upper bound of the bytes for pictures of so many rows and columns, at a flow scale."""
+    """From rows, columns and flow scale to an upper bound of the memory in bytes."""
     scales: Sequence[float]
-    """Flow scales there are."""
+    """The flow scales that the network supports."""
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """What could be taken now; None when nobody tells."""
+    """Memory that can be allocated on a device now, in bytes; None if unknown."""
     if device.type == "cuda":
         import torch
 
@@ -38,28 +38,28 @@ def free_bytes(device: torch.device) -> int | None:
 
 
 class MemoryCheck:
-    """Asks once for each size.
+    """Checks once for each size whether there is enough memory.
 
     Args:
-        need: of the network.
-        device: where it is.
+        need: the requirements of the network.
+        device: the device of the network.
     """
 
     def __init__(self, need: Need, device: torch.device) -> None:
         self._need = need
         self._device = device
         self._fitting: set[tuple[int, int, float]] = set()
-        """Rows, columns and scale for which there was enough."""
+        """Rows, columns and scale for which there was enough memory."""
 
     def check(self, size: Sequence[int], scale: float) -> None:
-        """Refuse what would not fit, in one sentence.
+        """Raise an error if a size does not fit in memory.
 
         Args:
             size: rows and columns, padded.
             scale: flow scale.
 
         Raises:
-            OutOfMemory: too little is free; the hint names what would fit.
+            OutOfMemory: too little memory is free; the hint names a setting or size that fits.
         """
         height, width = size
         if (height, width, scale) in self._fitting:

@@ -1,4 +1,4 @@
-"""What networks with a scale share: how they are built, and the size at which they see motion."""
+"""Base classes of networks with a flow scale, the size at which they estimate motion."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 FLOW_SCALES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""As shares of the picture's size; powers of two, which keep the size of every block whole."""
+"""Relative to the picture's size; powers of two, so that every block has an integer size."""
 
 
 class Scaled:
-    """A network that can estimate motion at other sizes (``base.HasScales``); a base class.
+    """Base class of a network that can estimate motion at several sizes (``base.HasScales``).
 
     Args:
         state: parameters by name.
-        info: the catalogue's row.
-        tuning: device, dtype and forms to run.
+        info: the catalogue entry.
+        tuning: device, dtype and forms of the layers.
         flow_scale: one of ``known_scales``.
 
     Raises:
         WeightsMismatch: ``state`` is of another network.
-        UsageError: a ``flow_scale`` the network does not know.
+        UsageError: the network does not support the flow scale.
     """
 
     known_scales: tuple[float, ...] = FLOW_SCALES
@@ -45,11 +45,14 @@ class Scaled:
         self._set_flow_scale(flow_scale)
 
     def _load(self, state: State) -> None:
-        """Take the parameters; called once, before the flow scale is set."""
+        """Load the parameters; called once, before the flow scale is set."""
         raise NotImplementedError
 
     def _set_flow_scale(self, flow_scale: float) -> None:
-        """Override it to set what depends on the scale; called anew for every ``at_scale``."""
+        """Set the flow scale; called again by ``at_scale``.
+
+        Override it to set what depends on the scale.
+        """
         if flow_scale not in self.known_scales:
             names = ", ".join(f"{scale:g}" for scale in self.known_scales)
             raise UsageError(
@@ -58,10 +61,12 @@ class Scaled:
         self.flow_scale = flow_scale
 
     def at_scale(self, flow_scale: float) -> Self:
-        """The same network, same parameters, at another flow scale; pictures are prepared anew.
+        """The same network with the same parameters at another flow scale.
+
+        Pictures have to be prepared again.
 
         Raises:
-            UsageError: the network does not know it.
+            UsageError: the network does not support the flow scale.
         """
         other = copy.copy(self)
         other._set_flow_scale(flow_scale)
@@ -69,34 +74,34 @@ class Scaled:
 
     @property
     def _multiple(self) -> int:
-        """What padded sizes are multiples of."""
+        """Padded sizes are multiples of this."""
         return int(self.info.pad_multiple / min(self.flow_scale, 1))
 
 
 class ScaledCore(Scaled):
-    """``Scaled`` for a network whose costly part may be run in other ways (``base.HasCore``)."""
+    """``Scaled`` for a network whose expensive part can be run by a runner (``base.HasCore``)."""
 
     def _set_flow_scale(self, flow_scale: float) -> None:
         super()._set_flow_scale(flow_scale)
-        self._run: Runner = directly  # a runner is of one scale
+        self._run: Runner = directly  # a runner works for one scale only
 
     def with_runner(self, runner: Runner) -> Self:
-        """The same network, same parameters, its core run by ``runner``."""
+        """The same network with the same parameters, its core run by ``runner``."""
         other = copy.copy(self)
         other._run = runner
         return other
 
 
 class ScaledBlocks(ScaledCore):
-    """``ScaledCore`` for a network of blocks from coarse to fine."""
+    """``ScaledCore`` for a network of blocks that work from coarse to fine."""
 
     block_scales: tuple[float, ...]
-    """How far each block works below the size at which motion is estimated; set by ``_load``."""
+    """Downscaling factor of each block, relative to the flow scale; set by ``_load``."""
 
     def _set_flow_scale(self, flow_scale: float) -> None:
         super()._set_flow_scale(flow_scale)
         self.scales = tuple(scale / flow_scale for scale in self.block_scales)
 
     def _fitted(self, frame: Tensor) -> Tensor:
-        """A (1, 3, H, W) picture clamped to [0, 1] and padded."""
+        """Clamp a (1, 3, H, W) picture to [0, 1] and pad it."""
         return padded(frame.to(self.tuning.dtype).clamp(0, 1), self._multiple)

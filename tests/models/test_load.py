@@ -104,7 +104,9 @@ def test_without_weights_one_sentence_says_how_to_get_them(model_id: str, store:
 
 def test_weights_under_a_wrong_name_are_refused(store: Store, tmp_path: Path) -> None:
     put(store, tmp_path, "4.25", under="4.6")
-    with pytest.raises(WeightsMismatch, match=r"hold the network rife 4\.25, expected rife 4\.6"):
+    with pytest.raises(
+        WeightsMismatch, match=r"contain the network rife 4\.25, expected rife 4\.6"
+    ):
         load_model("rife-4.6", CPU, torch.float32)
 
 

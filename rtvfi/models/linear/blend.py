@@ -1,4 +1,4 @@
-"""Models without weights: ``linear`` blends two pictures, ``copy`` gives the nearer one."""
+"""Models without weights: ``linear`` blends two pictures, ``copy`` repeats the nearer one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Linear:
-    """A cross-fade; equal pictures give that picture, exactly."""
+    """A cross-fade; two equal pictures give exactly that picture."""
 
     info = LINEAR
 
@@ -25,7 +25,7 @@ class Linear:
         return frame
 
     def pair(self, a: Planes, b: Planes, ts: Sequence[float | Tensor]) -> Planes:
-        """``a + t (b - a)`` for every t, a number; see ``base.Interpolator``."""
+        """``a + t (b - a)`` for every timestep; timesteps are numbers, not maps."""
         return Planes(*(_fade(left, right, ts) for left, right in zip(a, b, strict=True)))
 
 
@@ -34,7 +34,7 @@ def _fade(left: Tensor, right: Tensor, ts: Sequence[float | Tensor]) -> Tensor:
 
 
 class Nearest:
-    """The picture whose time is nearer, the left one at 0.5."""
+    """Repeats the picture nearer in time; at 0.5, the left one."""
 
     info = COPY
 
@@ -43,6 +43,6 @@ class Nearest:
         return frame
 
     def pair(self, a: Planes, b: Planes, ts: Sequence[float | Tensor]) -> Planes:
-        """``a`` up to t = 0.5, else ``b``; see ``base.Interpolator``."""
+        """``a`` for every timestep up to 0.5, else ``b``; timesteps are numbers, not maps."""
         nearer = [a if float(t) <= 0.5 else b for t in ts]
         return Planes(torch.cat([p.y for p in nearer]), torch.cat([p.uv for p in nearer]))

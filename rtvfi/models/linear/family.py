@@ -1,4 +1,4 @@
-"""``linear`` and ``copy`` for the loader."""
+"""Registers ``linear`` and ``copy``, which need no weights, and builds the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue's rows of ``linear`` and ``copy``."""
+"""The models ``linear`` and ``copy`` in the catalogue."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""RIFE 4.x, every version of it."""
+"""RIFE 4.x: all released versions."""

@@ -1,4 +1,4 @@
-"""RIFE 4.x for the loader."""
+"""Registers RIFE 4.x: recognises its weight files and builds the model."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from rtvfi.models.family import Request, State
 
 NEAREST: Final = {"4.25": 0.25}
-"""By architecture, how near to a picture a time may be that the network is asked for.
+"""By architecture: the least distance of a timestep from 0 and 1 that is passed to the network.
 
-Trained RIFE 4.25 takes times below 0.12 for 0: what it makes there is the left picture, so at 0.1
-all that moves stands a tenth of its way too far back. Asked at 0.25, with the motion scaled, it is
-right: drawn scenes, 0.1 of the way, 46.8 dB instead of 37.2; at 0.16 44.9 instead of 41.3.
+RIFE 4.25 treats timesteps below 0.12 like 0 and returns the left picture, so at 0.1 moving objects
+lag by a tenth of their motion. Computing the flow at 0.25 and scaling it gives the right positions
+(drawn scenes, t = 0.1: 46.8 dB instead of 37.2; t = 0.16: 44.9 instead of 41.3).
 """
 FIRST: Final = "block0.conv0.0.0.weight"
-"""The parameter that every network of these blocks has."""
+"""A parameter that every network with these blocks has."""
 
 
 def _detect(state: State) -> Detected | None:

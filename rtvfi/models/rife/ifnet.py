@@ -1,8 +1,8 @@
-"""The convolutions of RIFE 4.x and DistilDRBA, folded and ready to run.
+"""The convolutional blocks of RIFE 4.x and DistilDRBA, optimised for inference.
 
-What the trained parameters describe and what is run differ, with the same numbers up to rounding:
-the gain ``beta`` of a residual layer is folded into its convolution, in float32 the residual itself
-too; output channels nobody reads are not computed; a transposed convolution may run as a plain one.
+The layers differ from the trained ones, but the results are the same up to rounding: the gain
+``beta`` of a residual layer is folded into its convolution, and in float32 the residual connection,
+too; unused output channels are not computed; a transposed convolution may run as a plain one.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     State = Mapping[str, Tensor]
 
 SLOPE: Final = 0.2
-"""Of every leaky ReLU."""
+"""Negative slope of every leaky ReLU."""
 _BAND_BYTES: Final = 4 << 20
-"""Of what is joined at a time on a CPU: small enough to stay in its caches."""
+"""Size of a band's input on a CPU: small enough to stay in its caches."""
 _LEAST_ROWS: Final = 8
-"""Of a band's result: each band computes one row more than it keeps."""
+"""Least number of output rows of a band; each band computes one row that is discarded."""
 
 
 class Conv:
-    """A convolution with 3x3 kernels and what follows it, parameters in place."""
+    """A convolution with 3x3 kernels and its activation; copies its parameters to the device."""
 
     def __init__(
         self,
@@ -50,7 +50,10 @@ class Conv:
         self.stride = stride
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """(N, C, H, W) to (N, C', H / stride, W / stride); a residual goes in before the slope."""
+        """(N, C, H, W) to (N, C', H / stride, W / stride).
+
+        A residual of the output's shape is added before the activation.
+        """
         groups = x.shape[1] // self.weight.shape[1]
         y = functional.conv2d(x, self.weight, self.bias, self.stride, 1, 1, groups)
         if residual is not None:
@@ -62,12 +65,12 @@ class Conv:
         return functional.prelu(y, self.slope)
 
     def of_parts(self, parts: Sequence[Tensor]) -> Tensor:
-        """The same of ``torch.cat(parts, 1)``, for stride 2; the bits are those of the whole.
+        """Apply a convolution of stride 2 to ``torch.cat(parts, 1)``; bit-identical to doing so.
 
-        On a CPU the parts are joined and convolved some rows at a time. Joined as a whole they are
-        tens of megabytes, twice with the copy that the convolution makes of them, and such memory
-        comes fresh from the system every time. A frame of RIFE 4.25 (one thread, AVX-512): 426 ms
-        whole, 408 ms in bands at 960x540; 2.1 and 1.6 s, 1.5 and 1.05 GB at 1920x1080.
+        On a CPU the parts are concatenated and convolved in bands of rows. All rows at once would
+        be tens of megabytes, twice that with the copy made by the convolution, and the system would
+        have to provide that memory anew each time. A frame of RIFE 4.25 (one thread, AVX-512): 426
+        ms at once, 408 ms in bands at 960x540; 2.1 and 1.6 s, 1.5 and 1.05 GB at 1920x1080.
 
         Args:
             parts: (N, C_i, H, W) each, H even, in the network's dtype.
@@ -79,8 +82,8 @@ class Conv:
             return self(torch.cat(tuple(parts), 1))
         bands = []
         for start in range(0, height // 2, rows):
-            # Row k of the result reads rows 2k - 1 to 2k + 1. Two rows above give one row more,
-            # which is wrong, for it read the padding, and is left out.
+            # Output row k reads input rows 2k - 1 to 2k + 1. Two more input rows above give one
+            # more output row; it is discarded, because it read the padding.
             above = 2 if start else 0
             taken = slice(2 * start - above, 2 * (start + rows))
             band = self(torch.cat([part[:, :, taken] for part in parts], 1))
@@ -89,7 +92,7 @@ class Conv:
 
 
 class Upconv:
-    """A transposed convolution, kernel 4, stride 2: twice the size."""
+    """A transposed convolution with kernel 4 and stride 2, which doubles the size."""
 
     def __init__(self, weight: Tensor, bias: Tensor, tuning: Tuning) -> None:
         self.as_conv = tuning.conv_tail
@@ -106,13 +109,13 @@ class Upconv:
 
 
 def as_plain_convolution(weight: Tensor) -> Tensor:
-    """The 3x3 convolution that, followed by a pixel shuffle, does what a transposed one does.
+    """The 3x3 convolution that, followed by a pixel shuffle, equals a transposed convolution.
 
     Output pixel 2i + p of a transposed convolution (kernel 4, stride 2, padding 1) reads the inputs
     i and i - 1 with taps 1 and 3 when p is 0, i and i + 1 with taps 2 and 0 when p is 1.
 
     Args:
-        weight: (C, C', 4, 4), as ``conv_transpose2d`` takes it.
+        weight: (C, C', 4, 4), the weight of ``conv_transpose2d``.
 
     Returns:
         (4 C', C, 3, 3).
@@ -129,12 +132,12 @@ def as_plain_convolution(weight: Tensor) -> Tensor:
 
 
 class Encoder:
-    """Features of one picture, in its own size.
+    """Computes the features of one picture, at its own size.
 
     Args:
         state: parameters by name, checked.
         kind: layout of the encoder, not ``none``.
-        tuning: device, dtype and forms to run.
+        tuning: device, dtype and forms of the layers.
     """
 
     def __init__(self, state: State, kind: EncoderKind, tuning: Tuning) -> None:
@@ -161,25 +164,26 @@ class Encoder:
 
 
 class Wiring(NamedTuple):
-    """How a block is used, which may differ from how it was trained."""
+    """The input and output channels of a block, which may differ from those in training."""
 
     order: Sequence[int]
-    """For every channel of the input that will be given, its place in the trained one."""
+    """For every input channel, its index in the trained order."""
     outputs: int
-    """Channels to compute, the first ones."""
+    """Number of output channels to compute; the others are dropped."""
     num_shared: int = 0
-    """Leading input channels that are given apart, once for a whole batch."""
+    """Number of leading input channels that are the same for a whole batch, and passed separately.
+    """
 
 
 class Block:
-    """One block: its input at its own size to the increments it proposes.
+    """One block: computes increments of flow and mask from inputs of the block's size.
 
     Args:
         state: parameters by name, checked.
-        name: where they begin, ``block0``.
+        name: prefix of its parameters: ``block0``.
         shape: the architecture.
-        wiring: inputs and outputs.
-        tuning: device, dtype and forms to run.
+        wiring: input and output channels.
+        tuning: device, dtype and forms of the layers.
     """
 
     def __init__(
@@ -228,10 +232,11 @@ class Block:
         self.last = Upconv(weight[:, :kept], bias[:kept], tuning)
 
     def __call__(self, x: Tensor | Sequence[Tensor], shared: Tensor | None = None) -> Tensor:
-        """(N, C, H, W), H and W multiples of 4, to (N, outputs, H, W); x may come in parts.
+        """(N, C, H, W) to (N, outputs, H, W), or half that size without a final pixel shuffle.
 
-        Without a pixel shuffle at the end, to half that size. ``shared`` is what ``self.shared``
-        made of the channels that are given apart.
+        Args:
+            x: the input, or parts of its channels to concatenate; H and W multiples of 4.
+            shared: the output of ``self.shared`` for the shared input channels, if there are any.
         """
         first = self.first(x, shared) if isinstance(x, torch.Tensor) else self.first.of_parts(x)
         x = start = self.second(first)
@@ -244,14 +249,21 @@ class Block:
 def blocks(
     state: State, shape: IFNetShape, wirings: Sequence[Wiring], tuning: Tuning
 ) -> list[Block]:
-    """``block0`` and those that follow, one for each wiring; see ``Block``."""
+    """Create the blocks ``block0``, ``block1``, ..., one for each wiring."""
     return [Block(state, f"block{i}", shape, wiring, tuning) for i, wiring in enumerate(wirings)]
 
 
 def fold(
     weight: Tensor, bias: Tensor, beta: Tensor, *, with_residual: bool
 ) -> tuple[Tensor, Tensor]:
-    """The one convolution that is ``conv(x) * beta``, or ``conv(x) * beta + x``."""
+    """Weight and bias of the convolution equal to ``conv(x) * beta``, or ``conv(x) * beta + x``.
+
+    Args:
+        weight: (C', C, 3, 3).
+        bias: (C',).
+        beta: (1, C', 1, 1).
+        with_residual: whether to add ``x``.
+    """
     gain = beta.reshape(-1)
     weight = weight * gain[:, None, None, None]
     if with_residual:

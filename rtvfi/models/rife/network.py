@@ -1,11 +1,11 @@
-"""RIFE 4.0 to 4.26.heavy: one network driven by the shape of its parameters.
+"""RIFE 4.0 to 4.26.heavy: one implementation for all architectures.
 
-Blocks look at the pictures from coarse to fine; each adds an increment to one flow field that holds
-the way from the new frame to img0 and to img1, in full-size pixels. What a block reads is the two
-pictures (and their features) fetched along the flow so far and shrunk to the block's size. Both
-steps commute with a selection: only pixels that the shrinking reads are fetched
-(``warp.backwarp_centres``), and an output enlarged by 16 to be shrunk by 8 is enlarged by 2. So
-nothing but the flow exists at full size until the last block.
+The blocks work from coarse to fine. Each adds an increment to the flow, which points from the new
+frame to img0 and to img1 and is in full-size pixels. The input of a block is the two pictures (and
+their features), warped along the current flow and downscaled to the block's size. Two shortcuts
+save work: only the pixels that the downscaling reads are warped (``warp.backwarp_centres``), and an
+output that would be upscaled by 16 and then downscaled by 8 is upscaled by 2. So nothing but the
+flow exists at full size until the last block.
 
 Formulas: docs/models.md; source: Huang et al., "Real-Time Intermediate Flow Estimation for Video
 Frame Interpolation" (2022) and the forward passes of the released versions.
@@ -35,34 +35,41 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 RESTART_PIXELS = 32
-"""Group 4.0 starts again at half the size when both motions reach beyond this."""
+"""RIFE 4.0 and 4.1 restart at half the size if both flows exceed this length."""
 
 
 class RifePrepared(NamedTuple):
-    """One picture, ready for any pair it is part of."""
+    """A prepared picture."""
 
     stack: Tensor
     """(1, 3 + features, H', W'): RGB and encoder features, padded."""
     height: int
-    """Of the picture before padding."""
+    """Height of the picture without padding."""
     width: int
     parts: tuple[Part, ...] = ()
-    """What it was made of; empty for a source picture."""
+    """The source pictures it was computed from; empty for a source picture."""
 
     @property
     def image(self) -> Tensor:
-        """(1, 3, H', W'), padded."""
+        """The picture, (1, 3, H', W'), padded."""
         return self.stack[:, :3]
 
 
 class Rife(ScaledBlocks):
-    """An ``Interpolator``; t may be a map (1, 1, H, W) of the picture's size.
+    """An ``Interpolator``; a timestep may also be a map (1, 1, H, W) of the picture's size.
 
     Args:
-        state: parameters by name, any RIFE 4.x; ``module.`` and training extras are ignored. The
-            others and errors as in ``Scaled``.
-        nearest: for times nearer to one of the two pictures than this the network is asked at this
-            distance, and the motion scaled; 0 asks at any time. See ``family.NEAREST``.
+        state: parameters by name of any RIFE 4.x; the prefix ``module.`` and other entries left
+            from training are ignored.
+        info: the catalogue entry.
+        tuning: device, dtype and forms of the layers.
+        flow_scale: size at which motion is estimated, one of ``known_scales``.
+        nearest: for timesteps closer than this to 0 or 1, the flow is computed at this distance and
+            scaled; 0: never. See ``family.NEAREST``.
+
+    Raises:
+        WeightsMismatch: ``state`` is not of a RIFE 4.x.
+        UsageError: the flow scale is not supported.
     """
 
     def __init__(
@@ -91,27 +98,32 @@ class Rife(ScaledBlocks):
         self.blocks = blocks(state, shape, wirings, tuning)
 
     def prepare(self, frame: Tensor) -> RifePrepared:
-        """Padding and encoder features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        """Clamp a (1, 3, H, W) picture to [0, 1], pad it, and compute its encoder features."""
         image = self._fitted(frame)
         if self.encoder is not None:
             image = torch.cat((image, self.encoder(image)), 1)
         return RifePrepared(image, *frame.shape[-2:])
 
     def pair(self, a: RifePrepared, b: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
-        """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
+        """Interpolate at the timesteps: (len(ts), 3, H, W), in the dtype of the network."""
         return self.between(a, b, self.timesteps(a, ts))
 
     def between(self, a: RifePrepared, b: RifePrepared, t: Tensor) -> Tensor:
-        """As ``pair``, for timesteps (N, 1, H', W') of padded size, or (N, 1, 1, 1)."""
+        """``pair`` for timesteps (N, 1, H', W') of padded size, or (N, 1, 1, 1)."""
         if self.shape.body == "prelu":
-            # The restart is decided over a batch, on the host; one by one, no t depends on its
-            # company.
+            # The restart is decided on the host for a whole batch; run the timesteps one by one, so
+            # that the result at one does not depend on the others.
             return torch.cat([self._between(a, b, one[None]) for one in t])
         out: Tensor = self._run(self._between, a, b, t)
         return out
 
     def middle(self, a: RifePrepared, b: RifePrepared) -> tuple[Tensor, RifePrepared]:
-        """See ``base.HasMiddle``: what it is made of is known to pictures made of it."""
+        """Compute the picture half way between two; see ``base.HasMiddle``.
+
+        Returns:
+            The picture, (1, 3, H, W), and the same picture prepared. The latter keeps the parts it
+            was computed from.
+        """
         parts = self._walked(a, b, self.timesteps(a, [0.5])).parts()
         picture = picture_of(parts).to(self.tuning.dtype)[..., : a.height, : a.width]
         return picture, self.prepare(picture)._replace(parts=parts)
@@ -126,17 +138,20 @@ class Rife(ScaledBlocks):
         return walk
 
     def coarse_flow(self, a: RifePrepared, b: RifePrepared) -> Tensor:
-        """The first block's flow from the middle to ``a`` and to ``b``: (1, 4, H', W') float32."""
+        """The flow of the first block at t = 0.5, to ``a`` and to ``b``: (1, 4, H', W') float32."""
         walk = _Walk(self, a, b, self.timesteps(a, [0.5]))
         walk.step(0)
         assert walk.flow is not None
         return walk.flow
 
     def timesteps(self, a: RifePrepared, ts: Sequence[float | Tensor]) -> Tensor:
-        """(len(ts), 1, H', W') float32, or (len(ts), 1, 1, 1) when all of them are numbers."""
+        """Timesteps as a tensor, float32: (len(ts), 1, 1, 1) if all are numbers.
+
+        If one of them is a map: (len(ts), 1, H', W'), padded.
+        """
         device = self.tuning.device
         if not any(isinstance(t, torch.Tensor) and t.numel() > 1 for t in ts):
-            # Filled on the device: a list copied there would have the host wait for all before it.
+            # Fill on the device: copying a list to it would make the host wait for earlier work.
             return torch.cat([torch.full((1, 1, 1, 1), float(t), device=device) for t in ts])
         rows, columns = a.stack.shape[-2:]
         maps = [torch.as_tensor(t, dtype=torch.float32, device=device) for t in ts]
@@ -146,23 +161,23 @@ class Rife(ScaledBlocks):
 
 
 class _Walk:
-    """One run through the blocks: the flow so far and what the last block left for the next."""
+    """One run through the blocks: keeps the current flow, masks and feedback."""
 
     def __init__(self, net: Rife, a: RifePrepared, b: RifePrepared, t: Tensor) -> None:
         self.net = net
         self.ends = (a, b)
-        # Cast once here rather than in every fetch.
+        # Convert once here, not in every warp.
         self.stacks = (a.stack.float(), b.stack.float())
         self.wanted = t
         self.t = t.clamp(net.nearest, 1 - net.nearest) if net.nearest else t
         self.scales = net.scales
         self.flow: Tensor | None = None
         self.masks: list[tuple[Tensor, float]] = []
-        """Mask logits at their block's size, each with the factor to full size."""
+        """Mask logits at the size of their block, each with its upscaling factor to full size."""
         self.feedback: tuple[Tensor, float] | None = None
 
     def step(self, i: int) -> None:
-        """Run block ``i`` and take its increments in."""
+        """Run block ``i`` and add its increments."""
         inputs = self._inputs(i)
         y = self._ask(i, *inputs)
         if i == 1 and self._must_restart(y):
@@ -180,20 +195,20 @@ class _Walk:
         self.feedback = (y[:, 5:], self._factor(i))
 
     def _factor(self, i: int) -> float:
-        """From the size of the output of block ``i`` to full size."""
+        """Upscaling factor from the output of block ``i`` to full size."""
         return self.scales[i] if self.net.shape.tail == "shuffle" else 2 * self.scales[i]
 
     def _full_size(self, i: int, y: Tensor) -> Tensor:
-        """The flow in the output of block ``i``, at full size, full-size pixels, float32."""
+        """The flow in the output of block ``i``, upscaled to full size, in full-size pixels."""
         factor = self._factor(i)
         return enlarge(y[:, :4].float() * factor, factor)
 
     def _ask(self, i: int, a: Tensor, b: Tensor, t: Tensor, rest: list[Tensor]) -> Tensor:
-        """Output of block ``i`` at its own size."""
+        """Run block ``i``: its output, at its own size."""
         return self.net.blocks[i](self._alike((a, b, t, *rest)))
 
     def _alike(self, parts: Sequence[Tensor]) -> list[Tensor]:
-        """All in the network's dtype, of one size and batch."""
+        """All parts in the network's dtype, expanded to the same size and batch size."""
         batch, dtype = len(self.t), self.net.tuning.dtype
         rows, columns = parts[0].shape[-2:]
         return [p.to(dtype).expand(batch, -1, rows, columns) for p in parts]
@@ -232,8 +247,10 @@ class _Walk:
         return sum(more, start=first)
 
     def picture(self) -> Tensor:
-        """(N, 3, H', W'): both pictures fetched along the flow, blended by the mask; in place of
-        pictures that were made themselves, what those were made of.
+        """The result, (N, 3, H', W'): both pictures warped along the flow and blended by the mask.
+
+        If one of them was interpolated itself, the source pictures that it was computed from are
+        warped instead.
         """
         if any(end.parts for end in self.ends):
             return picture_of(self.parts()).to(self.net.tuning.dtype)
@@ -242,14 +259,14 @@ class _Walk:
         return torch.lerp(right, left, weight.float()).to(self.net.tuning.dtype)
 
     def parts(self) -> tuple[Part, ...]:
-        """What the pictures are made of, in source pictures."""
+        """The parts of the results: source pictures with flow and weight."""
         flow, weight = self._flow_at_wanted(), self._mask_at(1).float().sigmoid()
         a, b = self.ends
         left = share(a.stack, a.parts, flow[:, :2], weight)
         return merged([*left, *share(b.stack, b.parts, flow[:, 2:], 1 - weight)])
 
     def _flow_at_wanted(self) -> Tensor:
-        """The flow at the time that is wanted, from that at the time the network was asked for."""
+        """The flow at the requested timestep, scaled from that at the timestep the network used."""
         assert self.flow is not None
         if not self.net.nearest:
             return self.flow
@@ -264,7 +281,7 @@ class _Walk:
         return bool(min(left, right) > RESTART_PIXELS)
 
     def _restart(self) -> None:
-        """Forget everything and estimate the coarsest flow at half the size."""
+        """Discard all results and run the first block again at half the size."""
         self.scales = tuple(2 * s for s in self.scales)
         self.flow, self.feedback = None, None
         self.masks.clear()
@@ -272,17 +289,17 @@ class _Walk:
 
 
 def _at_scale(y: Tensor, factor: float, scale: float) -> Tensor:
-    """``y``, which is ``factor`` below full size, at 1/scale of it."""
+    """Resize ``y``, which has 1/factor of full size, to 1/scale of full size."""
     if scale < 1:
-        # What lies above full size passed through it, and lost what did not fit.
+        # The original resizes it to full size first, which loses detail.
         return enlarge(enlarge(y, factor), 1 / scale)
     return enlarge(y, factor / scale)
 
 
 def _input_order(shape: IFNetShape, block: int) -> list[int]:
-    """Where, in the trained order (both images, both features, rest), each given channel stands.
+    """The trained index (img0, img1, features of img0, features of img1, rest) of each channel.
 
-    Given are img0 with its features, img1 with its features, the rest.
+    Our channels are img0 with its features, img1 with its features, the rest.
     """
     features = shape.features
     first = [0, 1, 2, *range(6, 6 + features)]

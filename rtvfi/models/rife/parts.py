@@ -1,9 +1,9 @@
-"""What a made picture is made of: source pictures, where each pixel of it is in them, how much.
+"""The parts of an interpolated picture: source pictures, each with a flow and a weight.
 
-A picture made between two that were made themselves would be fetched twice: every fetch is bilinear
-and blurs, and every blend of two that do not quite meet thins dark lines. So a made picture
-remembers its parts. Flow is still found between the made pictures, for that is where the motion is
-even, but what is shown is fetched once, from source pictures, along the flows put together.
+A picture interpolated between interpolated pictures would be warped several times. Every bilinear
+warp blurs, and every blend of slightly misaligned pictures thins dark lines. So an interpolated
+picture remembers its parts. The flow is still estimated between the interpolated pictures, where
+the motion is even, but the result is sampled once, from source pictures, along the composed flows.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NEAR: Final = 2.0
-"""Pixels: two ways to the same source picture that lie nearer are one way, their mean."""
+"""Two flows to the same source picture that differ by fewer pixels than this are averaged."""
 
 
 class Part(NamedTuple):
-    """The share of one source picture in N made ones."""
+    """The contribution of one source picture to N interpolated pictures."""
 
     stack: Tensor
     """(1, 3 + features, H', W'): the source picture, padded; the same object for all its parts."""
     flow: Tensor
-    """(N, 2, H', W') float32, pixels: where each pixel of the made picture is in it."""
+    """(N, 2, H', W') float32, pixels: from the interpolated picture to the source picture."""
     weight: Tensor
-    """(N, 1, H', W') float32, 0..1; those of all parts of a picture add up to 1."""
+    """(N, 1, H', W') float32, 0..1; the weights of all parts of a picture add up to 1."""
 
 
 def share(stack: Tensor, parts: Sequence[Part], flow: Tensor, weight: Tensor) -> list[Part]:
-    """The parts of new pictures that come to them by way of one picture.
+    """The parts that one picture contributes to N new pictures.
 
     Args:
-        stack: that picture.
-        parts: what it is made of, N = 1; empty for a source picture.
-        flow: (N, 2, H', W') float32: where each pixel of the new pictures is in it.
-        weight: (N, 1, H', W') float32: its share.
+        stack: the picture, padded.
+        parts: its own parts, N = 1; empty for a source picture.
+        flow: (N, 2, H', W') float32, pixels: from the new pictures to it.
+        weight: (N, 1, H', W') float32: its weight in the new pictures.
     """
     if not parts:
         return [Part(stack, flow, weight)]
@@ -54,10 +54,9 @@ def share(stack: Tensor, parts: Sequence[Part], flow: Tensor, weight: Tensor) ->
 
 
 def merged(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """One part for every source picture.
+    """Merge the parts that have the same source picture.
 
-    Where two ways to it disagree, something is hidden in one of them: the one that has more of the
-    picture stands.
+    Where their flows disagree, one of them is occluded: the flow with the larger weight is used.
     """
     found: dict[int, Part] = {}
     for part in parts:
@@ -76,7 +75,7 @@ def _joined(one: Part, other: Part) -> Part:
 
 
 def picture_of(parts: Sequence[Part]) -> Tensor:
-    """(N, 3, H', W') float32."""
+    """Compute pictures from their parts: (N, 3, H', W') float32."""
     first, *more = (part.weight * backwarp(_colours(part), part.flow) for part in parts)
     for other in more:
         first.add_(other)

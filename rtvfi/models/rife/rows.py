@@ -1,4 +1,4 @@
-"""The catalogue's rows of RIFE 4.x."""
+"""The models of RIFE 4.x in the catalogue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RIFE_GROUPS: Final = {
     "4.25.heavy": ("4.25.heavy", 64, 143.8),
     "4.26.heavy": ("4.26.heavy", 64, 48.1),
 }
-"""Versions on one row share keys, shapes and forward pass; only the trained numbers differ."""
+"""Versions in one row have the same architecture; only the values of the weights differ."""
 
 
 def _version_key(version: str) -> tuple[int, ...]:

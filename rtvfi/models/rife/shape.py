@@ -1,9 +1,9 @@
-"""The architectures of RIFE 4.x, and telling them apart by their parameters.
+"""The architectures of RIFE 4.x, and how to recognise them by their parameters.
 
-A network is an optional encoder and four or five blocks, each of which looks at the two pictures
-at its own size and returns an increment of the flow, a mask logit and, in later versions, eight
-channels for the next block. 17 architectures differ in the numbers of ``IFNetShape`` only, and all
-of those are read off the shapes of the parameters. DistilDRBA is made of the same parts.
+A network has an optional encoder and four or five blocks. Each block takes the two pictures at its
+own size and returns an increment of the flow, a mask logit and, in later versions, eight feedback
+channels for the next block. The 17 architectures differ only in the fields of ``IFNetShape``, which
+are determined from the shapes of the parameters. DistilDRBA uses the same encoder and blocks.
 
 Source of the architectures: Practical-RIFE by hzwer (MIT) and the released weight files.
 """
@@ -26,42 +26,48 @@ NUM_LAYERS: Final = 8
 """Layers in the body of a block."""
 
 EncoderKind = Literal["none", "pair", "chain", "head"]
-"""None; two bare convolutions; four with activations, named ``encode.0..6`` or ``cnn0..3``."""
+"""Layout of the encoder.
+
+No encoder; two convolutions without activation; four with activations, named ``encode.0..6``
+(``chain``) or ``encode.cnn0..3`` (``head``).
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IFNetShape:
-    """Everything that tells one architecture from another."""
+    """The hyperparameters of an architecture."""
 
     channels: tuple[int, ...]
-    """Width of every block."""
+    """Channels in the body of every block."""
     scales: tuple[int, ...]
-    """Every block sees the pictures at 1/scale."""
+    """Every block works on pictures downscaled by this."""
     encoder: EncoderKind = "none"
     hidden: int = 0
+    """Channels in the encoder's hidden layers."""
     features: int = 0
-    """Channels the encoder gives per picture."""
+    """Features per picture, the output channels of the encoder."""
     outputs: int = 5
-    """Channels of a block: 4 flow, 1 mask logit, then 1 unused, or 8 for the next block."""
+    """Output channels of a block: 4 flow, 1 mask logit, then 1 unused, or 8 for the next block."""
     groups: int = 1
-    """Of the convolutions in the body."""
+    """Groups of the convolutions in the body."""
     tail: Literal["deconv", "shuffle"] = "shuffle"
-    """Whether a block ends in a transposed convolution alone, or one and a pixel shuffle."""
+    """Whether a block ends in a transposed convolution, or in one followed by a pixel shuffle."""
     body: Literal["prelu", "plain", "residual"] = "residual"
-    """``prelu``: learned slopes, a skip over the body, and the large-motion restart."""
+    """``prelu``: learned slopes, a skip connection around the body, and the large-motion restart.
+    """
 
     @property
     def feedback(self) -> int:
-        """Channels a block hands to the next."""
+        """Number of feedback channels that a block passes to the next one."""
         return 8 if self.outputs == 13 else 0
 
     @property
     def adds_masks(self) -> bool:
-        """Whether mask logits add up over the blocks, like flows; else the last one counts."""
+        """Whether the mask logits of all blocks are added, like flows; if not, the last is used."""
         return self.encoder == "none"
 
     def inputs(self, block: int) -> int:
-        """Input channels of a block."""
+        """Number of input channels of a block."""
         pictures = 7 + 2 * self.features
         return pictures if block == 0 else pictures + 5 + self.feedback
 
@@ -127,21 +133,23 @@ SHAPES: Final[dict[str, IFNetShape]] = {
     "4.25.heavy": _five((384, 256, 192, 128, 64)),
     "4.26.heavy": _five((192, 128, 96, 64, 32), features=16),
 }
-"""The public architectures, named after the first version that has each."""
+"""The released architectures, each named after its first version."""
 
 
 def detect(state: State) -> str:
-    """The architecture a state dict belongs to, from its keys and shapes alone.
+    """Recognise the architecture of a state dict by the names and shapes of its parameters.
 
     Args:
-        state: parameters by name, with or without ``module.``; what training leaves beside them
-            is ignored.
+        state: parameters by name, with or without the prefix ``module.``; other entries, left from
+            training, are ignored.
 
     Returns:
-        a key of ``SHAPES``, all of whose parameters are in ``state`` with the right shape.
+        A key of ``SHAPES``; all parameters of that architecture are in ``state`` with the right
+        shape.
 
     Raises:
-        WeightsMismatch: none fits; it names the parameter that is missing or misshaped.
+        WeightsMismatch: no architecture matches; the message names the parameter that is missing or
+            has the wrong shape.
     """
     state = strip_prefix(state)
     near = _nearest(state)
@@ -151,7 +159,7 @@ def detect(state: State) -> str:
 
 
 def _nearest(state: State) -> str:
-    """The architecture that agrees with most of the parameters."""
+    """The architecture with the most matching parameters."""
 
     def agreement(shape: IFNetShape) -> tuple[int, int]:
         expected = expected_parameters(shape)

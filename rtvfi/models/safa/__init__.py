@@ -1,1 +1,1 @@
-"""SAFA: clean-up of two neighbouring pictures, same size, same rate."""
+"""SAFA: removes noise and blur from pictures; it does not interpolate."""

@@ -1,4 +1,4 @@
-"""SAFA for the loader: its weight files are known, it is no model to interpolate with."""
+"""Registers SAFA: recognises its weight files; it cannot be used as an interpolation model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _detect(state: State) -> Detected | None:
 
 def _build(_request: Request) -> NoReturn:
     raise UsageError(
-        '"safa" restores pictures, it makes none between them',
+        '"safa" restores pictures, it cannot interpolate',
         command_line("render --enhance safa FILE"),
     )
 

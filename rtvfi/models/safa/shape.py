@@ -1,6 +1,6 @@
-"""The parameters of SAFA v0.5 by name and shape; no torch.
+"""Names and shapes of the parameters of SAFA v0.5. Does not import torch.
 
-The network that the paper of the same name describes has other keys and is refused.
+The network described in the paper has other parameters and is refused.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ WIDTH: Final = 96
 """Channels of the features."""
 NUM_BLOCKS: Final = 4
 NUM_TAIL: Final = 8
-"""Residual layers of the last part."""
+"""Number of residual layers in the last part."""
 FLOW: Final = 6
-"""Motion to both pictures, and two numbers that only the blocks read."""
+"""Channels of the motion: the flow to both pictures, and two more for the next block only."""
 INPUTS: Final = WIDTH + FLOW + 2 * WIDTH + 1
-"""Channels into a block: features, motion, both pictures fetched, a time that is always 0."""
+"""Input channels of a block: features, motion, both pictures' features warped, a constant 0."""
 
 
 def expected_parameters() -> Shapes:
@@ -49,15 +49,15 @@ def expected_parameters() -> Shapes:
 
 
 def looks_like(state: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict, without prefix, is meant for this network (complete or not)."""
+    """Whether a state dict without prefix is of this network, complete or not."""
     return any(key.startswith(("block.convimg.", "block.getscale.")) for key in state)
 
 
 def detect(state: Mapping[str, Tensor]) -> str:
-    """The network's name, if a state dict without prefix is for it.
+    """The name of the network, after checking that a state dict without prefix is of it.
 
     Raises:
-        WeightsMismatch: a parameter is missing, misshaped or belongs to something else.
+        WeightsMismatch: a parameter is missing, has the wrong shape, or is not part of the network.
     """
     expected = expected_parameters()
     check_parameters(state, expected, "SAFA 0.5")

@@ -113,7 +113,7 @@ def test_get_does_not_fetch_what_is_here(rtvfi: Run, given: str) -> None:
     [
         (["get", "rife-4.255"], 'there is no model "rife-4.255"'),
         (["get", "cel"], "comes with rtvfi"),
-        (["path", "linear"], "needs no download"),
+        (["path", "linear"], "needs no weights"),
         (["add", "nowhere.pkl"], "is not a file"),
         ([], "ACTION"),
     ],
