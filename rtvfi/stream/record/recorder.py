@@ -233,7 +233,7 @@ def check(path: Path, sources: tuple[str, ...], encode: EncodeOptions, *, force:
     check_target(path, sources, force=force)
     if container_format(path) != CRASH_SAFE_FORMAT:
         raise UsageError(
-            f'"{path.name}" cannot be recorded: what is interrupted would be lost',
+            f'"{path.name}" cannot be recorded: an interruption would lose everything',
             f'use "{path.stem}.mkv"; {command_line("render")} writes other files',
         )
     check_quality(find_codec(LIKELY if encode.encoder == "auto" else encode.encoder), encode.crf)
