@@ -62,8 +62,6 @@ class Streams:
         self._packets: Iterator[Packet] | None = None
         self._next: Packet | None = None
         self._out: OutputContainer | None = None
-        self._newest: dict[int, int] = {}
-        """Decoding time of the newest packet of each copied stream, in ticks of its time base."""
         self._num_astray = 0
 
     def add(self, out: OutputContainer, stream: Stream, tags: Mapping[str, str]) -> None:
@@ -151,10 +149,10 @@ class Streams:
     def _mux(self, index: int, packets: Iterable[Packet]) -> None:
         """Write packets, whose times are on the source's clock."""
         assert self._out is not None
-        zero, copy = self._span.zero, self._tracks[index].stream
+        zero, track = self._span.zero, self._tracks[index]
         for packet in packets:
             begin, end = _extent(packet)
-            decoded = _begin(packet) if copy.type == "audio" else begin
+            decoded = _begin(packet) if track.stream.type == "audio" else begin
             unit = packet_time(packet, 1)
             if (zero / unit).denominator != 1:
                 unit = _FINE
@@ -162,11 +160,11 @@ class Streams:
             packet.pts = round((begin - zero) / unit)
             packet.dts = min(packet.pts, round((decoded - zero) / unit))
             packet.duration = round((end - begin) / unit)
-            if packet.dts < self._newest.get(copy.index, packet.dts):
+            if track.newest is not None and packet.dts < track.newest:
                 self._num_astray += 1  # muxers refuse times that run backwards
                 continue
-            self._newest[copy.index] = packet.dts
-            packet.stream = copy
+            track.newest = packet.dts
+            packet.stream = track.stream
             self._out.mux(packet)
 
     def close(self) -> None:

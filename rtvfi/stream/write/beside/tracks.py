@@ -56,6 +56,9 @@ _FEW_BYTES: Final = 1 << 16
 class Track(Protocol):
     """A stream that is being copied or converted."""
 
+    newest: int | None
+    """Decoding time of its newest packet in the output, in ticks; None before the first."""
+
     @property
     def stream(self) -> Stream:
         """The stream of the output."""
@@ -142,6 +145,8 @@ def _dressed(packet: Packet, like: Packet) -> Packet:
 class _Copied:
     """Copies packets; text that is not UTF-8 is converted."""
 
+    newest: int | None = None
+
     def __init__(self, out: OutputContainer, source: Stream, codepage: str) -> None:
         self._codepage = codepage
         self.stream: Stream = out.add_stream_from_template(source)
@@ -167,6 +172,8 @@ class _Copied:
 
 class _Written:
     """Converts subtitles to another text format."""
+
+    newest: int | None = None
 
     def __init__(self, out: OutputContainer, source: Stream, encoder: str) -> None:
         self._decoder = cast("SubtitleCodecContext", source.codec_context)
@@ -196,6 +203,8 @@ class _Written:
 
 class _Sound:
     """Re-encodes audio."""
+
+    newest: int | None = None
 
     def __init__(self, out: OutputContainer, source: Stream, encoder: str) -> None:
         context = cast("AudioStream", source).codec_context
