@@ -92,35 +92,44 @@ def refused(folder: Path, wrong: dict[str, Value] | str) -> UsageError:
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"style": "plian"}, '--style is "plian", expected smooth, rhythm, plain or off'),
-        ({"passes": "6"}, '--passes is "6", expected auto or a whole number from 0 to 5'),
-        ({"passes": "1.5"}, '--passes is "1.5", expected auto or'),
-        ({"tail": "streched"}, '--tail is "streched", expected hold or stretch'),
-        ({"flow_scale": "2"}, '--scale is "2", expected 1, 0.5, 0.25, auto, or by'),
-        ({"cut_threshold": "7"}, '--cut-threshold is "7", expected a number from 0 to 1'),
-        ({"cut_threshold": "nan"}, "expected a number from 0 to 1"),
-        ({"hwaccel": "vapi"}, "expected auto, vaapi, cuda or none"),
-        ({"vaapi_device": "renderD128"}, "expected auto, a render node (/dev/dri/renderD128)"),
-        ({"deinterlace": "of"}, '--deinterlace is "of", expected auto, on, off or ivtc'),
-        ({"device": "gpu"}, "expected auto, cpu, cuda, cuda:N, rocm or rocm:N"),
-        ({"fps": "fast"}, '--fps: "fast" is not a frame rate'),
-        ('stile = "off"', 'there is no key "stile", expected preset, model'),
-        ('style = "offf"', 'style is "offf", expected smooth, rhythm, plain or off'),
-        ("model = true", "model is True, expected one value in the form 'auto'"),
-        ('device = ["cpu"]', "expected one value"),
-        ("style = off", "is not TOML"),
-        ('preset = "cpuu"', 'preset is "cpuu", expected cpu, default or quality'),
-        ("mpv = 3", "mpv must be a table"),
-        ('[mpv]\n"a b" = 1', 'mpv option, got "a b"'),
-    ],
-)
-def test_what_is_wrong_is_named_with_its_place_and_choices(
-    tmp_path: Path, wrong: dict[str, Value] | str, message: str
-) -> None:
-    assert message in refused(tmp_path, wrong).message
+VALUES = {
+    "style plian": '--style is "plian", expected smooth, rhythm, plain or off',
+    "passes 6": '--passes is "6", expected auto or a whole number from 0 to 5',
+    "passes 1.5": '--passes is "1.5", expected auto or',
+    "tail streched": '--tail is "streched", expected hold or stretch',
+    "flow_scale 2": '--scale is "2", expected 1, 0.5, 0.25, auto, or by',
+    "cut_threshold 7": '--cut-threshold is "7", expected a number from 0 to 1',
+    "cut_threshold nan": "expected a number from 0 to 1",
+    "hwaccel vapi": "expected auto, vaapi, cuda or none",
+    "vaapi_device renderD128": "expected auto, a render node (/dev/dri/renderD128)",
+    "deinterlace of": '--deinterlace is "of", expected auto, on, off or ivtc',
+    "device gpu": "expected auto, cpu, cuda, cuda:N, rocm or rocm:N",
+    "fps fast": '--fps: "fast" is not a frame rate',
+}
+"""A setting and what was typed: what is said of it."""
+
+FILES = {
+    'stile = "off"': 'there is no key "stile", expected preset, model',
+    'style = "offf"': 'style is "offf", expected smooth, rhythm, plain or off',
+    "model = true": "model is True, expected one value in the form 'auto'",
+    'device = ["cpu"]': "expected one value",
+    "style = off": "is not TOML",
+    'preset = "cpuu"': 'preset is "cpuu", expected cpu, default or quality',
+    "mpv = 3": "mpv must be a table",
+    '[mpv]\n"a b" = 1': 'mpv option, got "a b"',
+}
+"""The text of a file: what is said of it."""
+
+
+@pytest.mark.parametrize("given", VALUES)
+def test_a_wrong_value_is_named_with_its_option_and_the_choices(tmp_path: Path, given: str) -> None:
+    key, typed = given.split()
+    assert VALUES[given] in refused(tmp_path, {key: typed}).message
+
+
+@pytest.mark.parametrize("text", FILES)
+def test_a_wrong_file_is_named_with_its_key_and_the_choices(tmp_path: Path, text: str) -> None:
+    assert FILES[text] in refused(tmp_path, text).message
 
 
 SLIPS = (
