@@ -67,6 +67,10 @@ class Notes:
         """Note that a piece has ended, with these stand-ins."""
         self._add(ended=self._name(path), rough=rough)
 
+    def rough(self, path: Path, numbers: list[int]) -> None:
+        """Note more stand-ins of a piece that goes on."""
+        self._add(more=self._name(path), rough=numbers)
+
     def whole(self, path: Path, held: Gops) -> None:
         """Note that the file of a piece was closed properly, and its complete GOPs."""
         self._add(whole=self._name(path), frames=held.num_frames, keys=held.keys)
@@ -190,6 +194,8 @@ class _Reading:
             self.streams[said["of"]].pieces.append(self._pieces[name])
         elif "ended" in said:
             self._pieces[said["ended"]].rough = said["rough"]
+        elif "more" in said:
+            self._pieces[said["more"]].rough += said["rough"]
         elif "whole" in said:
             keys, frames = (*map(int, said["keys"]),), int(said["frames"])
             self._pieces[said["whole"]].held = Gops(keys, frames)

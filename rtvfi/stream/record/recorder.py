@@ -55,6 +55,8 @@ class _Segment:
     first: int
     next: int
     rough: list[int] = field(default_factory=list)
+    num_noted: int = 0
+    """Of them in the notes."""
 
 
 class Summary(TypedDict):
@@ -158,6 +160,14 @@ class Recorder:
         if self._notes is None:
             self._notes = Notes(self._folder)
         return self._notes
+
+    def rough(self, segment: _Segment) -> None:
+        """Note stand-ins once others follow, for the case of a kill."""
+        numbers = segment.rough[segment.num_noted :]
+        segment.num_noted += len(numbers)
+        with self._lock:
+            if self._notes is not None:
+                self._notes.rough(segment.writer.job.path, numbers)
 
     def ended(self, segment: _Segment) -> None:
         """Note the stand-ins of a finished segment."""
@@ -272,6 +282,8 @@ class Recording:
             segment.next += 1
             if self.viewed.has_model and not is_final:
                 segment.rough.append(frame.index)
+            elif len(segment.rough) > segment.num_noted:
+                self._recorder.rough(segment)
 
     def _begin(self, frame: OutputFrame) -> _Segment:
         """Begin a segment after a seek; the previous one is finished by its own thread."""

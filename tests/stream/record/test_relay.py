@@ -152,6 +152,14 @@ def test_stand_ins_are_noted_at_the_end(clips: Clips, target: Path) -> None:
     assert file["stand_ins"] == [[1.001, 1.084]]
 
 
+def test_stand_ins_of_an_engine_that_was_killed_are_known(clips: Clips, target: Path) -> None:
+    engine = Engine(clips.get(FULL), target)
+    engine.play(0, 48, rough=(24, 25))
+    engine.die(48)
+    (file,) = rescue(target)
+    assert (file["stand_ins"], file["is_cut_off"]) == ([[1.001, 1.084]], True)
+
+
 def test_notes_of_an_older_rtvfi_are_read(clips: Clips, target: Path) -> None:
     play(clips, target, (0, 48))
     notes = target.with_name("o.mkv.rtvfi") / "recording.jsonl"
