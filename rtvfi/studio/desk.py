@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 from rtvfi.core.errors import UsageError
 from rtvfi.core.program import command_line
 from rtvfi.models.catalogue import MODELS
-from rtvfi.models.interpany.rows import has_reference, is_told_distance, named
+from rtvfi.models.interpany.rows import has_reference, named, takes_distance
 from rtvfi.models.weights.store import is_available
 from rtvfi.studio.codec import (
     bytes_of,
@@ -61,7 +61,7 @@ def usable_models() -> list[Usable]:
         for family in ("interpany", "rife")
     )
     # Variants D first, and the newest RIFE; variants T use the time and ignore the map.
-    mapped.sort(key=lambda name: not is_told_distance(named(name).variant))
+    mapped.sort(key=lambda name: not takes_distance(named(name).variant))
     return [
         *(Usable(id=n, maps=True, steps=has_reference(named(n).variant)) for n in mapped),
         *(Usable(id=name, maps=True, steps=False) for name in reversed(plain)),

@@ -1,1 +1,1 @@
-"""GMFSS: matched features and softmax splatting; with RIFE's picture as well, GMFSS union."""
+"""GMFSS: feature matching and softmax splatting; GMFSS union also uses a picture from RIFE."""

@@ -1,4 +1,4 @@
-"""GMFSS for the loader."""
+"""Registers GMFSS: recognises its weight files and builds the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The features that are splatted beside the picture, at three sizes."""
+"""The feature network of GMFSS: its features are splatted with the picture, at three sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FeatureNet(Layers):
-    """The part ``feat``: three steps of two convolutions, each halving the size."""
+    """The part ``feat``: three stages of two convolutions, each of which halves the size."""
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of a picture.

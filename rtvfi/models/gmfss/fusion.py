@@ -1,4 +1,4 @@
-"""The network that makes a picture of what was splatted: a grid of three sizes."""
+"""The fusion network of GMFSS: a GridNet that computes the result from the splatted pictures."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 STRIP_PIXELS = 1 << 17
-"""Half-size pixels of which the full-size picture is made at a time: 64 channels of it would be the
-largest thing in memory.
+"""Half-size pixels of a strip in the last step: 64 channels of the whole full-size picture would be
+the largest tensor in memory.
 """
 
 
 class GridNet:
-    """Rows of the grid are sizes (1/2, 1/4, 1/8 of the picture), columns are steps.
+    """The network. The rows of the grid are sizes (1/2, 1/4, 1/8), the columns are steps.
 
     Args:
         state: parameters of the part ``fusionnet``.
@@ -35,12 +35,12 @@ class GridNet:
         self._head = "residual_model_head0" if is_union else "residual_model_head"
 
     def __call__(self, images: Tensor, features: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """A picture.
+        """Compute the picture.
 
         Args:
-            images: (N, C, H/2, W/2), the pictures that landed and their company.
-            features: (N, 128, H/2, W/2), (N, 256, H/4, W/4) and (N, 384, H/8, W/8): those of both
-                sides that landed.
+            images: (N, C, H/2, W/2), the splatted pictures and the other input channels.
+            features: (N, 128, H/2, W/2), (N, 256, H/4, W/4) and (N, 384, H/8, W/8): the splatted
+                features of both sides.
 
         Returns:
             (N, 3, H, W), not clamped.
@@ -77,7 +77,7 @@ class GridNet:
         return layers.conv(f"{name}.3", layers.prelu(f"{name}.2", x))
 
     def _picture(self, x: Tensor) -> Tensor:
-        """Twice the size, a strip of rows at a time."""
+        """Upscale to twice the size, one strip of rows at a time."""
         layers, tail = self._layers, "residual_model_tail"
         x = layers.conv(f"{tail}.conv_before_upsample.0", x)
         x = layers.prelu(f"{tail}.conv_before_upsample.1", x)
@@ -86,7 +86,7 @@ class GridNet:
         rows = max(1, STRIP_PIXELS // width)
         for first in range(0, height, rows):
             last = min(first + rows, height)
-            # Two rows more on each side: one for each of the two convolutions.
+            # Two more rows on each side: one for each of the two convolutions.
             top, bottom = max(first - 2, 0), min(last + 2, height)
             strip = layers.conv(f"{tail}.upsample.0", x[:, :, top:bottom])
             strip = layers.conv(f"{tail}.conv_last", functional.pixel_shuffle(strip, 2))

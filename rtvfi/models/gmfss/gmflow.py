@@ -1,13 +1,13 @@
-"""GMFlow: the motion between two pictures by matching all of one with all of the other.
+"""GMFlow: estimates optical flow by global matching.
 
-Features of both pictures look at each other in a transformer; then every pixel is matched with all
-pixels of the other picture at 1/8 of the size, and with its neighbourhood at 1/4. Motion that has
-no match is filled in from pixels that look alike.
+A transformer with attention between both pictures computes features. At 1/8 of the size, every
+pixel is matched with all pixels of the other picture; at 1/4, with a neighbourhood. The flow of
+pixels without a match is propagated from similar pixels.
 
-Both directions come of one pass: the transformer sees both pictures anyway. Matching goes row by
-row, so that memory grows with the number of pixels and not with its square. Shifted windows are
-attended as the rectangles they fall into at the border of the picture; the original rolls the
-picture and adds -100 where two of them meet in one window, which is the same up to e^-100.
+One pass computes both directions, because the transformer processes both pictures anyway. The table
+of scores is computed in pieces, so that memory grows with the number of pixels, not with its
+square. Shifted windows are split into rectangles at the border of the picture; the original rolls
+the picture and adds -100 to the scores between these rectangles, which is the same up to e^-100.
 
 Source: Xu et al., "GMFlow: Learning Optical Flow via Global Matching" (2022).
 """
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 MEAN = (0.485, 0.456, 0.406)
-"""Of the pictures it was trained on, in [0, 1]."""
+"""Mean of the training pictures, in [0, 1]."""
 DEVIATION = (0.229, 0.224, 0.225)
 SPLITS = (2, 8)
-"""Windows along each side of the picture, at 1/8 and at 1/4 of the size."""
+"""Number of windows along each side of the picture, at 1/8 and at 1/4 of the size."""
 RADIUS = 4
-"""Pixels at 1/4 of the size that the second matching looks around."""
+"""Search radius of the second matching, in pixels of 1/4 of the size."""
 NOWHERE = -1e4
 """Score of a match outside the picture."""
 UPSAMPLING = 4
 MOST_SCORES = 1 << 24
-"""Numbers of one piece of a table of all pixels against all pixels."""
+"""Maximum number of scores in one piece of the table of all pairs of pixels."""
 MOST_TOKENS = 1 << 15
-"""Pixels that go through a layer of the transformer together, if one picture has fewer."""
+"""Maximum number of pixels for which a transformer layer processes both pictures together."""
 
 
 class Matchable(NamedTuple):
-    """What matching needs of one picture, in the dtype of the parameters."""
+    """The features of one picture for matching, in the dtype of the parameters."""
 
     coarse: Tensor
     """(1, 128, h/8, w/8)."""
@@ -71,7 +71,7 @@ class GmFlow:
     # --- one picture -------------------------------------------------------------------------
 
     def features(self, image: Tensor) -> Matchable:
-        """What matching needs of a picture.
+        """Compute the features of a picture for matching.
 
         Args:
             image: (1, 3, h, w), [0, 1]; h and w multiples of 32, at least 64.
@@ -101,11 +101,11 @@ class GmFlow:
     # --- a pair ------------------------------------------------------------------------------
 
     def flows(self, a: Matchable, b: Matchable) -> tuple[Tensor, Tensor]:
-        """The motion between two pictures.
+        """Estimate the flow between two pictures in both directions.
 
         Returns:
-            (1, 2, h, w) float32 each, pixels: on the grid of ``a`` where each pixel is in ``b``,
-            and the other way.
+            (1, 2, h, w) float32 each, pixels: from ``a`` to ``b`` on the grid of ``a``, and from
+            ``b`` to ``a`` on the grid of ``b``.
         """
         flow = self._coarse(torch.cat((a.coarse, b.coarse)).float())
         flow = 2 * functional.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=True)
@@ -121,14 +121,14 @@ class GmFlow:
         tokens = x.flatten(1, 2)
         places = _places(height, width, x.device)
         flow = expected(tokens, tokens.flip(0), places.expand(2, -1, -1)) - places
-        # The key is made of the query: an oddity of the original that its weights rely on.
+        # The key is computed from the projected query; the weights were trained with this oddity.
         query = self._layers.linear("feature_flow_attn.q_proj", tokens)
         key = self._layers.linear("feature_flow_attn.k_proj", query)
         flow = expected(query, key, flow)
         return flow.transpose(1, 2).reshape(2, 2, height, width)
 
     def _refined(self, own: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-        """Both flows at 1/4 of the size, and the features that made them, (2, h, w, 128)."""
+        """Both flows at 1/4 of the size, and the features used for them, (2, h, w, 128)."""
         other = backwarp(own.flip(0), flow, outside="zero")
         x = self._attended(own, other, SPLITS[1])
         own, other = x[:2], x[2:]
@@ -138,7 +138,7 @@ class GmFlow:
         return spread(query, key, flow), own
 
     def _full_size(self, flow: Tensor, features: Tensor) -> Tensor:
-        """Flow at four times the size, each pixel a mean of the 3 x 3 around it."""
+        """Upscale the flow by 4; each pixel is a weighted mean of the 3 x 3 around it."""
         layers = self._layers
         x = torch.cat((flow, features.permute(0, 3, 1, 2)), 1)
         x = layers.conv("upsampler.2", layers.conv("upsampler.0", x).relu()).float()
@@ -153,7 +153,7 @@ class GmFlow:
     # --- the transformer ---------------------------------------------------------------------
 
     def _attended(self, a: Tensor, b: Tensor, splits: int) -> Tensor:
-        """Features of both after looking at themselves and at each other.
+        """Features of both pictures after self-attention and cross-attention.
 
         Args:
             a: (N, 128, h, w) float32.
@@ -190,7 +190,7 @@ class GmFlow:
         return x + message
 
     def _mixed(self, name: str, x: Tensor, message: Tensor) -> Tensor:
-        """The feed-forward part, some thousand pixels at a time: its middle is eight times wide."""
+        """The feed-forward part, in chunks of pixels: its hidden layer is 8 times as wide."""
         layers = self._layers
         out = torch.empty_like(message)
         mine, heard, places = (t.flatten(0, 2) for t in (x, message, out))
@@ -210,7 +210,7 @@ def _normalised(x: Tensor) -> Tensor:
 
 
 class _Group(NamedTuple):
-    """Windows of one size, side by side in rows and columns."""
+    """Adjacent windows of the same size, in rows and columns."""
 
     top: int
     left: int
@@ -233,7 +233,7 @@ def _rectangles(height: int, width: int, splits: int, *, is_shifted: bool) -> li
 def _stretches(size: int, splits: int, *, is_shifted: bool) -> Iterator[tuple[int, int, int]]:
     """First pixel, number and length of the windows along one side.
 
-    Shifted by half a window, all are whole but the first and the last, which are its two parts.
+    When shifted by half a window, the first and the last are the two halves of one window.
     """
     window = size // splits
     if not is_shifted:
@@ -246,7 +246,7 @@ def _stretches(size: int, splits: int, *, is_shifted: bool) -> Iterator[tuple[in
 
 
 def _in_windows(query: Tensor, key: Tensor, value: Tensor, groups: list[_Group]) -> Tensor:
-    """Attention inside windows, (N, h, w, C)."""
+    """Attention within windows, (N, h, w, C)."""
     out = torch.empty_like(query)
     for group in groups:
         seen = functional.scaled_dot_product_attention(
@@ -259,12 +259,12 @@ def _in_windows(query: Tensor, key: Tensor, value: Tensor, groups: list[_Group])
 
 
 def _cut(x: Tensor, group: _Group) -> Tensor:
-    """(windows, 1, pixels, C)."""
+    """The pixels of each window: (windows, 1, pixels, C)."""
     return _view(x, group).reshape(-1, 1, group.height * group.width, x.shape[-1])
 
 
 def _view(x: Tensor, group: _Group) -> Tensor:
-    """(N, rows, columns, height, width, C), a view."""
+    """The windows as a view: (N, rows, columns, height, width, C)."""
     bottom = group.top + group.rows * group.height
     right = group.left + group.columns * group.width
     inner = x[:, group.top : bottom, group.left : right]
@@ -275,9 +275,9 @@ def _view(x: Tensor, group: _Group) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _position_code(height: int, width: int, splits: int, device: torch.device) -> Tensor:
-    """Where a pixel is in its window: (h, w, 128), half for y, half for x."""
+    """The position encoding of pixels in their window: (h, w, 128), half for y, half for x."""
     rows, columns = height // splits, width // splits
-    # Made outside inference mode even when first asked for within: training shares the cache.
+    # Created outside inference mode, because training shares the cache.
     with torch.inference_mode(mode=False):
         code = torch.cat(
             (
@@ -290,7 +290,7 @@ def _position_code(height: int, width: int, splits: int, device: torch.device) -
 
 
 def _waves(size: int, device: torch.device) -> Tensor:
-    """(size, 64): sines and cosines in turn, ever slower."""
+    """Alternating sines and cosines of decreasing frequency: (size, 64)."""
     count = CHANNELS // 2
     place = torch.arange(1, size + 1, dtype=torch.float32, device=device)
     place = place / (size + 1e-6) * (2 * math.pi)
@@ -304,7 +304,7 @@ def _waves(size: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _places(height: int, width: int, device: torch.device) -> Tensor:
-    """(1, h * w, 2) float32: x, y of every pixel."""
+    """x and y of every pixel: (1, h * w, 2) float32."""
     with torch.inference_mode(mode=False):
         y, x = torch.meshgrid(
             torch.arange(height, dtype=torch.float32, device=device),
@@ -315,7 +315,7 @@ def _places(height: int, width: int, device: torch.device) -> Tensor:
 
 
 def expected(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
-    """The mean of ``values``, weighted by how well a query fits each key; in float32.
+    """The mean of ``values``, weighted by the softmax of the scores of query and key; in float32.
 
     Args:
         query: (N, L, C).
@@ -323,7 +323,7 @@ def expected(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
         values: (N, L, 2).
 
     Returns:
-        (N, L, 2). The table of L x L scores exists only in pieces.
+        (N, L, 2). The table of L x L scores is computed in pieces.
     """
     query, key = query.float() / query.shape[-1] ** 0.5, key.float()
     step = max(1, MOST_SCORES // key.shape[1])
@@ -337,7 +337,7 @@ def expected(query: Tensor, key: Tensor, values: Tensor) -> Tensor:
 
 
 def nearby_match(own: Tensor, other: Tensor) -> Tensor:
-    """How far from its own place each pixel's match is, among the 9 x 9 around it.
+    """The displacement of each pixel's match among the 9 x 9 pixels around it.
 
     Args:
         own: (N, h, w, C) float32.
@@ -360,7 +360,7 @@ def nearby_match(own: Tensor, other: Tensor) -> Tensor:
 
 
 def _blank(scores: Tensor, y: int, x: int) -> None:
-    """Set the scores (N, h, w) of what lies outside after a step of (y, x)."""
+    """Set the scores (N, h, w) of pixels that a shift of (y, x) takes outside to ``NOWHERE``."""
     rows, columns = scores.shape[-2:]
     scores[:, : max(-y, 0)] = NOWHERE
     scores[:, rows - max(y, 0) :] = NOWHERE
@@ -369,9 +369,9 @@ def _blank(scores: Tensor, y: int, x: int) -> None:
 
 
 def spread(query: Tensor, key: Tensor, flow: Tensor) -> Tensor:
-    """Flow as the mean of the 3 x 3 around each pixel, weighted by how alike they are.
+    """Replace the flow by the mean of the 3 x 3 pixels around, weighted by their similarity.
 
-    What lies outside takes part with a score and a flow of 0.
+    Pixels outside the picture count with a score of 0 and a flow of 0.
 
     Args:
         query: (N, h, w, C), any float dtype; used as float32.

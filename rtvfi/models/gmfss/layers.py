@@ -1,4 +1,4 @@
-"""Parameters of one part on their device, and the layers that all parts are made of."""
+"""Layers used by all parts of GMFSS, with the parameters on their device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Layers:
-    """The layers of a part, called by the names of their parameters.
+    """The layers of a part. Each method applies the layer whose parameters have a given name.
 
     Args:
         state: parameters of the part.
@@ -30,7 +30,7 @@ class Layers:
         """A convolution that keeps the size (or divides it by ``stride``), with bias if it has one.
 
         Args:
-            name: of the layer.
+            name: prefix of the layer's parameters.
             x: (N, C, H, W), any float dtype.
             stride: 1 or 2.
 
@@ -43,22 +43,22 @@ class Layers:
         return functional.conv2d(x, weight, bias, stride, padding=weight.shape[-1] // 2)
 
     def activated(self, name: str, x: Tensor, *, stride: int = 1) -> Tensor:
-        """Slope, convolution, slope, convolution; the first convolution divides by ``stride``."""
+        """PReLU, convolution with ``stride``, PReLU, convolution."""
         x = self.conv(f"{name}.1", self.prelu(f"{name}.0", x), stride=stride)
         return self.conv(f"{name}.3", self.prelu(f"{name}.2", x))
 
     def prelu(self, name: str, x: Tensor) -> Tensor:
-        """Negative numbers times the one learned slope; in the dtype of the parameters."""
+        """PReLU with one learned slope; in the dtype of the parameters."""
         slope = self._parameters[f"{name}.weight"]
         return functional.prelu(x.to(slope.dtype), slope)
 
     def doubled(self, name: str, x: Tensor) -> Tensor:
-        """A transposed convolution of kernel 4 to twice the size."""
+        """A transposed convolution with kernel 4 that doubles the size."""
         weight, bias = (self._parameters[f"{name}.{kind}"] for kind in ("weight", "bias"))
         return functional.conv_transpose2d(x, weight, bias, stride=2, padding=1)
 
     def linear(self, name: str, x: Tensor) -> Tensor:
-        """A matrix over the last dimension, with bias if it has one; in the parameters' dtype."""
+        """A linear layer over the last dimension, with bias if any; in the parameters' dtype."""
         weight = self._parameters[f"{name}.weight"]
         return functional.linear(x.to(weight.dtype), weight, self._parameters.get(f"{name}.bias"))
 

@@ -1,4 +1,4 @@
-"""How much each pixel counts where several land on one place: the metric of softmax splatting."""
+"""The metric of softmax splatting: the weight of a pixel where several are splatted to one."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 LOOSENESS = 0.01
-"""Share of both motions by which they may miss each other, above ``SLACK``, in a visible pixel."""
+"""In a visible pixel, both flows may disagree by this share of their lengths, plus ``SLACK``."""
 SLACK = 0.5
 """Pixels."""
 
 
 class Seen(NamedTuple):
-    """What the network is told of a pair, one (N, 1, h, w) float32 map each per picture."""
+    """How two pictures and their flows disagree, as (N, 1, h, w) float32 maps of both pictures."""
 
     errors: tuple[Tensor, Tensor]
-    """Mean over the colours of the distance to the other picture, fetched along the flow."""
+    """Mean over the colours of the absolute difference to the other picture, warped by the flow."""
     occluded: tuple[Tensor, Tensor]
-    """1 where going there and back does not lead back, else 0."""
+    """1 where the forward and backward flows are inconsistent, else 0."""
 
 
 class MetricNet:
-    """Seven convolutions over both pictures, both flows and where these disagree.
+    """Seven convolutions over both pictures, both flows and ``Seen``.
 
-    It is not symmetric: the pictures exchanged do not give the metrics exchanged.
+    It is not symmetric: swapping the pictures does not simply swap the metrics.
 
     Args:
         state: parameters of the part ``metric``.
         tuning: device, dtype and layout.
-        has_tanh: whether these weights were trained with 10 tanh(x) at the end; nothing in the
-            parameters tells.
+        has_tanh: whether the weights were trained with a final 10 tanh(x); this cannot be
+            recognised from the parameters.
     """
 
     def __init__(self, state: Mapping[str, Tensor], tuning: Tuning, *, has_tanh: bool) -> None:
@@ -53,8 +53,8 @@ class MetricNet:
         Args:
             a: (N, 3, h, w) float32, [0, 1].
             b: the other picture.
-            ab: (N, 2, h, w) float32, pixels, on the grid of ``a``: where each pixel is in ``b``.
-            ba: the other way, on the grid of ``b``.
+            ab: (N, 2, h, w) float32, pixels: the flow from ``a`` to ``b``, on the grid of ``a``.
+            ba: the flow from ``b`` to ``a``, on the grid of ``b``.
 
         Returns:
             (N, 1, h, w) float32 for the pixels of ``a`` and of ``b``.
@@ -76,7 +76,7 @@ class MetricNet:
 
 
 def look(a: Tensor, b: Tensor, ab: Tensor, ba: Tensor) -> Seen:
-    """Where a pair disagrees; see ``MetricNet.__call__``."""
+    """Compute how a pair disagrees; arguments as in ``MetricNet.__call__``."""
     fetched_b = backwarp(torch.cat((b, ba), 1), ab, outside="zero")
     fetched_a = backwarp(torch.cat((a, ab), 1), ba, outside="zero")
     allowed = LOOSENESS * (_length(ab) + _length(ba)) + SLACK

@@ -1,11 +1,11 @@
-"""GMFSS and GMFSS union: both pictures and their features splatted to the new time, then fused.
+"""GMFSS and GMFSS union: splats both pictures and their features to the new time and fuses them.
 
-Everything but the features happens at half size. Once per picture: features, half size, what
-matching and RIFE need. Once per pair: both flows and both metrics. Once per output: splats, RIFE's
-picture (union) and the fusion network.
+Everything but the features is computed at half size. Once per picture: features, the half-size
+picture, inputs of matching and of RIFE. Once per pair: both flows and both metrics. Once per
+output: splatting, RIFE's picture (union) and the fusion network.
 
-Source: 98mxr/GMFSS_Fortuna and routineLife1/DRBA (MIT). The originals stretch pictures to the size
-they need; here the border is repeated and cropped off again.
+Source: 98mxr/GMFSS_Fortuna and routineLife1/DRBA (MIT). The originals resize pictures to the size
+they need; this implementation pads them by repeating the border, and crops the result.
 """
 
 from __future__ import annotations
@@ -42,33 +42,34 @@ if TYPE_CHECKING:
     from rtvfi.models.tuning import Tuning
 
 SMALLEST = 128
-"""Pixels a side at flow scale 1: of less, the windows of the transformer would be one pixel."""
+"""Minimum size in pixels at flow scale 1; below, the windows of the transformer would be 1 pixel.
+"""
 LARGEST_METRIC = 60.0
-"""e^metric stays a number in float32, also when some thousand pixels land on one."""
+"""With it, e^metric is finite in float32, even summed over thousands of pixels splatted to one."""
 
 
 _FIXED: Final = 600 << 20
-"""Bytes that do not depend on the picture: parameters, pieces of tables, what libraries keep."""
+"""Bytes that do not depend on the picture: parameters, pieces of tables, memory of libraries."""
 _OF_PIXEL, _OF_MOTION = 1400, 400
-"""Bytes for a pixel of the padded picture, and for one at the size of motion. Measured in float32
-with three pictures at 640x384, 1280x768 and (scale 0.5) 2560x1440, where it is 10 to 25 % above the
-peak; half precision needs less."""
+"""Bytes per pixel of the padded picture, and per pixel of the size at which motion is estimated.
+Chosen from measurements in float32 with three pictures at 640x384, 1280x768 and (scale 0.5)
+2560x1440, 10 to 25 % above the peak; half precision needs less."""
 
 
 def needed_bytes(height: int, width: int, scale: float) -> int:
-    """An upper bound for three padded pictures at this flow scale; see ``memory.Need``."""
+    """An upper bound of the memory, in bytes, for three padded pictures at a flow scale."""
     return int(_FIXED + height * width * (_OF_PIXEL + _OF_MOTION * scale**2))
 
 
 class GmfssPrepared(NamedTuple):
-    """One picture, ready for any pair it is part of; sizes are those of the padded picture."""
+    """A prepared picture; H and W are the size of the padded picture."""
 
     image: Tensor
-    """(1, 3, h, w) as it came, neither padded nor halved."""
+    """The original picture, (1, 3, h, w)."""
     half: Tensor
     """(1, 3, H/2, W/2) float32."""
     features: tuple[Tensor, Tensor, Tensor]
-    """See ``FeatureNet``."""
+    """The features of ``FeatureNet`` at three sizes."""
     matchable: Matchable
     rife: RifePrepared | None
 
@@ -77,16 +78,16 @@ class GmfssLink(NamedTuple):
     """The motion between two pictures, at half size, float32."""
 
     ab: Tensor
-    """(1, 2, H/2, W/2), pixels, on the grid of the left one: where each pixel is in the right."""
+    """(1, 2, H/2, W/2), pixels: the flow from the left to the right picture, on the left grid."""
     ba: Tensor
-    """The other way."""
+    """The flow from the right to the left picture."""
     metric_a: Tensor
-    """(1, 1, H/2, W/2): how much a pixel of the left picture counts."""
+    """(1, 1, H/2, W/2): the metric of the left picture, see ``MetricNet``."""
     metric_b: Tensor
 
 
 class Side(NamedTuple):
-    """One picture on its way to the new time."""
+    """One picture and its flow to the new time."""
 
     picture: GmfssPrepared
     flow: Tensor
@@ -95,10 +96,11 @@ class Side(NamedTuple):
 
 
 class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
-    """A ``TripleInterpolator``; with the other two pictures, timesteps follow DRBA.
+    """A ``TripleInterpolator``; with three pictures, timesteps are those of DRBA.
 
     Args:
-        state: parameters by part and name, see ``shape``; the others and errors as in ``Scaled``.
+        state: parameters by part and name, see ``shape``; other arguments and errors as in
+            ``Scaled``.
         metric_tanh: see ``MetricNet``.
     """
 
@@ -130,20 +132,20 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
 
     def _set_flow_scale(self, flow_scale: float) -> None:
         super()._set_flow_scale(flow_scale)
-        # The union that came with RIFE 4.6 was trained with its scales as they are.
+        # The union with RIFE 4.6 was trained with the scales of RIFE unchanged.
         if self.rife is not None and self.group != "4.6":
             self.rife = self.rife.at_scale(flow_scale)
 
     @property
     def lighter(self) -> Rife | None:
-        """RIFE alone, which union has; see ``base.HasLighter``."""
+        """The RIFE contained in GMFSS union; None without one. See ``base.HasLighter``."""
         return self.rife
 
     def prepare(self, frame: Tensor) -> GmfssPrepared:
-        """Everything of a (1, 3, H, W) picture alone, clamped to [0, 1].
+        """Compute everything that depends only on one (1, 3, h, w) picture, clamped to [0, 1].
 
         Raises:
-            OutOfMemory: the first of a size, and too little memory is free.
+            OutOfMemory: too little memory is free; checked for the first picture of each size.
         """
         image = frame.to(self.tuning.dtype).clamp(0, 1)
         whole = self._padded(image).float()
@@ -164,26 +166,26 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         return functional.pad(image, more, mode="replicate")
 
     def link(self, a: GmfssPrepared, b: GmfssPrepared) -> GmfssLink:
-        """Flows and metrics of two neighbours."""
+        """Compute flows and metrics of two neighbours."""
         ab, ba = (
             enlarge(flow, 1 / self.flow_scale) / self.flow_scale
             for flow in self.gmflow.flows(a.matchable, b.matchable)
         )
         metrics = self.metric_net(a.half, b.half, ab, ba)
-        # Weights never seen with such pictures must not end in infinity over infinity.
+        # Avoid infinity divided by infinity on pictures unlike those of the training.
         return GmfssLink(ab, ba, *(metric.clamp(max=LARGEST_METRIC) for metric in metrics))
 
     def pair(self, a: GmfssPrepared, b: GmfssPrepared, ts: Sequence[float | Tensor]) -> Tensor:
-        """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
+        """Interpolate at the timesteps: (len(ts), 3, h, w), in the dtype of the network."""
         return self.between(a, b, self.link(a, b), [float(t) for t in ts])
 
     def between(
         self, a: GmfssPrepared, b: GmfssPrepared, link: GmfssLink, ts: Sequence[float]
     ) -> Tensor:
-        """As ``pair``, with the motion at hand."""
+        """``pair`` with flows and metrics computed already."""
         out = []
         for t in ts:
-            # One by one: a batch would need as many times the memory and save nothing.
+            # One by one: a batch would multiply the memory without being faster.
             rife = None
             if self.rife is not None:
                 assert a.rife is not None
@@ -193,7 +195,7 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         return torch.cat(out)
 
     def shown(self, picture: GmfssPrepared) -> Tensor:
-        """The (1, 3, H, W) picture that was prepared."""
+        """The original picture of a prepared one, (1, 3, h, w)."""
         return picture.image
 
     def _sides(self, frames: Three[GmfssPrepared], links: Both[GmfssLink]) -> Make:
@@ -211,7 +213,7 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
     def _beside(
         self, centre: GmfssPrepared, side: GmfssPrepared, link: GmfssLink, far: Tensor, u: float
     ) -> Tensor:
-        """The picture at a distance ``u`` from the centre; ``link`` leads from there."""
+        """The picture at a distance ``u`` from the centre; ``link`` starts at the centre."""
         steps = splat_steps(u, link.ab, far, link.metric_a)
         rife = None
         if self.rife is not None:
@@ -228,16 +230,16 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         rife: Tensor | None,
         steps: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """The new picture.
+        """Compute the new picture.
 
         Args:
-            both: the pictures on their way.
-            rife: (1, 3, H/2, W/2) for union: RIFE's picture of that time.
-            steps: maps of how far each has come, (1, 1, H/2, W/2), to show one side alone where
-                the other has come from much further; None to leave that out.
+            both: the two pictures with their flows to the new time.
+            rife: for union, RIFE's picture of that time, (1, 3, H/2, W/2).
+            steps: maps of the share of its flow by which each side is moved, (1, 1, H/2, W/2),
+                to use only one side where the other was moved much further; None: never.
 
         Returns:
-            (1, 3, h, w), [0, 1], of the size of the picture as it came.
+            (1, 3, h, w), [0, 1], of the size of the original picture.
         """
         images, features = self._landed(both, steps)
         if rife is None:
@@ -251,7 +253,7 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
     def _landed(
         self, both: tuple[Side, Side], steps: tuple[Tensor, Tensor] | None
     ) -> tuple[list[Tensor], tuple[Tensor, Tensor, Tensor]]:
-        """The pictures, and the features of both at three sizes, splatted."""
+        """Splat the pictures, and the features of both at three sizes."""
         first, second = (
             self._splat_level(side, 0, None if steps is None else steps[i])
             for i, side in enumerate(both)
@@ -274,9 +276,10 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
         return images, (levels[0], levels[1], levels[2])
 
     def _splat_level(self, side: Side, level: int, steps: Tensor | None = None) -> Tensor:
-        """Features of one size; at the largest the picture before them, ``steps`` and ones behind.
+        """Splat the features of one size; at the largest size also the picture (before them), and
+        ``steps`` and ones (after them).
 
-        All of a size share flow and metric, so one splat moves them together.
+        They share flow and metric, so one splat moves them together.
         """
         cell = 2**level
         flow, metric = shrink(side.flow, cell) / cell, shrink(side.metric, cell)
@@ -288,7 +291,7 @@ class Gmfss(Scaled, Triples[GmfssPrepared, GmfssLink]):
 
 
 def reversed_link(link: GmfssLink) -> GmfssLink:
-    """The same motion seen from the other picture."""
+    """The link with the two pictures swapped."""
     return GmfssLink(link.ba, link.ab, link.metric_b, link.metric_a)
 
 
@@ -297,7 +300,7 @@ def sides(
     link: GmfssLink,
     steps: tuple[float | Tensor, float | Tensor],
 ) -> tuple[Side, Side]:
-    """Both pictures of a link on their way, each by a share of its flow (a number or a map)."""
+    """Both pictures of a link, each with a share of its flow; shares are numbers or maps."""
     return (
         Side(pictures[0], steps[0] * link.ab, steps[0] * link.metric_a),
         Side(pictures[1], steps[1] * link.ba, steps[1] * link.metric_b),
@@ -305,7 +308,7 @@ def sides(
 
 
 def _exact_enough(tuning: Tuning) -> Tuning:
-    """Matching needs more digits than bfloat16 has: a match moves by a pixel (see the tests)."""
+    """Matching needs a higher precision than bfloat16, with which matches are off by a pixel."""
     if tuning.dtype == torch.bfloat16:
         return replace(tuning, dtype=torch.float32)
     return tuning

@@ -1,8 +1,8 @@
-"""Timestep maps around the centre of three pictures, for splats and for RIFE.
+"""Timestep maps around the centre of three pictures, for splatting and for RIFE.
 
-As in DRBA, a pixel of the centre picture that goes far on one side and little on the other advances
-at one speed across both. Here the maps scale splats, so each side needs its own: that of the centre
-on its own grid, that of the far picture moved to where the pixels are there.
+As in DRBA, a pixel of the centre picture that moves far on one side and little on the other moves
+at the same speed on both sides. The maps scale the flows for splatting, so each side needs its own:
+the map of the centre on the centre's grid, and the map of the other picture on that picture's grid.
 
 Source: routineLife1/DRBA (MIT).
 """
@@ -20,27 +20,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SWAP_ABOVE = 25
-"""Where one side has come so many times further than the other, it is shown in place of both."""
+"""Where one side is moved this many times as far as the other, only the nearer side is used."""
 
 
 def splat_steps(u: float, near: Tensor, far: Tensor, metric: Tensor) -> tuple[Tensor, Tensor]:
-    """How far the centre and the picture on the side of the output are moved, per pixel.
+    """The share of its flow by which each pixel of the centre and of the near picture is moved.
 
     Args:
         u: distance in time from the centre, 0 < u <= 0.5.
-        near: (1, 2, h, w) float32, pixels, on the centre's grid: to the side of the output.
-        far: the same, to the other side.
-        metric: (1, 1, h, w), that of the centre against the near side.
+        near: (1, 2, h, w) float32, pixels, on the centre's grid: the flow to the picture on the
+            side of the output.
+        far: the same, to the picture on the other side.
+        metric: (1, 1, h, w), the metric of the centre for the near side.
 
     Returns:
-        (1, 1, h, w) float32 each: shares of the flow from the centre, and of that from the side.
+        (1, 1, h, w) float32 each: for the flow from the centre, and for that from the near picture.
     """
     step = _step(u, *_distances(near, far))
     return step, _landed(1 - step, near, metric)
 
 
 def rife_steps(u: float, near: Tensor, far: Tensor, metric: Tensor) -> Tensor:
-    """The timestep map that RIFE is asked with, (1, 1, h, w); see ``splat_steps``."""
+    """The timestep map for RIFE, (1, 1, h, w); arguments as in ``splat_steps``."""
     distances = (distance + STILL for distance in _distances(near, far))
     step = _step(u, *distances)
     return _landed(step, near * step, metric)
@@ -55,22 +56,22 @@ def _distances(near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
 
 def _step(u: float, near: Tensor, far: Tensor) -> Tensor:
     total = near + far
-    # The original divides by zero where a pixel stands still on both sides.
+    # The original divides by zero where a pixel does not move on either side.
     return 2 * u * torch.where(total > 0, far / total, 0.5)
 
 
 def _landed(values: Tensor, flow: Tensor, metric: Tensor) -> Tensor:
-    """``values`` where their pixels go; unmoved where none arrives."""
+    """Splat ``values`` along a flow; where no pixel arrives, they stay unchanged."""
     out = splat(torch.cat((values, torch.ones_like(values)), 1), flow, "soft", metric)
     return torch.where(out[:, 1:] < HOLE_BELOW, values, out[:, :1])
 
 
 def reached(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """How far what landed of either side has come, 1 in holes of either.
+    """The shares by which the splatted pixels of each side were moved; 1 where either has a hole.
 
     Args:
-        first: (1, 2, h, w) that landed of the first side: its steps, and ones.
-        second: the same of the second.
+        first: (1, 2, h, w), splatted from the first side: its steps, and ones.
+        second: the same from the second side.
 
     Returns:
         (1, 1, h, w) each.
@@ -80,12 +81,12 @@ def reached(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def swapped(first: Tensor, second: Tensor, come: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Both sides, the near one in place of both where the other has come from much further.
+    """Both sides; where one was moved much further than the other, the other replaces it.
 
     Args:
-        first: (1, C, h, w), what landed.
-        second: the same of the other side.
-        come: of ``reached``, at this size.
+        first: (1, C, h, w), splatted from the first side.
+        second: the same from the second side.
+        come: the result of ``reached``, at this size.
     """
     to_second = come[0] / come[1] > SWAP_ABOVE
     to_first = come[1] / come[0] > SWAP_ABOVE

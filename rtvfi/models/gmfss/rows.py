@@ -1,4 +1,4 @@
-"""The catalogue's rows of GMFSS."""
+"""The models of GMFSS in the catalogue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GMAC: Final = {
     "gmfss-union": 1920.4,
     "gmfss-union-fortuna": 1930.0,
 }
-"""10^9 multiply-adds of a 1920x1080 frame."""
+"""10^9 multiply-adds for one 1920x1080 frame."""
 PLACE: Final = 70
 ROWS: Final = tuple(
     with_weights(name, "gmfss", 64, gmac, num_frames=3) for name, gmac in _GMAC.items()

@@ -1,10 +1,10 @@
-"""The parts of GMFSS, the shape of every parameter, and telling the variants apart.
+"""The parts of GMFSS, the shapes of all parameters, and how to recognise the variants.
 
-GMFSS is four networks: GMFlow (``flownet``) finds the motion at half size, ``metric`` says how much
-a pixel counts where several land on one, ``feat`` makes the features that are splatted beside the
-picture, ``fusionnet`` makes a picture of what landed. The union variants also see a picture made by
-RIFE (``rife``). In one weight file a parameter is called by its part and its own name, as in
-``metric.metric_in.weight``.
+GMFSS has four networks: GMFlow (``flownet``) estimates the motion at half size, ``metric`` the
+weight of pixels that are splatted to the same place, ``feat`` computes features that are splatted
+with the picture, and ``fusionnet`` the result from the splatted pictures and features. In the union
+variants, it also takes a picture interpolated by RIFE (``rife``). In the weight file, parameters
+are named by part and own name: ``metric.metric_in.weight``.
 
 Source: haofeixu/gmflow (Apache-2.0), 98mxr/GMFSS_Fortuna and routineLife1/DRBA (MIT).
 """
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     Shapes = dict[str, tuple[int, ...]]
 
 CHANNELS: Final = 128
-"""Of the features that are matched."""
+"""Channels of the features for matching."""
 NUM_BLOCKS: Final = 6
-"""Of the transformer."""
+"""Number of blocks of the transformer."""
 WIDTHS: Final = (64, 128, 192)
 """Channels of the splatted features at 1/2, 1/4, 1/8 of the picture's size."""
 NUM_INPUTS: Final = {"gmfss": 12, "gmfss-union": 9}
-"""Channels of what the fusion network sees at half size, by network."""
+"""Input channels of the fusion network at half size, by network."""
 
 
 def flownet_parameters() -> Shapes:
@@ -115,12 +115,12 @@ def _named(name: str, weight: tuple[int, ...]) -> Shapes:
 
 
 def _activated(name: str, place: int, weight: tuple[int, ...]) -> Shapes:
-    """A slope, then a convolution: two neighbours in a sequence."""
+    """The parameters of a PReLU and the convolution after it in a sequence."""
     return {f"{name}.{place}.weight": (1,)} | _named(f"{name}.{place + 1}", weight)
 
 
 def part_parameters(network: str) -> dict[str, Shapes]:
-    """Parameters of every part of "gmfss" or "gmfss-union" but ``rife``, by part."""
+    """The parameters of "gmfss" or "gmfss-union" by part, without the part ``rife``."""
     return {
         "flownet": flownet_parameters(),
         "metric": metric_parameters(),
@@ -134,7 +134,7 @@ def expected_parameters(network: str, rife: str = "4.26.heavy") -> Shapes:
 
     Args:
         network: "gmfss" or "gmfss-union".
-        rife: the architecture of RIFE in the latter.
+        rife: the architecture of RIFE in "gmfss-union".
     """
     parts = part_parameters(network)
     if network == "gmfss-union":
@@ -145,21 +145,22 @@ def expected_parameters(network: str, rife: str = "4.26.heavy") -> Shapes:
 
 
 def detect(state: Mapping[str, Tensor]) -> tuple[str, str]:
-    """The network a state dict belongs to, and the architecture of RIFE in it ("" without one).
+    """The network of a state dict, and the architecture of RIFE in it ("" without one).
 
     Raises:
-        WeightsMismatch: none fits; it names a parameter that is missing, misshaped or too many.
+        WeightsMismatch: it is of none; the message names a parameter that is missing, has the wrong
+            shape, or does not belong to the network.
     """
     network = "gmfss-union" if any(key.startswith("rife.") for key in state) else "gmfss"
     group = ifnet_shape.detect(part_of(state, "rife")) if network == "gmfss-union" else ""
     expected = expected_parameters(network, group)
     check_parameters(state, expected, network)
-    # RIFE is published with parameters that only its training needs, under several names.
+    # Published weights of RIFE include parameters for training only, under several names.
     check_no_others((key for key in state if not key.startswith("rife.")), expected, network)
     return network, group
 
 
 def part_of(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The parameters of one part, by their own names."""
+    """The parameters of one part, by name without the part."""
     start = f"{part}."
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}

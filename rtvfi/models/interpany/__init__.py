@@ -1,1 +1,1 @@
-"""InterpAny-Clearer: networks that are told how far every pixel has gone, not what time it is."""
+"""InterpAny-Clearer: networks that take a distance index per pixel instead of a timestep."""

@@ -1,11 +1,11 @@
-"""AMT-S with a distance index: IFRNet's levels, corrected by looking up where pixels match.
+"""AMT-S with a distance index: the levels of IFRNet, with correlation lookups to correct the flow.
 
-At three levels the flow so far is carried on to the other picture (divided by the index and by what
-is left of it), and similarities of features around that place say how it should change. The last
-level gives three flows, whose pictures are blended.
+At three levels the current flow from the new frame is extended to a flow between the pictures
+(divided by the index, and by 1 minus the index). The correlation of the features around its target
+yields corrections. The last level computes three flows, whose warped pictures are blended.
 
-All pairs of similarities of a 1920x1080 picture would be 9 GB, so they are computed for some rows
-at a time, and again for every look.
+The correlation of all pairs of pixels of a 1920x1080 picture would take 9 GB, so it is computed for
+some rows at a time, and again for every lookup.
 
 Source: Li et al., "AMT: All-Pairs Multi-Field Transforms for Efficient Frame Interpolation" (2023),
 as InterpAny-Clearer trains it.
@@ -37,16 +37,16 @@ SIDE: Final = 20
 NUM_FLOWS: Final = 3
 RADIUS: Final = 3
 LEVELS: Final = 4
-"""Sizes at which similarities are looked up, each half the one before."""
+"""Number of correlation levels, each half the size of the previous one."""
 FEATURES: Final = 84
 MOST_PAIRS: Final = 1 << 26
-"""Similarities in memory at once: 256 MB in single precision."""
+"""Maximum number of correlation values in memory at once: 256 MB in single precision."""
 TINY: Final = 1e-6
-"""Keeps a place where the index is 0 or 1 finite. A time has none of it: it lies between."""
+"""Keeps a division by an index of 0 or 1 finite. Not needed for timesteps, which are in between."""
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions around a narrow middle, and a shortcut."""
+    """A residual bottleneck block of three convolutions."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ def _normal(x: Tensor) -> Tensor:
 
 
 class MatchEncoder(nn.Module):
-    """Features to compare, at 1/8 of the size."""
+    """Features for the correlation, at 1/8 of the size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,11 +91,11 @@ class MatchEncoder(nn.Module):
 
 
 class Update(nn.Module):
-    """What similarities say about features and flow of one level.
+    """Corrections of the features and the flow of one level, from the correlation.
 
     Args:
         width: channels of the level's features.
-        scale: the level is so many times larger than 1/8.
+        scale: size of the level relative to 1/8 of the picture.
     """
 
     def __init__(self, width: int, scale: int) -> None:
@@ -110,7 +110,7 @@ class Update(nn.Module):
         self.flow_head = _two(76, 76, 4)
 
     def forward(self, features: Tensor, flow: Tensor, similar: Tensor) -> tuple[Tensor, Tensor]:
-        """Steps of features (N, width, h, w) and of the flow (N, 4, h, w), pixels of that size.
+        """Increments of the features (N, width, h, w) and of the flow (N, 4, h, w), its pixels.
 
         Args:
             features: (N, width, h, w).
@@ -139,21 +139,21 @@ def _bent(x: Tensor) -> Tensor:
 
 
 class Shared(NamedTuple):
-    """What ``AmtNet.encode`` gives."""
+    """The result of ``AmtNet.encode``."""
 
     views: Views
     matches: tuple[Tensor, Tensor]
-    """(N, 84, H/8, W/8) of each picture."""
+    """Features of each picture for the correlation, (N, 84, H/8, W/8)."""
 
 
 class AmtNet(Levels):
-    """T and D without reference, TR and DR with.
+    """The network of the variants T and D (without reference), TR and DR (with reference).
 
-    Below 128 pixels the coarsest similarities have one row or column, hence ``padding.least``.
+    Below 128 pixels the coarsest correlation level has one row or column, hence ``padding.least``.
 
     Args:
         has_reference: see ``Network``.
-        margin: added to the index where it divides: ``TINY``, or 0 for T.
+        margin: added to the index before dividing by it: ``TINY``, or 0 for T.
     """
 
     padding = Padding(multiple=16, least=128)
@@ -180,13 +180,13 @@ class AmtNet(Levels):
         )
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
-        """What all moments between two pictures share."""
+        """Compute what all distance indices between two pictures share."""
         views = self.views(img0, img1, flow_scale)
         small = [enlarge(image, flow_scale) for image in (views.img0, views.img1)]
         return Shared(views, (self.feat_encoder(small[0]), self.feat_encoder(small[1])))
 
     def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """The picture where ``index`` says."""
+        """Compute the picture at a distance index; see ``Network.decode``."""
         views = shared.views
         gone = shrink(index, 8 / views.flow_scale).float()
         out = self.coarsest(views, index, reference)
@@ -209,7 +209,7 @@ class AmtNet(Levels):
         return self._picture(views, flows, larger_flow(flow, 2), out)
 
     def coarse_flow(self, shared: Shared, index: Tensor, reference: Reference | None) -> Tensor:
-        """See ``Network``: what the coarsest level says, corrected once, at 1/8 of the size."""
+        """The flow of the coarsest level, corrected once at 1/8 of the size; see ``Network``."""
         views = shared.views
         out = self.coarsest(views, index, reference)
         flow = out[:, :4].float()
@@ -218,7 +218,7 @@ class AmtNet(Levels):
         return larger_flow(flow + step, 8 / views.flow_scale)
 
     def _similar(self, matches: tuple[Tensor, Tensor], flow: Tensor, gone: Tensor) -> Tensor:
-        """(N, 392, h, w): what lies near, in img1 from img0 and the other way round."""
+        """Correlation from img0 to img1 and from img1 to img0: (N, 392, h, w)."""
         forth = flow[:, 2:4] / (gone + self.margin)
         back = flow[:, :2] / (1 - gone + self.margin)
         img0, img1 = matches
@@ -246,7 +246,7 @@ class AmtNet(Levels):
 
 
 def similarities(here: Tensor, there: Tensor, flow: Tensor) -> Tensor:
-    """How much each place of one picture resembles the places around where a flow sends it.
+    """The correlation of each pixel of one picture with the pixels around the target of a flow.
 
     Args:
         here: (N, C, h, w) features.
@@ -255,8 +255,8 @@ def similarities(here: Tensor, there: Tensor, flow: Tensor) -> Tensor:
 
     Returns:
         (N, 4 * 49, h, w) in the dtype of ``here``: for each of 4 sizes of ``there``, the dot
-        products over sqrt(C) at offsets -3..3, 0 outside. Channel ``7 * i + j`` of a size looks at
-        x offset ``i - 3`` and y offset ``j - 3``, as the networks were trained.
+        products divided by sqrt(C) at offsets -3..3, 0 outside the picture. Channel ``7 * i + j``
+        of a size has the x offset ``i - 3`` and the y offset ``j - 3``, as in training.
     """
     batch, channels, height, width = here.shape
     queries = here.flatten(2).transpose(1, 2) / channels**0.5
@@ -278,7 +278,7 @@ def similarities(here: Tensor, there: Tensor, flow: Tensor) -> Tensor:
 
 
 def _looked_up(queries: Tensor, levels: Sequence[Tensor], points: Tensor) -> Tensor:
-    """(N, P, 196) for (N, P, C) queries sent to (N, P, 2) points."""
+    """The correlation, (N, P, 196), of (N, P, C) queries around (N, P, 2) points."""
     batch, count, _ = queries.shape
     steps = torch.arange(-RADIUS, RADIUS + 1, device=points.device, dtype=torch.float32)
     offsets = torch.stack(torch.meshgrid(steps, steps, indexing="ij"), -1)

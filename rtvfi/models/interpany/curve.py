@@ -1,4 +1,4 @@
-"""A curve through points: how far an object has gone at which time."""
+"""A curve through points: the distance an object has moved as a function of time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Straight through two points, a parabola through three, a cubic spline through more.
+    """A line through two points, a parabola through three, a cubic spline through more.
 
-    The spline has one cubic for its first two and for its last two pieces ("not a knot"). It may
-    leave the range of its points between them; ``at`` brings it back into 0..1.
+    The spline has "not-a-knot" ends: one cubic for the first two and for the last two intervals. It
+    may overshoot between its points; ``at`` clamps it to 0..1.
     """
 
     points: tuple[tuple[float, float], ...]
-    """At least two (time, distance), both 0..1, times rising."""
+    """At least two points (time, distance), both 0..1, in the order of increasing times."""
 
     def __post_init__(self) -> None:
         if len(self.points) < 2:
@@ -34,7 +34,7 @@ class Curve:
             raise ValueError("times that do not rise")
 
     def at(self, times: Sequence[float]) -> list[float]:
-        """The distance at each time, 0..1; before the first and after the last point it holds."""
+        """The distance at each time, 0..1; constant before the first and after the last point."""
         xs, ys = np.array(self.points, dtype=np.float64).T
         wanted = np.clip(np.asarray(times, dtype=np.float64), xs[0], xs[-1])
         if len(xs) == 2:
@@ -49,7 +49,7 @@ class Curve:
 def _spline(
     xs: NDArray[np.float64], ys: NDArray[np.float64], wanted: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The cubic spline through at least 4 points, by its slopes at them."""
+    """The cubic spline through at least 4 points, computed from its slopes at the points."""
     n, h = len(xs), np.diff(xs)
     rise = np.diff(ys) / h
     system, right = np.zeros((n, n)), np.zeros(n)
@@ -76,10 +76,10 @@ def _spline(
 
 
 def parse_curve(text: str) -> Curve:
-    """``"0,0 0.3,0.8 1,1"`` as a curve.
+    """Parse a curve like ``"0,0 0.3,0.8 1,1"``.
 
     Raises:
-        ValueError: it says what is wrong.
+        ValueError: the text is not a valid curve; the message says why.
     """
     points = []
     for word in text.split():

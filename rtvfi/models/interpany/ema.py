@@ -1,9 +1,10 @@
-"""EMA-VFI with a distance index: attention between both pictures finds motion and looks at once.
+"""EMA-VFI with a distance index: attention between the pictures yields both motion and features.
 
-Three stages of convolutions, then two of attention in windows of 7x7, in which every place of one
-picture looks at the other picture's window; where its attention lies is its motion. Two heads turn
-that into flow, from 1/16 and 1/8 of the size; only they are told the index. A reference and its
-index go into the first stage, so all of it runs anew for every reference.
+Three convolutional stages are followed by two stages with attention in windows of 7x7. Every
+position of one picture attends to the window of the other picture; the centre of its attention
+gives its motion. Two heads compute the flow from that, at 1/16 and 1/8 of the size; only they take
+the index. A reference and its index are inputs of the first stage, so the whole network has to run
+for every reference.
 
 Source: Zhang et al., "Extracting Motion and Appearance via Inter-Frame Attention for Efficient
 Video Frame Interpolation" (2023), as InterpAny-Clearer trains it.
@@ -30,11 +31,11 @@ WIDTHS: Final = (32, 64, 128, 256, 512)
 WINDOW: Final = 7
 SHIFT: Final = 3
 APART: Final = -100.0
-"""Added to the attention between places that have nothing to do with each other."""
+"""Added to the attention scores of positions that must not attend to each other."""
 
 
 class ConvBlock(nn.Module):
-    """Two convolutions of one size."""
+    """Two convolutions that keep the size."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class ConvBlock(nn.Module):
 
 
 class CrossScale(nn.Module):
-    """From the three stages of convolutions to 1/8 of the size, (N, 256, H/8, W/8)."""
+    """Combines the three convolutional stages at 1/8 of the size: (N, 256, H/8, W/8)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class CrossScale(nn.Module):
 
 
 class Overlap(nn.Module):
-    """Half the size, (N, 512, H/16, W/16)."""
+    """Overlapping patch embedding that halves the size: (N, 512, H/16, W/16)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ def _normed(norm: nn.LayerNorm, x: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Every place looks at the window of the other picture; see the module."""
+    """Attention of every position to the same window of the other picture."""
 
     def __init__(self, dim: int, motion: int, heads: int) -> None:
         super().__init__()
@@ -102,13 +103,13 @@ class Attention(nn.Module):
     def forward(
         self, own: Tensor, other: Tensor, places: Tensor, apart: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """What is seen (B, 49, dim) and how far it is (B, 49, motion).
+        """The attended features (B, 49, dim) and the motion (B, 49, motion).
 
         Args:
             own: (B, 49, dim) windows.
             other: the same windows of the other picture.
-            places: (B, 49, 2) where each place is in the picture, -1..1.
-            apart: (windows of a picture, 49, 49) added to the attention.
+            places: (B, 49, 2), the position of each pixel in the picture, -1..1.
+            apart: (windows of a picture, 49, 49), the mask to add to the attention scores.
         """
         q = self._split(self.q(own))
         k, v = (self._split(part) for part in self.kv(other).chunk(2, -1))
@@ -128,20 +129,20 @@ class Attention(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-    """A 3x3 convolution of each channel with itself."""
+    """A depthwise 3x3 convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.dwconv = nn.Conv2d(channels, channels, 3, 1, 1, groups=channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, H, W, channels), the same out."""
+        """(N, H, W, channels) to the same shape."""
         out: Tensor = self.dwconv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return out
 
 
 class Mlp(nn.Module):
-    """Four times as wide in between."""
+    """The feed-forward part, with four times as many channels in the hidden layer."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -150,16 +151,16 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(4 * dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, H, W, dim), the same out."""
+        """(N, H, W, dim) to the same shape."""
         out: Tensor = self.fc2(functional.gelu(self.dwconv(self.fc1(x))))
         return out
 
 
 class AttentionBlock(nn.Module):
-    """Attention in windows, every second block in windows half a window further.
+    """Attention in windows, shifted by half a window in every second block.
 
-    What lies between two windows' borders, and what is only padding, is kept apart by masks. The
-    padding's mask does not move with the shifted windows: so the networks were trained.
+    Masks prevent attention between parts of a window that are not adjacent in the picture, and to
+    padding. The mask of the padding is not shifted with the windows, as in training.
     """
 
     def __init__(self, dim: int, motion: int, heads: int, shift: int) -> None:
@@ -171,7 +172,7 @@ class AttentionBlock(nn.Module):
         self.mlp = Mlp(dim)
 
     def forward(self, x: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-        """The same size out, and motion (2B, H, W, motion).
+        """Features of the same shape, and motion (2B, H, W, motion).
 
         Args:
             x: (2B, H, W, dim), first all left pictures, then all right ones.
@@ -205,7 +206,7 @@ class AttentionBlock(nn.Module):
     def _apart(
         self, height: int, width: int, fit: tuple[int, int, int, int], like: Tensor
     ) -> Tensor | None:
-        """(windows, 49, 49), 0 or ``APART``; None where nothing is kept apart."""
+        """The attention mask, (windows, 49, 49), 0 or ``APART``; None if none is needed."""
         regions = []
         if any(fit):
             regions.append(
@@ -226,7 +227,7 @@ class AttentionBlock(nn.Module):
 
 
 def _regions(lengths: tuple[int, int, int], like: Tensor) -> Tensor:
-    """0, 1 and 2, each so many times."""
+    """The values 0, 1 and 2, repeated as often as ``lengths`` says."""
     parts = [torch.full((n,), float(k), device=like.device) for k, n in enumerate(lengths)]
     return torch.cat(parts)
 
@@ -236,14 +237,14 @@ def _halves(total: int) -> tuple[int, int]:
 
 
 def _partition(x: Tensor) -> Tensor:
-    """(N, H, W, C) to (N * windows, 49, C)."""
+    """Split into windows: (N, H, W, C) to (N * windows, 49, C)."""
     n, height, width, channels = x.shape
     x = x.reshape(n, height // WINDOW, WINDOW, width // WINDOW, WINDOW, channels)
     return x.transpose(2, 3).reshape(-1, WINDOW * WINDOW, channels)
 
 
 class Backbone(nn.Module):
-    """Looks and motion of both pictures."""
+    """Computes features and motion of both pictures."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -290,7 +291,7 @@ class Backbone(nn.Module):
 
 
 def _places(like: Tensor) -> Tensor:
-    """(N, H, W, 2): x and y of each place, -1 and 1 the first and last."""
+    """x and y of each position, from -1 to 1: (N, H, W, 2)."""
     n, height, width, _ = like.shape
     xs = torch.linspace(-1, 1, width, device=like.device).expand(height, width)
     ys = torch.linspace(-1, 1, height, device=like.device)[:, None].expand(height, width)
@@ -298,7 +299,7 @@ def _places(like: Tensor) -> Tensor:
 
 
 class Head(nn.Module):
-    """A step of flow and mask from motion and looks at 1/scale of the size."""
+    """Computes increments of flow and mask from motion and features at 1/scale of the size."""
 
     def __init__(self, inputs: int, scale: int) -> None:
         super().__init__()
@@ -306,12 +307,12 @@ class Head(nn.Module):
         self.conv = nn.Sequential(conv(inputs, 128), conv(128, 128), conv(128, 5))
 
     def forward(self, features: Tensor, x: Tensor, flow: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Flow (N, 4, H, W) float32 and mask logit (N, 1, H, W).
+        """Increments of the flow (N, 4, H, W), float32, and of the mask logit (N, 1, H, W).
 
         Args:
             features: at 1/scale.
-            x: full size.
-            flow: so far.
+            x: other inputs at full size.
+            flow: the current flow, if any.
         """
         cell = self.scale // 4
         parts = [_shuffled(features), shrink(x, cell)]
@@ -322,29 +323,29 @@ class Head(nn.Module):
 
 
 def _shuffled(features: Tensor) -> Tensor:
-    """Four times the size, a sixteenth of the channels, in two steps."""
+    """Pixel shuffle by 4 in two steps: four times the size, a sixteenth of the channels."""
     return functional.pixel_shuffle(functional.pixel_shuffle(features, 2), 2)
 
 
 class Shared(NamedTuple):
-    """What ``EmaNet.encode`` gives."""
+    """The result of ``EmaNet.encode``."""
 
     img0: Tensor
     """Full size."""
     img1: Tensor
     looks: list[Tensor]
-    """Features at full size; none with a reference, which they depend on."""
+    """Features at full size; empty with a reference, because they depend on it."""
     motions: list[Tensor]
     coarse_looks: list[Tensor]
-    """At the size where motion is estimated."""
+    """Features at the size at which motion is estimated."""
     flow_scale: float
 
 
 class EmaNet(Network):
-    """T and D without reference, TR and DR with.
+    """The network of the variants T and D (without reference), TR and DR (with reference).
 
-    At a flow scale other than 1 the backbone runs twice: for motion at that size, for the looks of
-    fetched pixels at full size.
+    At a flow scale other than 1 the backbone runs twice: at that size for the motion, at full size
+    for the features to warp.
     """
 
     padding = Padding(multiple=32)
@@ -360,13 +361,13 @@ class EmaNet(Network):
         self.unet = Unet(17 + 2 * WIDTHS[0], 2 * WIDTHS[0])
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
-        """What all moments between two pictures share."""
+        """Compute what all distance indices between two pictures share."""
         if self.has_reference:
             return Shared(img0, img1, [], [], [], flow_scale)
         return self._looked(Shared(img0, img1, [], [], [], flow_scale), img0, img1)
 
     def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """The picture where ``index`` says."""
+        """Compute the picture at a distance index; see ``Network.decode``."""
         shared = self._with(shared, reference)
         img0, img1, looks, _, _, scale = shared
         small = (enlarge(img0, scale), enlarge(img1, scale))
@@ -379,7 +380,7 @@ class EmaNet(Network):
         left, right = fetched(img0, img1, flow)
         weight = mask.sigmoid()
         merged = [left * weight + right * (1 - weight)]
-        if self.training:  # what only training compares
+        if self.training:  # needed by the training loss only
             merged.insert(0, _blended(img0, img1, *steps[0]))
         around = self._around(looks, flow)
         x = joined(img0, img1, left, right, mask, flow, around[0][0], around[1][0])
@@ -388,7 +389,7 @@ class EmaNet(Network):
         return Estimate(picture, list(flows), merged, [m.sigmoid() for m in masks])
 
     def coarse_flow(self, shared: Shared, index: Tensor, reference: Reference | None) -> Tensor:
-        """See ``Network``: what the first head says."""
+        """The flow of the first head; see ``Network.coarse_flow``."""
         shared = self._with(shared, reference)
         pictures = [enlarge(image, shared.flow_scale) for image in shared[:2]]
         flow, _ = self.block[0](self._at(shared, 1, index), torch.cat(pictures, 1), None)
@@ -397,9 +398,9 @@ class EmaNet(Network):
     def _with(self, shared: Shared, reference: Reference | None) -> Shared:
         if reference is None:
             return shared
-        told = reference.gone.to(shared.img0.dtype)
-        left = torch.cat((shared.img0, reference.picture, told), 1)
-        right = torch.cat((shared.img1, reference.picture, 1 - told), 1)
+        distance = reference.gone.to(shared.img0.dtype)
+        left = torch.cat((shared.img0, reference.picture, distance), 1)
+        right = torch.cat((shared.img1, reference.picture, 1 - distance), 1)
         return self._looked(shared, left, right)
 
     def _looked(self, shared: Shared, left: Tensor, right: Tensor) -> Shared:
@@ -420,7 +421,7 @@ class EmaNet(Network):
         return [(flow, mask), (flow + step, mask + mask_step)]
 
     def _at(self, shared: Shared, stage: int, index: Tensor) -> Tensor:
-        """What a head is given: motion weighed by the index, and looks."""
+        """The inputs of a head: motion weighted by the index, and features."""
         left, right = shared.motions[stage].chunk(2)
         gone = functional.interpolate(
             index, left.shape[-2:], mode="bilinear", align_corners=False
@@ -429,7 +430,7 @@ class EmaNet(Network):
         return torch.cat((gone * left, (1 - gone) * right, *looks), 1)
 
     def _around(self, looks: list[Tensor], flow: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Features of both pictures where the flow points, fine to coarse."""
+        """Features of both pictures, warped along the flow, fine to coarse."""
         out: tuple[list[Tensor], list[Tensor]] = ([], [])
         for stage in looks:
             left, right = stage.chunk(2)

@@ -1,11 +1,11 @@
-"""InterpAny-Clearer for the loader."""
+"""Registers InterpAny-Clearer: recognises its weight files and builds the models."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.models.family import Detected, Family, check_parameters
-from rtvfi.models.interpany.model import Interpany, expected_parameters, told
+from rtvfi.models.interpany.model import Interpany, expected_parameters, network_name
 from rtvfi.models.interpany.rhythm import RhythmInterpany
 from rtvfi.models.tuning import tune
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _detect(state: State) -> Detected | None:
-    if told(state) is None:
+    if network_name(state) is None:
         return None
     network, wanted = expected_parameters(state)
     check_parameters(state, wanted, network)

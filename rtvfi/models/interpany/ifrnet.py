@@ -1,7 +1,7 @@
-"""IFRNet with a distance index: flow, features and picture refined together, coarse to fine.
+"""IFRNet with a distance index: refines flow, features and picture together, coarse to fine.
 
-The index enters at the coarsest level, at 1/16 of the size; so does a reference, as features and
-its own index.
+The index is an input of the coarsest level, at 1/16 of the size, and so are the features and the
+index of a reference.
 
 Source: Kong et al., "IFRNet: Intermediate Feature Refine Network for Efficient Frame Interpolation"
 (2022), as InterpAny-Clearer trains it.
@@ -26,7 +26,7 @@ SIDE = 32
 
 
 class IFRNet(Levels):
-    """T and D without reference, TR and DR with."""
+    """The network of the variants T and D (without reference), TR and DR (with reference)."""
 
     padding = Padding(multiple=16)
 
@@ -42,11 +42,11 @@ class IFRNet(Levels):
         self.decoder1 = Decoder(3 * one + 4, 3 * one, 8, SIDE)
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Views:
-        """What all moments between two pictures share."""
+        """Compute what all distance indices between two pictures share."""
         return self.views(img0, img1, flow_scale)
 
     def decode(self, shared: Views, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """The picture where ``index`` says."""
+        """Compute the picture at a distance index; see ``Network.decode``."""
         out = self.coarsest(shared, index, reference)
         flows = [out[:, :4].float()]
         for level, decoder in ((2, self.decoder3), (1, self.decoder2), (0, self.decoder1)):
@@ -62,6 +62,6 @@ class IFRNet(Levels):
         return Estimate((merged + added).clamp(0, 1), [*flows[:-1], flow], [merged], [mask])
 
     def coarse_flow(self, shared: Views, index: Tensor, reference: Reference | None) -> Tensor:
-        """See ``Network``: what the coarsest level says, at 1/8 of the size."""
+        """The flow of the coarsest level, at 1/8 of the size; see ``Network.coarse_flow``."""
         out = self.coarsest(shared, index, reference)
         return larger_flow(out[:, :4].float(), 8 / shared.flow_scale)

@@ -1,6 +1,6 @@
-"""Distance indices: which share of its way every pixel of the first picture has gone.
+"""Distance indices: how far each pixel of img0 has moved on its path to img1, 0..1.
 
-Networks are trained on indices that were clipped and blurred, so what they are shown must be, too.
+Networks are trained on clipped and blurred indices, so their inputs must be clipped and blurred.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NARROW: Final = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-"""Blur of an index at half size."""
+"""Filter taps of the blur at half size."""
 SIGMA: Final = 1.7
-"""Of the blur at full size, pixels; its 9 taps reach 4 to each side."""
+"""Standard deviation of the blur at full size, in pixels; it has 9 taps."""
 
 
 def softened_small(index: Tensor) -> Tensor:
-    """A stored index as RIFE D is shown it: clipped, blurred at half size, pixels repeated.
+    """A stored index as the input of RIFE D: clipped, blurred at half size, pixels repeated.
 
     Args:
         index: (N, 1, H/2, W/2), any float dtype.
@@ -34,7 +34,7 @@ def softened_small(index: Tensor) -> Tensor:
 
 
 def softened(index: Tensor) -> Tensor:
-    """A full-size index as the other networks are shown it: clipped and blurred.
+    """A full-size index as the input of the other networks: clipped and blurred.
 
     Args:
         index: (N, 1, H, W), any float dtype.
@@ -48,18 +48,17 @@ def softened(index: Tensor) -> Tensor:
 
 
 def enlarged(index: Tensor) -> Tensor:
-    """A stored index (N, 1, h, w) at full size (N, 1, 2h, 2w), float32, pixels repeated."""
+    """Upscale a stored index (N, 1, h, w) by repeating pixels: (N, 1, 2h, 2w), float32."""
     return _repeated(index.float())
 
 
 def painted(masks: Sequence[Tensor], values: Sequence[float], rest: float) -> Tensor:
-    """The index of a moment in which every object has gone its own share, before blurring.
+    """An index with one value per object, not blurred.
 
     Args:
-        masks: (H, W) bool each, on the grid of the first picture; where they overlap, the first
-            wins.
-        values: how far each object has gone, 0..1.
-        rest: of what no mask covers.
+        masks: (H, W) bool each, on the grid of img0; where they overlap, the first one counts.
+        values: the distance of each object, 0..1.
+        rest: the distance of pixels that no mask covers.
 
     Returns:
         (1, 1, H, W) float32.
@@ -75,14 +74,14 @@ def _repeated(index: Tensor) -> Tensor:
 
 
 def _blurred(index: Tensor, taps: Tensor) -> Tensor:
-    """Both directions, the border mirrored without repeating it."""
+    """Blur in both directions; padded by reflection without repeating the edge."""
     taps = taps.to(index.device)
     reach = len(taps) // 2
     for shape, pad in (
         ((1, 1, 1, -1), (reach, reach, 0, 0)),
         ((1, 1, -1, 1), (0, 0, reach, reach)),
     ):
-        # a picture smaller than the blur has nothing to mirror
+        # A picture smaller than the filter cannot be reflected.
         mirrors = max(pad) < index.shape[-1 if pad[0] else -2]
         mode = "reflect" if mirrors else "replicate"
         index = functional.conv2d(functional.pad(index, pad, mode=mode), taps.view(shape))

@@ -1,7 +1,7 @@
-"""What the four networks are made of, and the levels of IFRNet and AMT.
+"""Building blocks of the four networks, and the base class of IFRNet and AMT.
 
-Parameters carry the names of the published checkpoints, so a module's attributes are named after
-them rather than after what they do.
+Attributes of modules have the names of the parameters in the published weight files, even where
+other names would be clearer.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution that keeps sizes (divided by ``stride``), and learned slopes."""
+    """A padded convolution with PReLU; divides the size by ``stride``."""
     return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.PReLU(outputs))
 
 
 def deconv(inputs: int, outputs: int) -> nn.Sequential:
-    """Doubles the size."""
+    """A transposed convolution with PReLU that doubles the size."""
     return nn.Sequential(nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.PReLU(outputs))
 
 
@@ -47,11 +47,11 @@ class Conv2(nn.Module):
 
 
 class Unet(nn.Module):
-    """What the fetched pictures lack, from themselves and from fetched features.
+    """Computes a residual for the blend from the warped pictures and their warped features.
 
     Args:
-        inputs: channels at full size.
-        width: of the finest level; ``w`` below.
+        inputs: number of input channels at full size.
+        width: channels of the finest level.
     """
 
     def __init__(self, inputs: int, width: int) -> None:
@@ -68,12 +68,12 @@ class Unet(nn.Module):
         self.conv = nn.Conv2d(w, 3, 3, 1, 1)
 
     def forward(self, x: Tensor, left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-        """What to add to the blend, (N, 3, H, W) in -1..1.
+        """The residual to add to the blend, (N, 3, H, W) in -1..1.
 
         Args:
             x: (N, inputs, H, W).
-            left: features of img0 where the flow points, at 1/2, 1/4, 1/8 and 1/16 of the size.
-            right: of img1.
+            left: warped features of img0, at 1/2, 1/4, 1/8 and 1/16 of the size.
+            right: the same of img1.
         """
         s0 = self.down0(x)
         s1 = self.down1(torch.cat((s0, left[0], right[0]), 1))
@@ -87,7 +87,7 @@ class Unet(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """Five convolutions, two of which see the last ``side`` channels only."""
+    """A residual block of five convolutions, two of them only for the last ``side`` channels."""
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class ResBlock(nn.Module):
         self.prelu = nn.PReLU(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H, W), the same size out."""
+        """(N, channels, H, W) to the same shape."""
         y = x
         for whole, part in ((self.conv1, self.conv2), (self.conv3, self.conv4)):
             y = whole(y)
@@ -121,13 +121,13 @@ class Decoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """One step finer."""
+        """Compute the next finer level."""
         out: Tensor = self.convblock(x)
         return out
 
 
 class Pyramid(nn.Module):
-    """Features at 1/2, 1/4, 1/8 and 1/16 of the size."""
+    """Encoder: features at 1/2, 1/4, 1/8 and 1/16 of the size."""
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Pyramid(nn.Module):
             self.add_module(f"pyramid{level}", pair)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """Fine to coarse, of (N, 3, H, W) without its mean."""
+        """Features, fine to coarse, of a (N, 3, H, W) picture with its mean subtracted."""
         levels = []
         for stage in self.children():
             image = stage(image)
@@ -145,10 +145,10 @@ class Pyramid(nn.Module):
 
 
 class Views(NamedTuple):
-    """What ``Levels`` sees of two pictures."""
+    """The inputs of ``Levels``, computed from two pictures."""
 
     img0: Tensor
-    """Without the mean, full size."""
+    """img0 with the mean subtracted, full size."""
     img1: Tensor
     mean: Tensor
     """(N, 1, 1, 1)."""
@@ -159,20 +159,21 @@ class Views(NamedTuple):
 
 
 class Levels(Network):
-    """What IFRNet and AMT share: features at four sizes, and what the coarsest says."""
+    """Base class of IFRNet and AMT: features at four sizes, and the coarsest decoder."""
 
     encoder: Pyramid
     decoder4: Decoder
 
     def views(self, img0: Tensor, img1: Tensor, flow_scale: float) -> Views:
-        """What all moments between two pictures share."""
+        """Compute what all distance indices between two pictures share."""
         mean = mean_of_both(img0, img1)
         img0, img1 = img0 - mean, img1 - mean
         left, right = (self.encoder(enlarge(image, flow_scale)) for image in (img0, img1))
         return Views(img0, img1, mean, left, right, flow_scale)
 
     def coarsest(self, views: Views, index: Tensor, reference: Reference | None) -> Tensor:
-        """Flow (four channels, pixels of this size) and features, at 1/8 of the size."""
+        """Run the coarsest decoder: flow (four channels, in pixels of that size) and features, at
+        1/8 of the size."""
         cell = 16 / views.flow_scale
         parts = [views.left[3], views.right[3]]
         if reference is None:

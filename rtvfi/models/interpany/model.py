@@ -1,4 +1,4 @@
-"""The networks behind ``base.Interpolator``: padding, several moments, steps, rhythm."""
+"""The networks of InterpAny-Clearer as models: recognition, padding, several timesteps, steps."""
 
 from __future__ import annotations
 
@@ -30,37 +30,39 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "interpany"
 
-_TOLD_BY: Final = {
+_MARKERS: Final = {
     "rife": "contextnet.conv1.conv1.0.weight",
     "amt": "update4.convc1.weight",
     "ema": "feature_bone.block1.conv.0.weight",
     "ifrnet": "decoder4.convblock.0.0.weight",
 }
-"""A parameter that only this network has, in the order of asking."""
+"""A parameter that identifies each network; checked in this order."""
 _WITHOUT_REFERENCE: Final = {"amt": 2 * 56 + 1, "ema": 3, "ifrnet": 2 * 96 + 1}
-"""Inputs of the first convolution that a reference would enter."""
-_FIRST: Final = _TOLD_BY | {"amt": "decoder4.convblock.0.0.weight"}
+"""Input channels, without reference, of the first convolution that takes the reference."""
+_FIRST: Final = _MARKERS | {"amt": "decoder4.convblock.0.0.weight"}
 
 
-def told(state: Mapping[str, Tensor]) -> str | None:
-    """Which of the networks a state dict without prefix looks like, judged by one name."""
-    for name, key in _TOLD_BY.items():
+def network_name(state: Mapping[str, Tensor]) -> str | None:
+    """The network that a state dict without prefix looks like, by one parameter; None if none."""
+    for name, key in _MARKERS.items():
         if key in state:
             return name
     return None
 
 
 def empty_network(state: Mapping[str, Tensor]) -> tuple[str, Network]:
-    """Name and network that a state dict is for, parameters without memory.
+    """The network of a state dict, on the meta device, and its name.
 
-    The name is that of the manifest: ``interpany rife``, ``interpany rife-r`` with reference.
+    Returns:
+        The name as in the manifest (``interpany rife``, with reference ``interpany rife-r``), and
+        the network without memory for its parameters.
 
     Raises:
-        WeightsMismatch: none.
+        WeightsMismatch: the state dict is of none of the networks.
     """
-    name = told(state)
+    name = network_name(state)
     if name is None:
-        raise WeightsMismatch("the weights hold none of the networks rife, ifrnet, amt and ema")
+        raise WeightsMismatch("the weights contain none of the networks rife, ifrnet, amt and ema")
     try:
         with torch.device("meta"):
             if name == "rife":
@@ -75,23 +77,25 @@ def empty_network(state: Mapping[str, Tensor]) -> tuple[str, Network]:
 
 
 def expected_parameters(state: Mapping[str, Tensor]) -> tuple[str, dict[str, tuple[int, ...]]]:
-    """Name of the network of a state dict, and name and shape of every parameter it must have."""
+    """The name of the network of a state dict, and the shapes of all its parameters by name."""
     name, net = empty_network(state)
     return name, {key: tuple(value.shape) for key, value in net.state_dict().items()}
 
 
 def plain_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the prefix that training on several devices leaves, and without the buffers that
-    EMA-VFI grows while it runs."""
+    """A state dict without the prefix ``module.`` and without buffers.
+
+    Training on several devices adds the prefix, running EMA-VFI adds the buffers.
+    """
     grown = (".attn_mask", ".HW")
     return {k.removeprefix("module."): v for k, v in state.items() if not k.endswith(grown)}
 
 
 def network_of(state: Mapping[str, Tensor]) -> tuple[str, Network]:
-    """Name and network with the parameters of a state dict, ready to run.
+    """The network of a state dict, with its parameters and ready to run, and its name.
 
     Raises:
-        WeightsMismatch: it is of none of the networks; a parameter is named.
+        WeightsMismatch: the state dict is of none of the networks; the message names a parameter.
     """
     state = plain_state(state)
     name, net = empty_network(state)
@@ -103,20 +107,20 @@ def network_of(state: Mapping[str, Tensor]) -> tuple[str, Network]:
 
 
 class Prepared(NamedTuple):
-    """One picture, ready for any pair it is part of."""
+    """A prepared picture."""
 
     image: Tensor
     """(1, 3, H', W'), padded."""
     around: tuple[int, int, int, int]
-    """Pixels added left, right, above, below."""
+    """Padding on the left, on the right, above and below, in pixels."""
     height: int
-    """Of the picture before padding."""
+    """Height of the picture without padding."""
     width: int
 
 
 class Interpany(ScaledCore):
-    """An ``Interpolator``; t may be a map (1, 1, H, W) of the size and on the grid of the first
-    picture. Names of parameters may have ``module.`` in front.
+    """An ``Interpolator``; a timestep may also be a distance index (1, 1, H, W) on the grid of the
+    left picture. Parameter names may have the prefix ``module.``.
     """
 
     def _load(self, state: State) -> None:
@@ -130,18 +134,17 @@ class Interpany(ScaledCore):
 
     @property
     def has_reference(self) -> bool:
-        """Whether it does; else there is one step, whatever is asked."""
+        """Whether the network takes a reference; if not, it always uses one step."""
         return self.net.has_reference
 
     def in_steps(self, num_steps: int) -> Self:
-        """The same network, going to a picture in so many steps, at least 1; without reference
-        there is one step, whatever is asked."""
+        """The same network using ``num_steps`` steps, at least 1; without reference always one."""
         other = copy.copy(self)
         other.num_steps = num_steps
         return other
 
     def prepare(self, frame: Tensor) -> Prepared:
-        """Padding of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        """Clamp a (1, 3, H, W) picture to [0, 1] and pad it."""
         height, width = frame.shape[-2:]
         around = _around(height, width, self.net.padding, self.flow_scale)
         image = frame.to(self.tuning.dtype).clamp(0, 1)
@@ -150,20 +153,20 @@ class Interpany(ScaledCore):
         return Prepared(functional.pad(image, around, mode="replicate"), around, height, width)
 
     def pair(self, a: Prepared, b: Prepared, ts: Sequence[float | Tensor]) -> Tensor:
-        """(len(ts), 3, H, W), in the dtype of the network; see ``base.Interpolator``."""
+        """Interpolate at the timesteps: (len(ts), 3, H, W), in the dtype of the network."""
         return self.at_indices(a, b, torch.cat([self._index(a, t) for t in ts]))
 
     def at_indices(self, a: Prepared, b: Prepared, indices: Tensor) -> Tensor:
-        """As ``pair``, for indices (N, 1, H', W') of padded size, float32."""
+        """``pair`` for distance indices (N, 1, H', W') of padded size, float32."""
         out: Tensor = self._run(self._made, a.image, b.image, indices)
         return _uncovered(out, a)
 
     def shown(self, picture: Prepared) -> Tensor:
-        """The (1, 3, H, W) picture that was prepared."""
+        """The original picture of a prepared one, (1, 3, H, W)."""
         return _uncovered(picture.image, picture)
 
     def _index(self, a: Prepared, t: float | Tensor) -> Tensor:
-        """(1, 1, H', W') float32."""
+        """A timestep as a padded distance index, (1, 1, H', W') float32."""
         device = self.tuning.device
         whole = torch.as_tensor(t, dtype=torch.float32, device=device)
         if whole.numel() == 1:
@@ -171,7 +174,7 @@ class Interpany(ScaledCore):
         return functional.pad(whole.expand(1, 1, a.height, a.width), a.around, mode="replicate")
 
     def _made(self, img0: Tensor, img1: Tensor, indices: Tensor) -> Tensor:
-        """The core: pictures at (N, 1, H', W') indices, one after the other."""
+        """The core: computes the pictures at (N, 1, H', W') indices, one after the other."""
         shared = self.net.encode(img0, img1, self.flow_scale)
         return torch.cat([self._one(shared, img0, index[None]) for index in indices])
 
@@ -190,7 +193,7 @@ def _uncovered(image: Tensor, like: Prepared) -> Tensor:
 def _around(
     height: int, width: int, padding: Padding, flow_scale: float
 ) -> tuple[int, int, int, int]:
-    """Pixels to add left, right, above, below."""
+    """The padding on the left, on the right, above and below, in pixels."""
     share = min(flow_scale, 1)
     out: list[int] = []
     for side in (width, height):

@@ -1,9 +1,9 @@
-"""A network that takes a distance index, given that of the drawing's own pace: DRBA's ratios.
+"""Distance indices from the pace of each pixel, computed with the method of DRBA.
 
-DRBA measures how far every pixel of the middle one of three pictures moves to both sides, and gives
-RIFE the ratio as a timestep. RIFE expects it where the new frame's pixels are; a network trained on
-distance indices expects it where those of its first picture are, which is where DRBA measured it,
-the middle picture being the first. So nothing is scattered and nothing has to be filled.
+DRBA estimates how far every pixel of the centre picture moves to both sides, and passes the ratio
+to RIFE as a timestep. RIFE expects it on the grid of the new frame, so DRBA has to splat it and
+fill holes. A network with a distance index expects it on the grid of img0, which is the centre
+picture here, so the ratio can be used as it is.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class RhythmInterpany(Interpany, Triples[Prepared, DrbaLink]):
-    """A ``TripleInterpolator``: with a third picture, every pixel at its own pace."""
+    """A ``TripleInterpolator``; with a third picture, every pixel moves at its own pace."""
 
     def link(self, a: Prepared, b: Prepared) -> DrbaLink:
-        """The motion between ``a`` and ``b``, from what the network finds at first sight."""
+        """The motion between ``a`` and ``b``, from the network's coarse flow."""
         index = self._index(a, 0.5)
         shared = self.net.encode(a.image, b.image, self.flow_scale)
         reference = None

@@ -1,9 +1,9 @@
-"""RIFE with a distance index: three blocks from coarse to fine, then a network that repairs.
+"""RIFE with a distance index: three blocks from coarse to fine, then a refinement network.
 
-Each block sees both pictures, both as fetched so far, the index and the blend's mask at its own
-size, and adds to the flow from the new frame to img0 and img1. With a reference, its picture and
-its own index are four more channels beside the index. A fourth block, the teacher, sees the true
-frame; only training asks it.
+The input of each block is both pictures, both warped along the current flow, the index and the mask
+of the blend, at the block's size. Each block adds an increment to the flow from the new frame to
+img0 and img1. A reference adds four input channels: its picture and its index. A fourth block, the
+teacher, takes the true frame and is used in training only.
 
 Source: Huang et al., "Real-Time Intermediate Flow Estimation for Video Frame Interpolation" (2022),
 in the form of 2021 that InterpAny-Clearer trains.
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 
 class RifeWidths(NamedTuple):
-    """What a smaller RIFE has less of; the rest follows."""
+    """Numbers of channels; smaller in a smaller RIFE. All others are derived from them."""
 
     blocks: tuple[int, int, int] = (240, 150, 90)
-    """Channels of the three blocks, even; the teacher has those of the last."""
+    """Channels of the three blocks, even; the teacher has as many as the last."""
     context: int = 16
-    """Channels of the finest features, in the repairing network too."""
+    """Channels of the finest features, also in the refinement network."""
 
 
 class IFBlock(nn.Module):
-    """A flow and a mask increment from a picture of 1/scale of the size."""
+    """A block: computes increments of flow and mask at 1/scale of the size."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -48,12 +48,12 @@ class IFBlock(nn.Module):
         self.lastconv = nn.ConvTranspose2d(width, 5, 4, 2, 1)
 
     def forward(self, x: Tensor, flow: Tensor | None, scale: float) -> tuple[Tensor, Tensor]:
-        """Full-size flow (N, 4, H, W) float32 and mask logit (N, 1, H, W).
+        """The increments of the flow, (N, 4, H, W) float32, and of the mask logit, (N, 1, H, W).
 
         Args:
-            x: (N, inputs without flow, H, W).
-            flow: so far, (N, 4, H, W).
-            scale: what the block sees is shrunk by this.
+            x: the input channels except the flow, (N, C, H, W).
+            flow: the current flow, (N, 4, H, W); None in the first block.
+            scale: downscaling factor of the inputs.
         """
         x = shrink(x, scale)
         if flow is not None:
@@ -65,7 +65,7 @@ class IFBlock(nn.Module):
 
 
 class Contextnet(nn.Module):
-    """Features of one picture where the flow points, at 1/2 to 1/16 of the size."""
+    """Features of one picture at 1/2 to 1/16 of the size, warped along the flow."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -75,7 +75,12 @@ class Contextnet(nn.Module):
         self.conv4 = Conv2(4 * width, 8 * width)
 
     def forward(self, image: Tensor, flow: Tensor) -> list[Tensor]:
-        """Fine to coarse; ``flow`` is (N, 2, H, W)."""
+        """The warped features, fine to coarse.
+
+        Args:
+            image: (N, 3, H, W).
+            flow: (N, 2, H, W), full-size pixels.
+        """
         out = []
         for stage in (self.conv1, self.conv2, self.conv3, self.conv4):
             image = stage(image)
@@ -85,7 +90,7 @@ class Contextnet(nn.Module):
 
 
 class Shared(NamedTuple):
-    """What ``RifeNet.encode`` gives: the pictures, and at which sizes to look for motion."""
+    """The result of ``RifeNet.encode``: the pictures, and the downscaling factors of the blocks."""
 
     img0: Tensor
     img1: Tensor
@@ -93,21 +98,21 @@ class Shared(NamedTuple):
 
 
 class Taught(NamedTuple):
-    """What training compares."""
+    """Outputs of network and teacher that the training loss compares."""
 
     estimate: Estimate
     teacher_flow: Tensor
-    """(N, 4, H, W)."""
+    """Flow of the teacher, (N, 4, H, W)."""
     teacher_merged: Tensor
-    """(N, 3, H, W)."""
+    """The pictures warped along that flow and blended, (N, 3, H, W)."""
 
 
 class RifeNet(Network):
-    """T and D without reference, TR and DR with.
+    """The network of the variants T and D (without reference), TR and DR (with reference).
 
     Args:
-        has_reference: see there.
-        widths: of a smaller network than the published one.
+        has_reference: see ``Network``.
+        widths: numbers of channels; by default those of the published network.
     """
 
     padding = Padding(multiple=32, fill="zero", is_centred=False)
@@ -125,17 +130,17 @@ class RifeNet(Network):
         self.unet = Unet(17, context)
 
     def encode(self, img0: Tensor, img1: Tensor, flow_scale: float = 1.0) -> Shared:
-        """What all moments between two pictures share."""
+        """The pictures and scales; this network shares no computation between distance indices."""
         return Shared(img0, img1, (4 / flow_scale, 2 / flow_scale, 1 / flow_scale))
 
     def decode(self, shared: Shared, index: Tensor, reference: Reference | None = None) -> Estimate:
-        """The picture where ``index`` says."""
+        """Compute the picture at a distance index; see ``Network.decode``."""
         estimate, _, _ = self._run(shared, index, reference)
         return estimate
 
     def coarse_flow(self, shared: Shared, index: Tensor, reference: Reference | None) -> Tensor:
-        """See ``Network``: what the first block says."""
-        x = joined(shared.img0, shared.img1, _told(index, reference))
+        """The flow of the first block; see ``Network.coarse_flow``."""
+        x = joined(shared.img0, shared.img1, _index_channels(index, reference))
         flow, _ = self.block0(x, None, shared.scales[0])
         found: Tensor = flow
         return found
@@ -143,11 +148,11 @@ class RifeNet(Network):
     def taught(
         self, shared: Shared, index: Tensor, reference: Reference | None, truth: Tensor
     ) -> Taught:
-        """As ``decode``, and what the teacher says, who sees the true frame (N, 3, H, W)."""
-        estimate, mask, told = self._run(shared, index, reference)
+        """The result of ``decode``, and that of the teacher, given the true frame (N, 3, H, W)."""
+        estimate, mask, channels = self._run(shared, index, reference)
         flow = estimate.flows[-1]
         left, right = fetched(shared.img0, shared.img1, flow)
-        x = joined(shared.img0, shared.img1, told, left, right, mask, truth)
+        x = joined(shared.img0, shared.img1, channels, left, right, mask, truth)
         step, mask_step = self.block_tea(x, flow, 1)
         merged, _ = _merged(shared, flow + step, mask + mask_step)
         return Taught(estimate, flow + step, merged)
@@ -155,17 +160,17 @@ class RifeNet(Network):
     def _run(
         self, shared: Shared, index: Tensor, reference: Reference | None
     ) -> tuple[Estimate, Tensor, Tensor]:
-        """The estimate, the last mask logit, and what was said of the moment."""
+        """The estimate, the last mask logit, and the channels of index and reference."""
         img0, img1, scales = shared
-        told = _told(index, reference)
-        flow, mask = self.block0(joined(img0, img1, told), None, scales[0])
+        channels = _index_channels(index, reference)
+        flow, mask = self.block0(joined(img0, img1, channels), None, scales[0])
         flows, pictures, masks = [flow], [], []
         for block, scale in zip((self.block1, self.block2), scales[1:], strict=True):
             left, right = fetched(img0, img1, flow)
             weight = mask.sigmoid()
             pictures.append(left * weight + right * (1 - weight))
             masks.append(weight)
-            step, mask_step = block(joined(img0, img1, told, left, right, mask), flow, scale)
+            step, mask_step = block(joined(img0, img1, channels, left, right, mask), flow, scale)
             flow, mask = flow + step, mask + mask_step
             flows.append(flow)
         left, right = fetched(img0, img1, flow)
@@ -174,11 +179,11 @@ class RifeNet(Network):
         features = (self.contextnet(img0, flow[:, :2]), self.contextnet(img1, flow[:, 2:4]))
         added = self.unet(joined(img0, img1, left, right, mask, flow), *features)
         picture = (merged + added).clamp(0, 1)
-        return Estimate(picture, flows, [*pictures, merged], [*masks, weight]), mask, told
+        return Estimate(picture, flows, [*pictures, merged], [*masks, weight]), mask, channels
 
 
-def _told(index: Tensor, reference: Reference | None) -> Tensor:
-    """(N, 1 or 5, H, W): target index, reference index, reference picture."""
+def _index_channels(index: Tensor, reference: Reference | None) -> Tensor:
+    """The channels target index, reference index, reference picture: (N, 1 or 5, H, W)."""
     return index if reference is None else joined(index, reference.gone, reference.picture)
 
 
@@ -189,10 +194,10 @@ def _merged(shared: Shared, flow: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]
 
 
 def widths_of(state: Mapping[str, Tensor]) -> tuple[bool, RifeWidths]:
-    """Whether a state dict is of a network with reference, and its widths.
+    """Whether the network of a state dict takes a reference, and its numbers of channels.
 
     Raises:
-        KeyError: a parameter that tells them is missing.
+        KeyError: a parameter that shows them is missing.
     """
     blocks = [int(state[f"block{i}.lastconv.weight"].shape[0]) for i in range(3)]
     inputs = int(state["block0.conv0.0.0.weight"].shape[1])

@@ -1,4 +1,4 @@
-"""The catalogue's rows of InterpAny-Clearer, and what its published folders are called."""
+"""The models of InterpAny-Clearer in the catalogue, and the names of its published folders."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ from typing import Final, Literal, NamedTuple, cast, get_args
 from rtvfi.models.base import ModelInfo, with_weights
 
 NUM_STEPS: Final = 2
-"""Runs a picture of the variants with reference takes, unless asked otherwise; as the published
-results."""
+"""Default number of steps of the variants with reference, as in the published results."""
 
 
 class Net(NamedTuple):
-    """One of the networks, in all its variants."""
+    """One of the networks; each has several variants."""
 
     published: str
-    """Its part of a published folder's name."""
+    """Name of the network in the names of published folders."""
     gmac: float
-    """10^9 multiply-adds of a 1920x1080 frame without reference."""
+    """10^9 multiply-adds for one 1920x1080 frame, without reference."""
     gmac_reference: float
-    """With reference, in ``NUM_STEPS`` steps."""
+    """The same with reference, in ``NUM_STEPS`` steps."""
     pad_multiple: int
     licence: str
-    """Of its folder of the published code."""
+    """Licence of the network's folder in the published code."""
 
 
 NETS: Final = {
@@ -33,33 +32,34 @@ NETS: Final = {
 }
 Variant = Literal["t", "d", "tr", "dr"]
 VARIANTS: Final[tuple[Variant, ...]] = get_args(Variant)
-"""Told the time; how far everything has gone; either of them, and a reference."""
+"""Input of the variants: a timestep (T), a distance index (D), or one of them and a reference (R).
+"""
 EXTRA: Final = ("rife-d-pro", "rife-dr-pro", "rife-dr-vgg")
-"""Other weights of RIFE: trained for longer, trained for how pictures look."""
+"""More weights of RIFE: trained longer (``pro``), or with a perceptual loss (``vgg``)."""
 
 
 class Named(NamedTuple):
-    """What the name of such weights says."""
+    """The parts of the name of a weight file."""
 
     network: str
     """A key of ``NETS``."""
     variant: Variant
     training: str
-    """``pro`` or ``vgg``, see ``EXTRA``; empty for the first ones."""
+    """``pro`` or ``vgg``, see ``EXTRA``; empty for the standard weights."""
 
 
-def is_told_distance(variant: Variant) -> bool:
-    """Whether it is told how far everything has gone (D, DR), not only the time (T, TR)."""
+def takes_distance(variant: Variant) -> bool:
+    """Whether the variant takes a distance index (D, DR) instead of a timestep (T, TR)."""
     return variant in ("d", "dr")
 
 
 def has_reference(variant: Variant) -> bool:
-    """Whether it is given a reference picture (TR, DR)."""
+    """Whether the variant takes a reference picture (TR, DR)."""
     return variant in ("tr", "dr")
 
 
 def named(name: str) -> Named:
-    """Read ``rife-dr-pro``, with or without ``interpany-`` before it."""
+    """Parse a name like ``rife-dr-pro``, with or without the prefix ``interpany-``."""
     network, variant, *training = name.removeprefix("interpany-").split("-")
     return Named(network, cast("Variant", variant), "".join(training))
 
@@ -72,7 +72,7 @@ def _row(name: str) -> ModelInfo:
         "interpany",
         net.pad_multiple,
         net.gmac_reference if has_reference(said.variant) else net.gmac,
-        num_frames=3 if is_told_distance(said.variant) else 2,
+        num_frames=3 if takes_distance(said.variant) else 2,
         licence=net.licence,
     )
 
@@ -80,14 +80,14 @@ def _row(name: str) -> ModelInfo:
 _NAMES: Final = (*(f"{net}-{variant}" for net in NETS for variant in VARIANTS), *EXTRA)
 PLACE: Final = 90
 ROWS: Final = tuple(_row(name) for name in _NAMES)
-"""Variants that are told distances look at a third picture where there is one, to see the pace."""
+"""Variants with a distance index use a third picture, where there is one, to estimate the pace."""
 
 CHECKPOINTS: Final = ("flownet_sdi.pkl", "flownet_m.pkl", "latest.pth", "ema-vfi.pkl")
-"""Names of the weight files in a published folder."""
+"""Possible names of the weight file in a published folder."""
 
 
 def published_as(folder: str) -> str | None:
-    """The id of a published folder, ``DR-RIFE-pro``; None for any other name."""
+    """The model id for the name of a published folder, like ``DR-RIFE-pro``; None for others."""
     known = {}
     for name in _NAMES:
         said = named(name)

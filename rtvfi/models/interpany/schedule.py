@@ -1,4 +1,4 @@
-"""In which order pictures are made: steps towards one picture, levels between two."""
+"""The order of computation: in steps towards one picture, or in levels between two."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Shown = TypeVar("Shown")
 
 
 def steps(target: Tensor, start: Tensor, num_steps: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of (where to, where from), evenly from ``start`` to ``target``.
+    """The target and start index of each of ``num_steps`` equal steps from ``start`` to ``target``.
 
     Args:
-        target: (N, 1, H, W).
-        start: the same.
+        target: distance index, (N, 1, H, W).
+        start: the same shape.
         num_steps: at least 1.
     """
     whole = [
@@ -36,14 +36,14 @@ def steps(target: Tensor, start: Tensor, num_steps: int) -> Iterator[tuple[Tenso
 def step_by_step(
     net: Network, shared: object, target: Tensor, start: Reference, num_steps: int
 ) -> Estimate:
-    """The picture at ``target``, each step's picture being the reference of the next.
+    """Compute the picture at ``target``; the result of each step is the reference of the next.
 
     Args:
-        net: one with reference.
-        shared: of its ``encode``.
-        target: (N, 1, H, W) float32.
-        start: a picture whose index is known: the first one with 0 everywhere, or another.
-        num_steps: at least 1; each costs a run of the network.
+        net: a network with reference.
+        shared: the result of its ``encode``.
+        target: distance index, (N, 1, H, W) float32.
+        start: the reference of the first step: img0 with the index 0, or another picture.
+        num_steps: at least 1; each step runs the network once.
     """
     reference, estimate = start, None
     for index, here in steps(target, start.gone, num_steps):
@@ -59,18 +59,19 @@ def subdivided(
     numbers: Sequence[int],
     between: Callable[[Shown, Shown, list[float]], Sequence[Shown]],
 ) -> list[Shown]:
-    """All pictures from ``first`` to ``last``, both included, in levels.
+    """Interpolate in levels; returns all pictures from ``first`` to ``last``, both included.
 
-    Every level puts so many new pictures between each two neighbours of the level before.
+    Each level interpolates pictures between all neighbours of the previous level.
 
     Args:
         first: a picture in any form.
-        last: the same.
-        numbers: of new pictures, level by level, each at least 1.
-        between: makes pictures between two at timesteps.
+        last: a picture in the same form.
+        numbers: for each level, the number of pictures to interpolate between two neighbours, at
+            least 1.
+        between: interpolates between two pictures at timesteps.
 
     Returns:
-        1 + the product of (number + 1) pictures.
+        1 + the product of all (number + 1) pictures.
     """
     row = [first, last]
     for number in numbers:

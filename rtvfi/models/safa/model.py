@@ -1,13 +1,14 @@
-"""SAFA v0.5: compression noise, grain and blur are taken off a picture with a neighbour's help.
+"""SAFA v0.5: removes compression noise, grain and blur from a picture, using a neighbouring one.
 
-Four blocks estimate the motion to both pictures at half the size and gather features; each decides
-for the whole picture at which size it works (whole, half, a quarter). The result is generated, no
-picture is fetched or added. The public program draws that decision by lot, with the network's
-probabilities; here the likelier side is taken, so the same pictures give the same result.
+Four blocks estimate the motion to both pictures at half size and refine the features. Each block
+chooses one scale for the whole picture (1, 1/2 or 1/4 of half size). The output is generated from
+features; no picture is warped or blended into it. The original program chooses the scale at random,
+with the network's probabilities; this one chooses the more probable scale, so the result is
+reproducible.
 
-Two savings change no number: motion is only ever read at half the size, where the mean of the four
-sub-pixels that its convolution makes is the convolution with the mean weights; and the decision
-reads every second pixel, so only those are computed for it.
+Two shortcuts do not change the result: motion is only used at half size, where the mean of the four
+sub-pixels computed by its convolution equals a convolution with the mean weights; and the choice of
+the scale reads every second pixel, so only those are computed for it.
 
 Source: Practical-RIFE, "Video Enhancement" v0.5 (MIT); Huang et al., "Scale-Adaptive Feature
 Aggregation for Efficient Space-Time Video Super-Resolution" (2024).
@@ -35,47 +36,46 @@ if TYPE_CHECKING:
     State = Mapping[str, Tensor]
 
 PAD: Final = 64
-"""Of sizes, as the public program pads: the picture is mirrored at its edge."""
+"""Sizes are padded to multiples of this by reflection, as in the original program."""
 STRIP_BYTES: Final = 1 << 30
 
 
 class _Strips(NamedTuple):
-    """What strips of half the size need of a part of the network."""
+    """Requirements of a part of the network for computing strips at half size."""
 
     reach: int
-    """Rows that its result depends on, on either side."""
+    """Number of rows above and below that the result of a row depends on."""
     channels: int
-    """Numbers alive for every pixel."""
+    """Values kept in memory for every pixel."""
 
 
 _BLOCK: Final = _Strips(40, 900)
-"""At a quarter of half the size, a convolution, two residual layers (three rows each) and the
-enlarging."""
+"""A convolution, two residual layers (three rows each) and the upscaling, at 1/4 of half size."""
 _TAIL: Final = _Strips(32, 1300)
-"""Three convolutions and eight residual layers, rounded up to even rows."""
+"""Three convolutions and eight residual layers; rows rounded up to an even number."""
 
 
 class SafaPrepared(NamedTuple):
-    """One picture, ready to be restored or to help."""
+    """A prepared picture, to be restored or to serve as the neighbour."""
 
     features: Tensor
     """(1, 96, H' / 2, W' / 2), padded."""
     height: int
-    """Of the picture before padding."""
+    """Height of the picture without padding."""
     width: int
 
 
 class Safa:
-    """Restores pictures. Parameters alone; it writes to nothing it is given.
+    """Restores pictures. It has no state but its parameters, and never modifies its inputs.
 
     Args:
         state: parameters by name, without prefix.
-        tuning: device, dtype and forms to run.
-        pad: sizes become multiples of this; at least 16.
-        strip_bytes: memory of one strip.
+        tuning: device, dtype and forms of the layers.
+        pad: sizes are padded to multiples of this; at least 16.
+        strip_bytes: memory for one strip.
 
     Raises:
-        WeightsMismatch: ``state`` is not that network.
+        WeightsMismatch: ``state`` is not of this network.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Safa:
         ]
 
     def prepare(self, picture: Tensor) -> SafaPrepared:
-        """Features of a (1, 3, H, W) picture, clamped to [0, 1]."""
+        """Clamp a (1, 3, H, W) picture to [0, 1], pad it, and compute its features."""
         height, width = picture.shape[-2:]
         x = _mirrored(picture.to(self.tuning.dtype).clamp(0, 1), self.pad)
         for layer in self.encoder:
@@ -121,11 +121,11 @@ class Safa:
         return SafaPrepared(x, height, width)
 
     def restore(self, picture: SafaPrepared, neighbour: SafaPrepared) -> Tensor:
-        """The picture restored, (1, 3, H, W) in [0, 1].
+        """Restore a picture: (1, 3, H, W) in [0, 1].
 
         Args:
-            picture: what is wanted.
-            neighbour: a picture near it in time and of the same size, or itself.
+            picture: the picture to restore.
+            neighbour: a neighbouring picture of the same size, or the picture itself.
         """
         found, motion, _ = self.gather(picture, neighbour)
         p, q = picture.features, neighbour.features
@@ -150,11 +150,12 @@ class Safa:
     def gather(
         self, picture: SafaPrepared, neighbour: SafaPrepared
     ) -> tuple[list[Tensor], Tensor, list[int]]:
-        """Features after each block, the motion at half the size, and what the blocks decided.
+        """Run the blocks.
 
         Returns:
-            four of (1, 96, H' / 2, W' / 2); (1, 6, H' / 2, W' / 2) float32, in full-size pixels;
-            four scales.
+            The features after each of the four blocks, (1, 96, H' / 2, W' / 2); the motion at half
+            size, (1, 6, H' / 2, W' / 2) float32, in full-size pixels; the downscaling factor that
+            each block chose.
         """
         p, q = picture.features, neighbour.features
         feature = self.mix(torch.cat((p, q), 1))
@@ -178,14 +179,14 @@ class Safa:
         )
 
     def _scale(self, given: _Inputs) -> int:
-        """A block works at 1/this of half the size, 1, 2 or 4: one size for the whole picture."""
+        """The downscaling factor of a block, relative to half size: 1, 2 or 4."""
         first, second = self._chances(given)
         if second <= 0.5:
             return 4
         return 1 if first > 0.5 else 2
 
     def _chances(self, given: _Inputs) -> tuple[float, float]:
-        """The two probabilities, 0..1, that decide on the size."""
+        """The two probabilities, 0..1, that determine the factor."""
         x = given.every_second_pixel()
         for weight, bias in self.scale_convs:
             x = functional.leaky_relu_(functional.conv2d(x, weight, bias), SLOPE)
@@ -195,7 +196,7 @@ class Safa:
 
 
 class _Inputs(NamedTuple):
-    """What a block reads."""
+    """The inputs of a block, before warping."""
 
     feature: Tensor
     motion: Tensor
@@ -203,7 +204,7 @@ class _Inputs(NamedTuple):
     q: Tensor
 
     def rows(self, top: int, end: int) -> Tensor:
-        """(1, 295, end - top, W' / 2)."""
+        """The input channels of some rows: (1, 295, end - top, W' / 2)."""
         motion = self.motion[:, :, top:end]
         fetched = [
             fetch(part, flow / 2, top)
@@ -214,7 +215,7 @@ class _Inputs(NamedTuple):
         return torch.cat(parts, 1)
 
     def every_second_pixel(self) -> Tensor:
-        """(1, 295, H' / 4, W' / 4)."""
+        """The input channels of every second pixel: (1, 295, H' / 4, W' / 4)."""
         motion = self.motion[..., ::2, ::2]
         fetched = [
             fetch(part, flow / 2, step=2)
@@ -226,7 +227,7 @@ class _Inputs(NamedTuple):
 
 
 class _Block:
-    """A stem and two residual layers, at a size that is chosen for each picture."""
+    """A convolution and two residual layers, run at 1/factor of the input's size."""
 
     def __init__(self, state: State, name: str, tuning: Tuning) -> None:
         self.layers: list[Callable[[Tensor], Tensor]] = [
@@ -242,7 +243,7 @@ class _Block:
 
 
 class _Residual:
-    """``leaky(beta * deconv(leaky(conv(x))) + x)``; the gain is folded into the second."""
+    """``leaky(beta * deconv(leaky(conv(x))) + x)``; ``beta`` is folded into the deconvolution."""
 
     def __init__(self, state: State, name: str, tuning: Tuning) -> None:
         self.down = _conv(state, f"{name}.conv.0", tuning, stride=2)
@@ -260,15 +261,15 @@ def _conv(state: State, name: str, tuning: Tuning, *, stride: int = 1, ends: boo
 
 
 def _mean_of_sub_pixels(state: State, name: str, tuning: Tuning) -> Conv:
-    """The convolution whose result is the mean of four channels of another's."""
+    """A convolution whose outputs are the means of each four output channels of another one."""
     weight = torch.unflatten(state[f"{name}.weight"].float(), 0, (FLOW, 4)).mean(1)
     return Conv(weight, state[f"{name}.bias"].float().view(FLOW, 4).mean(1), tuning)
 
 
 def _mirrored(picture: Tensor, multiple: int) -> Tensor:
-    """Padded to multiples of ``multiple`` on the right and at the bottom.
+    """Pad by reflection on the right and at the bottom to multiples of ``multiple``.
 
-    A mirror shows at most what there is: a picture smaller than its margin is mirrored again.
+    Reflection can at most double a picture; one smaller than its padding is reflected repeatedly.
     """
     rows, columns = (size + -size % multiple for size in picture.shape[-2:])
     while picture.shape[-2] < rows or picture.shape[-1] < columns:

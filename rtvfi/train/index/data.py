@@ -13,7 +13,7 @@ import torch
 from rtvfi.core.errors import UsageError
 from rtvfi.models.interpany.index import enlarged, softened, softened_small
 from rtvfi.models.interpany.parts import Reference
-from rtvfi.models.interpany.rows import has_reference, is_told_distance
+from rtvfi.models.interpany.rows import has_reference, takes_distance
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -44,12 +44,12 @@ class IndexSample(NamedTuple):
 
     def shown(self, variant: Variant) -> tuple[Tensor, Reference | None]:
         """The index and reference that a variant gets; T and TR get a uniform index."""
-        index = self.gone if is_told_distance(variant) else self.time
+        index = self.gone if takes_distance(variant) else self.time
         if not has_reference(variant):
             return index, None
         assert self.reference is not None
         assert self.reference_time is not None
-        gone = self.reference.gone if is_told_distance(variant) else self.reference_time
+        gone = self.reference.gone if takes_distance(variant) else self.reference_time
         return index, Reference(self.reference.picture, gone)
 
 

@@ -18,7 +18,7 @@ from rtvfi.core.colour import KB, KG, KR
 from rtvfi.core.errors import OpenError, UsageError
 from rtvfi.draw.scenes import Scenes
 from rtvfi.models.interpany.model import Interpany
-from rtvfi.models.interpany.rows import is_told_distance, named
+from rtvfi.models.interpany.rows import named, takes_distance
 from rtvfi.models.load import load_model
 from rtvfi.quality.measures.lines import line_distance, line_points
 from rtvfi.quality.measures.metrics import psnr, ssim
@@ -114,7 +114,7 @@ def score(
     if not isinstance(model, Interpany):
         raise UsageError(f'"{model_id}" does not take a distance index', "use --models interpany-*")
     said = named(model_id)
-    is_time = is_uniform or not is_told_distance(said.variant)
+    is_time = is_uniform or not takes_distance(said.variant)
     found = []
     for sample in samples(is_softened_small(said.network, said.variant)):
         index = sample.time if is_time else sample.gone
