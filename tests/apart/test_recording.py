@@ -212,7 +212,9 @@ def test_a_window_that_is_killed_leaves_a_recording_that_join_finishes(
 def test_an_engine_that_is_let_go_of_ends_its_pieces_and_another_goes_on(
     clips: Clips, tmp_path: Path
 ) -> None:
-    with window_of(clips.get(FEATURE), tmp_path, letgo="always", rest="1") as window:
+    slow = ("--pause", "--speed=0.1")  # however long an engine takes to begin, the film goes on
+    window_options = {"letgo": "always", "rest": "1", "mpv": slow}
+    with window_of(clips.get(FEATURE), tmp_path, **window_options) as window:
         window.begin()
         window.wait_written(0)
         first = window.tell()["pid"]
