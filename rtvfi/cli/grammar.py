@@ -129,7 +129,7 @@ def add_output(add: Callable[..., object], what: str) -> None:
 
 
 def seconds_given(option: str, text: str | None) -> Fraction | None:
-    """What was said after ``option`` as seconds; None where it was not given.
+    """The value of ``option`` in seconds; None if it was not given.
 
     Raises:
         UsageError: it is neither seconds nor [[h:]m:]s.

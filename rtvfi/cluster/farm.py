@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rtvfi.core.errors import RtvfiError
 
     Future = distributed.Future[tuple[str, Outcome]]
-    """Of a task: the address of the worker that had it, and what came of it."""
+    """Result of a task: the address of the worker that ran it, and the outcome."""
 
 log = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ HELD = 0
 
 @dataclass(frozen=True, kw_only=True)
 class MixedOptions:
-    """What mixed scenes look like."""
+    """Parameters of mixed scenes."""
 
     width: int = 480
     height: int = 270
@@ -116,7 +116,7 @@ class View(NamedTuple):
 
 
 class MixedScene:
-    """One scene, see the module's docstring; ``actors`` are its objects, back to front."""
+    """One scene, as the module describes it; ``actors`` are its objects, back to front."""
 
     def __init__(self, options: MixedOptions, actors: tuple[Actor, ...], camera: Path) -> None:
         self.options = options

@@ -68,11 +68,11 @@ class SetResult:
     """(width, height) of its first picture."""
     num_triplets: int
     remark: str
-    """What was left out."""
+    """A note on what was left out, for the report."""
     scores: dict[str, Scores]
     """The values by method."""
     unit: str = "triplet"
-    """What ``num_triplets`` counts."""
+    """The unit of ``num_triplets``, in the singular."""
     hardest: Example | None = None
     """The triplet with the lowest mean PSNR over all methods."""
 

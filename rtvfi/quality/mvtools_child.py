@@ -22,7 +22,7 @@ MODES = ("flow", "block", "fast")
 
 
 class Request(TypedDict):
-    """What is asked; ``count`` pictures follow."""
+    """A request; ``count`` pictures follow it."""
 
     width: int
     height: int

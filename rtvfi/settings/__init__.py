@@ -1,1 +1,1 @@
-"""What was asked for, checked: layers of configuration, profiles, playlists."""
+"""Settings: layers of configuration, profiles and playlists, with checked values."""

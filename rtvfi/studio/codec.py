@@ -69,7 +69,7 @@ def mask_of(data: bytes, size: tuple[int, int]) -> Mask:
 
 
 def _decoded(data: bytes, how: int) -> MatLike | None:
-    """What OpenCV makes of it; None where it is no picture."""
+    """The picture decoded by OpenCV; None if the data is not a picture."""
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), how) if data else None
     except cv2.error:

@@ -49,9 +49,9 @@ class Usable(TypedDict):
 
     id: str
     maps: bool
-    """Whether it can be told how far each pixel has gone."""
+    """Whether it takes a distance index per pixel."""
     steps: bool
-    """Whether it may go in several steps."""
+    """Whether it can compute a picture in several steps."""
 
 
 def usable_models() -> list[Usable]:

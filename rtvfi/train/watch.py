@@ -46,7 +46,7 @@ def line_of(entry: Entry) -> str:
 
 
 class _Run(Protocol):
-    """As much of a ``TrainingRun`` as is needed to watch it."""
+    """The part of ``TrainingRun`` that is needed to watch a training."""
 
     watch: Watch
     step: int

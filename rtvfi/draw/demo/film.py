@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Packet = av.Packet[Any]
-    """Of pictures, sound or text; PyAV takes one kind for none of another."""
+    """A packet of video, audio or subtitles; PyAV's types distinguish them, this code does not."""
 
 RATE: Final = Fraction(24000, 1001)
 SAMPLE_RATE: Final = 48000

@@ -79,7 +79,7 @@ def _products(a: Tensor, b: Tensor, radius: int) -> Tensor:
 
 
 class _Kept(Protocol):
-    """What torch keeps from the way forward to the way back."""
+    """What autograd saves in the forward pass for the backward pass."""
 
     radius: int
     saved_tensors: tuple[Tensor, Tensor]

@@ -238,5 +238,5 @@ def _grid(height: int, width: int, step: int) -> tuple[Floats, Floats]:
 
 
 def _floats(array: MatLike) -> Floats:
-    """What OpenCV made of floats: see ``flow.codes``."""
+    """Cast an OpenCV result to floats; see ``flow.codes``."""
     return cast("Floats", array)

@@ -79,7 +79,7 @@ def extend(plane: Codes, below: int, beside: int) -> Codes:
 
 
 def codes(array: MatLike) -> Codes:
-    """What OpenCV made of codes: it keeps their type, and does not say so."""
+    """Cast an OpenCV result to codes: OpenCV keeps the type, but its annotations do not say so."""
     return cast("Codes", array)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rtvfi.models.triple import Both, Side, Three
 
 HOLE_BELOW = 0.999
-"""Where a splat of ones gives less than this, (almost) no pixel landed."""
+"""Where a splat of ones is below this, (almost) no pixel was splatted."""
 STILL = 1e-4
 """Added to every distance, pixels, so that pixels at rest on both sides get a ratio of one half."""
 

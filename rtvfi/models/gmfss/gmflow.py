@@ -215,10 +215,10 @@ class _Group(NamedTuple):
     top: int
     left: int
     rows: int
-    """Of windows."""
+    """Number of rows of windows."""
     columns: int
     height: int
-    """Of a window."""
+    """Height of a window in pixels."""
     width: int
 
 

@@ -1,11 +1,11 @@
-"""What callers must know of SAFA before they have its weights."""
+"""SAFA in the catalogue: it has no interpolation models."""
 
 from __future__ import annotations
 
 from typing import Final
 
 ENHANCERS: Final = ("safa",)
-"""Networks that restore pictures and make none between them, by the names of their weights."""
+"""Networks that restore pictures but do not interpolate, by the names of their weights."""
 PLACE: Final = 100
 ROWS: Final = ()
-"""None to interpolate with."""
+"""Empty: SAFA has no interpolation models."""

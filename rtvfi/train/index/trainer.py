@@ -75,7 +75,7 @@ class IndexRecipe:
     crop: int | None = None
     """Side of the crops, pixels; None = as the authors."""
     learning_rate: float | None = None
-    """None = as the authors."""
+    """None: the value of the authors."""
     fastest: float = 48.0
     """Largest motion in a scene, pixels."""
     uses: int = 4
