@@ -286,7 +286,7 @@ def test_an_encoder_that_cannot_start_is_said_and_the_film_goes_on(
     with window_of(clips.get(FEATURE), tmp_path, "--encoder", "h264_nvenc") as window:
         window.begin()
         window.settle("seek", FAR, "absolute+exact")
-        assert window.is_ours_shown
+        window.wait_ours()
         end(window)
     report = json.loads((tmp_path / "report.json").read_text())
     assert "h264_nvenc cannot be started" in report["recording"]["error"]
