@@ -89,10 +89,16 @@ def segment_of(
 
 
 def worth_keeping(viewed: Viewed, found: list[list[Excerpt]]) -> list[list[Excerpt]]:
-    """The islands that are long enough to have been watched."""
+    """The islands that are long enough to have been watched, and those that a dying process cut
+    off: what would have made them longer was watched, too.
+    """
     lengths = [_length(island) for island in found]
     enough = min([round(_SHORT_SECONDS / viewed.grid.step), *sorted(lengths)[-1:]])
-    return [island for island in found if _length(island) >= enough]
+    return [island for island in found if _length(island) >= enough or _is_cut_off(island)]
+
+
+def _is_cut_off(island: list[Excerpt]) -> bool:
+    return not island[-1].segment.has_ended
 
 
 def _length(island: list[Excerpt]) -> int:
@@ -219,6 +225,6 @@ def _described(path: Path, viewed: Viewed, island: list[Excerpt]) -> Recorded:
         "to": seconds(island[-1].stop),
         "stand_ins": spans(ranges(rough)),
         "settling": spans(settling),
-        "is_cut_off": not island[-1].segment.has_ended,
+        "is_cut_off": _is_cut_off(island),
         "filled": spans([(e.start, e.stop) for e in island if e.segment.is_filled]),
     }

@@ -39,7 +39,9 @@ class Engine(Viewer):
 
     def die(self, num_written: int) -> None:
         """Be killed when so many pictures of the newest piece are on the disk."""
-        segment = self.recording._segments[-1]
+        *before, segment = self.recording._segments
+        for earlier in before:  # a seek ended it: its end is noted by now
+            earlier.writer.finish()
         writer = segment.writer
         while writer.statistics.num_frames < segment.next - segment.first:
             assert writer.error is None
@@ -93,6 +95,17 @@ def test_a_gap_where_an_engine_died_is_told_from_one_of_a_seek(
     say_gaps(files)
     (said,) = caplog.messages
     assert said.startswith("the recording has a gap, because the engine died: 2.92 s to 3.34 s")
+
+
+def test_a_gap_is_said_even_where_an_engine_died_soon_after_a_seek(
+    clips: Clips, target: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    play(clips, target, (0, 30), (40, 52), dies=True)
+    play(clips, target, (80, 144))
+    files = rescue(target)
+    assert [file["frames"] for file in files] == [30, 12, 64]
+    say_gaps(files)
+    assert "because the engine died: 2.17 s to 3.34 s" in caplog.text
 
 
 def test_an_end_where_an_engine_died_is_said(
