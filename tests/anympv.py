@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 PATIENCE: Final = 60.0
 MPV: Final = shutil.which("mpv")
+ADDRESSES: Final = ("http://127.0.0.1:", "rtvfi://")
+"""What the addresses of our tracks begin with: in any mpv, and in a window of our own."""
 _QUIET: Final = ("--vo=null", "--ao=null", "--no-terminal", "--ytdl=no")
 
 
@@ -240,7 +242,7 @@ class AnyMpv:
     def is_ours_shown(self) -> bool:
         """Whether the selected video track is the interpolated one."""
         return any(
-            track["selected"] and str(track.get("external-filename", "")).startswith("http://127.")
+            track["selected"] and str(track.get("external-filename", "")).startswith(ADDRESSES)
             for track in self.player.track_list
             if track["type"] == "video"
         )

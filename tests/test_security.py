@@ -99,16 +99,19 @@ def test_no_pickle_is_trusted() -> None:
 LISTENING = {
     "apart/attached.py",  # connects to the socket of the mpv that started it
     "apart/control.py",  # a socket of its own in the file system
+    "apart/reader.py",  # connects to the Unix socket of an engine of this window
     "apart/early.py",  # a pair of sockets between a process and its copy
     "cluster/link.py",  # looks whether an address is private
     "playing/mpv/remote.py",  # speaks over the connection it is given
+    "stream/serve/peer.py",  # asks whose the other end is
     "stream/serve/web.py",
     "studio/server.py",
 }
 """What may touch sockets; nobody else is reached by them unless a cluster was named."""
 
 
-WEB = ("super().__init__", "rtvfi/stream/serve/web.py:")
+WEB = {("_Server", 1), ("_UnixServer", 1)}
+"""What listens for players, and which argument says where."""
 
 
 def test_one_module_talks_to_the_network() -> None:
@@ -126,12 +129,18 @@ def test_what_listens_can_be_reached_from_this_machine_alone() -> None:
     places = {
         (place.partition(":")[0], ast.unparse(call.args[0]))
         for place, name, call in calls()
-        if call.args and (name.endswith(".bind") or (name, place[:26]) == WEB)
+        if call.args and name.endswith(".bind")
         if name != "draw.bind"  # of keys
+    } | {
+        (place.partition(":")[0], ast.unparse(call.args[which]))
+        for place, name, call in calls()
+        for server, which in WEB
+        if name == server and place.startswith("rtvfi/stream/serve/web.py:")
     }
     assert places == {
         ("rtvfi/apart/control.py", "str(path)"),
         ("rtvfi/stream/serve/web.py", "(LOOPBACK, 0)"),
+        ("rtvfi/stream/serve/web.py", "f'\\x00{self.host}'"),  # a Unix socket of no path
         ("rtvfi/studio/server.py", "(HOST, port)"),
     }
 

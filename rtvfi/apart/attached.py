@@ -29,6 +29,7 @@ from rtvfi.playing.mpv.remote import RemoteMpv
 from rtvfi.playing.mpv.screen import PlayerGone
 from rtvfi.playing.worker import Worker
 from rtvfi.stream.record.relay import Relay
+from rtvfi.stream.serve.peer import SCHEME
 from rtvfi.stream.serve.web import PictureServer
 
 if TYPE_CHECKING:
@@ -50,10 +51,20 @@ _LOOK_SECONDS: Final = 0.2
 
 
 class WebDoor(PictureServer):
-    """Makes our tracks available to an mpv in another process: over HTTP on this machine."""
+    """Makes our tracks available to an mpv in another process: over HTTP on this machine.
+
+    Args:
+        player: the mpv; one of ours says in its options that it reads from a Unix socket.
+    """
 
     # mpv treats a URL as network: it would fill its cache with raw pictures, and pause for that.
     options: Final = {"cache": "no"}
+
+    def __init__(self, player: RemoteMpv) -> None:
+        told: object = None
+        with suppress(PlayerGone):
+            told = player["script-opts"]
+        super().__init__(is_unix=isinstance(told, dict) and told.get("rtvfi-reads") == SCHEME)
 
 
 def connect(path: Path) -> socket.socket:
@@ -130,8 +141,8 @@ class Attached(Front):
         if path is not None:
             self._recorder = Relay(path, self._options.encode, self._screen.say)
             self._opener.record(self._recorder)
-        door = WebDoor()
         player = RemoteMpv(connection)
+        door = WebDoor(player)
         hooks = Worker("rtvfi-hook", self._screen.complain, PlayerGone)
         try:
             with suppress(PlayerGone):

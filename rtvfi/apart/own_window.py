@@ -18,27 +18,30 @@ from typing import TYPE_CHECKING, Final
 
 from rtvfi.apart import figures
 from rtvfi.apart.engines import Engines
+from rtvfi.apart.reader import ServedFile
 from rtvfi.apart.script import SCRIPT
 from rtvfi.apart.sockets import FOR_MPV, place_for_mpv, remove_socket
 from rtvfi.core.errors import NoScripts
 from rtvfi.playing.mpv import window
 from rtvfi.playing.mpv.events import Watch
+from rtvfi.playing.mpv.libmpv import StreamProtocol
 from rtvfi.playing.mpv.life import Life
 from rtvfi.playing.mpv.screen import PlayerGone, Screen, bind
 from rtvfi.playing.report import Report
 from rtvfi.stream.run.playhead import Playhead
+from rtvfi.stream.serve.peer import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rtvfi.apart.early import EarlyEngine
-    from rtvfi.playing.mpv.player import Mpv
+    from rtvfi.playing.mpv.player import Libmpv, Mpv
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
 
-_ROOT: Final = "http://127.0.0.1:"
-"""The beginning of the addresses of our tracks."""
+_ROOTS: Final = (f"{SCHEME}://", "http://127.0.0.1:")
+"""The beginnings of the addresses of our tracks."""
 _LEAVE_SECONDS: Final = 1.5
 """Longest wait at the end for an engine."""
 _FINISH_SECONDS: Final = 120.0
@@ -97,6 +100,7 @@ class ApartPlayer:
         """The address of our track while it is on screen; None while the original is."""
         self._own_socket: Path | None = None
         # Made by run().
+        self._protocol: StreamProtocol
         self._mpv: Mpv
         self._watch: Watch
 
@@ -154,7 +158,7 @@ class ApartPlayer:
         with suppress(PlayerGone, SystemError):  # mpv, or the script
             self._mpv.command("script-message", "rtvfi-engine-ended", code, messages)
 
-    def _load(self, player: Mpv, words: Sequence[str]) -> None:
+    def _load(self, player: Libmpv, words: Sequence[str]) -> None:
         """Load the script.
 
         Raises:
@@ -166,6 +170,9 @@ class ApartPlayer:
             "hosted": "yes",
             "records": "no" if self._options.record is None else "yes",
         }
+        with suppress(OSError):  # then engines serve it as any other player
+            self._protocol = StreamProtocol(player, SCHEME, ServedFile)
+            settings["reads"] = SCHEME
         if self._engine is not None:
             settings |= self._introduce(player, self._engine)
         for name, value in settings.items():
@@ -200,7 +207,7 @@ class ApartPlayer:
         # Before the first picture no track is selected yet, whatever number mpv reports.
         chosen = (t for t in self._mpv.track_list if (t["type"], t["id"]) == ("video", number))
         names = (str(track.get("external-filename", "")) for track in chosen)
-        self._shown = next((name for name in names if name.startswith(_ROOT)), None)
+        self._shown = next((name for name in names if name.startswith(_ROOTS)), None)
 
     def _on_file(self) -> None:
         self._is_first = True

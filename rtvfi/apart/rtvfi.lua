@@ -37,6 +37,7 @@ local options = {
     begun = false, -- has begun the first before this mpv,
     socket = "", -- and lets mpv listen here for it
     records = false, -- what they make is recorded
+    reads = "", -- what it reads our track with; the engine looks here
 }
 -- Celluloid loads scripts into an mpv that is told of no folder: our settings lie beside us all the same.
 local here = debug.getinfo(1, "S").source:match("^@(.*)/scripts/[^/]*$")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from anympv import MPV, wait_gone
 from clips import FILM
-from engine_faults import FAULTS, Faulty
+from engine_faults import FAULTS, Faulty, FaultyWindow
 from seeks import FEATURE, HALF
 
 if TYPE_CHECKING:
@@ -65,9 +65,14 @@ def test_an_engine_that_dies_while_mpv_waits_for_it_keeps_no_film_waiting(
         mpv.wait_ours()
 
 
-def test_a_connection_that_ends_in_a_picture_is_made_anew(clips: Clips, tmp_path: Path) -> None:
-    with Faulty(tmp_path, clips.get(FEATURE), mpv=PLAYS) as mpv:
+@pytest.mark.parametrize("kind", [Faulty, FaultyWindow])
+def test_a_connection_that_ends_in_a_picture_is_made_anew(
+    clips: Clips, tmp_path: Path, kind: type[Faulty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FaultyWindow, "model", "copy")  # whose pictures have a number each
+    with kind(tmp_path, clips.get(FEATURE), mpv=PLAYS) as mpv:
         mpv.begin()
+        mpv.wait_ours()
         pid = mpv.do("cut_picture")
         mpv.player.command("set", "pause", "yes")
         mpv.check_at(4)

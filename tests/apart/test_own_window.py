@@ -42,7 +42,11 @@ def test_an_engine_that_is_killed_leaves_our_window_and_the_film(
         window.begin()
         window.wait_ours()
         # The script in the user's folder stays out.
-        assert len([t for t in window.player.track_list if t["type"] == "video"]) == 2
+        names = [
+            t.get("external-filename") for t in window.player.track_list if t["type"] == "video"
+        ]
+        assert len(names) == 2
+        assert str(names[1]).startswith("rtvfi://rtvfi-")  # by the Unix socket
         window.check_at(3)
         assert window.kill_engine() != window.process.pid
         window.wait_ours()

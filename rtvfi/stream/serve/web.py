@@ -1,11 +1,15 @@
 """Virtual files for players in other processes: HTTP with ranges, on this machine only.
 
-An address consists of a random port, a random token and one file name. Nobody else can read the
-film: the path must contain the token; the ``Host`` header must be the address itself (a web page
-whose host name was rebound to this machine sends another one); no web page may read an answer; and
-the client must be the same user, as far as ``/proc/net/tcp`` shows: connections of others are
-closed before a byte is read. A player that seeks connects again: the newest connection reads, and
-the previous one ends.
+Any player can read from the loopback address. An address there consists of a random port, a random
+token and one file name. Nobody else can read the film: the path must contain the token; the
+``Host`` header must be the address itself (a web page whose host name was rebound to this machine
+sends another one); no web page may read an answer; and the client must be the same user, as far as
+``/proc/net/tcp`` shows: connections of others are closed before a byte is read.
+
+Our own window reads from a Unix socket instead (``apart/reader.py``): it has a random name and no
+path in the file system, and the kernel always says which user is at the other end.
+
+A player that seeks connects again: the newest connection reads, and the previous one ends.
 """
 
 from __future__ import annotations
@@ -22,7 +26,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Final
+
+from rtvfi.stream.serve.peer import SCHEME, is_peer_another_user
 
 if TYPE_CHECKING:
     Request = socket.socket | tuple[bytes, socket.socket]
@@ -58,19 +65,28 @@ class _Served:
 
 
 class PictureServer:
-    """Serves open streams on the loopback address, each under an address of its own.
+    """Serves open streams, each under an address of its own.
+
+    Args:
+        is_unix: on a Unix socket, for our own window, instead of the loopback address.
 
     Raises:
         OSError: no port can be opened.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_unix: bool = False) -> None:
         self._guard = threading.Lock()
         self._served: list[_Served] = []
-        self._server = _Server(self)
-        self.host = f"{LOOPBACK}:{self._server.server_port}"
-        """Address and port, as in a ``Host`` header."""
-        self.root = f"http://{self.host}/"
+        self._is_unix = is_unix
+        self._server: _Server
+        if is_unix:
+            self.host = f"rtvfi-{secrets.token_hex(16)}"
+            self._server = _UnixServer(self, f"\0{self.host}")
+        else:
+            self._server = _Server(self, (LOOPBACK, 0))
+            self.host = f"{LOOPBACK}:{self._server.server_port}"
+        """Address and port or name, as in a ``Host`` header."""
+        self.root = f"{SCHEME if is_unix else 'http'}://{self.host}/"
         """The beginning of all addresses."""
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="rtvfi-web", daemon=True
@@ -84,7 +100,8 @@ class PictureServer:
         served = _Served(stream, secrets.token_urlsafe(24))
         with self._guard:
             self._served.append(served)
-        return f"{self.root}{served.token}/{_FILE}"
+        address = f"{self.root}{served.token}/{_FILE}"
+        return f"{address}#{stream.size}" if self._is_unix else address
 
     def withdraw(self, stream: FrameStream) -> None:
         """Stop serving a stream and its feed, without waiting."""
@@ -136,15 +153,15 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
     """A player that finds the queue full tries again a second later only."""
 
-    def __init__(self, pictures: PictureServer) -> None:
+    def __init__(self, pictures: PictureServer, place: tuple[str, int] | str) -> None:
         self.pictures = pictures
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
-        super().__init__((LOOPBACK, 0), _Connection)
+        super().__init__(place, _Connection)  # type: ignore[arg-type]
 
-    def verify_request(self, request: Request, client_address: tuple[str, int]) -> bool:
+    def verify_request(self, request: Request, client_address: tuple[str, int] | str) -> bool:
         """Whether to serve a connection; others get no answer and cost no thread."""
-        return not is_another_user(client_address[1], self.server_port)
+        return not is_another_user(int(client_address[1]), self.server_port)
 
     def process_request(self, request: Request, client_address: object) -> None:
         """Start a thread for a connection."""
@@ -170,6 +187,19 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Request, client_address: object) -> None:
         """Log an exception of a connection: the player went away, or there is a bug."""
         log.debug("a connection of %s failed: %s", client_address, sys.exc_info()[1])
+
+
+class _UnixServer(_Server):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        """Bind the name, of which there is no host to look up."""
+        TCPServer.server_bind(self)
+
+    def verify_request(self, request: Request, client_address: object) -> bool:
+        """Whether to serve a connection."""
+        assert isinstance(request, socket.socket)
+        return not is_peer_another_user(request)
 
 
 class _Connection(BaseHTTPRequestHandler):
