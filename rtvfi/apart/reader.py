@@ -7,6 +7,7 @@ HTTP with a range. mpv calls ``read_into`` and ``seek`` on its demuxer's thread,
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -17,6 +18,10 @@ from rtvfi.stream.serve.peer import SCHEME, is_peer_another_user
 
 log = logging.getLogger(__name__)
 
+_ADDRESS: Final = re.compile(
+    rf"{SCHEME}://({SCHEME}-[0-9a-f]{{32}})(/[\w-]+/[\w.]+)#([0-9]{{1,18}})", re.ASCII
+)
+"""A playlist may name others: no other socket is reached, and a path says nothing but a path."""
 _END: Final = b"\r\n\r\n"
 _MOST_HEAD_BYTES: Final = 1 << 12
 _WHOLE_BYTES: Final = 1 << 18
@@ -38,8 +43,10 @@ class ServedFile:
     """
 
     def __init__(self, address: str) -> None:
-        place, _, size = address.removeprefix(f"{SCHEME}://").partition("#")
-        self._host, _, self._path = place.partition("/")
+        found = _ADDRESS.fullmatch(address)
+        if found is None:
+            raise ValueError("no engine has such an address")
+        self._host, self._path, size = found.groups()
         self.size = int(size)
         self._wanted = 0
         """Offset that the player reads next."""
@@ -113,7 +120,7 @@ class ServedFile:
             raise ConnectionRefusedError("the socket belongs to another user")
         if self._is_cancelled:  # perhaps before there was anything to shut down
             raise ConnectionAbortedError("cancelled")
-        lines = f"GET /{self._path} HTTP/1.1\r\nHost: {self._host}\r\nRange: bytes={self._wanted}-"
+        lines = f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nRange: bytes={self._wanted}-"
         connection.sendall(lines.encode() + _END)
         _take_head(connection)
         self._offset = self._wanted

@@ -90,7 +90,11 @@ def test_a_seek_gives_the_bytes_that_stand_there(server: PictureServer) -> None:
     file.close()
 
 
-def test_a_cancelled_read_returns_at_once_and_so_do_all_later_ones(server: PictureServer) -> None:
+@pytest.mark.parametrize("whole", [1, 1 << 18])
+def test_a_cancelled_read_returns_at_once_and_so_do_all_later_ones(
+    server: PictureServer, monkeypatch: pytest.MonkeyPatch, whole: int
+) -> None:
+    monkeypatch.setattr(reader, "_WHOLE_BYTES", whole)
     opened = Opened(ready=0)
     file = ServedFile(server.offer(opened.stream))
     read_all(file, len(opened.mkv.header))
@@ -145,14 +149,32 @@ def test_a_film_that_is_withdrawn_and_an_engine_that_is_dead_give_nothing() -> N
 def test_another_token_or_name_gives_nothing(server: PictureServer) -> None:
     opened = Opened()
     address = server.offer(opened.stream)
-    token = address.split("/")[3]
-    for wrong in (address.replace(token, token[::-1]), address.replace("rtvfi-", "rtvfi-0")):
+    name, token = address.split("/")[2:4]
+    for wrong in (address.replace(token, token[::-1]), address.replace(name[-32:], "0" * 32)):
         file = ServedFile(wrong)
         assert gives_nothing(file)
         file.close()
-    with pytest.raises(ValueError, match="invalid literal"):
-        ServedFile(address.partition("#")[0])
     assert opened.feed.seeks == []
+
+
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        ("#", "x"),
+        ("#", "#-"),
+        ("rtvfi-", ""),
+        ("rtvfi-", "rtvfi-/"),
+        ("rtvfi-", "/tmp/.X11-unix/X0"),
+        ("/token", "/token HTTP/1.1\r\nX: "),
+        ("/token", ""),
+        ("rtvfi:", "http:"),
+    ],
+)
+def test_an_address_that_a_playlist_made_up_reaches_no_socket(part: str, other: str) -> None:
+    address = f"rtvfi://rtvfi-{'0' * 32}/token/file.mkv#1"
+    ServedFile(address)
+    with pytest.raises(ValueError, match="no engine"):
+        ServedFile(address.replace(part, other, 1))
 
 
 def test_a_socket_of_no_path_serves_no_loopback_address(server: PictureServer) -> None:
@@ -180,7 +202,7 @@ class Other:
     """Somebody who listens where a file is said to be, and answers if told so."""
 
     def __init__(self, backlog: int = 5) -> None:
-        self.name = uuid.uuid4().hex
+        self.name = f"rtvfi-{uuid.uuid4().hex}"
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(f"\0{self.name}")
         self.listening.listen(backlog)
