@@ -8,8 +8,10 @@ process holds a lock on the file; several may write it, one after the other.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -33,13 +35,17 @@ NAME: Final = "recording.jsonl"
 class Notes:
     """The notes of one recording, open for writing; used under the recorder's lock.
 
+    Only a piece that cannot be noted when it begins raises an OSError. A later note that the disk
+    has no space for is left out, because the writer of the piece reports the full disk.
+
     Args:
         folder: the folder of the pieces; it exists.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file = (folder / NAME).open("a", encoding="utf-8")
+        # Without a buffer, what could not be written is not tried again by close().
+        self._file = (folder / NAME).open("ab", buffering=0)
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def stream(self, number: int, viewed: Viewed) -> None:
@@ -65,20 +71,19 @@ class Notes:
 
     def end(self, path: Path, rough: list[int]) -> None:
         """Note that a piece has ended, with these stand-ins."""
-        self._add(ended=self._name(path), rough=rough)
+        self._mention(ended=self._name(path), rough=rough)
 
     def rough(self, path: Path, numbers: list[int]) -> None:
         """Note more stand-ins of a piece that goes on."""
-        self._add(more=self._name(path), rough=numbers)
+        self._mention(more=self._name(path), rough=numbers)
 
     def whole(self, path: Path, held: Gops) -> None:
         """Note that the file of a piece was closed properly, and its complete GOPs."""
-        self._add(whole=self._name(path), frames=held.num_frames, keys=held.keys)
+        self._mention(whole=self._name(path), frames=held.num_frames, keys=held.keys)
 
     def stopped(self, why: str) -> None:
         """Note that recording has stopped early, and why."""
-        with suppress(OSError):  # the disk may be full
-            self._add(stopped=why)
+        self._mention(stopped=why)
 
     def close(self) -> None:
         """Release the lock; calling it twice is fine."""
@@ -89,8 +94,13 @@ class Notes:
         return path.name if path.parent == self._folder else ""
 
     def _add(self, **line: object) -> None:
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        data = json.dumps(line).encode("ascii") + b"\n"
+        if self._file.write(data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _mention(self, **line: object) -> None:
+        with suppress(OSError):
+            self._add(**line)
 
 
 @dataclass(slots=True)

@@ -309,14 +309,19 @@ class Recording:
         )
         return False
 
-    def close(self) -> list[Segment]:
-        """End all segments; returns what each one holds."""
-        found = []
+    def end(self) -> None:
+        """End all segments; an error ends the recording."""
         for segment in self._segments:
             try:
                 segment.writer.finish()
                 self._recorder.ended(segment)
             except RtvfiError as error:
                 self._recorder.stop(error)
-            found.append(surveyed(segment.writer, self.viewed, segment.first, segment.rough))
-        return found
+
+    def close(self) -> list[Segment]:
+        """End all segments; returns what each one holds."""
+        self.end()
+        return [
+            surveyed(segment.writer, self.viewed, segment.first, segment.rough)
+            for segment in self._segments
+        ]

@@ -40,6 +40,8 @@ class Relay(Recorder):
         self._num_streams = 0
         self._newest: Noted | None = None
         """The stream that the previous engine recorded last."""
+        self._continued: int | None = None
+        """Its number, if this engine continues it."""
         folder = journal_folder(path)
         if (folder / NAME).exists():
             told = read_notes(path, folder)
@@ -55,20 +57,18 @@ class Relay(Recorder):
         """
         before, self._newest = self._newest, None
         if before is not None and _is_same(before, viewed):
-            self._taken_up = before.number
+            self._continued = before.number
             return before.number
         self._num_streams += 1
         return self._num_streams - 1
 
-    _taken_up: int | None = None
-
     def _is_noted(self, recording: Recording) -> bool:
-        return recording.number == self._taken_up or super()._is_noted(recording)
+        return recording.number == self._continued or super()._is_noted(recording)
 
     def close(self) -> Summary:
         """End the pieces; the pipelines have stopped."""
         for recording in self._recordings:
-            recording.close()
+            recording.end()
         if self._notes is not None:
             self._notes.close()
         return {"files": [], "error": None if self.error is None else self.error.message}

@@ -14,7 +14,9 @@ from viewing import Viewer
 from rtvfi.core.errors import EncodeError, UsageError
 from rtvfi.core.options import EncodeOptions
 from rtvfi.stream.record import recorder as record
+from rtvfi.stream.record.notes import NAME, Notes
 from rtvfi.stream.record.recorder import Recorder
+from rtvfi.stream.write.pieces import Gops
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +144,19 @@ def test_what_is_recorded_can_be_played_while_it_grows(clips: Clips, tmp_path: P
     viewer.close()
     assert len(planes(copy)) > 96
     assert track(copy, "audio").data
+
+
+def test_on_a_full_disk_only_the_note_that_begins_a_piece_fails(tmp_path: Path) -> None:
+    (tmp_path / NAME).symlink_to("/dev/full")
+    piece = tmp_path / "segment-0001.mkv"
+    notes = Notes(tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        notes.begin(piece, 0, 0)
+    notes.rough(piece, [1])
+    notes.end(piece, [1])
+    notes.whole(piece, Gops((0,), 24))
+    notes.stopped("no space")
+    notes.close()
 
 
 def test_a_dead_encoder_stops_the_recording_once(
