@@ -147,7 +147,6 @@ def test_what_listens_can_be_reached_from_this_machine_alone() -> None:
 
 def test_children_are_started_in_few_places() -> None:
     assert imports("subprocess") == {
-        "apart/engines.py",
         "cli/commands/desktop.py",
         "core/ffmpeg.py",
         "core/program.py",

@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 import sys
-import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -118,7 +117,6 @@ class Attached(Front):
     def __init__(self, options: PlayOptions, *, tells_figures: bool = False) -> None:
         super().__init__(options)
         self._tells_figures = tells_figures
-        self._is_leaving = threading.Event()
         self._bound = Bound()
         self._patience = PATIENCE_SECONDS
         self._watched: Viewing | None = None
@@ -152,10 +150,9 @@ class Attached(Front):
                     "rtvfi-attach", lambda *words: hooks.do(partial(self._on_hook, tell, *words))
                 )
                 player.register_message_handler("rtvfi-tell", lambda *_: self._tell(player))
-                player.register_message_handler("rtvfi-end-engine", self._on_end_of_need)
                 tell("rtvfi-ready", door.root)
                 told_at = 0.0
-                while not player.wait(_LOOK_SECONDS) and not self._is_leaving.is_set():
+                while not player.wait(_LOOK_SECONDS):
                     now = time.monotonic()
                     if said := self._bound.complaint():
                         end(said)
@@ -174,11 +171,6 @@ class Attached(Front):
             door.close()
             self._print_figures(with_viewing=False)
         return 0
-
-    def _on_end_of_need(self, why: str) -> None:
-        """The engine that runs shall end; where it does not answer it is killed, else it leaves."""
-        if why == "leave":
-            self._is_leaving.set()
 
     def _print_figures(self, *, with_viewing: bool) -> None:
         """Tell all figures so far to who started this process, if anybody wants them."""

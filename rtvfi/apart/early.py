@@ -31,17 +31,12 @@ from rtvfi.core.logs import plain
 from rtvfi.engine.trusted import check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rtvfi.core.files import Json
     from rtvfi.settings.config import PlayOptions
 
 log = logging.getLogger(__name__)
 
 _NAME: Final = "rtvfi-engine"
-_KEPT_BYTES: Final = 1 << 12
-"""Bytes kept of the newest messages of an engine."""
-_PIECE_BYTES: Final = 1 << 16
 _LEAVE_SECONDS: Final = 1.5
 """Longest wait for an engine that was told to end; it gives busy threads 0.5 s itself."""
 _TRY_SECONDS: Final = 0.005
@@ -54,18 +49,18 @@ class EarlyEngine:
     Args:
         pid: its process id; it is a child of this process.
         channel: the socket to it, which closes when it ends.
-        said: file descriptor of a pipe with its messages.
-        figures: file descriptor of a pipe with its statistics; see ``figures.py``.
+        out: file descriptor of a pipe with its figures; see ``figures.py``.
+        err: file descriptor of a pipe with its messages.
     """
 
-    def __init__(self, pid: int, channel: socket, said: int, figures: int) -> None:
+    def __init__(self, pid: int, channel: socket, out: int, err: int) -> None:
         self.pid = pid
-        self.figures = figures
+        self.out = out
+        self.err = err
         self._channel = channel
-        self._said = said
         self._guard = threading.Lock()
-        self._is_there = True
-        self._watcher: threading.Thread | None = None
+        self._status: int | None = None
+        """Its exit code once it has ended, and its process id may be another's."""
 
     def check(self) -> None:
         """Wait until it has checked the options.
@@ -88,65 +83,40 @@ class EarlyEngine:
             script: name of our script in that mpv.
         """
         with self._guard:
-            if self._is_there:
+            if self._status is None:
                 _send(self._channel, {"path": os.fsdecode(path), "script": script})
 
-    def watch(self, ended: Callable[[int, str], None]) -> None:
-        """Call ``ended`` on a thread when it ends: with its exit status (negative = signal) and its
-        last message.
-        """
-
-        def run() -> None:
-            words = self._last_words()
-            with self._guard:  # until it is reaped nobody else has its number
-                _, status = os.waitpid(self.pid, 0)
-                self._is_there = False
+    def wait(self) -> int:
+        """Wait for its end, on any thread; returns its exit code, negative for a signal."""
+        if self._status is None:
+            # Without the lock, and so that the process id stays reserved until it is taken.
+            with suppress(ChildProcessError):  # another thread was first
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with self._guard:
+            if self._status is None:
+                self._status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
                 self._channel.close()
-            ended(os.waitstatus_to_exitcode(status), words)
-
-        self._watcher = threading.Thread(target=run, name=_NAME, daemon=True)
-        self._watcher.start()
+            return self._status
 
     def kill(self) -> None:
         """Kill it; any thread may call it."""
         with self._guard:
-            if self._is_there:
+            if self._status is None:
                 os.kill(self.pid, signal.SIGKILL)
 
-    def close(self, seconds: float = _LEAVE_SECONDS) -> None:
-        """Ask it to end, kill it after ``seconds``, and wait until it has ended."""
+    def leave(self) -> None:
+        """Ask it to end, if it has not met mpv; later it ends with mpv."""
         with suppress(OSError):
             self._channel.shutdown(SHUT_RDWR)
-        if self._watcher is None:
-            self.watch(lambda _status, _words: None)
-            assert self._watcher is not None
-        self._watcher.join(seconds)
-        self.kill()
-        self._watcher.join(_LEAVE_SECONDS)
 
-    def _last_words(self) -> str:
-        """Wait for its end; returns its last message."""
-        words, is_over = b"", False
-        poll = select.poll()
-        for number in (self._channel.fileno(), self._said):
-            os.set_blocking(number, False)
-            poll.register(number, select.POLLIN)
-        while not is_over:
-            for number, _ in poll.poll():
-                data = _read(number)
-                if number == self._said:
-                    words = (words + (data or b""))[-_KEPT_BYTES:]
-                is_end = data == b""
-                if is_end:
-                    poll.unregister(number)
-                is_over |= is_end and number != self._said
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        while data := _read(self._said):  # everything written before the end is there now
-            words = (words + data)[-_KEPT_BYTES:]
-        os.close(self._said)
-        text = words.decode(errors="replace")
-        log.debug("the engine has ended: %s", text.strip())
-        return text
+    def close(self) -> None:
+        """Ask it to end, kill it if it does not, and wait until it has ended."""
+        self.leave()
+        end = threading.Thread(target=self.wait, name=_NAME, daemon=True)
+        end.start()
+        end.join(_LEAVE_SECONDS)
+        self.kill()
+        end.join(_LEAVE_SECONDS)
 
 
 def begin(options: PlayOptions) -> EarlyEngine | None:
@@ -161,8 +131,8 @@ def begin(options: PlayOptions) -> EarlyEngine | None:
     if threading.active_count() > 1:
         return None
     ours, its = socketpair()
-    said, saying = os.pipe()
-    figures, telling = os.pipe()
+    out, its_out = os.pipe()
+    err, its_err = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -170,32 +140,33 @@ def begin(options: PlayOptions) -> EarlyEngine | None:
         code = 1
         try:
             ours.close()
-            os.close(said)
-            os.close(figures)
-            code = _engine(options, its, saying, telling)
+            os.close(out)
+            os.close(err)
+            code = _engine(options, its, its_out, its_err)
         finally:
             sys.stderr.flush()
             os._exit(code)
     its.close()
-    os.close(saying)
-    os.close(telling)
-    return EarlyEngine(pid, ours, said, figures)
+    os.close(its_out)
+    os.close(its_err)
+    return EarlyEngine(pid, ours, out, err)
 
 
 # ---- in the engine ----
 
 
-def _engine(options: PlayOptions, channel: socket, saying: int, telling: int) -> int:
+def _engine(options: PlayOptions, channel: socket, out: int, err: int) -> int:
     """Run the engine, in the child; returns the exit code."""
     go_first()
     os.setsid()  # Ctrl+C in the terminal ends the window, and that ends us
     nothing = os.open(os.devnull, os.O_RDWR)
-    for number, ours in ((nothing, 0), (telling, 1), (saying, 2)):
-        os.dup2(number, ours)
-    os.close(telling)
+    for standard, number in enumerate((nothing, out, err)):
+        os.dup2(number, standard)
+        if number > 2:
+            os.close(number)
     with suppress(OSError):
         Path("/proc/self/comm").write_text(_NAME, encoding="ascii")  # for ps
-    # Messages go to the script, which shows them; the terminal belongs to the player.
+    # The window's process shows warnings, and the script shows why the engine has ended.
     if not logging.getLogger("rtvfi").isEnabledFor(logging.DEBUG):
         logging.getLogger("rtvfi").setLevel(logging.WARNING)
     try:
@@ -272,13 +243,3 @@ def _receive(channel: socket) -> Json | None:
         line += byte
     message: Json = json.loads(line)
     return message
-
-
-def _read(number: int) -> bytes | None:
-    """What is there: empty at the end, None where there is nothing yet."""
-    try:
-        return os.read(number, _PIECE_BYTES)
-    except BlockingIOError:
-        return None
-    except OSError:  # the other end was closed with something unread
-        return b""

@@ -2,52 +2,71 @@
 
 The script in mpv decides when one is needed and when it must end; this process starts and ends
 them, because mpv would kill its own children while they are still finishing a recording. An engine
-prints its figures, one line each time, so that those of a killed engine are not lost.
+prints its figures, one line each time, so that those of a killed engine are not lost; its warnings
+are shown in the terminal.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
-import subprocess
-import tempfile
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import IO, TYPE_CHECKING, Final
+from io import BufferedReader
+from typing import IO, TYPE_CHECKING, Final, Protocol, cast
 
 from rtvfi.apart.figures import figures_of
+from rtvfi.core.program import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import FileIO
 
     from rtvfi.apart.early import EarlyEngine
     from rtvfi.core.files import Json
 
-_MOST_BYTES: Final = 1 << 16
-"""Bytes kept of the end of an engine's messages."""
+log = logging.getLogger(__name__)
+
+_MOST_CHARACTERS: Final = 1 << 16
+"""What is kept of the end of an engine's messages."""
 _READ_SECONDS: Final = 1.0
-"""Longest wait for the last figures of an engine that has ended."""
+"""Longest wait for the last lines of an engine that has ended: a child of its own may still hold
+its pipes.
+"""
+_WARNING: Final = "warning: "
+"""Beginning of the line of a warning; see ``core/logs.py``."""
+
+
+class Process(Protocol):
+    """A child process; any thread may use it."""
+
+    def wait(self) -> int:
+        """Wait for its end; returns its exit code, negative for a signal."""
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
 
 
 @dataclass(slots=True)
 class Engine:
     """One engine's process."""
 
-    kill: Callable[[], object]
-    leave: Callable[[float], object]
-    """Waits for its end, at most so many seconds."""
+    process: Process
+    thread: threading.Thread | None = None
+    """Waits for its end, and reports it."""
     figures: Json = field(default_factory=dict)
     """Its newest figures."""
+    messages: str = ""
+    """The end of its messages."""
     why: str = ""
     """Why we ended it; ``leave`` = it was not needed any more; empty = we did not."""
     status: int | None = None
     """Exit code once it has ended; negative for a signal."""
-    messages: str = ""
-    """The end of its messages, once it has ended."""
 
     @property
     def early_end(self) -> str:
@@ -83,17 +102,9 @@ class Engines:
         """Take over an engine that was started already.
 
         Returns:
-            A function to call as soon as the script can receive a report of its end.
+            A function to call once, as soon as the script can receive a report of its end.
         """
-        engine = Engine(early.kill, early.close)
-        self.all.append(engine)
-        reader = self._thread(partial(_read, engine, os.fdopen(early.figures, "rb")))
-
-        def ended(status: int, words: str) -> None:
-            reader.join(_READ_SECONDS)
-            self._ended(engine, status, words)
-
-        return partial(early.watch, ended)
+        return self._add(early, os.fdopen(early.out, "rb"), os.fdopen(early.err, "rb"))
 
     def start(self, words: str) -> None:
         """Start an engine.
@@ -103,36 +114,24 @@ class Engines:
         """
         if self._is_leaving:
             return
-        said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the engine runs
         try:
-            process = subprocess.Popen(
-                json.loads(words),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                start_new_session=True,  # Ctrl+C in the terminal is for the window
-            )
+            started = start(json.loads(words))
         except OSError as error:
-            said.close()
             self._tell_script(None, str(error))
             return
-        assert process.stdout is not None
-        engine = Engine(process.kill, lambda _: None)
-        thread = self._thread(partial(self._watch, engine, process, process.stdout, said))
-        engine.leave = thread.join
-        self.all.append(engine)
+        out, err = (BufferedReader(cast("FileIO", pipe)) for pipe in (started.out, started.err))
+        self._add(started.process, out, err)()
 
     def end(self, why: str) -> None:
-        """End the running engine.
+        """Kill the running engine.
 
         Args:
-            why: the reason; ``leave`` = it was asked to end, and does so by itself.
+            why: the reason; ``leave`` = it is not needed now.
         """
         if self.all:
             engine = self.all[-1]
             engine.why = engine.why or why
-            if why != "leave":
-                engine.kill()
+            engine.process.kill()
 
     def about_to_leave(self) -> None:
         """Prepare for the end of the player: from now on no end is early, and none is reported."""
@@ -146,30 +145,39 @@ class Engines:
         """Wait until the engine ends, which it does when the player has ended; then kill it."""
         deadline = time.monotonic() + seconds
         for engine in self.all:
-            engine.leave(max(0.0, deadline - time.monotonic()))
+            if engine.thread is None:  # the script has never been ready to hear of it
+                engine.process.kill()
+                continue
+            engine.thread.join(max(0.0, deadline - time.monotonic()))
             if engine.status is None:
-                engine.kill()
-                engine.leave(_READ_SECONDS)
+                engine.process.kill()
+                engine.thread.join(2 * _READ_SECONDS)
 
-    def _thread(self, work: Callable[[], object]) -> threading.Thread:
-        thread = threading.Thread(target=work, name="rtvfi-engine", daemon=True)
-        thread.start()
-        return thread
+    def _add(self, process: Process, out: IO[bytes], err: IO[bytes]) -> Callable[[], object]:
+        """Read what an engine writes; returns what begins to wait for its end."""
+        engine = Engine(process)
+        readers = [
+            _thread(partial(_read_figures, engine, out)),
+            _thread(partial(_read_messages, engine, err)),
+        ]
+        with self._lock:
+            self.all.append(engine)
+            engine.why = "leave" if self._is_leaving else ""
 
-    def _watch(
-        self, engine: Engine, process: subprocess.Popen[bytes], lines: IO[bytes], said: IO[bytes]
-    ) -> None:
-        """Read an engine's output until it ends; runs on a thread for each engine."""
-        _read(engine, lines)
-        status = process.wait()
-        with said:
-            said.seek(max(0, said.seek(0, 2) - _MOST_BYTES))
-            messages = said.read().decode(errors="replace")
-        self._ended(engine, status, messages)
+        def wait() -> None:
+            engine.thread = _thread(partial(self._wait, engine, readers))
 
-    def _ended(self, engine: Engine, status: int, messages: str) -> None:
-        engine.status, engine.messages = status, messages
-        self._tell_script(status, messages)
+        return wait
+
+    def _wait(self, engine: Engine, readers: list[threading.Thread]) -> None:
+        """Wait until an engine has ended, and report it; runs on a thread of its own."""
+        status = engine.process.wait()
+        deadline = time.monotonic() + _READ_SECONDS
+        for reader in readers:
+            reader.join(max(0.0, deadline - time.monotonic()))
+        log.debug("an engine has ended with code %d: %s", status, engine.messages.strip())
+        engine.status = status
+        self._tell_script(status, engine.messages)
 
     def _tell_script(self, status: int | None, messages: str) -> None:
         with self._lock:
@@ -177,8 +185,24 @@ class Engines:
                 self._tell(status, messages)
 
 
-def _read(engine: Engine, lines: IO[bytes]) -> None:
+def _thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, name="rtvfi-engine", daemon=True)
+    thread.start()
+    return thread
+
+
+def _read_figures(engine: Engine, lines: IO[bytes]) -> None:
     """Read figures, keeping the newest, until the pipe ends."""
     with lines:
         for line in lines:
             engine.figures = figures_of(line) or engine.figures
+
+
+def _read_messages(engine: Engine, lines: IO[bytes]) -> None:
+    """Read messages, keeping the end and passing on warnings, until the pipe ends."""
+    with lines:
+        for line in lines:
+            text = line.decode(errors="replace")
+            engine.messages = (engine.messages + text)[-_MOST_CHARACTERS:]
+            if text.startswith(_WARNING):
+                log.warning("%s", text.removeprefix(_WARNING).rstrip("\n"))

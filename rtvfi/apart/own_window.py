@@ -122,6 +122,8 @@ class ApartPlayer:
         finally:
             self._engines.about_to_leave()
             player.terminate()
+            if self._engine is not None:
+                self._engine.leave()
             is_recording = self._options.record is not None
             self._engines.leave(_FINISH_SECONDS if is_recording else _LEAVE_SECONDS)
             if self._own_socket is not None:  # an engine that died early has left it there

@@ -1,11 +1,11 @@
--- Smooth motion by rtvfi, inside this mpv. "rtvfi mpv --install" wrote this file and writes over it;
+-- Smooth motion by rtvfi, inside this mpv. "rtvfi mpv --install" wrote this file and overwrites it;
 -- settings are in script-opts/rtvfi.conf.
 --
 -- The pictures are made by another process, the engine (rtvfi serve). It is started with the first
--- film, told by mpv's own JSON IPC what is shown, and ends with this mpv. Its track is one more
--- video track beside the film's own: whatever happens to the engine, the film goes on.
+-- film, observes this mpv over mpv's own JSON IPC, and ends with it. Its track is one more video
+-- track beside the film's own: whatever happens to the engine, the film goes on.
 
--- "rtvfi play" has an engine already, or loads its own copy of this file.
+-- In "rtvfi play", only the copy of this file that it loads itself may run, or none.
 local only = os.getenv("RTVFI_SCRIPT")
 if only and debug.getinfo(1, "S").source ~= "@" .. only then
     return
@@ -13,10 +13,9 @@ end
 
 local VERSION = "1"
 local TICK = 1
-local FAULT = 70 -- the engine's exit code when it hangs or is too large: another one may do better
+local FAULT = 70 -- the engine's exit code when it hangs or uses too much memory: try another one
 local APART = 0.5 -- seconds that the sound may be ahead of the picture when our track is left
-local LEAVE = 60 -- seconds for an engine that ends what it records
-local START = 60 -- seconds after which an engine is ended that has not even connected
+local START = 60 -- seconds after which an engine that has not connected is ended
 
 local options = {
     on = true,
@@ -33,13 +32,13 @@ local options = {
     letgo = "gpu",
     rest = 30,
     log = "",
-    hosted = false, -- "rtvfi play" starts and ends our engines itself,
-    begun = false, -- has begun the first before this mpv,
-    socket = "", -- and lets mpv listen here for it
-    records = false, -- what they make is recorded
-    reads = "", -- what it reads our track with; the engine looks here
+    hosted = false, -- "rtvfi play" starts and ends the engines,
+    begun = false, -- has started the first one already,
+    socket = "", -- lets mpv listen here for it,
+    records = false, -- and records what is watched
+    reads = "", -- with what mpv reads our track; the engine looks here
 }
--- Celluloid loads scripts into an mpv that is told of no folder: our settings lie beside us all the same.
+-- Celluloid gives its mpv no configuration folder: take the settings next to this script.
 local here = debug.getinfo(1, "S").source:match("^@(.*)/scripts/[^/]*$")
 local file = not mp.find_config_file("script-opts/rtvfi.conf")
     and here
@@ -58,7 +57,7 @@ if file then
     file:close()
 end
 require("mp.options").read_options(options, "rtvfi")
-if options.hosted then -- what is played how is said by the command line of "rtvfi play" alone
+if options.hosted then -- the command line of "rtvfi play" alone says what is played, and how
     options.on, options.model, options.style, options.fps, options.more = true, "", "", "", ""
 end
 local utils = require("mp.utils")
@@ -81,21 +80,21 @@ local root = nil -- what the addresses of its tracks begin with
 local number = 0 -- of the film that was opened last
 local original = nil -- the film's own track that ours is made of
 local is_playing = false
-local is_hooked = false -- its hook has come to us
+local is_hooked = false -- mpv has called our hook for it
 local pending = nil -- the hook that waits for the engine
 local timer = nil
 local silence = 0 -- ticks since the engine was last heard
 local is_silent = false -- it was ended because it does not answer
-local owed = nil -- since when a film waits for it
+local owed = nil -- since when the engine has not answered for a film
 local aside = nil -- its track, while the film's own is shown because it does not answer
 local deaths = 0
 local place = "" -- where the engine computes
-local live = {} -- what was chosen by keys: model, style, fps; an engine that follows takes it up
-local is_resting = false -- nobody looks: the engine was let go of
-local is_let_go = false
+local live = {} -- the current model, style and fps, for the next engine
+local is_resting = false -- no engine runs, because the film is paused or minimised
+local is_let_go = false -- the engine was told to end, and has not ended yet
 local idle_timer = nil
 local own_socket = options.socket ~= "" and options.socket or nil -- where mpv listens because of us
-local BEGUN = "begun" -- in place of the process that mpv names: one that it has not started
+local BEGUN = "begun" -- in place of mpv's name for the process: mpv has not started it
 
 local function say(text, seconds)
     mp.msg.info(text)
@@ -132,7 +131,7 @@ local function has_film()
     return false
 end
 
--- Show the film's own track. The result is what to take away, and which of it was shown.
+-- Show the film's own track. Returns the numbers of our tracks, and of the one that was shown.
 local function show_film()
     local ours, own, shown = {}, nil, nil
     local sound = mp.get_property_number("audio-pts")
@@ -148,15 +147,15 @@ local function show_film()
         local position = mp.get_property_number("time-pos")
         mp.set_property_number("vid", own)
         if position and not (sound and sound - position < APART) then
-            -- Of a film without sound nothing was read meanwhile. Sound has gone on without
-            -- pictures: both go on where the last one was.
+            -- Continue at the last picture: sound may have gone on without pictures, and of a film
+            -- without sound nothing has been read.
             mp.commandv("seek", position, "absolute+exact")
         end
     end
     return ours, shown
 end
 
--- The engine is gone: show the film's own track, and take ours away.
+-- The engine is gone: show the film's own track, and remove ours.
 local function back_to_film()
     aside = nil
     local ours = show_film()
@@ -172,8 +171,8 @@ local function words_of(command)
     return { command }
 end
 
--- Where mpv listens; where it does not yet, a place that only this user may enter, which the engine
--- removes as soon as it is connected.
+-- The path at which mpv listens, and whether it was created for the engine, which deletes it when it
+-- is connected. Only this user can reach it.
 local function socket()
     local path = mp.get_property("input-ipc-server") or ""
     if path ~= "" and path ~= own_socket then
@@ -199,7 +198,7 @@ local function socket()
     return path, true
 end
 
--- Why: "leave" when nobody needs it now, which it may do in order.
+-- End the engine. Why: "leave" = it is not needed now.
 local function kill(why)
     if engine == BEGUN then
         mp.commandv("script-message", "rtvfi-end-engine", why)
@@ -242,10 +241,10 @@ local function ended(_, result, _)
         end
         deaths = deaths + 1
         if deaths == 1 then
-            say(what .. ": the film goes on as it is; once more, with less")
+            say(what .. ": the engine is started again, and estimates motion at a smaller size", 8)
             start()
         else
-            say(what .. ": the film goes on as it is", 8)
+            say(what .. ": the film plays without interpolation", 8)
         end
     end
 end
@@ -257,7 +256,7 @@ function start()
     local path, is_own = socket()
     local words = words_of(options.command)
     if not path or #words == 0 then
-        say("rtvfi: there is no place to listen, or no command in script-opts/rtvfi.conf")
+        say("rtvfi: no socket can be made, or script-opts/rtvfi.conf has no command")
         return
     end
     local function add(...)
@@ -306,7 +305,7 @@ mp.register_script_message("rtvfi-engine-ended", function(status, said)
     end
 end)
 
--- It does not answer: end it.
+-- End the engine, because it does not answer.
 local function give_up()
     is_silent = true
     kill("it did not answer")
@@ -331,13 +330,13 @@ mp.add_hook("on_preloaded", 50, function(hook)
         return
     end
     if owed and mp.get_time() - owed > options.wait then
-        give_up() -- the film before waited in vain
+        give_up() -- the previous film waited in vain
     end
     pending = hook
     hook:defer()
     timer = mp.add_timeout(options.wait, function()
         timer = nil
-        say("rtvfi takes long: the film begins as it is")
+        say("rtvfi is not ready yet: the film begins without interpolation")
         go_on()
     end)
     if is_ready then
@@ -362,7 +361,7 @@ mp.register_script_message("rtvfi-attached", function(which, track)
     end
 end)
 
--- The engine answers for itself.
+-- Answer requests for the state while there is no engine, which would answer itself.
 mp.register_script_message("rtvfi-tell", function()
     if not engine then
         mp.commandv("script-message", "rtvfi-told", '{"pid": null}')
@@ -379,9 +378,9 @@ mp.register_script_message("rtvfi-alive", function(where, model, style, fps)
     live = { model = model, style = style, fps = fps }
 end)
 
--- Nobody has looked for a while: the film's own track stands there, and the engine ends, because a
--- GPU that is only held may run at full clock. When somebody looks again the film goes on at once,
--- and becomes smooth when the engine is back.
+-- The film was paused or minimised for a while: end the engine, because a GPU that is only held by
+-- a process may run at full clock, and show the film's own track. Later the film goes on at once,
+-- and becomes smooth when a new engine is ready.
 local function let_go()
     idle_timer = nil
     local is_wanted = options.letgo == "always" or (options.letgo == "gpu" and place:match("^cuda"))
@@ -393,9 +392,9 @@ local function let_go()
 end
 
 local function looked_at()
-    -- What is recorded is made while nobody sees it, too.
-    local is_unseen = mp.get_property_native("window-minimized") and not options.records
-    if mp.get_property_native("pause") or is_unseen then
+    local is_unseen = mp.get_property_native("pause") or mp.get_property_native("window-minimized")
+    -- A new engine takes a while: what is played until then would be missing in the recording.
+    if is_unseen and not options.records then
         idle_timer = idle_timer or mp.add_timeout(options.rest, let_go)
         return
     end
@@ -421,12 +420,12 @@ mp.add_periodic_timer(TICK, function()
         aside = shown
     end
     local most = is_ready and options.patience or math.max(START, 4 * options.wait)
-    if silence > (is_let_go and LEAVE or most) then
+    if silence > most then
         give_up()
     end
 end)
 
--- A film that was opened before this script was there becomes smooth while it plays.
+-- A film that was opened before this script was loaded becomes smooth while it plays.
 local function come_late()
     is_playing = true
     if is_hooked or not options.on or deaths > 1 or not has_film() then
@@ -456,7 +455,7 @@ end)
 
 for _, row in ipairs(KEYS) do
     local key, message = row[1], row[2]
-    -- mpv takes the name of a binding for a script-message, too: it must be another than what is sent.
+    -- mpv registers a binding's name as a script-message, too, so it must differ from the one sent.
     mp.add_key_binding(options.keys and key or nil, message .. "-key", function()
         if engine then
             mp.commandv("script-message", message)
@@ -469,8 +468,8 @@ for _, row in ipairs(KEYS) do
     end)
 end
 
--- From 0.38 on mpv has a context menu as a property; 0.42 fills it from menu.conf when the first
--- window is up and whenever an entry of it changes, as a whole: ours is put back then.
+-- From 0.38 on, mpv has its context menu as a property. 0.42 fills all of it from menu.conf when
+-- the first window is open and whenever an entry changes; our part is then added again.
 mp.observe_property("menu-data", "native", function(_, menu)
     if not menu then
         return

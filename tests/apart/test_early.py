@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import queue
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,6 +20,7 @@ from anympv import PATIENCE, ROOT, OwnWindow, wait_gone
 from clips import ClipSpec
 
 from rtvfi.apart import early
+from rtvfi.apart.engines import Engines
 from rtvfi.apart.sockets import FOR_MPV, place_for_mpv, remove_socket
 from rtvfi.core.errors import DeviceError, UsageError
 from rtvfi.settings.config import play_options, resolve_config
@@ -45,36 +49,75 @@ sys.exit(main())
 def child(*words: str) -> tuple[early.EarlyEngine, socket.socket]:
     """An engine that is some other program, and the engine's end of the channel."""
     ours, its = socket.socketpair()
-    said, saying = os.pipe()
+    err, its_err = os.pipe()
     pid = os.posix_spawnp(
-        words[0], words, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, saying, 2)]
+        words[0], words, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, its_err, 2)]
     )
-    os.close(saying)
-    return early.EarlyEngine(pid, ours, said, os.open(os.devnull, os.O_RDONLY)), its
+    os.close(its_err)
+    return early.EarlyEngine(pid, ours, os.open(os.devnull, os.O_RDONLY), err), its
 
 
-def ended(engine: early.EarlyEngine) -> tuple[int, str]:
-    """Wait for the news of its end."""
-    found: list[tuple[int, str]] = []
-    has_come = threading.Event()
+class Window:
+    """A window that hears of the ends of its engines."""
 
-    def take(status: int, words: str) -> None:
-        found.append((status, words))
-        has_come.set()
+    def __init__(self) -> None:
+        self._told: queue.SimpleQueue[tuple[int | None, str]] = queue.SimpleQueue()
+        self.engines = Engines(lambda status, messages: self._told.put((status, messages)))
 
-    engine.watch(take)
-    assert has_come.wait(PATIENCE)
-    return found[0]
+    def ended(self) -> tuple[int | None, str]:
+        """Wait for the news of an end."""
+        return self._told.get(timeout=PATIENCE)
 
 
-@pytest.mark.parametrize(
-    ("what", "status"), [("echo error: it is broken >&2; exit 3", 3), ("kill -9 $$", -9)]
-)
-def test_the_window_learns_how_its_engine_ended_and_what_it_said(what: str, status: int) -> None:
-    engine, its = child("sh", "-c", what)
+def test_the_window_learns_how_its_engines_ended_and_what_they_said() -> None:
+    window = Window()
+    for what, status, said in (
+        ("echo error: it is broken >&2; exit 3", 3, "error: it is broken\n"),
+        ("kill -9 $$", -9, ""),
+    ):
+        engine, its = child("sh", "-c", what)
+        its.close()
+        window.engines.adopt(engine)()
+        assert window.ended() == (status, said)
+        engine.kill()  # of one that has ended: nothing
+        window.engines.start(json.dumps(["sh", "-c", what]))
+        assert window.ended() == (status, said)
+    ends = [engine.early_end for engine in window.engines.all]
+    assert ends == ["it is broken"] * 2 + ["killed by SIGKILL"] * 2
+
+
+def test_warnings_of_engines_reach_the_terminal_while_they_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    window = Window()
+    window.engines.start(json.dumps(["sh", "-c", "echo warning: no sound >&2; exec sleep 1000"]))
+    deadline = time.monotonic() + PATIENCE
+    while "no sound" not in caplog.messages:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    window.engines.end("leave")
+    assert window.ended() == (-9, "warning: no sound\n")
+    assert window.engines.all[0].early_end == ""
+
+
+def test_the_end_of_an_engine_is_reported_though_its_child_holds_its_pipes() -> None:
+    window = Window()
+    window.engines.start(json.dumps(["sh", "-c", "sleep 1000 & echo $! >&2; kill -9 $$"]))
+    status, said = window.ended()
+    os.kill(int(said), signal.SIGKILL)
+    assert status == -signal.SIGKILL
+
+
+def test_an_engine_is_waited_for_by_any_number_of_threads() -> None:
+    engine, its = child("sleep", "1000")
     its.close()
-    assert ended(engine) == (status, "error: it is broken\n" if status == 3 else "")
-    engine.kill()  # of one that has ended: nothing
+    found: queue.SimpleQueue[int] = queue.SimpleQueue()
+    threads = [threading.Thread(target=lambda: found.put(engine.wait())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    engine.kill()
+    assert [found.get(timeout=PATIENCE) for _ in threads] == [-9] * 4
+    assert engine.wait() == -9
 
 
 def test_an_engine_that_does_not_end_by_itself_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
