@@ -83,14 +83,16 @@ class Wanted:
         return replace(self, style=style, is_on=True)
 
     def with_model(self, name: str) -> Wanted:
-        """The choices with the model of that name, or with the next one whose weights are here.
+        """The choices with the model of that name, or with the next installed one.
 
         Raises:
-            WeightsMissing: its weights are not here, or there is no such model.
+            WeightsMissing: its weights are not installed, or there is no such model.
         """
         here = [model for model, info in MODELS.items() if is_available(info)]
         if name and name not in here:
-            raise WeightsMissing(f'model "{name}" is not here', command_line("models lists them"))
+            raise WeightsMissing(
+                f'model "{name}" is not installed', command_line("models lists them")
+            )
         # linear and copy are for tests and comparisons: by name only.
         networks = [model for model in here if MODELS[model].family != "linear"]
         current = networks.index(self.model) if self.model in networks else -1

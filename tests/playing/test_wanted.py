@@ -64,7 +64,7 @@ def test_the_retiming_is_that_of_the_style() -> None:
     assert (retiming.style, retiming.passes) == ("smooth", 3)
 
 
-def test_models_go_round_among_networks_that_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_go_round_among_installed_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     here = {"cel", "linear", "rife-4.6", "drba"}
     monkeypatch.setattr(wanted, "is_available", lambda info: info.id in here)
     names, now = [], TWO
@@ -74,7 +74,7 @@ def test_models_go_round_among_networks_that_are_here(monkeypatch: pytest.Monkey
     assert set(names) == {"rife-4.6", "drba", "cel"}
     assert names[-1] == "cel"
     assert now.with_model("linear").model == "linear"
-    with pytest.raises(WeightsMissing, match="is not here"):
+    with pytest.raises(WeightsMissing, match="is not installed"):
         now.with_model("gmfss" if "gmfss" in MODELS else "rife-4.0")
 
 

@@ -92,7 +92,7 @@ def _is_apart(arguments: argparse.Namespace, options: PlayOptions) -> bool:
 
 @contextmanager
 def _libmpv_wanted() -> Iterator[None]:
-    """Say it in a sentence when there is none: python-mpv looks for it when it is imported."""
+    """Turn the error of a missing libmpv into ours; importing python-mpv loads libmpv."""
     try:
         yield
     except OSError as error:
@@ -103,20 +103,20 @@ def _libmpv_wanted() -> Iterator[None]:
 
 
 def _apart(options: PlayOptions, words: list[str]) -> Callable[[], int]:
-    """Begin an engine apart; what opens the window.
+    """Start an engine in a process of its own; returns the function that opens the window.
 
     Args:
-        options: of the film.
-        words: the settings, as on a command line.
+        options: how the films are shown.
+        words: the settings as command-line options, for a later engine.
 
     Raises:
-        RtvfiError: what was asked for cannot run.
+        RtvfiError: the options cannot be carried out.
     """
     is_torch_asked = options.device not in ("auto", "cpu")
     if not is_torch_asked:
         check_options(options)
     engine = early.begin(options)
-    if is_torch_asked and engine is not None:  # torch shall not be loaded here
+    if is_torch_asked and engine is not None:  # so that this process does not load torch
         engine.check()
     elif is_torch_asked:
         check_options(options)

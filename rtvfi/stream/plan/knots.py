@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 LONGEST_RUN: Final = 4
 """Longest run of equal frames that counts as one drawing of a motion; a longer one is a pose. The
-planner waits for a run to end, so this sets the lookahead of ``PlanOptions.thin``: change
-``PlanOptions.preroll`` with it.
+planner waits for a run to end, so this sets the lookahead of ``PlanOptions.thin``, and its
+``preroll``.
 """
 
 

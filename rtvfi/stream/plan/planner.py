@@ -127,8 +127,9 @@ class PlanOptions:
 
     @property
     def preroll(self) -> int:
-        """Source frames to read before a seek's target, so that its first output is the same as
-        when playing from the start. It must cover all earlier frames that an output depends on.
+        """How many source frames before a seek's target are read, too, so that its first output is
+        the same as when playing from the start (unless ``beat`` is set): the earlier frames that
+        an output depends on. The later ones, the lookahead, do not count.
         """
         if self.thin:
             return 2 * LONGEST_RUN - 1
