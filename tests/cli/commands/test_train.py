@@ -182,8 +182,10 @@ def test_a_run_can_start_from_a_weight_file(
         assert bias.dtype == torch.float32
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "does not exist"), (b"x", "no weight file")])
-def test_what_is_no_weight_file_is_not_started_from(
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "does not exist"), (b"x", "not a weight file")]
+)
+def test_training_does_not_start_from_what_is_not_a_weight_file(
     recipe: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
