@@ -54,8 +54,8 @@ def add_settings(
     add(
         "--passes",
         metavar="0..5",
-        help="midpoint passes (averages of neighbouring frames) that even out held drawings: auto "
-        "(default) or a number",
+        help="midpoint passes (frames half way between neighbours) that even out held drawings: "
+        "auto (default) or a number",
     )
     add(
         "--tail",

@@ -43,7 +43,7 @@ def test_a_dead_worker_is_said(workers: SceneWorkers) -> None:
     workers.batch(0, 1)
     for process in workers._processes:
         os.kill(process.pid or 0, signal.SIGKILL)
-    with pytest.raises(RtvfiError, match="ended with -9"):
+    with pytest.raises(RtvfiError, match="exited with code -9"):
         _draw_many(workers)
 
 

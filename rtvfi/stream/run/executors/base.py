@@ -54,8 +54,8 @@ class Cache(Generic[P]):
     """Tiles in which the source frames of the key are identical."""
 
     def trim(self, most: int, needed: Collection[ImageId]) -> None:
-        """Free prepared pictures, the oldest first and never ``needed`` ones, until ``most``
-        remain; they can be made again.
+        """Free prepared pictures, the oldest first and never ``needed`` ones, until no more than
+        ``most`` will be kept once all ``needed`` ones are prepared; they can be made again.
         """
         num_missing = sum(image not in self.prepared for image in needed)
         for image in [i for i in self.prepared if i not in needed]:
