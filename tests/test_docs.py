@@ -106,6 +106,21 @@ def test_modules_and_scripts_that_are_named_are_there(page: Path, root: Path) ->
     assert lost == []
 
 
+def test_tests_that_are_named_are_there(root: Path) -> None:
+    named = {
+        (page.name, name)
+        for page in pages()
+        for code in re.findall(r"`([^`\n]+)`", page.read_text())
+        for name in re.findall(r"\btest_\w+", code)
+    }
+    files = list((root / "tests").rglob("*.py"))
+    there = {path.stem for path in files}
+    there.update(
+        *(re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE) for path in files)
+    )
+    assert [pair for pair in sorted(named) if pair[1] not in there] == []
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_other_lines_for_a_shell_are_well_formed(page: Path, tmp_path: Path) -> None:
     script = tmp_path / "lines"

@@ -176,13 +176,24 @@ def test_readme_names_every_key_and_message() -> None:
     assert messages <= set(re.findall(r"`(rtvfi-\w+)`", readme))
 
 
+def headings(page: Path) -> set[str]:
+    """What a link calls the headings of a page."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line).lower().replace(" ", "-") for line in lines}
+
+
 def test_links_of_the_pages_lead_somewhere() -> None:
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    broken = [
-        f"{page.name}: {target}"
+    links = [
+        (page, page.parent / target if target else page, heading)
         for page in pages
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
-        if "://" not in target and not (page.parent / target).exists()
+        for target, heading in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text())
+        if "://" not in target
+    ]
+    broken = [
+        f"{page.name}: {target.name}#{heading}"
+        for page, target, heading in links
+        if not target.exists() or (heading and heading not in headings(target))
     ]
     assert broken == []
 
