@@ -16,7 +16,7 @@ Tail = Literal["hold", "stretch"]
 Hwaccel = Literal["auto", "vaapi", "cuda", "none"]
 Deinterlace = Literal["auto", "on", "off", "ivtc"]
 Form = Literal["auto", "eager", "compile", "graph"]
-"""How a network is run: as it is, compiled, as a captured graph, or measured
+"""How a network is run: eagerly, compiled, as a captured graph, or measured
 (``models.fast.fastest``).
 """
 Overlap = Literal["off", "on"]

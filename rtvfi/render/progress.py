@@ -131,7 +131,7 @@ class StatusFile(_JsonObjects):
         self._path: Path | None = path
 
     def write(self, text: str) -> None:
-        """Replace the file; if that fails, log it once and go on without."""
+        """Replace the file; if that fails, log it once and continue without it."""
         if self._path is None:
             return
         try:

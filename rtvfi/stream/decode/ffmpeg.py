@@ -44,8 +44,8 @@ _EARLY: Final = Fraction(1, 8)
 """Seconds before a seek's target from which the child sends pictures, because the picture played at
 the target may start earlier. If it starts earlier still, the source seeks again, further back."""
 _LEAD: Final = {True: Fraction(1, 8), False: Fraction(10)}
-"""Seconds before those at which the child's own seek aims, by whether the file has an index. Without
-an index a seek may land late and between key frames, and needs whole GOPs to recover.
+"""Seconds before those at which the child's own seek aims, by whether the file has an index.
+Without one a seek may land late and between key frames, and needs whole GOPs to recover.
 """
 _INDEXED: Final = ("matroska", "mov")
 

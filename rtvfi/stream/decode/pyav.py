@@ -186,11 +186,11 @@ class PyavSource:
         if not self._falls_back:
             raise DecodeError(
                 f'"{self._path}": {self.info.decoder} gave up: {error.message}',
-                "with --hwaccel auto software would go on",
+                "with --hwaccel auto, software would continue",
             ) from error
         self._falls_back = False
         log.warning(
-            "%s: %s gave up, software goes on: %s", self._path, self.info.decoder, error.message
+            "%s: %s gave up, software continues: %s", self._path, self.info.decoder, error.message
         )
         self._reader.close()
         self._reader = FrameReader(self._path, self._options, self._interrupted)

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 def is_finite(picture: Picture) -> Tensor:
-    """Whether pictures contain neither NaN nor infinity: one bool, where they are.
+    """Whether pictures contain neither NaN nor infinity: one bool tensor, on their device.
 
-    Every 64th sample is looked at: half precision that overflows does so far and wide.
+    Only every 64th sample is checked, because an overflow of half precision affects large areas.
     """
     luma = picture.y if isinstance(picture, Planes) else picture
     return torch.isfinite(luma[..., ::8, ::8]).all()

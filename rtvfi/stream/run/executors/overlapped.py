@@ -147,7 +147,7 @@ class Overlapped(Interpolation):
         return Asked([work.index], self._copies[work.image])
 
     def _retimed(self, work: Retimes | Retimes3, pictures: Pictures) -> Picture:
-        """As it is there; between two, recordings give codes."""
+        """As in the base class; but pairs with a captured graph give codes, not pictures."""
         recorded = self._in_force
         if recorded is None or isinstance(work, Retimes3):
             return super()._retimed(work, pictures)

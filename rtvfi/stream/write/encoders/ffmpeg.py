@@ -121,7 +121,7 @@ class VaapiEncoder:
             raise self._stopped()
 
     def close(self) -> None:
-        """Let go of what it holds, flushed or not; twice is fine."""
+        """Release everything, flushed or not; calling it twice is fine."""
         child, self._child = self._child, None
         if child is not None:
             child.stop()
