@@ -12,21 +12,20 @@ import os
 import select
 import socket
 import struct
-import tempfile
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.apart.memory import Bound, end
 from rtvfi.apart.session import Session
-from rtvfi.apart.sockets import remove_socket
+from rtvfi.apart.sockets import private_folder, remove_socket
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.engine.trusted import check_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from rtvfi.apart.session import Answer
     from rtvfi.core.files import Json
@@ -48,10 +47,7 @@ _MOST_BYTES: Final = 1 << 20
 
 def default_path() -> Path:
     """A path for the socket in a folder that only this user may enter."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/") and Path(runtime).is_dir():
-        return Path(runtime) / f"rtvfi-{os.getpid()}.sock"
-    return Path(tempfile.mkdtemp(prefix=_FOLDER)) / "control.sock"
+    return private_folder(_FOLDER) / f"rtvfi-{os.getpid()}.sock"
 
 
 def serve(options: PlayOptions, path: Path, announce: Callable[[str], None]) -> int:

@@ -179,8 +179,14 @@ local function socket()
         return path, false
     end
     mp.set_property("input-ipc-server", "")
+    local name = "/rtvfi-mpv-" .. utils.getpid() .. ".sock"
     local folder = os.getenv("XDG_RUNTIME_DIR") or ""
-    if folder == "" then
+    -- In containers and after "su" it may be missing, or another user's.
+    local probe = folder:sub(1, 1) == "/" and io.open(folder .. name .. ".probe", "w")
+    if probe then
+        probe:close()
+        os.remove(folder .. name .. ".probe")
+    else
         local made = mp.command_native({
             name = "subprocess",
             playback_only = false,
@@ -192,7 +198,7 @@ local function socket()
             return nil
         end
     end
-    path = folder .. "/rtvfi-mpv-" .. utils.getpid() .. ".sock"
+    path = folder .. name
     mp.set_property("input-ipc-server", path)
     own_socket = path
     return path, true

@@ -12,11 +12,22 @@ FOR_MPV: Final = "rtvfi-mpv-"
 """Prefix of a folder that was created only for the socket at which mpv listens."""
 
 
-def place_for_mpv() -> Path:
-    """A path for the socket of the mpv in this process; ``rtvfi.lua`` has the same rule."""
+def private_folder(prefix: str) -> Path:
+    """A folder for sockets that only this user may enter; ``rtvfi.lua`` has the same rule.
+
+    Args:
+        prefix: of the name of a new folder, if ``XDG_RUNTIME_DIR`` cannot be used: in containers
+            and after ``su`` it may be missing, or another user's.
+    """
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    folder = Path(runtime) if runtime else Path(tempfile.mkdtemp(prefix=FOR_MPV))
-    return folder / f"{FOR_MPV}{os.getpid()}.sock"
+    if runtime.startswith("/") and Path(runtime).is_dir() and os.access(runtime, os.W_OK | os.X_OK):
+        return Path(runtime)
+    return Path(tempfile.mkdtemp(prefix=prefix))
+
+
+def place_for_mpv() -> Path:
+    """A path for the socket of the mpv in this process."""
+    return private_folder(FOR_MPV) / f"{FOR_MPV}{os.getpid()}.sock"
 
 
 def remove_socket(path: Path, folder: str) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from anympv import MPV, AnyMpv, wait_gone
+from anympv import MPV, PATIENCE, AnyMpv, wait_gone
 from clips import FILM, ClipSpec
 from seeks import FEATURE, HALF, RARER_SEEKS, SEEKS
 
@@ -39,6 +39,28 @@ def test_a_film_is_smooth_and_every_seek_shows_the_picture_of_its_time(mpv: AnyM
         mpv.settle(*command)
         assert mpv.is_ours_shown
         assert mpv.off_by(float(FILM)) < HALF, command
+
+
+class Homeless(AnyMpv):
+    """One that listens nowhere by itself, where the folder for sockets is missing."""
+
+    def environ(self, folder: Path) -> dict[str, str]:
+        return {"XDG_RUNTIME_DIR": str(folder / "missing")}
+
+    def _command(self, mpv: tuple[str, ...], files: list[str]) -> list[str]:
+        return super()._command(mpv[1:], files)
+
+
+def test_a_film_is_smooth_though_the_folder_for_sockets_is_missing(
+    clips: Clips, tmp_path: Path
+) -> None:
+    log = tmp_path / "mpv.log"
+    mpv = Homeless(tmp_path, clips.get(FEATURE), mpv=(f"--log-file={log}", "--length=0.2"))
+    try:
+        assert mpv.process.wait(PATIENCE) == 0
+    finally:
+        mpv.process.kill()
+    assert "(*) 'Interpolated'" in log.read_text()
 
 
 @pytest.mark.slow

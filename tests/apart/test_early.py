@@ -166,8 +166,11 @@ def test_nobody_is_waited_for_who_does_not_listen_when_the_window_has_ended(tmp_
         assert early._connected(tmp_path / "nobody.sock", its) is None
 
 
-def test_the_socket_of_a_window_leaves_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+@pytest.mark.parametrize("runtime", ["", "/no/such/folder", "/proc/version"])
+def test_the_socket_of_a_window_leaves_no_folder(
+    runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     path = place_for_mpv()
     assert path.parent.stat().st_mode & 0o777 == 0o700
     remove_socket(path, FOR_MPV)

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry out ``rtvfi serve``; returns the exit code."""
-    # The script shows the messages sent to it; the terminal belongs to the player.
+    # Who has started this process reads its messages and shows them.
     if not logging.getLogger("rtvfi").isEnabledFor(logging.DEBUG):
         logging.getLogger("rtvfi").setLevel(logging.WARNING)
     config = config_of(arguments, is_live=True)
