@@ -171,12 +171,11 @@ class Engines:
 
     def _wait(self, engine: Engine, readers: list[threading.Thread]) -> None:
         """Wait until an engine has ended, and report it; runs on a thread of its own."""
-        status = engine.process.wait()
+        status = engine.status = engine.process.wait()
         deadline = time.monotonic() + _READ_SECONDS
         for reader in readers:
             reader.join(max(0.0, deadline - time.monotonic()))
         log.debug("an engine has ended with code %d: %s", status, engine.messages.strip())
-        engine.status = status
         self._tell_script(status, engine.messages)
 
     def _tell_script(self, status: int | None, messages: str) -> None:
