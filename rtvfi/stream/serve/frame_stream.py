@@ -124,6 +124,8 @@ class FrameStream:
         self.on_failure: Callable[[RtvfiError], None] = lambda _error: None
         """Called once, on mpv's thread, when the feed fails; for mpv the file just ends."""
         self._has_failed = False
+        self._is_over = False
+        """The feed has no more frames."""
 
     @property
     def num_asked(self) -> int:
@@ -180,6 +182,12 @@ class FrameStream:
         self._is_given_up = is_given_up
         return b"" if self._is_cancelled.is_set() else self._file.piece(room)
 
+    def void(self) -> bytes:
+        """What to send before zeros in place of the rest of the file, if the film ended earlier
+        than its container says; empty if it has not, or failed.
+        """
+        return self._file.void() if self._is_over else b""
+
     def _picture(self, record: int, may_wait: bool) -> NDArray[np.uint8] | None:
         frame = self.frame_of(self._records.index(record), may_wait=may_wait)
         return None if frame is None else frame.payload
@@ -198,6 +206,7 @@ class FrameStream:
         if is_restart:
             self._playhead.hold(self._records.seconds(index))
             self._feed.seek(index)
+            self._is_over = False
             self._next_index = index
             self._furthest = -math.inf
             self._is_unpaced = False
@@ -234,6 +243,7 @@ class FrameStream:
                 continue
             frame = self._read_feed()
             if frame is END:
+                self._is_over = not self._has_failed
                 return None
             if isinstance(frame, OutputFrame):
                 if frame.index != index:

@@ -230,6 +230,15 @@ class VirtualMkv:
             + b"\x81\x00\x00\x80"
         )
 
+    def void(self, offset: int) -> bytes:
+        """The beginning of an element without meaning that takes up the rest of the file; zeros
+        follow. Empty where no element may begin: in the header, inside a record, and at the end.
+        """
+        left = self.size - offset
+        if left <= 0 or offset < len(self.header) or self.locate(offset)[1]:
+            return b""
+        return b"\xec" + _length8(left - 9)
+
     @property
     def prefix_bytes(self) -> int:
         """Length of every prefix."""

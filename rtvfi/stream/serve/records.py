@@ -187,6 +187,10 @@ class RecordFile:
         self._position += len(piece)
         return piece
 
+    def void(self) -> bytes:
+        """``VirtualMkv.void`` at the read position."""
+        return self.mkv.void(self._position)
+
     def _copy(self, address: int, piece: NDArray[np.uint8]) -> None:
         """Copy part of a picture, and measure the time per whole picture."""
         begin = self._clock()

@@ -270,13 +270,25 @@ class _Connection(BaseHTTPRequestHandler):
             while left > 0:
                 piece = stream.piece(min(left, _PIECE_BYTES), is_given_up=is_given_up)
                 stream.is_read_ahead = True
-                if not len(piece) or is_given_up():
+                if is_given_up():
                     return
                 try:
+                    if not len(piece):
+                        self._send_void(stream.void(), left)
+                        return
                     self.connection.sendall(piece)
                 except OSError:  # the player seeks, or has closed the film
                     return
                 left -= len(piece)
+
+    def _send_void(self, head: bytes, left: int) -> None:
+        """Send something without meaning in place of the frames that a film turned out not to have;
+        a connection that ends early would be an error, after which players try again for seconds.
+        """
+        while head and left > 0:
+            self.connection.sendall(head[:left])
+            left -= len(head)
+            head = bytes(min(left, _PIECE_BYTES))
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing: the path contains the token."""

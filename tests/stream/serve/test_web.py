@@ -281,6 +281,46 @@ def test_the_newest_connection_reads_and_the_one_before_it_ends(server: PictureS
     first.close()
 
 
+def ending_early(num_frames: int) -> Opened:
+    """A film whose container promises more frames."""
+    opened = Opened()
+    for index in [*opened.feed.frames][num_frames:]:
+        del opened.feed.frames[index]
+    return opened
+
+
+@pytest.mark.parametrize("num_frames", [0, 4, NUM_FRAMES - 1])
+def test_a_film_that_ends_early_is_filled_with_a_void_element(
+    server: PictureServer, num_frames: int
+) -> None:
+    opened = ending_early(num_frames)
+    data = ask(server.offer(opened.stream)).read()
+    assert len(data) == opened.stream.size
+    end = offset_of(opened.mkv, num_frames)
+    kept = [opened.record(index) for index in range(num_frames)]
+    assert data[:end] == opened.mkv.header + b"".join(kept)
+    element, content = data[end : end + 9], data[end + 9 :]
+    assert element == b"\xec\x01" + len(content).to_bytes(7)
+    assert not any(content)
+
+
+def test_a_range_of_what_a_film_does_not_have_is_filled(server: PictureServer) -> None:
+    opened = ending_early(3)
+    begin = offset_of(opened.mkv, 4)
+    for num_bytes in (5, 30):
+        asked = f"bytes={begin}-{begin + num_bytes - 1}"
+        answer = ask(server.offer(opened.stream), Range=asked).read()
+        void = b"\xec\x01" + (opened.stream.size - begin - 9).to_bytes(7) + bytes(num_bytes)
+        assert answer == void[:num_bytes]
+
+
+def test_a_film_that_fails_is_not_filled(server: PictureServer) -> None:
+    opened = ending_early(4)
+    opened.feed.error = RuntimeError("broken")
+    with pytest.raises(IncompleteRead):
+        ask(server.offer(opened.stream)).read()
+
+
 def test_the_end_wakes_a_connection_that_waits_for_a_frame() -> None:
     pictures, opened = PictureServer(), Opened(ready=0)
     address = pictures.offer(opened.stream)
