@@ -213,7 +213,7 @@ local function kill(why)
     end
 end
 
-local start
+local start, looked_at
 
 local function ended(_, result, _)
     engine, is_ready = nil, false
@@ -364,6 +364,7 @@ mp.register_script_message("rtvfi-attached", function(which, track)
     if tonumber(which) == number then
         original = tonumber(track)
         go_on()
+        looked_at() -- the film may have been opened while paused or minimised
     end
 end)
 
@@ -397,7 +398,7 @@ local function let_go()
     end
 end
 
-local function looked_at()
+function looked_at()
     local is_unseen = mp.get_property_native("pause") or mp.get_property_native("window-minimized")
     -- A new engine takes a while: what is played until then would be missing in the recording.
     if is_unseen and not options.records then

@@ -183,8 +183,8 @@ def test_a_command_that_is_not_there_leaves_the_film(clips: Clips, tmp_path: Pat
 def test_a_paused_film_lets_the_engine_go_and_is_smooth_again_when_it_plays(
     clips: Clips, tmp_path: Path
 ) -> None:
-    options = ("--loop-file=inf",)
-    with AnyMpv(tmp_path, clips.get(FEATURE), mpv=options, letgo="always", rest="1") as mpv:
+    options, film = ("--loop-file=inf",), clips.get(FEATURE)
+    with AnyMpv(tmp_path, film, film, mpv=options, letgo="always", rest="1") as mpv:
         mpv.begin()
         assert mpv.is_ours_shown
         mpv.player.command("script-message", "rtvfi-style", "smooth")
@@ -199,6 +199,10 @@ def test_a_paused_film_lets_the_engine_go_and_is_smooth_again_when_it_plays(
         mpv.wait_ours()
         after = mpv.tell()
         assert after["pid"] != before["pid"]
+        mpv.player.command("set", "pause", "yes")
+        wait_gone(after["pid"])
+        mpv.settle("playlist-next")  # it is opened paused, and waits for an engine
+        mpv.wait(lambda: mpv.tell()["pid"] is None, "the end of its engine")
 
 
 @pytest.mark.slow
