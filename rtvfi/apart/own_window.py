@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,7 +33,7 @@ from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.serve.peer import SCHEME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rtvfi.apart.early import EarlyEngine
     from rtvfi.playing.mpv.player import Libmpv, Mpv
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 _ROOTS: Final = (f"{SCHEME}://", "http://127.0.0.1:")
 """The beginnings of the addresses of our tracks."""
+_SCRIPT_SECONDS: Final = 10.0
+"""Longest wait for the script to be loaded."""
 _LEAVE_SECONDS: Final = 1.5
 """Longest wait at the end for an engine."""
 _FINISH_SECONDS: Final = 120.0
@@ -131,13 +134,18 @@ class ApartPlayer:
         self._finish()
         return self._life.check(code)
 
-    def _introduce(self, player: Mpv, engine: EarlyEngine) -> dict[str, str]:
-        """Connect the engine and the script as soon as the script is loaded; returns the script's
-        settings for that.
+    def _introduce(
+        self, player: Mpv, engine: EarlyEngine
+    ) -> tuple[dict[str, str], Callable[[str], None]]:
+        """Prepare a connection between the engine and the script.
 
         Args:
             player: the window.
             engine: already started.
+
+        Returns:
+            The script's settings for that, and what to call with the script's name once it is
+            loaded.
         """
         own, listens_at = "", player["input-ipc-server"]
         if not listens_at:
@@ -151,8 +159,7 @@ class ApartPlayer:
             engine.meet(path, script)
             watch()
 
-        bind(player, {"rtvfi-script": meet}, {})
-        return {"begun": "yes", "socket": own}
+        return {"begun": "yes", "socket": own}, meet
 
     def _tell_script(self, status: int | None, messages: str) -> None:
         """Report to the script that an engine has ended (on a thread of ``Engines``)."""
@@ -161,7 +168,8 @@ class ApartPlayer:
             self._mpv.command("script-message", "rtvfi-engine-ended", code, messages)
 
     def _load(self, player: Libmpv, words: Sequence[str]) -> None:
-        """Load the script.
+        """Load the script, and wait for it: mpv runs it on a thread of its own, and a film that was
+        opened before would begin without our track, and unrecorded.
 
         Raises:
             NoScripts: this mpv has no Lua.
@@ -175,17 +183,28 @@ class ApartPlayer:
         with suppress(OSError):  # then engines serve it as any other player
             self._protocol = StreamProtocol(player, SCHEME, ServedFile)
             settings["reads"] = SCHEME
+        meet: Callable[[str], None] | None = None
         if self._engine is not None:
-            settings |= self._introduce(player, self._engine)
+            more, meet = self._introduce(player, self._engine)
+            settings |= more
         for name, value in settings.items():
             player.command("change-list", "script-opts", "append", f"rtvfi-{name}={value}")
+        is_loaded = threading.Event()
+
+        def loaded(script: str) -> None:
+            if meet is not None:
+                meet(script)
+            is_loaded.set()
+
         engines = self._engines
         messages = {"rtvfi-start-engine": engines.start, "rtvfi-end-engine": engines.end}
-        bind(player, messages, {})
+        bind(player, {**messages, "rtvfi-script": loaded}, {})
         try:
             player.command("load-script", str(SCRIPT))
         except (SystemError, RuntimeError) as error:
             raise NoScripts("this libmpv runs no scripts", "try --engine inside") from error
+        if not is_loaded.wait(_SCRIPT_SECONDS):
+            log.warning("mpv has not run our script for a long time: films begin without it")
 
     def _finish(self) -> None:
         """Make the recording and the report, after mpv and the engines have ended."""

@@ -500,6 +500,8 @@ end)
 
 if options.begun then
     engine = BEGUN
+end
+if options.hosted then -- the window opens no film before this
     mp.commandv("script-message", "rtvfi-script", NAME)
 end
 

@@ -321,16 +321,49 @@ def test_only_a_window_that_says_so_gets_addresses_of_a_unix_socket(
         door.close()
 
 
+class Window:
+    """A player that runs a script only once somebody waits for it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[tuple[object, ...]] = []
+        self.handlers: dict[str, Callable[..., None]] = {}
+        window = self
+
+        class Loaded(threading.Event):
+            def wait(self, timeout: float | None = None) -> bool:
+                window.handlers["rtvfi-script"](b"rtvfi")
+                window.told.append(("waited", timeout))
+                return self.is_set()
+
+        monkeypatch.setattr(own_window, "threading", SimpleNamespace(Event=Loaded))
+
+    def command(self, *words: object) -> None:
+        self.told.append(words)
+
+    def register_message_handler(self, name: str, handler: Callable[..., None]) -> None:
+        self.handlers[name] = handler
+
+    def load(self) -> list[tuple[object, ...]]:
+        options = play_options(resolve_config({"model": "copy"}, preset="default"), ("film.mkv",))
+        player: Any = self
+        ApartPlayer(options, None)._load(player, [])
+        return self.told
+
+
 @pytest.mark.parametrize("refuses", [False, True])
 def test_a_window_that_cannot_read_a_unix_socket_does_not_say_so(
     monkeypatch: pytest.MonkeyPatch, *, refuses: bool
 ) -> None:
     protocol = raising(OSError("refused")) if refuses else lambda *_: None
     monkeypatch.setattr(own_window, "StreamProtocol", protocol)
-    told: list[tuple[object, ...]] = []
-    player: Any = SimpleNamespace(
-        command=lambda *words: told.append(words), register_message_handler=lambda *_: None
-    )
-    options = play_options(resolve_config({"model": "copy"}, preset="default"), ("film.mkv",))
-    ApartPlayer(options, None)._load(player, [])
+    told = Window(monkeypatch).load()
     assert ("rtvfi-reads=rtvfi" in {words[-1] for words in told}) != refuses
+
+
+def test_no_film_is_opened_before_the_script_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(own_window, "StreamProtocol", lambda *_: None)
+    *_, load, wait = Window(monkeypatch).load()
+    assert (load[0], wait[0]) == ("load-script", "waited")
+    assert not caplog.messages
