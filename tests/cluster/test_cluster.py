@@ -71,8 +71,9 @@ class Cluster:
         host, _, port = self.address.partition(":")
         tls = [word.replace("--tls-ca", "--tls-ca-file") for word in self._tls]
         words = ("--host", host, "--port", port, "--no-dashboard", *tls)
+        before = self.said("scheduler").count("Scheduler at")
         self.scheduler = self.start("scheduler", "-m", "distributed.cli.dask_scheduler", *words)
-        self.until(lambda: "Scheduler at" in self.said("scheduler"))
+        self.until(lambda: self.said("scheduler").count("Scheduler at") > before)
 
     def start_worker(self, name: str) -> subprocess.Popen[bytes]:
         process = self.start(name, "-m", "rtvfi", "worker", self.address, *self._tls)
