@@ -24,40 +24,43 @@ _SETTINGS: Final = """\
 # rtvfi inside mpv: smooth motion for whatever is played. Lines that begin with # are comments;
 # a value holds from the next start of mpv on.
 
-# How rtvfi is started; several words as ["one", "two"]. "rtvfi mpv --install" writes this line.
+# The command that starts rtvfi; a command of several words is written ["one", "two"].
+# "rtvfi mpv --install" writes this line.
 command={command}
 
-# Films are shown smooth from the start; with "no" only after the key Ctrl+i.
+# yes: films are smooth from the start; no: only after you press Ctrl+i.
 #on=yes
 
-# As on the command line of "rtvfi play"; empty: what your own settings of rtvfi say.
+# As for "rtvfi play"; empty: the values of your rtvfi configuration.
 #model=
 #style=
 #fps=
 
-# More options of "rtvfi play", with spaces between them: --device cpu --scale 0.5
+# More options of "rtvfi play", separated by spaces: --device cpu --scale 0.5
 #more=
 
-# The keys Ctrl+i, m, f, y, o, where input.conf leaves them free. Others are bound there:
-# Alt+i script-binding rtvfi/rtvfi-toggle-key (rtvfi-model-key, -fps-key, -style-key, -stats-key)
+# yes: bind Ctrl+i, m, f, y and o, unless input.conf uses them. To use other keys, put lines like
+# this one into input.conf: Alt+i script-binding rtvfi/rtvfi-toggle-key
+# (also rtvfi-model-key, rtvfi-fps-key, rtvfi-style-key, rtvfi-stats-key).
 #keys=yes
 
-# Seconds that a film waits for rtvfi before it begins as it is.
+# The longest time, in seconds, that a film waits for rtvfi before it begins without it.
 #wait=15
 
-# Seconds after which an engine that does not answer is ended; after half of them the film goes on
-# as it is. Pictures that are due may be missing for half of it and two and a half times as long.
+# Seconds after which an engine that does not answer is ended. After half of that time the film's
+# own pictures are shown. An engine that answers but makes no pictures that are due has half of
+# that time, too, before the film's own are shown, and is ended after two and a half times of it.
 #patience=6
 
-# Gigabytes of memory that an engine may hold; 0: three quarters of all there is.
+# Gigabytes of memory that an engine may use; 0: three quarters of the machine's.
 #memory=0
 
-# An engine on a GPU ends when the film was paused or minimised for so many seconds, and is back
-# when it plays again: letgo=gpu; "always" on a processor, too, "never" keeps it.
+# Whether the engine ends when the film has been paused or minimised for `rest` seconds; it starts
+# again when the film plays. gpu: if it uses a GPU; always: on a CPU, too; never.
 #letgo=gpu
 #rest=30
 
-# A file that gets all messages, for bug reports: ~~/rtvfi.log
+# Write all messages to this file, for bug reports: ~~/rtvfi.log
 #log=
 """
 

@@ -64,7 +64,7 @@ def check_output(options: RenderOptions, source: str, target: Path, form: str) -
     """Refuse an output that cannot or must not be written, before any work is done.
 
     Raises:
-        UsageError: the output is the source, exists already, or does not go with the options.
+        UsageError: the output is the source, already exists, or does not go with the options.
         EncodeError: its folder does not exist.
     """
     if options.keeps_times and form in ANIMATIONS:

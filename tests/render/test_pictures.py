@@ -170,7 +170,7 @@ def test_an_animation_is_not_overwritten_without_force(
     target = tmp_path / "o.apng"
     target.write_bytes(b"precious")
     assert render(clips.get(num_frames=6), "-o", target) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert target.read_bytes() == b"precious"
 
 

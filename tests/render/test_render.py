@@ -192,7 +192,7 @@ def test_nothing_is_overwritten_without_force(
     target = tmp_path / "o.mkv"
     target.write_bytes(b"precious")
     assert render(clips.get(), "-o", target, "--model", "copy") == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert target.read_bytes() == b"precious"
     assert render(clips.get(), "-o", target, "--model", "copy", "--fps", "2x", "--force") == 0
     assert len(track(target, "video").times) == 96

@@ -83,7 +83,7 @@ def check_target(path: Path, sources: tuple[str, ...], *, force: bool) -> None:
     if path.is_dir():
         raise UsageError(f'"{path}" is a folder', f'use "{path / "name.mkv"}"')
     if path.exists() and not force:
-        raise UsageError(f'"{path}" exists already', "--force overwrites it")
+        raise UsageError(f'"{path}" already exists', "--force overwrites it")
     if not path.absolute().parent.is_dir():
         raise EncodeError(f'the folder of "{path}" is not there', f'mkdir -p "{path.parent}"')
 

@@ -209,7 +209,7 @@ def test_the_film_itself_and_files_that_are_there_are_safe(clips: Clips, tmp_pat
     with pytest.raises(UsageError, match="is the input itself"):
         Viewer(clips.get(FULL), clips.get(FULL), force=True)
     (tmp_path / "o.mkv").touch()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         Viewer(clips.get(FULL), tmp_path / "o.mkv")
 
 

@@ -230,7 +230,7 @@ def test_the_input_is_never_overwritten(clips: Clips, tmp_path: Path) -> None:
 
 def test_a_file_that_is_there_needs_force(tmp_path: Path) -> None:
     (tmp_path / "o.mkv").touch()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         check_target(tmp_path / "o.mkv", (), force=False)
     check_target(tmp_path / "o.mkv", (), force=True)
 
