@@ -213,7 +213,7 @@ local function kill(why)
     end
 end
 
-local start, looked_at
+local start
 
 local function ended(_, result, _)
     engine, is_ready = nil, false
@@ -364,7 +364,6 @@ mp.register_script_message("rtvfi-attached", function(which, track)
     if tonumber(which) == number then
         original = tonumber(track)
         go_on()
-        looked_at() -- the film may have been opened while paused or minimised
     end
 end)
 
@@ -398,7 +397,7 @@ local function let_go()
     end
 end
 
-function looked_at()
+local function looked_at()
     local is_unseen = mp.get_property_native("pause") or mp.get_property_native("window-minimized")
     -- A new engine takes a while: what is played until then would be missing in the recording.
     if is_unseen and not options.records then
@@ -416,6 +415,9 @@ function looked_at()
 end
 mp.observe_property("pause", "bool", looked_at)
 mp.observe_property("window-minimized", "bool", looked_at)
+-- A film may be opened paused or minimised. Before its first picture the engine must not be ended:
+-- mpv might then wait for that picture for ever.
+mp.register_event("playback-restart", looked_at)
 
 mp.add_periodic_timer(TICK, function()
     if not engine or is_silent then
