@@ -5,6 +5,7 @@ They are sent by name, so both sides must have the same version; that is checked
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import time
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError, first_line
 from rtvfi.core.program import version
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from rtvfi.settings.config import RenderOptions
 
 log = logging.getLogger(__name__)
+
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 Identity = dict[str, str]
 """What must be equal on all machines: versions and hashes, by their names in messages."""
@@ -93,7 +96,8 @@ Outcome = Made | Refused | Unseen | Failed
 
 def identity(model: str, enhance: str | None) -> Identity:
     """This machine's versions, and the hashes of the weights of ``model`` and ``enhance``."""
-    found = {"version of rtvfi": version(), "version of av": metadata.version("av")}
+    found = {"version of rtvfi": version(), "code of rtvfi": code(_PACKAGE)}
+    found["version of av"] = metadata.version("av")
     names = {model: find_weights} | ({enhance: stored_weights} if enhance else {})
     for name, find in names.items():
         try:
@@ -102,6 +106,18 @@ def identity(model: str, enhance: str | None) -> Identity:
         except RtvfiError as error:
             found[f"weights of {name}"] = error.message
     return found
+
+
+@lru_cache(maxsize=1)
+def code(package: Path) -> str:
+    """A hash of all Python files of a package: two checkouts may have the same version, and
+    misread each other's tasks.
+    """
+    total = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        total.update(str(path.relative_to(package)).encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:12]
 
 
 def _sha256(path: Path) -> str:
