@@ -150,6 +150,15 @@ class Mpv(Loaded, Protocol):
         """
         ...
 
+    def soon(self, name: str, /, *arguments: object) -> None:
+        """Run a command without waiting for it: while mpv waits for a picture of ours, it answers
+        nobody, so the threads that make pictures may not wait for it.
+
+        Raises:
+            PlayerGone: mpv has ended.
+        """
+        ...
+
     def together(self, *commands: Sequence[str]) -> None:
         """Run commands without anything of mpv's in between; there is no answer."""
         ...

@@ -112,6 +112,14 @@ class RemoteMpv:
             raise SystemError(f"mpv: {name}: {answer.get('error')}")
         return answer.get("data")
 
+    def soon(self, name: str, /, *arguments: object) -> None:
+        """Run a command without waiting for it.
+
+        Raises:
+            PlayerGone: mpv has ended.
+        """
+        self._send({"command": [name, *arguments], "async": True})
+
     def together(self, *commands: Sequence[str]) -> None:
         """Run commands without anything of mpv's in between; there is no answer."""
         self._send_line(line_of(commands).encode("utf-8", "surrogateescape"))

@@ -69,7 +69,7 @@ def overlay(player: Mpv, lines: Sequence[str] | None) -> None:
 
 class Screen:
     """Shows messages to the user, from any thread: in the log, and on the picture while a window is
-    open.
+    open. It never waits for the player, which may itself be waiting for the thread that speaks.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Screen:
         player = self._player
         if player is not None:
             with suppress(PlayerGone):  # it may end at any moment
-                player.command("show-text", text, int(seconds * 1000))
+                player.soon("show-text", text, int(seconds * 1000))
 
 
 def start_for_mpv(start: str) -> str:

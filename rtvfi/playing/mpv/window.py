@@ -73,6 +73,15 @@ class _Mpv(mpv.MPV):  # type: ignore[misc]  # it has no types
         if self._core_shutdown:
             raise PlayerGone("the player has ended")
 
+    def soon(self, name: str, /, *arguments: object) -> None:
+        """Run a command without waiting for it.
+
+        Raises:
+            PlayerGone: mpv has ended.
+        """
+        self.check_core_alive()
+        self.command_async(name, *arguments)
+
     def together(self, *commands: Sequence[str]) -> None:
         """Run commands one after the other, without anything of mpv's in between.
 

@@ -12,7 +12,7 @@ import pytest
 from fakes import PATIENCE
 
 from rtvfi.playing.mpv.remote import RemoteMpv
-from rtvfi.playing.mpv.screen import PlayerGone
+from rtvfi.playing.mpv.screen import PlayerGone, Screen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,3 +121,19 @@ def test_whoever_waits_is_told_that_the_player_has_ended(ends: tuple[Any, FakeIp
     assert player.wait(PATIENCE)
     with pytest.raises(PlayerGone):
         player.command("anything")
+
+
+def test_a_message_waits_for_no_answer() -> None:
+    """mpv may be waiting for a picture from the very thread that has something to say."""
+    ours, theirs = socket.socketpair()
+    player, screen = RemoteMpv(ours), Screen()
+    screen.open(player)
+    try:
+        screen.say("recording stopped")  # nobody reads at the other end yet
+        told = json.loads(theirs.makefile("rb").readline())
+        assert told["command"] == ["show-text", "recording stopped", 2500]
+        assert told["async"]
+    finally:
+        player.close()
+        theirs.close()
+    screen.say("the end")  # and none that has gone
