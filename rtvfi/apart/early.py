@@ -40,7 +40,9 @@ _NAME: Final = "rtvfi-engine"
 _LEAVE_SECONDS: Final = 1.5
 """Longest wait for an engine that was told to end; it gives busy threads 0.5 s itself."""
 _TRY_SECONDS: Final = 0.005
+"""Time between two tries to connect to mpv, which does not report when it has begun to listen."""
 _CONNECT_SECONDS: Final = 10.0
+"""Longest wait for that connection."""
 
 
 class EarlyEngine:
@@ -54,9 +56,7 @@ class EarlyEngine:
     """
 
     def __init__(self, pid: int, channel: socket, out: int, err: int) -> None:
-        self.pid = pid
-        self.out = out
-        self.err = err
+        self.pid, self.out, self.err = pid, out, err
         self._channel = channel
         self._guard = threading.Lock()
         self._status: int | None = None

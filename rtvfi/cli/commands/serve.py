@@ -41,12 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--script", metavar="NAME", default="rtvfi", help="name of rtvfi's script in that mpv")
     add("--script-version", metavar="N", default="", help="protocol version of that script")
+    add("--smaller", action="store_true", help="estimate motion at half the usual size")
     add(
         "--own-socket",
         action="store_true",
         help="the socket was created only for this command: remove it after connecting",
     )
-    add("--smaller", action="store_true", help="estimate motion at half the usual size")
     add(
         "--record",
         metavar="OUT.mkv",

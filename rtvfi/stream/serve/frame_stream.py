@@ -104,6 +104,8 @@ class FrameStream:
         """The latest position of the playhead since the last restart, seconds."""
         self._next_index: int | None = None
         """Grid index of the feed's next frame; None before the first restart."""
+        self._is_over = False
+        """The feed has no more frames, and has not failed."""
         self._is_cancelled = threading.Event()
         self._is_kicked = threading.Event()
         self._stale_index: int | None = None
@@ -124,8 +126,6 @@ class FrameStream:
         self.on_failure: Callable[[RtvfiError], None] = lambda _error: None
         """Called once, on mpv's thread, when the feed fails; for mpv the file just ends."""
         self._has_failed = False
-        self._is_over = False
-        """The feed has no more frames."""
 
     @property
     def num_asked(self) -> int:

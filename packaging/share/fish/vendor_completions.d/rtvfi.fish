@@ -145,7 +145,7 @@ complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l control -x -d 'creat
 complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l mpv-socket -x -d 'serve the mpv that listens on this socket (its input-ipc-server), and exit with it'
 complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l script -x -d 'name of rtvfi'"'"'s script in that mpv'
 complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l script-version -x -d 'protocol version of that script'
-complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l own-socket -d 'the socket was created only for this command: remove it after connecting'
 complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l smaller -d 'estimate motion at half the usual size'
+complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l own-socket -d 'the socket was created only for this command: remove it after connecting'
 complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l record -r -F -d 'record what that mpv shows, continuing after the engine before; only pieces are written, which "rtvfi join" joins'
 complete -c rtvfi -n '__fish_seen_subcommand_from serve' -l figures -d 'print statistics, one line of JSON at a time'
