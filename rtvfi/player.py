@@ -37,8 +37,11 @@ def play(options: PlayOptions) -> int:
         RtvfiError: the options cannot be carried out; raised before a window opens.
     """
     os.environ["RTVFI_SCRIPT"] = "none"  # that of "rtvfi mpv" stays out: we are here already
-    check_options(options)
-    return Player(options).run()
+    try:
+        check_options(options)
+        return Player(options).run()
+    finally:
+        os.environ.pop("RTVFI_SCRIPT", None)
 
 
 class Player(Front):

@@ -43,6 +43,10 @@ log = logging.getLogger(__name__)
 
 _ROOTS: Final = (f"{SCHEME}://", "http://127.0.0.1:")
 """The beginnings of the addresses of our tracks."""
+_ONLY: Final = "RTVFI_SCRIPT"
+"""Environment variable with the only script of ours that may run: one in the user's own folder does
+not, while the window is open.
+"""
 _SCRIPT_SECONDS: Final = 10.0
 """Longest wait for the script to be loaded."""
 _LEAVE_SECONDS: Final = 1.5
@@ -70,6 +74,7 @@ def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine |
             check(options.record, options.files, options.encode, force=options.force)
         return ApartPlayer(options, engine).run([*words, *_report_words(options)])
     finally:
+        os.environ.pop(_ONLY, None)
         if engine is not None:
             engine.close()
 
@@ -109,7 +114,7 @@ class ApartPlayer:
 
     def run(self, words: Sequence[str]) -> int:
         """Play all files; returns the exit code."""
-        os.environ["RTVFI_SCRIPT"] = str(SCRIPT)  # disables one in the user's own folder
+        os.environ[_ONLY] = str(SCRIPT)
         player = window.open_window(self._options.mpv)
         self._mpv = player
         try:
