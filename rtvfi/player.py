@@ -9,7 +9,6 @@ plays: importing torch, loading models, building a track for another rate.
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -36,12 +35,9 @@ def play(options: PlayOptions) -> int:
     Raises:
         RtvfiError: the options cannot be carried out; raised before a window opens.
     """
-    os.environ["RTVFI_SCRIPT"] = "none"  # that of "rtvfi mpv" stays out: we are here already
-    try:
-        check_options(options)
+    check_options(options)
+    with window.only_script("none"):
         return Player(options).run()
-    finally:
-        os.environ.pop("RTVFI_SCRIPT", None)
 
 
 class Player(Front):

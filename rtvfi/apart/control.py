@@ -11,7 +11,6 @@ import logging
 import os
 import select
 import socket
-import struct
 import threading
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ from rtvfi.apart.session import Session
 from rtvfi.apart.sockets import private_folder, remove_socket
 from rtvfi.core.errors import PlayerError, RtvfiError, UsageError
 from rtvfi.engine.trusted import check_options
+from rtvfi.stream.serve.peer import is_peer_another_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,8 +97,7 @@ def _owner(listener: socket.socket) -> socket.socket:
             connection, _ = listener.accept()
         except TimeoutError as error:
             raise PlayerError(f"nobody connected within {_OWNER_SECONDS:.0f} s") from error
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        if struct.unpack("3i", credentials)[1] == os.getuid():
+        if not is_peer_another_user(connection):
             return connection
         connection.close()
 

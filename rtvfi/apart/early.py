@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NAME: Final = "rtvfi-engine"
-_LEAVE_SECONDS: Final = 1.5
+LEAVE_SECONDS: Final = 1.5
 """Longest wait for an engine that was told to end; it gives busy threads 0.5 s itself."""
 _TRY_SECONDS: Final = 0.005
 """Time between two tries to connect to mpv, which does not report when it has begun to listen."""
@@ -114,9 +114,9 @@ class EarlyEngine:
         self.leave()
         end = threading.Thread(target=self.wait, name=_NAME, daemon=True)
         end.start()
-        end.join(_LEAVE_SECONDS)
+        end.join(LEAVE_SECONDS)
         self.kill()
-        end.join(_LEAVE_SECONDS)
+        end.join(LEAVE_SECONDS)
 
 
 def begin(options: PlayOptions) -> EarlyEngine | None:

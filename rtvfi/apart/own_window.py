@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import threading
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.apart import figures
+from rtvfi.apart.early import LEAVE_SECONDS
 from rtvfi.apart.engines import Engines
 from rtvfi.apart.reader import ServedFile
 from rtvfi.apart.script import SCRIPT
@@ -43,16 +43,12 @@ log = logging.getLogger(__name__)
 
 _ROOTS: Final = (f"{SCHEME}://", "http://127.0.0.1:")
 """The beginnings of the addresses of our tracks."""
-_ONLY: Final = "RTVFI_SCRIPT"
-"""Environment variable with the only script of ours that may run: one in the user's own folder does
-not, while the window is open.
-"""
 _SCRIPT_SECONDS: Final = 10.0
 """Longest wait for the script to be loaded."""
-_LEAVE_SECONDS: Final = 1.5
-"""Longest wait at the end for an engine."""
 _FINISH_SECONDS: Final = 120.0
-"""The same for an engine that is recording: it still writes what waits for the encoder."""
+"""Longest wait at the end for an engine that is recording: it still writes what waits for the
+encoder.
+"""
 
 
 def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine | None) -> int:
@@ -72,9 +68,9 @@ def play_apart(options: PlayOptions, words: Sequence[str], engine: EarlyEngine |
             from rtvfi.stream.record.recorder import check  # PyAV
 
             check(options.record, options.files, options.encode, force=options.force)
-        return ApartPlayer(options, engine).run([*words, *_report_words(options)])
+        with window.only_script(str(SCRIPT)):
+            return ApartPlayer(options, engine).run([*words, *_report_words(options)])
     finally:
-        os.environ.pop(_ONLY, None)
         if engine is not None:
             engine.close()
 
@@ -114,7 +110,6 @@ class ApartPlayer:
 
     def run(self, words: Sequence[str]) -> int:
         """Play all files; returns the exit code."""
-        os.environ[_ONLY] = str(SCRIPT)
         player = window.open_window(self._options.mpv)
         self._mpv = player
         try:
@@ -133,7 +128,7 @@ class ApartPlayer:
             if self._engine is not None:
                 self._engine.leave()
             is_recording = self._options.record is not None
-            self._engines.leave(_FINISH_SECONDS if is_recording else _LEAVE_SECONDS)
+            self._engines.leave(_FINISH_SECONDS if is_recording else LEAVE_SECONDS)
             if self._own_socket is not None:  # an engine that died early has left it there
                 remove_socket(self._own_socket, FOR_MPV)
         self._finish()

@@ -116,7 +116,7 @@ def code(package: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         total.update(str(path.relative_to(package)).encode() + b"\0")
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+        total.update(sha256_of(path).encode())
     return total.hexdigest()[:12]
 
 

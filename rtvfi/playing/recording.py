@@ -9,14 +9,13 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from rtvfi.core.errors import RtvfiError
-from rtvfi.core.program import command_line
 from rtvfi.engine.build import pipeline_for, rendering
 from rtvfi.engine.device import take_every_core
 from rtvfi.engine.model_host import ModelHost
 from rtvfi.render.frames import TURN_SECONDS, frames, put_all, seek_index, terminable
 from rtvfi.render.progress import RichProgress, State
 from rtvfi.stream.record.notes import NAME as NOTES
-from rtvfi.stream.record.recorder import Recorder, say_files
+from rtvfi.stream.record.recorder import Recorder, say_files, say_kept
 from rtvfi.stream.record.rescue import rescue
 from rtvfi.stream.run.playhead import Playhead
 from rtvfi.stream.write.journal import journal_folder
@@ -69,8 +68,7 @@ def recorded_apart(options: PlayOptions, say: Callable[[str], None]) -> Summary:
         except RtvfiError as failure:
             error = failure.message
             log.warning("recording: %s", error)
-            hint = command_line(f'join "{options.record}"')
-            log.warning("the pieces are kept: %s", hint)
+            say_kept(options.record)
     say_files(files)
     say_gaps(files)
     return {"files": files, "error": error}

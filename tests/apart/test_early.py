@@ -121,7 +121,7 @@ def test_an_engine_is_waited_for_by_any_number_of_threads() -> None:
 
 
 def test_an_engine_that_does_not_end_by_itself_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "_LEAVE_SECONDS", 0.05)
+    monkeypatch.setattr(early, "LEAVE_SECONDS", 0.05)
     engine, its = child("sleep", "1000")
     its.close()
     engine.close()

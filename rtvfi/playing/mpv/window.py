@@ -10,7 +10,7 @@ import logging
 import os
 import random
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ctypes import CFUNCTYPE, c_char_p, c_int, c_void_p, cast
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from rtvfi.playing.mpv.screen import PlayerGone, line_of
 from rtvfi.settings.mpv_options import sort_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rtvfi.playing.mpv.player import Libmpv, Mpv
 
@@ -119,6 +119,21 @@ def _is_nowhere() -> bool:
     """
     named = any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")))
     return not named and not any(Path("/dev/dri").glob("card*"))
+
+
+@contextmanager
+def only_script(path: str) -> Iterator[None]:
+    """Context manager of a window in which no copy of our script runs but this one: not the one
+    that ``rtvfi mpv --install`` put into the user's folder. Programs started later may have theirs.
+
+    Args:
+        path: path of the script; "none" = no copy at all.
+    """
+    os.environ["RTVFI_SCRIPT"] = path
+    try:
+        yield
+    finally:
+        del os.environ["RTVFI_SCRIPT"]
 
 
 def open_window(options: Sequence[tuple[str, str]]) -> Libmpv:

@@ -214,7 +214,7 @@ class Recorder:
             else:
                 message = f"the recording cannot be put together: {error.strerror}"
                 self.stop(EncodeError(message))
-            log.warning("the pieces are kept: %s", command_line(f'join "{self.path}"'))
+            say_kept(self.path)
         else:
             shutil.rmtree(self._folder, ignore_errors=True)
         finally:
@@ -230,6 +230,11 @@ def say_files(files: list[Recorded]) -> None:
         log.warning("nothing was recorded")
     for file in files:
         log.info('recorded "%s": %d frames', file["path"], file["frames"])
+
+
+def say_kept(path: Path) -> None:
+    """Log how to join the pieces of a recording that could not be joined."""
+    log.warning("the pieces are kept: %s", command_line(f'join "{path}"'))
 
 
 def check(path: Path, sources: tuple[str, ...], encode: EncodeOptions, *, force: bool) -> None:
